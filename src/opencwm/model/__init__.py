@@ -1,0 +1,1 @@
+"""Weights and engines. Importing this package loads neither torch nor onnxruntime."""
