@@ -1,0 +1,1 @@
+"""One debugging session over a real or a predicted execution."""
