@@ -1,11 +1,12 @@
 """A byte-level byte-pair tokenizer for Python source, trained in seconds, with the special tokens of ``cwm``.
 
-The one idea is the split pattern: pieces never cross a line's end or its indentation, so that a line is the same ids in the
-context, where other lines surround it, and as a step's SOURCE, where it stands alone; copying it is copying. Digits
-stand singly, as in values arithmetic is done on them, and a word takes one leading space. All 256 bytes are in the
-vocabulary, so any text has an exact encoding.
+The one idea is the split pattern: pieces never cross a line's end or its indentation, so that a line is the
+same ids in the context, where other lines surround it, and as a step's SOURCE, where it stands alone; copying
+it is copying. Digits stand singly, as in values arithmetic is done on them, and a word takes one leading
+space. All 256 bytes are in the vocabulary, so any text has an exact encoding.
 
-The result is an ordinary Hugging Face ``tokenizer.json``; :class:`opencwm.codec.cwm_tokenizer.HuggingFaceTokenizer` reads it.
+The result is an ordinary Hugging Face ``tokenizer.json``;
+:class:`opencwm.codec.cwm_tokenizer.HuggingFaceTokenizer` reads it.
 
 Source: Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", arXiv 1508.07909.
 """
@@ -28,17 +29,16 @@ if TYPE_CHECKING:
 
 NUM_BYTES: Final = 256
 
-SPLIT_PATTERN: Final = "|".join(
-    (
-        r"\n",  # one line end: SOURCE holds one, blank lines are several
-        r"^[ \t]+",  # a line's whole indentation (in this syntax ^ is the start of any line)
-        r" ?[\p{L}\p{M}_]+",  # a word, with the space before it
-        r"\p{N}",  # digits singly
-        r" ?[^\s\p{L}\p{M}\p{N}_]+",  # operators, brackets, quotes
-        r"[^\S\n]+(?=[^\S\n])",  # a run of spaces but for the last, which goes with the word
-        r"[^\S\n]",
-    )
+_SPLIT_PIECES: Final = (
+    r"\n",  # one line end: SOURCE holds one, blank lines are several
+    r"^[ \t]+",  # a line's whole indentation (in this syntax ^ is the start of any line)
+    r" ?[\p{L}\p{M}_]+",  # a word, with the space before it
+    r"\p{N}",  # digits singly
+    r" ?[^\s\p{L}\p{M}\p{N}_]+",  # operators, brackets, quotes
+    r"[^\S\n]+(?=[^\S\n])",  # a run of spaces but for the last, which goes with the word
+    r"[^\S\n]",
 )
+SPLIT_PATTERN: Final = "|".join(_SPLIT_PIECES)
 """How text is cut before pairs are merged; every character falls in exactly one piece."""
 
 
@@ -49,8 +49,8 @@ def train_bpe(
 
     Args:
         texts: Python source, for example :func:`standard_library_texts`.
-        vocab_size: ids in all: special tokens first (id 0 on, in the order given), then bytes, then merges. Fewer
-            when the texts hold no more pairs to merge.
+        vocab_size: ids in all: special tokens first (id 0 on, in the order given), then bytes, then merges.
+            Fewer when the texts hold no more pairs to merge.
         specials: texts of the special tokens.
 
     Raises:
@@ -82,7 +82,7 @@ def train_bpe(
 
 
 def save_tokenizer(tokenizer: tokenizers.Tokenizer, folder: Path) -> None:
-    """Write ``tokenizer.json`` and ``tokenizer_config.json`` as transformers reads them, each whole or not at all."""
+    """Write ``tokenizer.json`` and ``tokenizer_config.json`` as transformers reads them."""
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": BEGIN_OF_TEXT,
@@ -100,7 +100,8 @@ def save_tokenizer(tokenizer: tokenizers.Tokenizer, folder: Path) -> None:
 
 
 def standard_library_texts() -> Iterator[str]:
-    """Yield the source of the running interpreter's standard library, in order of path, without its test suites.
+    """Yield the source of the running interpreter's standard library, in order of path, without its test
+    suites.
 
     Files that are not UTF-8 are left out.
     """

@@ -1,8 +1,8 @@
 """The special tokens of the published ``cwm`` format, as data.
 
-Ids are those of facebook/cwm (128,000 ranks of the Llama 3 byte-pair vocabulary, then 256 reserved ids). A tokenizer of
-another vocabulary gives the same names other ids: the codec asks the tokenizer and uses this table only as the published
-truth. Nothing here encodes or decodes.
+Ids are those of facebook/cwm (128,000 ranks of the Llama 3 byte-pair vocabulary, then 256 reserved ids). A
+tokenizer of another vocabulary gives the same names other ids: the codec asks the tokenizer and uses this
+table only as the published truth. Nothing here encodes or decodes.
 
 Source: facebookresearch/cwm, PROMPTING_GUIDE.md and cwm/text/tokenizers.py.
 """

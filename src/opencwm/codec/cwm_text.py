@@ -1,19 +1,22 @@
 """The published ``cwm`` trace format as text: the exact characters, before any tokenizer.
 
-The one idea: a trace is a list of written steps, and a written step is plain text between special tokens. Everything that
-the format decides (which line carries the mark, what a step's locals say, which steps are written) is decided here; the
-token level in :mod:`opencwm.codec.cwm` only joins ids.
+The one idea: a trace is a list of written steps, and a written step is plain text between special tokens.
+Everything that the format decides (which line carries the mark, what a step's locals say, which steps are
+written) is decided here; the token level in :mod:`opencwm.codec.cwm` only joins ids.
 
 Rules the publication leaves open, and what is done here:
 
-- *Carry-over.* A local is written ``".."`` when its text equals the one **last written** for the same activation, that is at
-  its previous call or line step. Return and exception steps write no locals, so they do not count: a reader of the
-  text alone always knows what ``".."`` stands for. It goes on over the steps of callees and of recursive activations of
-  the same function. A call step writes everything, also one that resumes a generator.
-- *Unwinding.* The return event of an activation that an exception leaves is not written: the exception steps tell. With
-  ``unwind_returns=True`` it is written as a return of ``None``, which is what ``sys.settrace`` reports.
-- *Values.* A text is what the tracer rendered. It is written with :func:`json.dumps` as it is by default: one line, ASCII,
-  ``", "`` and ``": "`` between items; characters past ASCII are escaped, lone surrogates as well.
+- *Carry-over.* A local is written ``".."`` when its text equals the one **last written** for the same
+  activation, that is at its previous call or line step. Return and exception steps write no locals, so they
+  do not count: a reader of the text alone always knows what ``".."`` stands for. It goes on over the steps of
+  callees and of recursive activations of the same function. A call step writes everything, also one that
+  resumes a generator.
+- *Unwinding.* The return event of an activation that an exception leaves is not written: the exception steps
+  tell. With ``unwind_returns=True`` it is written as a return of ``None``, which is what ``sys.settrace``
+  reports.
+- *Values.* A text is what the tracer rendered. It is written with :func:`json.dumps` as it is by default: one
+  line, ASCII, ``", "`` and ``": "`` between items; characters past ASCII are escaped, lone surrogates as
+  well.
 
 A value whose own text is ``..`` cannot be told from the carry-over mark; no Python literal reads so.
 
@@ -23,12 +26,13 @@ Source: facebookresearch/cwm, PROMPTING_GUIDE.md.
 from __future__ import annotations
 
 import ast
+import dataclasses
 import io
 import json
 import tokenize
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from opencwm.codec.cwm_special import (
     ACTION_SEP,
@@ -49,14 +53,16 @@ CARRIED: Final = ".."
 """Written in place of a local's text when it is the one last written for the same activation."""
 
 
-class WrittenStep(NamedTuple):
+@dataclasses.dataclass(frozen=True, slots=True)
+class WrittenStep:
     """One step as the format writes it.
 
     Attributes:
         kind: what happened.
         lineno: 1-based line of ``Program.text``.
         source: that physical line with indentation and trailing newline.
-        bindings: locals in order, with :data:`CARRIED` for what did not change; empty at returns and exceptions.
+        bindings: locals in order, with :data:`CARRIED` for what did not change; empty at returns and
+        exceptions.
         value: what was returned or raised; None at calls and lines.
         index: the step's position in ``Trace.steps``.
     """
@@ -176,9 +182,9 @@ def source_lines(program: Program) -> list[str]:
 def mark_lineno(program: Program) -> int:
     """Return the 1-based line that carries the mark.
 
-    That is the line with the entry's ``def``, below any decorators; of several definitions of one name the last, which is the
-    one in force after the module ran. A ``def`` line that a comment would break, because a backslash or an open string
-    continues it, passes the mark on to the next line that can take it.
+    That is the line with the entry's ``def``, below any decorators; of several definitions of one name the
+    last, which is the one in force after the module ran. A ``def`` line that a comment would break, because a
+    backslash or an open string continues it, passes the mark on to the next line that can take it.
 
     Raises:
         CodecError: the program has no function of the entry's name, or does not parse.
@@ -218,7 +224,8 @@ def _definitions(program: Program) -> list[tuple[str, int]]:
 
 
 def _first_line_open_to_comment(text: str, lineno: int) -> int:
-    """Return the first line from ``lineno`` on whose end is the end of a token line: a comment may follow there."""
+    """Return the first line from ``lineno`` on whose end is the end of a token line: a comment may follow
+    there."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

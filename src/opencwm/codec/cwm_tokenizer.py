@@ -1,8 +1,9 @@
-"""Text to token ids for the published trace format: a small protocol, and any Hugging Face tokenizer behind it.
+"""Text to token ids for the published trace format: a small protocol, and any Hugging Face tokenizer behind
+it.
 
-The one idea: user text and special tokens never meet. Text goes through a copy of the tokenizer that does not know the
-special tokens, so that source which contains ``<|frame_sep|>`` is ordinary characters; special tokens are asked for by
-name. The ``tokenizers`` library is imported only when a tokenizer is made.
+The one idea: user text and special tokens never meet. Text goes through a copy of the tokenizer that does not
+know the special tokens, so that source which contains ``<|frame_sep|>`` is ordinary characters; special
+tokens are asked for by name. The ``tokenizers`` library is imported only when a tokenizer is made.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class HuggingFaceTokenizer:
         self._special_ids = {token.content: id_ for id_, token in added.items()}
         missing = [name for name in required if name not in self._special_ids]
         if missing:
-            hint = "the cwm format needs them; train a tokenizer with opencwm.codec.bpe, or use that of facebook/cwm"
+            hint = "train one with opencwm.codec.bpe, or use that of facebook/cwm"
             raise CodecError(
                 f"the tokenizer lacks the special tokens {' '.join(missing)}", where=where, hint=hint
             )
