@@ -1,0 +1,108 @@
+"""Greedy or sampled decoding over an engine, one decision at a time, with forced ids appended for free.
+
+Forced ids wait until the next decision and then go to the engine in one forward pass. The probability of a decision is taken
+after the mask: it is what the constrained model believes, given that something legal happens.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opencwm.core.errors import EngineError
+from opencwm.model.engine import Engine, Logits
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SamplingConfig:
+    """How a token is picked.
+
+    Attributes:
+        temperature: 0 is greedy; otherwise logits are divided by it.
+        top_p: smallest probability mass that is kept, in (0, 1].
+        seed: of the random generator, used when the temperature is above 0.
+    """
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+
+class OutOfContextError(EngineError):
+    """The engine's context is full. Internal: the caller starts anew from a state."""
+
+
+class Sampler:
+    """Appends to one engine. ``num_forward`` and ``num_sampled`` count passes and decisions since the start."""
+
+    def __init__(self, engine: Engine, config: SamplingConfig | None = None) -> None:
+        self.engine = engine
+        self.config = config or SamplingConfig()
+        self.num_forward = 0
+        self.num_sampled = 0
+        self._rng = np.random.default_rng(self.config.seed)
+        self._pending: list[int] = []
+        self._logits: Logits | None = None
+
+    @property
+    def length(self) -> int:
+        """Ids held by the engine and ids still to be appended."""
+        return len(self.engine.ids) + len(self._pending)
+
+    def restart(self, ids: Sequence[int]) -> None:
+        """Make ``ids`` the whole sequence, keeping what the engine already computed for a common prefix."""
+        held = self.engine.ids
+        common = 0
+        while common < min(len(held), len(ids)) and held[common] == ids[common]:
+            common += 1
+        self.engine.truncate(common)
+        self._pending = list(ids[common:])
+        self._logits = None
+        if not self._pending and ids:  # nothing new: recompute the last id for its logits
+            self.engine.truncate(common - 1)
+            self._pending = [ids[-1]]
+
+    def force(self, ids: Iterable[int]) -> None:
+        """Append ids that were not decided here."""
+        self._pending.extend(ids)
+
+    def probabilities(self, allowed: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+        """Return the distribution over the next id, shape (V,), zero where ``allowed`` is False.
+
+        Raises:
+            OutOfContextError: the pending ids do not fit.
+        """
+        if self._pending:
+            if self.length > self.engine.max_tokens:
+                raise OutOfContextError("the engine's context is full", where=f"{self.length} ids")
+            self._logits = self.engine.append(self._pending)
+            self._pending = []
+            self.num_forward += 1
+        if self._logits is None:
+            raise EngineError("nothing to predict from: no id was appended")
+        logits = self._logits.astype(np.float64)
+        if allowed is not None:
+            logits = np.where(allowed, logits, -np.inf)
+        logits -= logits.max()
+        exponentials = np.exp(logits)
+        return exponentials / exponentials.sum()
+
+    def choose(self, allowed: NDArray[np.bool_] | None) -> tuple[int, NDArray[np.float64]]:
+        """Decide the next id; return it with the distribution it was taken from. It is appended like a forced one."""
+        probabilities = self.probabilities(allowed)
+        token = self._pick(probabilities)
+        self.num_sampled += 1
+        self._pending.append(token)
+        return token, probabilities
+
+    def _pick(self, probabilities: NDArray[np.float64]) -> int:
+        if self.config.temperature <= 0:
+            return int(probabilities.argmax())
+        weights = probabilities ** (1.0 / self.config.temperature)
+        weights /= weights.sum()
+        order = np.argsort(-weights, kind="stable")
+        kept = order[: int(np.searchsorted(np.cumsum(weights[order]), self.config.top_p)) + 1]
+        return int(self._rng.choice(kept, p=weights[kept] / weights[kept].sum()))

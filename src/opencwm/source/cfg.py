@@ -1,0 +1,349 @@
+"""Which events may follow which in a program: the line-level control-flow graph of its code objects.
+
+The one idea: between two LINE events CPython runs a stretch of instructions, so the legal next lines of a line are the lines
+at which such a stretch can end. Everything is a superset of what can happen: an event that is not in the graph is
+impossible, one that is in it may still be. Only ``compile()`` is needed: a program that cannot be imported or run can be
+analysed. It does not evaluate conditions and does not know which function a call calls.
+
+Comprehension activations are folded into their function, as in a :class:`opencwm.traces.Trace`: lines inside a comprehension
+are no lines of the function.
+
+Source: ``maybe_call_line_trace`` in Python/ceval.c (3.11), Python/instrumentation.c and Python/legacy_tracing.c (3.12+).
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from types import CodeType
+
+from opencwm.core.errors import ConfigError
+from opencwm.source.bytecode import COMPREHENSIONS, Instruction, entry_place, instructions
+from opencwm.source.scopes import Scopes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Continuation:
+    """What may happen next in an activation after one of its events, leaving aside steps of functions it calls.
+
+    Attributes:
+        lines: lines whose LINE event may come next.
+        can_return: the activation may return without another event.
+        can_yield: it may suspend without another event.
+        can_unwind: it may end by an exception that needs no EXCEPTION event of its own: the one just reported, or one
+            that a handler or ``finally`` passes on.
+        can_raise: an EXCEPTION event may come next.
+        can_call: a function of the program may be called (a CALL event one level deeper).
+    """
+
+    lines: frozenset[int] = frozenset()
+    can_return: bool = False
+    can_yield: bool = False
+    can_unwind: bool = False
+    can_raise: bool = False
+    can_call: bool = False
+
+    def __or__(self, other: Continuation) -> Continuation:
+        """Return what either allows."""
+        return Continuation(
+            self.lines | other.lines,
+            self.can_return or other.can_return,
+            self.can_yield or other.can_yield,
+            self.can_unwind or other.can_unwind,
+            self.can_raise or other.can_raise,
+            self.can_call or other.can_call,
+        )
+
+
+NOTHING = Continuation()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CodeGraph:
+    """The control flow of one function, lambda or class body, between LINE events.
+
+    Attributes:
+        qualname: ``co_qualname``.
+        firstlineno: 1-based line of its ``def``, or of its first decorator.
+        local_names: names a step of it may bind, in canonical order: varnames, cellvars, freevars; for a class body
+            the names it stores. Without names of folded comprehensions.
+        params: the parameters among them.
+        lines: lines with a LINE event, ascending.
+        after_call: what may follow the CALL.
+        after_line: what may follow a LINE event, by line. After a suspended activation resumes, and after a called
+            function returns, it is again that of the current line.
+        after_exception: what may follow an EXCEPTION event, by the line it happened in.
+        is_generator: whether calls suspend: a generator, coroutine or asynchronous generator.
+    """
+
+    qualname: str
+    firstlineno: int
+    local_names: tuple[str, ...]
+    params: tuple[str, ...]
+    lines: tuple[int, ...]
+    after_call: Continuation
+    after_line: Mapping[int, Continuation]
+    after_exception: Mapping[int, Continuation]
+    is_generator: bool = False
+
+    @property
+    def entry_lines(self) -> frozenset[int]:
+        """Lines whose LINE event may come first after the CALL."""
+        return self.after_call.lines
+
+    @property
+    def successors(self) -> dict[int, frozenset[int]]:
+        """Line -> lines that may come next without an EXCEPTION event between."""
+        return {line: self.after_line[line].lines for line in self.lines}
+
+    @property
+    def handlers(self) -> dict[int, frozenset[int]]:
+        """Line -> lines that may come next after an EXCEPTION event in it."""
+        return {line: self.after_exception.get(line, NOTHING).lines for line in self.lines}
+
+    @property
+    def unwinds(self) -> frozenset[int]:
+        """Lines in which an EXCEPTION may end the activation at once."""
+        return self._where("can_unwind", self.after_exception)
+
+    @property
+    def can_return(self) -> frozenset[int]:
+        """Lines a RETURN may directly follow."""
+        return self._where("can_return", self.after_line)
+
+    @property
+    def can_yield(self) -> frozenset[int]:
+        """Lines a RETURN flagged YIELD may directly follow."""
+        return self._where("can_yield", self.after_line)
+
+    @property
+    def may_call(self) -> frozenset[int]:
+        """Lines in which a function of the program may be called."""
+        return self._where("can_call", self.after_line)
+
+    @property
+    def may_raise(self) -> frozenset[int]:
+        """Lines in which an EXCEPTION event may happen."""
+        return self._where("can_raise", self.after_line)
+
+    def _where(self, what: str, after: Mapping[int, Continuation]) -> frozenset[int]:
+        return frozenset(line for line, continuation in after.items() if getattr(continuation, what))
+
+    def _merged(self, other: CodeGraph) -> CodeGraph:
+        """Return the graph of two code objects that a trace cannot tell apart, such as two lambdas on one line."""
+        return CodeGraph(
+            self.qualname,
+            self.firstlineno,
+            tuple(dict.fromkeys(self.local_names + other.local_names)),
+            tuple(dict.fromkeys(self.params + other.params)),
+            tuple(sorted({*self.lines, *other.lines})),
+            self.after_call | other.after_call,
+            _union(self.after_line, other.after_line),
+            _union(self.after_exception, other.after_exception),
+            self.is_generator or other.is_generator,
+        )
+
+
+def _union(one: Mapping[int, Continuation], two: Mapping[int, Continuation]) -> dict[int, Continuation]:
+    return {line: one.get(line, NOTHING) | two.get(line, NOTHING) for line in {**one, **two}}
+
+
+class ControlFlow:
+    """The code graphs of a source text.
+
+    Args:
+        text: Python source.
+        filename: named in errors.
+
+    Raises:
+        ConfigError: the text does not compile.
+    """
+
+    def __init__(self, text: str, filename: str = "<program>") -> None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tree = ast.parse(text, filename)
+                module = compile(tree, filename, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+            line = getattr(error, "lineno", None)
+            where = f"{filename}:{line}" if line else filename
+            raise ConfigError(
+                f"not valid Python: {getattr(error, 'msg', None) or error}", where=where
+            ) from None
+        self._scopes = Scopes(tree)
+        self._codes: dict[tuple[str, int], list[CodeType]] = {}
+        for code in _nested(module):
+            if code.co_name not in COMPREHENSIONS and code is not module:
+                self._codes.setdefault((code.co_qualname, code.co_firstlineno), []).append(code)
+        self._graphs: dict[tuple[str, int], CodeGraph] = {}
+
+    def __iter__(self) -> Iterator[CodeGraph]:
+        """Yield every graph, in source order of definition."""
+        return (self._graph(key) for key in self._codes)
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    @property
+    def has_hidden_calls(self) -> bool:
+        """Whether operations that do not look like calls may call a function of the program.
+
+        Operators, attribute access, ``for`` and so on can, once the program defines special methods, properties or
+        generators, or uses lazy iterators.
+        """
+        return self._scopes.has_hidden_calls
+
+    def get(self, qualname: str, firstlineno: int) -> CodeGraph | None:
+        """Return the graph of the code object with this ``co_qualname`` and ``co_firstlineno``, or None."""
+        key = (qualname, firstlineno)
+        return self._graph(key) if key in self._codes else None
+
+    def at(self, lineno: int) -> tuple[CodeGraph, ...]:
+        """Return the graphs whose ``firstlineno`` is ``lineno``: several when a line holds several lambdas."""
+        return tuple(self._graph(key) for key in self._codes if key[1] == lineno)
+
+    @cached_property
+    def call_lines(self) -> frozenset[int]:
+        """The ``firstlineno`` of every graph: the lines a CALL step may have."""
+        return frozenset(line for _, line in self._codes)
+
+    def _graph(self, key: tuple[str, int]) -> CodeGraph:
+        if key not in self._graphs:
+            first, *rest = (self._build(code) for code in self._codes[key])
+            for other in rest:
+                first = first._merged(other)
+            self._graphs[key] = first
+        return self._graphs[key]
+
+    def _build(self, code: CodeType) -> CodeGraph:
+        items = instructions(code)
+        flow = _Flow(items, self._scopes.folded(code, items), hidden_calls=self.has_hidden_calls)
+        after_line, after_exception = flow.by_line()
+        num_params = code.co_argcount + code.co_kwonlyargcount
+        num_params += bool(code.co_flags & _VARARGS) + bool(code.co_flags & _VARKEYWORDS)
+        return CodeGraph(
+            code.co_qualname,
+            code.co_firstlineno,
+            self.names_in_scope(code),
+            code.co_varnames[:num_params],
+            tuple(sorted(after_line)),
+            flow.after_call(),
+            after_line,
+            after_exception,
+            bool(code.co_flags & _SUSPENDS),
+        )
+
+    def names_in_scope(self, code: CodeType) -> tuple[str, ...]:
+        """Return the names a step of ``code`` may bind, in canonical order."""
+        return self._scopes.local_names(code)
+
+
+_VARARGS, _VARKEYWORDS = 0x04, 0x08
+_SUSPENDS = 0x20 | 0x80 | 0x200  # CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
+
+
+def _nested(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _nested(constant)
+
+
+@dataclasses.dataclass
+class _Stretch:
+    """Everything CPython can do from some places on before the next LINE event."""
+
+    continuation: Continuation = NOTHING
+    inside: set[int] = dataclasses.field(default_factory=set)
+    events: set[int] = dataclasses.field(default_factory=set)
+
+
+class _Flow:
+    """The stretches of instructions between the events of one code object."""
+
+    def __init__(self, items: list[Instruction], folded: frozenset[int], *, hidden_calls: bool) -> None:
+        self.items = items
+        self.folded = folded
+        self.hidden_calls = hidden_calls
+        self.start = self._stretch([(None, entry_place(items))])
+
+    def after_call(self) -> Continuation:
+        return self.start.continuation
+
+    def by_line(self) -> tuple[dict[int, Continuation], dict[int, Continuation]]:
+        """Return what may follow LINE events and what may follow EXCEPTION events, both by line."""
+        after_line: dict[int, Continuation] = {}
+        after_exception: dict[int, Continuation] = {}
+        pending = set(self.start.events)
+        seen: set[int] = set()
+        while pending:
+            place = pending.pop()
+            seen.add(place)
+            line = self.items[place].line
+            assert line is not None
+            normal = self._stretch([(None, place)])
+            after_line[line] = after_line.get(line, NOTHING) | normal.continuation
+            pending |= normal.events
+            if normal.continuation.can_raise:
+                raised = self._after_raise(normal.inside)
+                after_exception[line] = after_exception.get(line, NOTHING) | raised.continuation
+                pending |= raised.events
+            pending -= seen
+        return after_line, after_exception
+
+    def _after_raise(self, inside: Iterable[int]) -> _Stretch:
+        """What may follow an EXCEPTION event at any of these places, or at one reached from there without a LINE event."""
+        raising, edges, unwinds = set[int](), list[tuple[int | None, int]](), False
+        while new := {place for place in inside if self.items[place].can_raise} - raising:
+            raising |= new
+            for place in new:
+                item = self.items[place]
+                unwinds |= item.handler is None
+                targets = () if item.handler is None else (item.handler,)
+                edges += [(place, target) for target in targets + (item.next if item.can_stop else ())]
+            stretch = self._stretch(edges)
+            inside = stretch.inside
+        stretch = self._stretch(edges)
+        if unwinds:
+            stretch.continuation |= Continuation(can_unwind=True)
+        return stretch
+
+    def _stretch(self, edges: list[tuple[int | None, int]]) -> _Stretch:
+        """Follow ``edges`` (from, to) and everything after them up to LINE events; no ``from`` means no event at ``to``."""
+        found = _Stretch()
+        pending = list(edges)
+        lines: set[int] = set()
+        while pending:
+            source, place = pending.pop()
+            if source is not None and self._is_event(source, place):
+                found.events.add(place)
+                lines.add(self.items[place].line or 0)
+            elif place not in found.inside:
+                found.inside.add(place)
+                item = self.items[place]
+                pending += [(place, target) for target in item.next]
+                if item.reraises and item.handler is not None:
+                    pending.append((place, item.handler))
+        items = [self.items[place] for place in found.inside]
+        found.continuation = Continuation(
+            frozenset(lines),
+            can_return=any(item.returns for item in items),
+            can_yield=any(item.yields for item in items),
+            can_unwind=any(item.reraises and item.handler is None for item in items),
+            can_raise=any(item.can_raise for item in items),
+            can_call=any(
+                item.calls == "yes" or (self.hidden_calls and item.calls == "hidden") for item in items
+            ),
+        )
+        return found
+
+    def _is_event(self, source: int, target: int) -> bool:
+        """Whether going from one place to the other reports a LINE event."""
+        before, after = self.items[source], self.items[target]
+        if not after.starts_line or target in self.folded:
+            return False
+        return after.line != before.line or target in before.backward

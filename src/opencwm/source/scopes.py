@@ -1,0 +1,190 @@
+"""What the syntax tree adds to code objects: which names and instructions belong to comprehensions, and hidden calls.
+
+The one idea: from Python 3.12 on, list, set and dict comprehensions are compiled into their function; a trace folds them, so
+that every version shows the same, and the tree tells what to fold.
+
+Source: PEP 709.
+"""
+
+from __future__ import annotations
+
+import ast
+import dis
+from collections.abc import Iterator
+from types import CodeType
+
+from opencwm.source.bytecode import Instruction
+
+_CO_OPTIMIZED = 0x01
+_FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_Scope = _FunctionNode | ast.ClassDef
+_Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+
+# Names whose mention means that a loop, a subscript or an operator may call functions handed over earlier.
+_LAZY_NAMES = frozenset(
+    {"map", "filter", "iter", "setattr", "property", "partial", "defaultdict", "singledispatch"}
+)
+# Modules none of whose objects call back later: nothing lazy can come from importing them.
+_EAGER_MODULES = frozenset(
+    """__future__ abc array bisect cmath copy datetime decimal enum fractions heapq json logging math numbers operator os
+    pathlib random re statistics string sys textwrap time typing unicodedata uuid""".split()
+)
+_BUILTIN_BASES = frozenset(
+    {"object", "Exception", "ValueError", "TypeError", "KeyError", "RuntimeError", "LookupError"}
+)
+
+
+class Scopes:
+    """The scopes of one syntax tree, found by the name and first line of the code object compiled from them."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._nodes: dict[tuple[str, int], list[_Scope]] = {}
+        for node in ast.walk(tree):
+            if isinstance(node, _Scope):
+                self._nodes.setdefault(_key(node), []).append(node)
+        self.has_hidden_calls = any(_may_hide_calls(node) for node in ast.walk(tree))
+
+    def local_names(self, code: CodeType) -> tuple[str, ...]:
+        """Return the names a step of ``code`` may bind: varnames, cellvars, freevars; of a class body what it stores."""
+        if not code.co_flags & _CO_OPTIMIZED:
+            stored = [item.argval for item in dis.get_instructions(code) if item.opname == "STORE_NAME"]
+            return tuple(dict.fromkeys(stored))
+        names = dict.fromkeys(code.co_varnames + code.co_cellvars + code.co_freevars)
+        nodes = self._nodes.get((code.co_name, code.co_firstlineno), [])
+        bound = {*code.co_freevars}.union(*(_bound_names(node) for node in nodes))
+        return tuple(
+            name
+            for name in names
+            if not name.startswith(".") and (not nodes or name in bound or _is_mangled(name, bound))
+        )
+
+    def folded(self, code: CodeType, items: list[Instruction]) -> frozenset[int]:
+        """Return the places of the instructions of ``code`` that belong to a comprehension compiled into it."""
+        if not any(item.opname == "LOAD_FAST_AND_CLEAR" for item in items):
+            return frozenset()
+        nodes = self._nodes.get((code.co_name, code.co_firstlineno), [])
+        spans = [span for node in nodes for span in _comprehension_spans(node)]
+        return frozenset(
+            place for place, item in enumerate(items) if any(_is_within(item, *span) for span in spans)
+        )
+
+
+_Position = tuple[int, int]
+_Span = tuple[_Position, _Position]
+
+
+def _key(node: _Scope) -> tuple[str, int]:
+    if isinstance(node, ast.Lambda):
+        return "<lambda>", node.lineno
+    return node.name, min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+
+
+def _own_nodes(scope: _Scope) -> Iterator[tuple[ast.AST, bool]]:
+    """Yield the nodes evaluated in a scope itself, each with whether it belongs to a comprehension."""
+    body = [scope.body] if isinstance(scope, ast.Lambda) else scope.body
+    pending: list[tuple[ast.AST, bool]] = [(node, False) for node in body]
+    while pending:
+        node, inside = pending.pop()
+        yield node, inside
+        if isinstance(node, _Comprehension):
+            pending.append((node.generators[0].iter, inside))
+            pending += [(part, True) for part in _inner_parts(node)]
+        elif isinstance(node, _Scope):
+            pending += [(part, inside) for part in _outer_parts(node)]
+        else:
+            pending += [(child, inside) for child in ast.iter_child_nodes(node)]
+
+
+def _inner_parts(node: _Comprehension) -> list[ast.AST]:
+    """Everything of a comprehension but its first iterable, which is evaluated outside."""
+    parts: list[ast.AST] = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+    for index, generator in enumerate(node.generators):
+        parts += [generator.target, *generator.ifs]
+        if index:
+            parts.append(generator.iter)
+    return parts
+
+
+def _outer_parts(node: _Scope) -> list[ast.AST]:
+    """What of a nested scope is evaluated in the scope around it."""
+    if isinstance(node, ast.ClassDef):
+        return [*node.decorator_list, *node.bases, *node.keywords]
+    defaults: list[ast.AST] = [
+        *node.args.defaults,
+        *(item for item in node.args.kw_defaults if item is not None),
+    ]
+    return defaults if isinstance(node, ast.Lambda) else [*node.decorator_list, *defaults]
+
+
+def _bound_names(scope: _Scope) -> set[str]:
+    """Names bound in a scope by anything but the targets of its comprehensions."""
+    found: set[str] = set()
+    if not isinstance(scope, ast.ClassDef):
+        arguments = scope.args
+        named = [
+            *arguments.posonlyargs,
+            *arguments.args,
+            *arguments.kwonlyargs,
+            arguments.vararg,
+            arguments.kwarg,
+        ]
+        found |= {item.arg for item in named if item is not None}
+    for node, inside in _own_nodes(scope):
+        if isinstance(node, ast.NamedExpr):
+            found.add(node.target.id)
+        elif isinstance(node, ast.Name) and not inside and not isinstance(node.ctx, ast.Load):
+            found.add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.alias):
+            found.add((node.asname or node.name).split(".")[0])
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar):
+            found |= {node.name} - {None}  # type: ignore[arg-type]
+        elif isinstance(node, ast.MatchMapping):
+            found |= {node.rest} - {None}  # type: ignore[arg-type]
+    return found
+
+
+def _is_mangled(name: str, bound: set[str]) -> bool:
+    """Whether ``name`` is a private name of ``bound`` as compiled inside a class: ``_C__x`` for ``__x``."""
+    return name.startswith("_") and any(item.startswith("__") and name.endswith(item) for item in bound)
+
+
+def _comprehension_spans(scope: _Scope) -> Iterator[_Span]:
+    for node, _ in _own_nodes(scope):
+        if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp):
+            for part in [node, *_inner_parts(node)]:
+                yield _span(part)
+
+
+def _span(node: ast.AST) -> _Span:
+    assert isinstance(node, ast.expr)
+    return (node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)
+
+
+def _is_within(item: Instruction, start: _Position, end: _Position) -> bool:
+    line, end_line, column, end_column = item.positions
+    if line is None or end_line is None or column is None or end_column is None:
+        return False
+    return start <= (line, column) and (end_line, end_column) <= end
+
+
+def _may_hide_calls(node: ast.AST) -> bool:
+    """Whether ``node`` makes it possible that an operation which is no call calls a function of the program."""
+    if isinstance(node, ast.GeneratorExp | ast.Yield | ast.YieldFrom | ast.Await | ast.AsyncFunctionDef):
+        return True
+    if isinstance(node, ast.Name):
+        return node.id in _LAZY_NAMES
+    if isinstance(node, ast.Import):
+        return any(item.name.split(".")[0] not in _EAGER_MODULES for item in node.names)
+    if isinstance(node, ast.ImportFrom):
+        return (node.module or "").split(".")[0] not in _EAGER_MODULES
+    if isinstance(node, ast.ClassDef):
+        return any(
+            not isinstance(base, ast.Name) or base.id not in _BUILTIN_BASES for base in node.bases
+        ) or any(
+            isinstance(item, ast.FunctionDef)
+            and (item.decorator_list or (item.name.startswith("__") and item.name != "__init__"))
+            for item in ast.walk(node)
+        )
+    return False
