@@ -100,10 +100,9 @@ def save_tokenizer(tokenizer: tokenizers.Tokenizer, folder: Path) -> None:
 
 
 def standard_library_texts() -> Iterator[str]:
-    """Yield the source of the running interpreter's standard library, in order of path, without its test
-    suites.
+    """Yield the source of the running interpreter's standard library, ordered by path.
 
-    Files that are not UTF-8 are left out.
+    Its test suites and files that are not UTF-8 are left out.
     """
     root = Path(sysconfig.get_path("stdlib"))
     left_out = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__", "lib2to3"}

@@ -104,6 +104,12 @@ def locals_json(bindings: tuple[Binding, ...] | Mapping[str, str]) -> str:
     return json.dumps(dict(bindings))
 
 
+def value_json(value: str | None) -> str:
+    """Return the VALUE part of a return or exception step; None, an unwound activation, is written as
+    ``None``."""
+    return json.dumps("None" if value is None else value)
+
+
 def step_text(
     kind: StepKind, source: str, bindings: tuple[Binding, ...] = (), value: str | None = None
 ) -> str:
@@ -117,8 +123,7 @@ def step_text(
     """
     if kind in (StepKind.CALL, StepKind.LINE):
         return f"{KIND_TOKENS[kind]}{locals_json(bindings)}{ACTION_SEP}{source}{FRAME_SEP}"
-    text = "None" if value is None else value
-    return f"{KIND_TOKENS[kind]}{ACTION_SEP}{source}{ARG_SEP}{json.dumps(text)}{FRAME_SEP}"
+    return f"{KIND_TOKENS[kind]}{ACTION_SEP}{source}{ARG_SEP}{value_json(value)}{FRAME_SEP}"
 
 
 def trace_text(trace: Trace, *, unwind_returns: bool = False) -> str:
@@ -182,20 +187,32 @@ def source_lines(program: Program) -> list[str]:
 def mark_lineno(program: Program) -> int:
     """Return the 1-based line that carries the mark.
 
-    That is the line with the entry's ``def``, below any decorators; of several definitions of one name the
-    last, which is the one in force after the module ran. A ``def`` line that a comment would break, because a
-    backslash or an open string continues it, passes the mark on to the next line that can take it.
+    That is the line with the entry's ``def``, below any decorators. A ``def`` line that a comment would
+    break, because a backslash or an open string continues it, passes the mark on to the next line that can
+    take it.
+
+    Raises:
+        CodecError: the program has no function of the entry's name, or does not parse.
+    """
+    lineno = entry_lineno(program)
+    return lineno if program.call is not None else _first_line_open_to_comment(program.text, lineno)
+
+
+def entry_lineno(program: Program) -> int:
+    """Return the 1-based line of the entry's ``def``.
+
+    Of several definitions of one name it is the last, which is the one in force after the module ran.
 
     Raises:
         CodecError: the program has no function of the entry's name, or does not parse.
     """
     if program.call is not None:
-        return len(program.lines) - 1 - program.call.count("\n")  # the wrapper's def, see Program.text
+        return len(program.lines) - 1 - program.call.count("\n")  # the wrapper, see Program.text
     linenos = [lineno for qualname, lineno in _definitions(program) if qualname == program.entry]
     if not linenos:
         hint = "name a function of the file, for example by its qualified name Class.method"
         raise CodecError(f"no function named {program.entry!r}", where=program.filename, hint=hint)
-    return _first_line_open_to_comment(program.text, linenos[-1])
+    return linenos[-1]
 
 
 def _definitions(program: Program) -> list[tuple[str, int]]:
@@ -224,8 +241,7 @@ def _definitions(program: Program) -> list[tuple[str, int]]:
 
 
 def _first_line_open_to_comment(text: str, lineno: int) -> int:
-    """Return the first line from ``lineno`` on whose end is the end of a token line: a comment may follow
-    there."""
+    """Return the first line from ``lineno`` on after which a comment may stand."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

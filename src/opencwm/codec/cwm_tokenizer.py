@@ -1,5 +1,4 @@
-"""Text to token ids for the published trace format: a small protocol, and any Hugging Face tokenizer behind
-it.
+"""Text to token ids for the published format: a small protocol, and any Hugging Face tokenizer behind it.
 
 The one idea: user text and special tokens never meet. Text goes through a copy of the tokenizer that does not
 know the special tokens, so that source which contains ``<|frame_sep|>`` is ordinary characters; special
@@ -38,7 +37,7 @@ class Tokenizer(Protocol):
         """Return the text of ``ids``; bytes that are not UTF-8 become U+FFFD.
 
         Raises:
-            CodecError: an id is not in the vocabulary.
+            CodecError: an id is not in the vocabulary, or is that of a special token, which is no text.
         """
         ...
 
@@ -117,17 +116,13 @@ class HuggingFaceTokenizer:
             raise CodecError(f"the lone surrogate {shown} cannot be written in UTF-8") from None
 
     def decode(self, ids: Sequence[int]) -> str:
-        """See :meth:`Tokenizer.decode`. Special tokens give their names."""
-        parts: list[str] = []
-        start = 0
-        for position, id_ in enumerate(ids):
+        """See :meth:`Tokenizer.decode`."""
+        for id_ in ids:
             if id_ in self._special_texts:
-                parts += [self._decode_text(ids[start:position]), self._special_texts[id_]]
-                start = position + 1
-            elif id_ not in self._known_ids:
+                raise CodecError(f"the special token {self._special_texts[id_]} stands inside text")
+            if id_ not in self._known_ids:
                 raise CodecError(f"id {id_} is not in the vocabulary")
-        parts.append(self._decode_text(ids[start:]))
-        return "".join(parts)
+        return self._text.decode(list(ids), skip_special_tokens=False)
 
     def special_id(self, name: str) -> int:
         """See :meth:`Tokenizer.special_id`."""
@@ -135,9 +130,6 @@ class HuggingFaceTokenizer:
             return self._special_ids[name]
         except KeyError:
             raise CodecError(f"the tokenizer has no special token {name}") from None
-
-    def _decode_text(self, ids: Sequence[int]) -> str:
-        return self._text.decode(list(ids), skip_special_tokens=False) if ids else ""
 
 
 def _without_special_tokens(tokenizer: tokenizers.Tokenizer, special: frozenset[str]) -> tokenizers.Tokenizer:
