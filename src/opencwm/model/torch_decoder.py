@@ -1,0 +1,281 @@
+"""The decoder in torch, for training: a Llama-like network over packed rows, without a cache.
+
+The idea: several documents share a row and never see each other. All dense work runs on the flattened tokens; only attention
+looks at document borders, one causal call per document on a CPU (nothing is computed across borders, which halves the cost of a
+step) and one masked call per batch on a GPU. Parameter names are those of ``CwmForCausalLM``, so ``state_dict()`` is a valid
+``model.safetensors``. It does not generate: see ``onnx_engine``.
+
+Shape suffixes: B rows, T tokens of a row, N = B*T tokens flattened, C residual channels, H query heads, G key/value heads,
+D channels of a head, A documents of L tokens each, P positions whose logits are wanted, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from opencwm.model.config import ModelConfig
+
+_INIT_STD = 0.02
+_MAX_PLAIN_LENGTH = 1024
+
+
+@dataclass(frozen=True)
+class DocumentLayout:
+    """Where documents lie in packed rows, worked out once per batch.
+
+    ``groups`` are runs of equally long neighbours in flattened order, as (number of documents, length L); they partition the N
+    tokens. ``masks`` maps a window (None: global) to a boolean mask of shape (B, 1, T, T), True where a token sees another; where
+    it is filled ``groups`` is empty. ``biases`` maps (L, window) to the additive mask (L, L) of a group.
+    """
+
+    groups: tuple[tuple[int, int], ...]
+    masks: dict[int | None, Tensor]
+    biases: dict[tuple[int, int | None], Tensor]
+
+    @staticmethod
+    def of(doc_BT: Tensor, config: ModelConfig, dtype: torch.dtype) -> DocumentLayout:
+        """Read the layout off the document index of every position; rows never share a document."""
+        windows = {config.window(layer) for layer in range(config.num_hidden_layers)}
+        if doc_BT.device.type != "cpu":
+            position_T = torch.arange(doc_BT.shape[1], device=doc_BT.device)
+            distance_TT = position_T[:, None] - position_T[None, :]
+            same_BTT = doc_BT[:, :, None] == doc_BT[:, None, :]
+            masks = {window: (same_BTT & _visible(distance_TT, window)).unsqueeze(1) for window in windows}
+            return DocumentLayout((), masks, {})
+        runs = [n for row in doc_BT for n in torch.unique_consecutive(row, return_counts=True)[1].tolist()]
+        groups = tuple((len(list(run)), length) for length, run in itertools.groupby(runs))
+        biases = {
+            (length, window): _bias(length, window, dtype)
+            for length in {length for _, length in groups if _is_small(length, dtype)}
+            for window in windows
+        }
+        return DocumentLayout(groups, {}, biases)
+
+
+def _visible(distance: Tensor, window: int | None) -> Tensor:
+    causal = distance >= 0
+    return causal if window is None else causal & (distance < window)
+
+
+def _bias(length: int, window: int | None, dtype: torch.dtype) -> Tensor:
+    position = torch.arange(length)
+    visible = _visible(position[:, None] - position[None, :], window)
+    return torch.zeros(length, length, dtype=dtype).masked_fill_(~visible, float("-inf"))
+
+
+def _is_small(length: int, dtype: torch.dtype) -> bool:
+    """Whether plain matrix products beat torch's fused CPU kernel (measured: 3x in bf16 to 512 tokens, even at 1024)."""
+    return dtype == torch.bfloat16 and length <= _MAX_PLAIN_LENGTH
+
+
+class Linear(nn.Linear):
+    """A projection without bias whose fp32 weight is cast to the activations' type on use."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features, bias=False)
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        """(..., in) -> (..., out)."""
+        return functional.linear(input, self.weight.to(input.dtype))
+
+
+class RMSNorm(nn.Module):
+    """Root-mean-square normalisation, computed in fp32, with a learned gain."""
+
+    def __init__(self, size: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., C) -> (..., C) in the same type."""
+        full = x.float()
+        scale = torch.rsqrt(full.square().mean(-1, keepdim=True) + self.eps)
+        return (full * scale * self.weight).to(x.dtype)
+
+
+class Attention(nn.Module):
+    """Grouped-query causal attention with rotary positions, global or over a sliding window."""
+
+    def __init__(self, config: ModelConfig, layer: int) -> None:
+        super().__init__()
+        self.heads, self.groups, self.head_dim = (
+            config.num_attention_heads,
+            config.num_key_value_heads,
+            config.head_dim,
+        )
+        self.window = config.window(layer)
+        self.q_proj = Linear(config.hidden_size, self.heads * self.head_dim)
+        self.k_proj = Linear(config.hidden_size, self.groups * self.head_dim)
+        self.v_proj = Linear(config.hidden_size, self.groups * self.head_dim)
+        self.o_proj = Linear(self.heads * self.head_dim, config.hidden_size)
+
+    def project(self, x_BTC: Tensor, cos_TD: Tensor, sin_TD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return rotated queries (B, T, H, D), rotated keys (B, T, G, D) and values (B, T, G, D)."""
+        weight = torch.cat([self.q_proj.weight, self.k_proj.weight, self.v_proj.weight]).to(x_BTC.dtype)
+        qkv = functional.linear(x_BTC, weight).unflatten(-1, (self.heads + 2 * self.groups, self.head_dim))
+        qk, v_BTGD = qkv.split([self.heads + self.groups, self.groups], dim=2)
+        qk = rotate(qk, cos_TD, sin_TD)
+        q_BTHD, k_BTGD = qk.split([self.heads, self.groups], dim=2)
+        return q_BTHD, k_BTGD, v_BTGD
+
+    def attend(self, q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, layout: DocumentLayout) -> Tensor:
+        """Return the mixed values, (B, T, H*D); nothing flows between documents."""
+        if layout.masks:
+            q, k, v = (t.transpose(1, 2) for t in (q_BTHD, k_BTGD, v_BTGD))
+            mixed = functional.scaled_dot_product_attention(
+                q, k, v, attn_mask=layout.masks[self.window], enable_gqa=self.heads != self.groups
+            )
+            return mixed.transpose(1, 2).flatten(2)
+        sizes = [count * length for count, length in layout.groups]
+        splits = [t.flatten(0, 1).split(sizes) for t in (q_BTHD, k_BTGD, v_BTGD)]
+        pieces = []
+        for (count, length), *qkv in zip(layout.groups, *splits, strict=True):
+            q, k, v = (t.unflatten(0, (count, length)).transpose(1, 2) for t in qkv)
+            bias = layout.biases.get((length, self.window))
+            mixed = self._fused(q, k, v) if bias is None else self._plain(q, k, v, bias)
+            pieces.append(mixed.transpose(1, 2).flatten(0, 1))
+        return torch.cat(pieces).view(*q_BTHD.shape[:2], -1)
+
+    def _plain(self, q_AHLD: Tensor, k_AGLD: Tensor, v_AGLD: Tensor, bias_LL: Tensor) -> Tensor:
+        """Attention of A equally long documents by matrix products."""
+        repeats, length = self.heads // self.groups, q_AHLD.shape[2]
+        q = (q_AHLD * self.head_dim**-0.5).unflatten(1, (self.groups, repeats)).flatten(2, 3)
+        scores = (q @ k_AGLD.transpose(2, 3)).unflatten(2, (repeats, length)) + bias_LL
+        mixed = torch.softmax(scores, dim=-1).flatten(2, 3) @ v_AGLD
+        return mixed.unflatten(2, (repeats, length)).flatten(1, 2)
+
+    def _fused(self, q_AHLD: Tensor, k_AGLD: Tensor, v_AGLD: Tensor) -> Tensor:
+        length = q_AHLD.shape[2]
+        mask = None
+        if self.window is not None and length > self.window:
+            position = torch.arange(length, device=q_AHLD.device)
+            mask = _visible(position[:, None] - position[None, :], self.window)
+        return functional.scaled_dot_product_attention(
+            q_AHLD,
+            k_AGLD,
+            v_AGLD,
+            attn_mask=mask,
+            is_causal=mask is None,
+            enable_gqa=self.heads != self.groups,
+        )
+
+
+class MLP(nn.Module):
+    """SwiGLU: a gated linear unit whose gate passes through SiLU."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.gate_proj = Linear(config.hidden_size, config.intermediate_size)
+        self.up_proj = Linear(config.hidden_size, config.intermediate_size)
+        self.down_proj = Linear(config.intermediate_size, config.hidden_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., C) -> (..., C)."""
+        return self.down_proj(functional.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class DecoderLayer(nn.Module):
+    """Pre-normalised attention, then a pre-normalised feed-forward block, each added to the residual stream."""
+
+    def __init__(self, config: ModelConfig, layer: int) -> None:
+        super().__init__()
+        self.self_attn = Attention(config, layer)
+        self.mlp = MLP(config)
+        self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+
+    def before(self, x_BTC: Tensor, cos_TD: Tensor, sin_TD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Everything before attention."""
+        return self.self_attn.project(self.input_layernorm(x_BTC), cos_TD, sin_TD)
+
+    def after(self, x_BTC: Tensor, mixed_BTE: Tensor) -> Tensor:
+        """Everything after attention."""
+        x_BTC = x_BTC + self.self_attn.o_proj(mixed_BTE)
+        return x_BTC + self.mlp(self.post_attention_layernorm(x_BTC))
+
+    def forward(self, x_BTC: Tensor, cos_TD: Tensor, sin_TD: Tensor, layout: DocumentLayout) -> Tensor:
+        """(B, T, C) -> (B, T, C)."""
+        return self.after(x_BTC, self.self_attn.attend(*self.before(x_BTC, cos_TD, sin_TD), layout))
+
+
+class Backbone(nn.Module):
+    """Embedding, layers, final normalisation; the part Hugging Face calls ``model``."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList([DecoderLayer(config, layer) for layer in range(config.num_hidden_layers)])
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+
+
+class Decoder(nn.Module):
+    """A causal language model over packed rows.
+
+    Weights are fp32; ``forward`` computes in ``compute_dtype`` (normalisation and softmax statistics stay fp32).
+    """
+
+    def __init__(self, config: ModelConfig, *, compute_dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.config = config
+        self.compute_dtype = compute_dtype
+        self.model = Backbone(config)
+        self.lm_head = Linear(config.hidden_size, config.vocab_size)
+        self.reset_parameters()
+        if config.tie_word_embeddings:
+            self.lm_head.weight = self.model.embed_tokens.weight
+
+    def reset_parameters(self) -> None:
+        """Draw the weights: normal, narrower on projections that write to the residual stream."""
+        residual_std = _INIT_STD / (2 * self.config.num_hidden_layers) ** 0.5
+        for name, parameter in self.named_parameters():
+            if parameter.ndim == 2:
+                nn.init.normal_(parameter, std=residual_std if "o_proj" in name or "down_proj" in name else _INIT_STD)
+
+    def hidden(self, ids_BT: Tensor, doc_BT: Tensor) -> Tensor:
+        """Return the normalised residual stream after the last layer, (B, T, C), in ``compute_dtype``."""
+        layout = DocumentLayout.of(doc_BT, self.config, self.compute_dtype)
+        cos_TD, sin_TD = rotary_tables(ids_BT.shape[1], self.config, ids_BT.device, self.compute_dtype)
+        x_BTC = functional.embedding(ids_BT, self.model.embed_tokens.weight).to(self.compute_dtype)
+        for layer in self.model.layers:
+            x_BTC = layer(x_BTC, cos_TD, sin_TD, layout)
+        normed: Tensor = self.model.norm(x_BTC)
+        return normed
+
+    def forward(self, ids_BT: Tensor, doc_BT: Tensor, positions_P: Tensor | None = None) -> Tensor:
+        """Return fp32 logits of the next token.
+
+        Args:
+            ids_BT: token ids, int64.
+            doc_BT: document index of every position; a position sees earlier positions of its row with the same index.
+            positions_P: flattened positions (row * T + column) to give logits for, None for all.
+
+        Returns:
+            (P, V), or (B, T, V) when ``positions_P`` is None.
+        """
+        hidden_BTC = self.hidden(ids_BT, doc_BT)
+        if positions_P is not None:
+            hidden_PC = hidden_BTC.flatten(0, 1).index_select(0, positions_P)
+            return self.lm_head(hidden_PC).float()  # type: ignore[no-any-return]
+        return self.lm_head(hidden_BTC).float()  # type: ignore[no-any-return]
+
+
+def rotary_tables(
+    length: int, config: ModelConfig, device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Return cosines and sines of positions 0..length-1, each (T, D/2)."""
+    exponent = torch.arange(0, config.head_dim, 2, device=device, dtype=torch.float32) / config.head_dim
+    angle = torch.arange(length, device=device, dtype=torch.float32)[:, None] * config.rope_theta**-exponent
+    return angle.cos().to(dtype), angle.sin().to(dtype)
+
+
+def rotate(x_BTHD: Tensor, cos_TD: Tensor, sin_TD: Tensor) -> Tensor:
+    """Apply rotary positions: channel i of the first half turns with channel i of the second half."""
+    first, second = x_BTHD.chunk(2, dim=-1)
+    cos, sin = cos_TD[:, None, :], sin_TD[:, None, :]
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
