@@ -1,0 +1,195 @@
+"""Runs a program in this process and returns the record of its run.
+
+Untrusted code belongs in :mod:`opencwm.sandbox`, which calls :func:`opencwm.tracer.child.main` in a child process; here the
+program has every right this process has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+from opencwm.traces.program import Program
+from opencwm.traces.trace import Status, Trace
+from opencwm.tracer.limits import TraceLimits
+from opencwm.tracer.recorder import LimitReached, Recorder
+from opencwm.tracer.rendering import Renderer
+
+MODULE_NAME = "program"
+"""``__name__`` of the module while it runs, so that an ``if __name__ == "__main__"`` block does not."""
+
+
+class _Output(io.RawIOBase):
+    """Keeps the first bytes written to it and drops the rest."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._left = max_bytes
+        self.kept = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        self.kept += view[: self._left]
+        self._left = max(self._left - len(view), 0)
+        return len(view)
+
+
+def record(
+    program: Program,
+    limits: TraceLimits = TraceLimits(),
+    *,
+    on_limit: Callable[[Trace], NoReturn] | None = None,
+) -> Trace:
+    """Run ``program`` in this process and return its trace.
+
+    The module's own statements run unrecorded; then the entry is called without arguments (a coroutine it returns is run by
+    ``asyncio.run``) and every activation of the program's code is recorded until the entry is left.
+
+    Args:
+        program: what to run.
+        limits: bounds of the recording.
+        on_limit: called with the trace so far, from inside the program, when a limit is reached. It must not return: it is
+            meant to save the trace and end the process. Without it a ``BaseException`` unwinds the program, untraced; a
+            program that swallows that runs on until it ends by itself.
+    """
+    run = _Run(program, limits, on_limit)
+    return run.result()
+
+
+class _Run:
+    def __init__(self, program: Program, limits: TraceLimits, on_limit: Callable[[Trace], NoReturn] | None) -> None:
+        self.program = program
+        self.limits = limits
+        self.on_limit = on_limit
+        self.recorder: Recorder | None = None
+        self.output = _Output(limits.max_stdout_chars * 4)
+        self.stdout = io.TextIOWrapper(io.BufferedWriter(self.output), "utf-8", "backslashreplace", "\n")
+
+    def result(self) -> Trace:
+        """Run the program and return its trace."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                code = compile(self.program.text, self.program.filename, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            return self.trace(Status.REFUSED, f"does not compile: {self.describe(error)}")
+        recorder = self.recorder = Recorder(code, self.limits, self.at_limit)
+        module = types.ModuleType(MODULE_NAME)
+        module.__file__ = self.program.filename
+        with self.surroundings(module):
+            try:
+                exec(code, module.__dict__)  # noqa: S102 - running the program is the purpose
+            except MemoryError as error:
+                return self.trace(Status.MEMORY, self.describe(error))
+            except BaseException as error:  # noqa: BLE001 - whatever the program raises
+                return self.trace(Status.MODULE_FAILED, self.describe(error))
+            entry, problem = _find_entry(module, self.program.entry)
+            if problem:
+                return self.trace(Status.NO_ENTRY, problem)
+            status, detail = self.call(entry, recorder)
+        return self.trace(status, detail)
+
+    def call(self, entry: Callable[[], object], recorder: Recorder) -> tuple[Status, str]:
+        """Call the entry, traced."""
+        previous = sys.gettrace()
+        status, detail = Status.RETURNED, ""
+        try:
+            sys.settrace(recorder.trace)
+            result = entry()
+            if _is_coroutine_of(result, entry):
+                import asyncio
+
+                asyncio.run(result)  # type: ignore[arg-type]
+        except LimitReached:
+            pass
+        except MemoryError as error:
+            status, detail = Status.MEMORY, self.describe(error)
+        except SystemExit as error:
+            status, detail = Status.EXITED, self.describe(error)
+        except BaseException as error:  # noqa: BLE001 - whatever the program raises
+            status, detail = Status.RAISED, self.describe(error)
+        finally:
+            removed = sys.gettrace() is not recorder.trace
+            sys.settrace(previous)
+        if recorder.limit is not None:
+            return recorder.limit, self.limit_detail(recorder.limit)
+        if removed and status is not Status.MEMORY:
+            return Status.UNTRACED, "the program removed or replaced the trace function"
+        return status, detail
+
+    def at_limit(self) -> None:
+        """Hand the trace so far to ``on_limit``."""
+        if self.on_limit is not None and self.recorder is not None and self.recorder.limit is not None:
+            self.on_limit(self.trace(self.recorder.limit, self.limit_detail(self.recorder.limit)))
+
+    def limit_detail(self, limit: Status) -> str:
+        if limit is Status.STEP_LIMIT:
+            return f"more than {self.limits.max_steps} steps"
+        return f"more than {self.limits.max_bytes} bytes of values"
+
+    def trace(self, status: Status, detail: str) -> Trace:
+        with contextlib.suppress(ValueError, OSError):
+            self.stdout.flush()
+        text = bytes(self.output.kept).decode("utf-8", "replace")[: self.limits.max_stdout_chars]
+        return Trace(
+            program=self.program,
+            codes=tuple(self.recorder.codes) if self.recorder else (),
+            steps=self.recorder.build_steps() if self.recorder else (),
+            status=status,
+            detail=detail,
+            python=f"{sys.version_info.major}.{sys.version_info.minor}",
+            stdout=text,
+        )
+
+    def describe(self, error: BaseException) -> str:
+        text = Renderer(self.limits).render(error)
+        return " ".join(text.split())
+
+    @contextlib.contextmanager
+    def surroundings(self, module: types.ModuleType) -> Iterator[None]:
+        """Give the program its module, empty input and captured output; put everything back afterwards."""
+        saved = sys.stdin, sys.stdout, sys.stderr, sys.argv
+        shadowed = sys.modules.get(MODULE_NAME)
+        sys.modules[MODULE_NAME] = module
+        sys.stdin, sys.stdout, sys.stderr = io.StringIO(""), self.stdout, io.StringIO()
+        sys.argv = [self.program.filename]
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        finally:
+            sys.stdin, sys.stdout, sys.stderr, sys.argv = saved
+            if shadowed is None:
+                sys.modules.pop(MODULE_NAME, None)
+            else:
+                sys.modules[MODULE_NAME] = shadowed
+
+
+def _find_entry(module: types.ModuleType, name: str) -> tuple[Any, str]:
+    """Return the entry and an empty string, or None and what is wrong."""
+    found: Any = module
+    for part in name.split("."):
+        try:
+            found = getattr(found, part)
+        except Exception:  # noqa: BLE001 - a descriptor of the program
+            return None, f"the program has no function {name!r}"
+    if not callable(found):
+        return None, f"{name!r} is not a function"
+    if isinstance(found, types.FunctionType):
+        code = found.__code__
+        missing = code.co_argcount - len(found.__defaults__ or ())
+        keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+        if missing > 0 or any(keyword not in (found.__kwdefaults__ or {}) for keyword in keywords):
+            return None, f"{name!r} needs arguments: give a call such as {name}(...)"
+    return found, ""
+
+
+def _is_coroutine_of(result: object, entry: object) -> bool:
+    return isinstance(result, types.CoroutineType) and getattr(entry, "__code__", None) is result.cr_code
