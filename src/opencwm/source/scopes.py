@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import dis
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import CodeType
 
 from opencwm.source.bytecode import Instruction
@@ -51,7 +51,7 @@ class Scopes:
             return tuple(dict.fromkeys(stored))
         names = dict.fromkeys(code.co_varnames + code.co_cellvars + code.co_freevars)
         nodes = self._nodes.get((code.co_name, code.co_firstlineno), [])
-        bound = {*code.co_freevars}.union(*(_bound_names(node) for node in nodes))
+        bound = {*code.co_freevars}.union(*(bound_names(_body(node)) for node in nodes))
         return tuple(
             name
             for name in names
@@ -79,10 +79,9 @@ def _key(node: _Scope) -> tuple[str, int]:
     return node.name, min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
 
 
-def _own_nodes(scope: _Scope) -> Iterator[tuple[ast.AST, bool]]:
-    """Yield the nodes evaluated in a scope itself, each with whether it belongs to a comprehension."""
-    body = [scope.body] if isinstance(scope, ast.Lambda) else scope.body
-    pending: list[tuple[ast.AST, bool]] = [(node, False) for node in body]
+def _own_nodes(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.AST, bool]]:
+    """Yield ``nodes`` and what is evaluated in the same scope, each with whether it belongs to a comprehension."""
+    pending: list[tuple[ast.AST, bool]] = [(node, False) for node in nodes]
     while pending:
         node, inside = pending.pop()
         yield node, inside
@@ -93,6 +92,12 @@ def _own_nodes(scope: _Scope) -> Iterator[tuple[ast.AST, bool]]:
             pending += [(part, inside) for part in _outer_parts(node)]
         else:
             pending += [(child, inside) for child in ast.iter_child_nodes(node)]
+
+
+def _body(scope: _Scope) -> list[ast.AST]:
+    if isinstance(scope, ast.ClassDef):
+        return [*scope.body]
+    return [scope.args, scope.body] if isinstance(scope, ast.Lambda) else [scope.args, *scope.body]
 
 
 def _inner_parts(node: _Comprehension) -> list[ast.AST]:
@@ -116,33 +121,29 @@ def _outer_parts(node: _Scope) -> list[ast.AST]:
     return defaults if isinstance(node, ast.Lambda) else [*node.decorator_list, *defaults]
 
 
-def _bound_names(scope: _Scope) -> set[str]:
-    """Names bound in a scope by anything but the targets of its comprehensions."""
-    found: set[str] = set()
-    if not isinstance(scope, ast.ClassDef):
-        arguments = scope.args
-        named = [
-            *arguments.posonlyargs,
-            *arguments.args,
-            *arguments.kwonlyargs,
-            arguments.vararg,
-            arguments.kwarg,
-        ]
-        found |= {item.arg for item in named if item is not None}
-    for node, inside in _own_nodes(scope):
+def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
+    """Return the names ``nodes`` bind in their scope by anything but the targets of comprehensions.
+
+    Args:
+        nodes: statements, expressions or ``ast.arguments`` of one scope.
+    """
+    found: set[str | None] = set()
+    for node, inside in _own_nodes(nodes):
         if isinstance(node, ast.NamedExpr):
             found.add(node.target.id)
         elif isinstance(node, ast.Name) and not inside and not isinstance(node.ctx, ast.Load):
             found.add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            found.add(node.name)
+        elif isinstance(node, ast.arg):
+            found.add(node.arg)
         elif isinstance(node, ast.alias):
             found.add((node.asname or node.name).split(".")[0])
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
         elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar):
-            found |= {node.name} - {None}  # type: ignore[arg-type]
+            found.add(node.name)
         elif isinstance(node, ast.MatchMapping):
-            found |= {node.rest} - {None}  # type: ignore[arg-type]
-    return found
+            found.add(node.rest)
+    return {name for name in found if name is not None}
 
 
 def _is_mangled(name: str, bound: set[str]) -> bool:
@@ -151,7 +152,7 @@ def _is_mangled(name: str, bound: set[str]) -> bool:
 
 
 def _comprehension_spans(scope: _Scope) -> Iterator[_Span]:
-    for node, _ in _own_nodes(scope):
+    for node, _ in _own_nodes(_body(scope)):
         if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp):
             for part in [node, *_inner_parts(node)]:
                 yield _span(part)
