@@ -1,0 +1,55 @@
+# The two commands: `make demo` and `make test`. Both make .venv when it is missing; `make clean` removes it.
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+PYTEST_ARGS ?= -n auto
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+BASE := $(VENV)/.installed-base
+TEST := $(VENV)/.installed-test
+PACKAGE := pyproject.toml $(shell find src -type f -not -name '*.pyc' -not -path '*.egg-info/*')
+
+# An editable install, which tests make, also serves the demo; a plain one is renewed when the package changes.
+INSTALLED := $(if $(wildcard $(TEST)),$(TEST),$(BASE))
+
+.PHONY: demo test lint types layers unit clean
+
+demo: $(INSTALLED)
+	$(BIN)/opencwm debug examples/strawberry.py --call "f('strawberry', 'r')" --compare
+
+test: lint types layers unit
+
+lint: $(TEST)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(TEST)
+	$(BIN)/mypy
+
+layers: $(TEST)
+	$(BIN)/lint-imports
+
+unit: $(TEST)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Debian's python3 may lack ensurepip (package python3-venv); its pip can then fill the environment from outside.
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "OpenCWM needs Python 3.11 or later")'
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV) && $(PYTHON) -m venv --without-pip $(VENV) \
+		&& $(PYTHON) -m pip --python $(VENV)/bin/python install pip; }
+
+$(BASE): $(BIN)/python $(PACKAGE)
+	$(PIP) install --quiet .
+	touch $@
+
+# torch comes first and alone: only this one look-up goes to the CPU index, and a machine that cannot reach it loses a second.
+$(TEST): $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) install --quiet --no-deps --retries 1 --extra-index-url $(TORCH_CPU_INDEX) -c constraints.txt torch
+	$(PIP) install --quiet -c constraints.txt --editable '.[test,train]'
+	rm -f $(BASE)
+	touch $@
+
+clean:
+	rm -rf $(VENV) build
