@@ -1,0 +1,156 @@
+"""The first moments of a run: the forked process gives up what it must not have, then calls the target.
+
+Everything here happens between ``fork`` and the target, in the process that the program will own, so the
+order matters: descriptors first, limits before the change of user, the change of user before anything of the
+program runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import os
+import random
+import resource
+import signal
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from opencwm.sandbox import processes, protocol
+
+Target = Callable[[bytes, Callable[[bytes], None]], None]
+
+RESULT_FD = 3
+EXIT_NO_PIPE = 121
+"""Exit code of a run whose result pipe was closed under it."""
+EXIT_NOT_CONFINED = 122
+"""Exit code of a run that could not be given its limits, and was therefore not started."""
+BACKSTOP_S = 2.0
+"""Seconds past the deadline after which SIGALRM ends a run whose parent did not."""
+
+_exit = os._exit  # bound now: a program may replace any attribute it finds
+
+
+@dataclasses.dataclass(frozen=True)
+class Confinement:
+    """What every run of one server gives up.
+
+    Attributes:
+        directory: where it starts; writable.
+        uid: user and group it becomes, or None to stay who it is.
+        kept_fds: descriptors that stay open besides the result pipe.
+    """
+
+    directory: str
+    uid: int | None
+    kept_fds: tuple[int, ...] = ()
+
+
+def enter(
+    target: Target,
+    payload: bytes,
+    pipe: int,
+    limits: Mapping[str, Any],
+    num_tasks: int,
+    confinement: Confinement,
+) -> NoReturn:
+    """Become the run: confine this process, call ``target``, report, and exit.
+
+    No exit handler of anybody is run.
+
+    Args:
+        target: called with ``payload`` and the function that emits one output.
+        payload: handed on as it is.
+        pipe: write end of the result pipe.
+        limits: the fields of :class:`~opencwm.sandbox.limits.RunLimits`.
+        num_tasks: processes that RLIMIT_NPROC counts and that are none of the run's.
+        confinement: what is given up.
+    """
+    try:
+        _arrange_descriptors(pipe, confinement.kept_fds)
+        _arrange_signals(limits["wall_s"])
+        os.chdir(confinement.directory)
+        _limit_resources(limits, num_tasks)
+        if confinement.uid is not None:
+            _become(confinement.uid)
+        processes.process_control(processes.PR_SET_PDEATHSIG, signal.SIGKILL)
+        random.seed(0)
+    except BaseException:  # nothing of the program may run half confined
+        _exit(EXIT_NOT_CONFINED)
+    _call(target, payload)
+
+
+def _arrange_descriptors(pipe: int, kept: tuple[int, ...]) -> None:
+    """Null standard streams, the result pipe as descriptor 3, and nothing else but ``kept``."""
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    if pipe != RESULT_FD:
+        os.dup2(pipe, RESULT_FD, inheritable=False)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    lowest = RESULT_FD + 1
+    for descriptor in sorted(kept):
+        os.closerange(lowest, descriptor)
+        lowest = descriptor + 1
+    os.closerange(lowest, os.sysconf("SC_OPEN_MAX"))
+
+
+def _arrange_signals(wall_s: float) -> None:
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGCHLD, signal.SIGXCPU, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.setitimer(signal.ITIMER_REAL, wall_s + BACKSTOP_S)
+
+
+def _limit_resources(limits: Mapping[str, Any], num_tasks: int) -> None:
+    cpu_s = math.ceil(limits["cpu_s"])
+    for kind, soft, hard in (
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_CPU, cpu_s, cpu_s + 1),
+        (resource.RLIMIT_AS, limits["memory_bytes"], limits["memory_bytes"]),
+        (resource.RLIMIT_FSIZE, limits["file_bytes"], limits["file_bytes"]),
+        (resource.RLIMIT_NOFILE, limits["num_files"], limits["num_files"]),
+        (resource.RLIMIT_NPROC, limits["num_processes"] + num_tasks, limits["num_processes"] + num_tasks),
+    ):
+        allowed = resource.getrlimit(kind)[1]
+        if allowed != resource.RLIM_INFINITY:
+            soft, hard = min(soft, allowed), min(hard, allowed)
+        resource.setrlimit(kind, (int(soft), int(hard)))
+
+
+def _become(uid: int) -> None:
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+
+
+def _emit(data: bytes) -> None:
+    protocol.write_all(RESULT_FD, protocol.record(protocol.OUTPUT, data))
+
+
+def _call(target: Target, payload: bytes) -> NoReturn:
+    try:
+        try:
+            target(payload, _emit)
+            end = protocol.record(protocol.RETURNED)
+        except MemoryError:
+            end = protocol.record(protocol.NO_MEMORY)
+        except BaseException as error:  # also SystemExit: what the target lets out is data
+            end = protocol.record(protocol.RAISED, _describe(error).encode("utf-8", "backslashreplace"))
+        with contextlib.suppress(MemoryError):
+            protocol.write_all(RESULT_FD, end)
+    except OSError:
+        _exit(EXIT_NO_PIPE)
+    finally:
+        _exit(0)
+
+
+def _describe(error: BaseException) -> str:
+    """One bounded line. ``__str__`` can be user code, so it is called for built-in exceptions only."""
+    kind = type(error)
+    if kind.__module__ != "builtins":
+        return f"{kind.__module__}.{kind.__qualname__}"
+    return " ".join(f"{kind.__name__}: {error}".split())[:300]

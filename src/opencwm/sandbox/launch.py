@@ -1,0 +1,231 @@
+"""How the fork-server is started: inside bubblewrap, or with resource limits alone.
+
+:func:`plans` lists the ways to try on this machine, best first; each is a command line and what the server
+has to know about it. The first whose server answers is the isolation obtained. A root user gets another one:
+root starts bubblewrap with its own rights and every run becomes a user id that owns nothing, because
+RLIMIT_NPROC does not bind root.
+
+Source: bwrap(1), setrlimit(2), user_namespaces(7).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import os
+import re
+import shutil
+import site
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import opencwm
+from opencwm.sandbox import processes
+from opencwm.sandbox.config import Isolation, IsolationKind, SandboxConfig
+
+FIRST_UID, NUM_UIDS = 60578, 606
+"""User ids that nobody assigns. Source: systemd, "Users, Groups, UIDs and GIDs on systemd Systems"."""
+_FIRST_KERNEL_WITH_NPROC_PER_NAMESPACE = (5, 14)
+_PRIVATE_SCRATCH = ("/tmp", "/dev/shm")  # noqa: S108 - made inside the sandbox
+_SCRATCH_BYTES = 16 << 20
+_SYSTEM_PATHS = ("/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin", "/nix/store")
+_ETC_PATHS = (
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/alternatives",
+    "/etc/localtime",
+)
+_ROOT_CAPABILITIES = ("CAP_SETUID", "CAP_SETGID", "CAP_KILL", "CAP_DAC_OVERRIDE")
+_BOOTSTRAP = (
+    "import sys; sys.path += [p for p in sys.argv[2:] if p not in sys.path]; "
+    "from opencwm.sandbox.server import main; main(sys.argv[1])"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """One way to start the server.
+
+    Attributes:
+        isolation: what it gives when it works.
+        wrapper: the command before the interpreter's own, empty without bubblewrap.
+        settings: for :class:`opencwm.sandbox.server.Server`: ``uid``, ``pid_namespace``, ``tasks``.
+    """
+
+    isolation: Isolation
+    wrapper: tuple[str, ...]
+    settings: dict[str, Any]
+
+    def command(self, control_fd: int, scratch: Path | None, config: SandboxConfig) -> list[str]:
+        """Build the command line of the server, which talks on descriptor ``control_fd``.
+
+        ``scratch`` is an empty directory for the runs, needed unless they get a private ``/tmp``.
+        """
+        settings = {**self.settings, "control_fd": control_fd, "preload": list(config.preload)}
+        settings["scratch"] = [str(scratch)] if scratch else list(_PRIVATE_SCRATCH)
+        # Not -I, which would ignore PYTHONHASHSEED too. The environment is ours, so -s -P amount to the same.
+        python = [sys.executable, "-s", "-P", "-B", "-c", _BOOTSTRAP, json.dumps(settings)]
+        return [*self.wrapper, *python, str(_package().parent), *map(str, config.python_path)]
+
+
+def environment(scratch: Path | None) -> dict[str, str]:
+    """Build the environment of the server and of every run; ``scratch`` as for :meth:`Plan.command`."""
+    directory = str(scratch or _PRIVATE_SCRATCH[0])
+    variables = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": directory,
+        "TMPDIR": directory,
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "PYTHONHASHSEED": "0",
+        "PYTHONNOUSERSITE": "1",
+        "MALLOC_ARENA_MAX": "1",  # an arena for each thread would use up the address space
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    if library_path := os.environ.get("LD_LIBRARY_PATH"):
+        variables["LD_LIBRARY_PATH"] = library_path
+    return variables
+
+
+def plans(config: SandboxConfig) -> Iterator[Plan]:
+    """Yield the ways to try, best first; none when bubblewrap is demanded and not installed."""
+    bubblewrap = shutil.which("bwrap")
+    if config.isolation != IsolationKind.RLIMITS and bubblewrap and sys.platform == "linux":
+        if os.getuid() == 0:
+            yield _bubblewrap_as_root(bubblewrap, config)
+        yield _bubblewrap(bubblewrap, config)
+    if config.isolation != IsolationKind.BUBBLEWRAP:
+        yield _rlimits()
+
+
+def _bubblewrap(executable: str, config: SandboxConfig) -> Plan:
+    uid = _unused_uid()
+    namespaces = ("--unshare-all", "--uid", str(uid), "--gid", str(uid))
+    per_namespace = _kernel_version() >= _FIRST_KERNEL_WITH_NPROC_PER_NAMESPACE
+    # In the namespace are bubblewrap's first process and the server.
+    tasks = 2 if per_namespace else processes.num_tasks(os.getuid()) + 2
+    return Plan(
+        Isolation(
+            IsolationKind.BUBBLEWRAP, f"bubblewrap in an unprivileged user namespace, user {uid} inside"
+        ),
+        _bubblewrap_command(executable, namespaces, config),
+        {"uid": None, "pid_namespace": True, "tasks": tasks},
+    )
+
+
+def _bubblewrap_as_root(executable: str, config: SandboxConfig) -> Plan:
+    uid = _unused_uid()
+    namespaces = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
+    capabilities = (
+        "--cap-drop",
+        "ALL",
+        *(word for name in _ROOT_CAPABILITIES for word in ("--cap-add", name)),
+    )
+    return Plan(
+        Isolation(IsolationKind.BUBBLEWRAP, f"bubblewrap started by root, every run becomes user {uid}"),
+        _bubblewrap_command(executable, (*namespaces, *capabilities), config),
+        {"uid": uid, "pid_namespace": True, "tasks": 0},
+    )
+
+
+def _rlimits() -> Plan:
+    uid = _unused_uid() if os.getuid() == 0 else None
+    who = f"every run becomes user {uid}" if uid is not None else "runs stay the user who started them"
+    return Plan(
+        Isolation(
+            IsolationKind.RLIMITS,
+            f"resource limits and deadline only, {who}; files and network are reachable",
+        ),
+        (),
+        {"uid": uid, "pid_namespace": False, "tasks": 0 if uid is not None else None},
+    )
+
+
+def _bubblewrap_command(
+    executable: str, namespaces: tuple[str, ...], config: SandboxConfig
+) -> tuple[str, ...]:
+    """Read-only binds of what Python needs, small private ``/tmp`` and ``/dev/shm``, and a read-only root."""
+    known = _known_options(executable)
+    words = [executable, *namespaces, "--die-with-parent", "--new-session", "--hostname", "sandbox"]
+    if "--clearenv" in known:  # older ones pass on the environment, which is ours anyway
+        words.append("--clearenv")
+        for name, value in environment(None).items():
+            words += ["--setenv", name, value]
+    words += ["--ro-bind", "/usr", "/usr"]
+    for path in map(Path, _SYSTEM_PATHS):
+        if path.is_symlink():
+            words += ["--symlink", str(path.readlink()), str(path)]
+        elif path.exists():
+            words += ["--ro-bind", str(path), str(path)]
+    for name in _ETC_PATHS:
+        words += ["--ro-bind-try", name, name]
+    words += ["--proc", "/proc", "--dev", "/dev"]
+    for directory in _PRIVATE_SCRATCH:
+        words += ["--size", str(_SCRATCH_BYTES)] if "--size" in known else []
+        words += ["--tmpfs", directory]
+    # After /tmp, so that what is installed below it stays visible.
+    readable = readable_paths(config)
+    if "--perms" in known:  # without this the directories above a bind are for their owner alone
+        above = {parent for path in readable for parent in path.parents}
+        above -= {Path("/"), *map(Path, _PRIVATE_SCRATCH)}
+        for path in sorted(above):
+            words += ["--perms", "0755", "--dir", str(path)]
+    for path in readable:
+        words += ["--ro-bind", str(path), str(path)]
+    words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", _PRIVATE_SCRATCH[0], "--"]
+    return tuple(words)
+
+
+def _known_options(executable: str) -> frozenset[str]:
+    """List the options this bubblewrap has; Debian 11's has no ``--clearenv``, ``--perms`` and ``--size``."""
+    try:
+        text = subprocess.run([executable, "--help"], capture_output=True, text=True, timeout=10).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return frozenset()
+    return frozenset(re.findall(r"--[a-z0-9-]+", text))
+
+
+def readable_paths(config: SandboxConfig) -> list[Path]:
+    """List the directories outside ``/usr`` that Python, this package and ``config.python_path`` need.
+
+    Both the names used and the places they lead to are listed, so that symbolic links on the way do not
+    matter.
+    """
+    wanted = [Path(p) for p in (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)]
+    wanted += [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    wanted += [Path(p) for p in site.getsitepackages()]
+    wanted += [_package(), *(path.absolute() for path in config.python_path)]
+    link = Path(sys.executable)
+    while link.is_symlink():
+        link = link.parent / link.readlink()
+        wanted.append(link.parent.parent if link.parent.name == "bin" else link.parent)
+    found: list[Path] = []
+    for path in sorted({p for w in wanted for p in (Path(os.path.normpath(w)), w.resolve())}):
+        covered = any(path.is_relative_to(outer) for outer in (Path("/usr"), *found))
+        if path != Path("/") and path.is_dir() and not covered:
+            found.append(path)
+    return found
+
+
+def _package() -> Path:
+    return Path(opencwm.__file__).absolute().parent
+
+
+_launches = itertools.count()
+
+
+def _unused_uid() -> int:
+    """Choose a user id for one sandbox: two at work at the same time rarely share one."""
+    return FIRST_UID + (os.getpid() + next(_launches)) % NUM_UIDS
+
+
+def _kernel_version() -> tuple[int, ...]:
+    numbers = os.uname().release.split("-")[0].split(".")[:2]
+    return tuple(int(number) for number in numbers if number.isdigit())

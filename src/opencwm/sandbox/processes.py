@@ -1,0 +1,116 @@
+"""Process trees: who descends from whom, what they use, and how to end all of them.
+
+Reads ``/proc``. A process whose parent has died is a child of the nearest *subreaper* above it, so below a
+subreaper nothing can leave the tree, whether it forks twice, daemonises or starts a session. Linux only;
+elsewhere the tree looks empty.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+PROC = Path("/proc")
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+_STABLE_ROUNDS = 2
+
+
+def process_control(option: int, value: int) -> bool:
+    """Call ``prctl(option, value)``; False where it is refused or does not exist. Source: prctl(2)."""
+    if sys.platform != "linux":
+        return False
+    return bool(ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) == 0)
+
+
+def parents() -> dict[int, int]:
+    """Map each visible process to its parent, leaving out zombies: they are gone but for being waited for."""
+    found: dict[int, int] = {}
+    for entry in _process_entries():
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            # The command's name is in parentheses and may hold anything, so read from the last one.
+            fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            if fields[0] not in ("Z", "X"):
+                found[int(entry.name)] = int(fields[1])
+    return found
+
+
+def _process_entries() -> list[Path]:
+    with contextlib.suppress(OSError):
+        return [entry for entry in PROC.iterdir() if entry.name.isdigit()]
+    return []
+
+
+def descendants(pid: int) -> list[int]:
+    """Every living process below ``pid``, nearest first."""
+    children: dict[int, list[int]] = {}
+    for child, parent in parents().items():
+        children.setdefault(parent, []).append(child)
+    found: list[int] = []
+    queue = [pid]
+    for current in queue:
+        below = children.get(current, [])
+        found.extend(below)
+        queue.extend(below)
+    return found
+
+
+def resident_bytes(pids: list[int]) -> int:
+    """Resident memory of ``pids`` together; pages they share are counted once for each."""
+    page_bytes = os.sysconf("SC_PAGE_SIZE")
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            total += int((PROC / str(pid) / "statm").read_text().split()[1]) * page_bytes
+    return total
+
+
+def num_tasks(uid: int) -> int:
+    """Count the processes and threads that user ``uid`` runs now, which is what RLIMIT_NPROC counts."""
+    total = 0
+    for entry in _process_entries():
+        with contextlib.suppress(OSError):
+            if entry.stat().st_uid == uid:
+                total += sum(1 for _ in (entry / "task").iterdir())
+    return total
+
+
+def signal_all(pids: list[int], number: int) -> None:
+    """Send a signal to each of ``pids``, passing over those that are gone or not ours."""
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            os.kill(pid, number)
+
+
+def kill_descendants(pid: int) -> None:
+    """End everything below ``pid``: stop all until no new one appears, so that none forks away, then kill."""
+    stable = 0
+    before: set[int] = set()
+    for _ in range(1000):
+        now = descendants(pid)
+        signal_all(now, signal.SIGSTOP)
+        stable = stable + 1 if set(now) <= before else 0
+        before = set(now)
+        if stable >= _STABLE_ROUNDS:
+            break
+    for _ in range(1000):
+        if not (left := descendants(pid)):
+            return
+        signal_all(left, signal.SIGKILL)
+        reap_ready()
+
+
+def reap_ready() -> bool:
+    """Wait for every child that has ended, without blocking; True when there is no child at all."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return True
+    return False

@@ -1,0 +1,261 @@
+"""The fork-server: one warm interpreter that forks a confined process for every run and cleans up after it.
+
+Started as a fresh interpreter by :mod:`opencwm.sandbox.launch`, inside bubblewrap or not; it runs no code of
+a program itself. It holds one end of a control socket (records of :mod:`opencwm.sandbox.protocol`) and ends,
+with everything below it, when the other end closes. It is the subreaper of all it forks, so that a run is
+over only when no process of it is left.
+
+What it does not do: keep the deadline. The parent does, by a KILL record, and by killing the server if that
+is not obeyed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from opencwm.sandbox import child, processes, protocol
+
+WATCH_S = 0.05
+"""How often the memory and the number of a run's processes are looked at, in seconds."""
+RECOUNT_S = 5.0
+"""How long a count of the user's other processes is good for, in seconds."""
+MAX_CLEANED = 256
+"""Files and directories of a run that the server removes itself; past that it asks to be replaced."""
+
+
+class Server:
+    """Serves runs one at a time over ``control``.
+
+    Args:
+        control: socket to the parent.
+        settings: what :func:`opencwm.sandbox.launch.settings` wrote: ``uid`` (become it, or None),
+            ``pid_namespace`` (everything visible is ours to kill), ``scratch`` (directories to empty after a
+            run, the first is where runs start), ``tasks`` (processes RLIMIT_NPROC counts besides the run's,
+            or None to count them here), ``preload`` (modules to import at once).
+    """
+
+    def __init__(self, control: socket.socket, settings: dict[str, Any]) -> None:
+        self._control = control
+        self._settings = settings
+        self._targets: dict[str, child.Target] = {}
+        self._confinement = child.Confinement(settings["scratch"][0], settings["uid"])
+        self._counted: tuple[float, int] | None = None
+        self._child_ended, wake = socket.socketpair()
+        self._child_ended.setblocking(False)
+        wake.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake.detach(), warn_on_full_buffer=False)
+        self._poll = select.poll()
+        self._poll.register(self._child_ended, select.POLLIN)
+        self._poll.register(control, select.POLLIN)
+
+    def serve(self) -> None:
+        """Announce readiness, then serve until the parent is gone."""
+        self._prepare()
+        protocol.write_all(self._control.fileno(), protocol.record(protocol.HELLO))
+        while (message := protocol.receive(self._control)) is not None:
+            kind, body, pipe = message
+            if kind == protocol.RUN and pipe is not None:
+                self._run(body, pipe)
+
+    def _prepare(self) -> None:
+        for name in self._settings["preload"]:
+            importlib.import_module(name)
+        if self._settings["uid"] is not None:
+            for directory in self._settings["scratch"]:
+                Path(directory).chmod(0o1777)
+            kept = _keep_imports_reachable(self._settings["uid"])
+            self._confinement = child.Confinement(self._confinement.directory, self._settings["uid"], kept)
+        with contextlib.suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text(
+                "1000"
+            )  # out of memory, the kernel takes a program before anybody else
+        if not self._settings["pid_namespace"]:  # bubblewrap does this itself
+            processes.process_control(processes.PR_SET_PDEATHSIG, signal.SIGKILL)
+        processes.process_control(processes.PR_SET_CHILD_SUBREAPER, 1)
+        processes.process_control(processes.PR_SET_NO_NEW_PRIVS, 1)
+        processes.process_control(processes.PR_SET_DUMPABLE, 0)  # a run may not trace or read its server
+        _freeze()
+
+    def _run(self, body: bytes, pipe: int) -> None:
+        """Fork one run, see it through, and report."""
+        try:
+            line, _, payload = body.partition(b"\n")
+            request = json.loads(line)
+            target = self._target(request["target"])
+        except Exception as error:
+            os.close(pipe)
+            self._reply(protocol.REFUSED, f"{type(error).__name__}: {error}".encode())
+            return
+        num_tasks = self._num_tasks()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            os.close(pipe)
+            self._reply(protocol.REFUSED, f"cannot fork: {error.strerror}".encode())
+            return
+        if pid == 0:
+            child.enter(target, payload, pipe, request["limits"], num_tasks, self._confinement)
+        os.close(pipe)
+        reason, status, max_rss_bytes = self._supervise(pid, request)
+        self._end_rest()
+        report = {
+            "wait": status,
+            "reason": reason,
+            "max_rss_bytes": max_rss_bytes,
+            "dirty": not self._clean(),
+        }
+        self._reply(protocol.DONE, json.dumps(report).encode())
+
+    def _target(self, path: str) -> child.Target:
+        if path not in self._targets:
+            module, _, name = path.partition(":")
+            target = getattr(importlib.import_module(module), name)
+            if not callable(target):
+                raise TypeError(f"{path} is not callable")
+            self._targets[path] = target
+            _freeze()
+        return self._targets[path]
+
+    def _num_tasks(self) -> int:
+        fixed = self._settings["tasks"]
+        if fixed is not None:
+            return int(fixed)
+        now = time.monotonic()
+        if self._counted is None or now - self._counted[0] > RECOUNT_S:
+            self._counted = (now, processes.num_tasks(os.getuid()))
+        return self._counted[1]
+
+    def _supervise(self, pid: int, request: dict[str, Any]) -> tuple[str, int, int]:
+        """Wait for the run's first process: why it was ended (or ""), its wait status, its peak memory."""
+        reason = ""
+        while True:
+            ready = dict(self._poll.poll(WATCH_S * 1000))
+            if self._child_ended.fileno() in ready:
+                self._child_ended.recv(512)
+                ended, status, usage = os.wait4(pid, os.WNOHANG)
+                if ended:
+                    return reason, status, usage.ru_maxrss * 1024
+            if self._control.fileno() in ready:
+                message = protocol.receive(self._control)
+                if message is None:
+                    self._kill_all()
+                    sys.exit(0)
+                if message[0] == protocol.KILL and message[1].decode() == str(request["id"]):
+                    reason = reason or "deadline"
+                    self._kill_all()
+            elif not ready and self._uses_too_much(request["limits"]["memory_bytes"]):
+                reason = reason or "memory"
+                self._kill_all()
+
+    def _uses_too_much(self, memory_bytes: int) -> bool:
+        below = processes.descendants(os.getpid())
+        return len(below) > 1 and processes.resident_bytes(below) > memory_bytes
+
+    def _kill_all(self) -> None:
+        if self._settings["pid_namespace"]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)  # atomic: no process escapes it by forking
+        else:
+            processes.kill_descendants(os.getpid())
+
+    def _end_rest(self) -> None:
+        """Leave nothing of the run alive: what its first process left behind is ours by now."""
+        while not processes.reap_ready():
+            self._kill_all()
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(-1, 0)
+
+    def _clean(self) -> bool:
+        """Empty the scratch directories; False when that is too much work, or cannot be done."""
+        budget = MAX_CLEANED
+        for directory in self._settings["scratch"]:
+            try:
+                budget = _empty(directory, budget, keep=True)
+            except (OSError, RecursionError):
+                return False
+            if budget < 0:
+                return False
+        return True
+
+    def _reply(self, kind: bytes, body: bytes) -> None:
+        protocol.write_all(self._control.fileno(), protocol.record(kind, body))
+
+
+def _empty(directory: str, budget: int, *, keep: bool) -> int:
+    """Remove what is in ``directory`` while ``budget`` lasts; returns its rest, negative when it ran out."""
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            budget -= 1
+            if budget < 0:
+                return budget
+            if entry.is_dir(follow_symlinks=False):
+                budget = _empty(entry.path, budget, keep=False)
+            else:
+                Path(entry.path).unlink()
+    if not keep and budget >= 0:
+        Path(directory).rmdir()
+    return budget
+
+
+def _freeze() -> None:
+    """Put all objects out of the collector's reach, so that no run copies their pages by collecting."""
+    gc.collect()
+    gc.freeze()
+
+
+def _keep_imports_reachable(uid: int) -> tuple[int, ...]:
+    """Let user ``uid`` import from directories it cannot walk to, such as below ``/root``.
+
+    Such a directory is opened now, and its entry in ``sys.path`` replaced by the descriptor's name under
+    ``/proc``, through which it can be used without passing its parents. Returns the descriptors.
+    """
+    descriptors: dict[str, int] = {}
+    for position, entry in enumerate(sys.path):
+        if Path(entry).is_dir() and not _can_reach(entry, uid):
+            opened = os.open(entry, os.O_PATH | os.O_DIRECTORY)
+            descriptors[entry] = fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, child.RESULT_FD + 1)
+            os.close(opened)
+            sys.path[position] = f"/proc/self/fd/{descriptors[entry]}"
+    for entry, descriptor in sorted(descriptors.items(), key=lambda item: -len(item[0])):
+        for module in list(sys.modules.values()):
+            places = getattr(module, "__path__", None)
+            if isinstance(places, list):
+                places[:] = [_moved(place, entry, f"/proc/self/fd/{descriptor}") for place in places]
+    if descriptors:
+        sys.path_importer_cache.clear()
+    return tuple(descriptors.values())
+
+
+def _moved(place: str, old: str, new: str) -> str:
+    return new + place[len(old) :] if place == old or place.startswith(old + os.sep) else place
+
+
+def _can_reach(directory: str, uid: int) -> bool:
+    """Whether a user without any groups may search every directory down to ``directory``."""
+    path = Path(directory).resolve()
+    return all(
+        status.st_mode & (0o100 if status.st_uid == uid else 0o001)
+        for status in (place.stat() for place in (path, *path.parents))
+    )
+
+
+def main(argument: str) -> None:
+    """Serve on the descriptor and with the settings that ``argument``, a JSON object, names."""
+    settings = json.loads(argument)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
+    with socket.socket(fileno=settings["control_fd"]) as control:
+        control.set_inheritable(False)
+        Server(control, settings).serve()
