@@ -1,0 +1,88 @@
+"""All commands in one table, and how a failing one ends.
+
+Importing this loads typer and nothing heavier: the command modules import what they need when they run.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+import typer
+
+from opencwm import __version__
+from opencwm.core.errors import OpenCWMError
+from opencwm.frontends.cli import EXIT_ERROR, EXIT_INTERRUPTED
+from opencwm.frontends.cli.doctor import doctor
+from opencwm.frontends.cli.trace import trace
+
+PROGRAM: Final = "opencwm"
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        print(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    traceback: Annotated[bool, typer.Option("--traceback", help="On an error, show where it was raised.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Predict what Python code does, line by line, without running it."""
+
+
+def build() -> Any:
+    """Return the root command with everything below it, a click-compatible group."""
+    settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    root = _group(context_settings=settings)
+    root.callback()(_root)
+    for command in (trace, doctor):
+        root.command()(command)
+    return typer.main.get_command(root)
+
+
+def _group(**settings: Any) -> typer.Typer:
+    return typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, **settings)
+
+
+def invoke(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit status; errors made on purpose become one line on stderr.
+
+    Raises:
+        BrokenPipeError: whoever reads stdout stopped.
+    """
+    wants_traceback = "--traceback" in arguments
+    try:
+        status = build()(list(arguments), prog_name=PROGRAM, standalone_mode=False)
+    except OpenCWMError as error:
+        if wants_traceback:
+            raise
+        return _fail(str(error))
+    except typer.Abort:
+        return EXIT_INTERRUPTED
+    except OSError as error:
+        if wants_traceback or error.filename is None or isinstance(error, BrokenPipeError):
+            raise
+        return _fail(f"{error.filename}: {error.strerror}")
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # typer's own; it carries click inside or not, depending on its version
+            raise
+        return _fail_usage(error.format_message(), getattr(error, "ctx", None))
+    return status if isinstance(status, int) else 0
+
+
+def _fail_usage(message: str, context: Any) -> int:
+    if message.startswith("Usage:"):  # a command group without a command
+        print(message, file=sys.stderr)
+        return EXIT_ERROR
+    path = context.command_path if context is not None else PROGRAM
+    return _fail(f"{message.rstrip('.')} (see `{path} --help`)")
+
+
+def _fail(message: str) -> int:
+    print(f"{PROGRAM}: {' '.join(message.split())}", file=sys.stderr)
+    return EXIT_ERROR

@@ -1,0 +1,33 @@
+"""``opencwm doctor``."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated
+
+import typer
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+    """Say what is in force on this machine: Python, packages, the sandbox with each protection tried, the model.
+
+    Exit status 1 when something does not work, 0 otherwise; a weaker protection than could be had is only said.
+    """
+    from opencwm.frontends.cli.output import console, print_json, visible
+    from opencwm.frontends.diagnosis import Verdict, diagnose
+
+    checks = list(diagnose())
+    if as_json:
+        print_json({"checks": [dataclasses.asdict(check) for check in checks]})
+    else:
+        styles = {Verdict.GOOD: "green", Verdict.WEAK: "yellow", Verdict.BAD: "red"}
+        screen = console()
+        area = ""
+        for check in checks:
+            if check.area != area:
+                area = check.area
+                screen.print(area, style="bold")
+            screen.print(f"  {check.verdict:<5}", style=styles[check.verdict], end="")
+            screen.print(f" {check.name:<16} {visible(check.detail)}", soft_wrap=True)
+    if any(check.verdict is Verdict.BAD for check in checks):
+        raise typer.Exit(1)

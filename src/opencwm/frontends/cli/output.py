@@ -1,0 +1,73 @@
+"""What commands print with: JSON and tables on stdout, notices and progress bars on stderr.
+
+rich is imported when something is drawn. Text from programs and files never reaches a terminal raw: see :func:`visible`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator
+from typing import IO, TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH: Final = 120
+"""Columns of a table that goes to no terminal; the variable COLUMNS overrides it."""
+
+
+def console(*, stderr: bool = False, file: IO[str] | None = None) -> Console:
+    """Return a rich console for stdout, stderr or ``file`` that invents no markup, emoji or highlighting of its own."""
+    from rich.console import Console
+
+    made = Console(stderr=stderr, file=file, markup=False, emoji=False, highlight=False)
+    if not made.is_terminal and made.width == 80:  # rich's own default when it cannot know
+        made.width = WIDTH
+    return made
+
+
+def print_json(data: Any) -> None:
+    """Print one JSON object on stdout."""
+    print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def notice(text: str) -> None:
+    """Say one line on stderr."""
+    print(f"opencwm: {' '.join(text.split())}", file=sys.stderr)
+
+
+def visible(text: str) -> str:
+    """Return ``text`` with control and formatting characters as escapes, so that it cannot steer the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else _escaped(c) for c in text.expandtabs(4))
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+@contextlib.contextmanager
+def progress(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on stderr while the block runs, when stderr is a terminal.
+
+    Yields:
+        a function that takes how many of ``total`` are done by now.
+    """
+    from rich import progress as bars
+
+    columns: list[Any] = [
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeElapsedColumn(),
+        bars.TextColumn("left"),
+        bars.TimeRemainingColumn(),
+    ]
+    screen = console(stderr=True)
+    with bars.Progress(*columns, console=screen, disable=not screen.is_terminal, transient=True) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda completed: bar.update(task, completed=completed)

@@ -1,0 +1,130 @@
+"""``opencwm trace``."""
+
+from __future__ import annotations
+
+import enum
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from opencwm.frontends.cli.options import Call, Entry, ProgramFile, Timeout
+
+if TYPE_CHECKING:
+    from opencwm.traces import Trace
+
+
+class Format(enum.StrEnum):
+    """What ``opencwm trace`` writes."""
+
+    TABLE = "table"
+    CWM = "cwm"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+def trace(
+    file: ProgramFile,
+    call: Call = None,
+    entry: Entry = None,
+    format: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.TABLE,  # noqa: A002
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="PATH", help="Where to; stdout when absent, unless parquet.")
+    ] = None,
+    timeout: Timeout = 10.0,
+    max_steps: Annotated[int, typer.Option(help="End the run after this many steps.", min=1)] = 100_000,
+    max_value_chars: Annotated[int, typer.Option(help="Cut rendered values after this many characters.", min=16)] = 2_000,
+    rows: Annotated[int, typer.Option(help="Most rows of the table; 0 for all.", min=0)] = 1_000,
+) -> None:
+    """Run a call in the sandbox and record every step: line, locals, values returned and raised."""
+    from opencwm.core.errors import ConfigError
+    from opencwm.corpus.recording import record_in_sandbox
+    from opencwm.frontends.cli.output import notice
+    from opencwm.frontends.programs import load_program
+    from opencwm.sandbox import RunLimits, Sandbox
+    from opencwm.tracer import TraceLimits
+
+    if format is Format.PARQUET and output is None:
+        raise ConfigError("parquet is binary", where="--format parquet", hint="name a file with -o PATH")
+    program = load_program(file, call=call, entry=entry)
+    with Sandbox() as sandbox:
+        limits = TraceLimits(max_steps=max_steps, max_value_chars=max_value_chars)
+        recorded = record_in_sandbox(program, sandbox, limits, RunLimits(wall_s=timeout, cpu_s=timeout))
+    _refuse_empty(recorded)
+    if format is Format.TABLE:
+        _write_table(recorded, output, rows)
+    else:
+        _write(recorded, format, output)
+    if output is not None:
+        notice(f"{len(recorded.steps)} steps written to {output}: {_outcome(recorded)}")
+
+
+def _outcome(trace: Trace) -> str:
+    from opencwm.debugger.execution import describe_end
+
+    return describe_end(trace.status, trace.result, trace.detail)
+
+
+def _refuse_empty(trace: Trace) -> None:
+    """Raise when the run never came to the entry.
+
+    Raises:
+        ConfigError: there is no step.
+    """
+    from opencwm.core.errors import ConfigError
+    from opencwm.traces import Status
+
+    if trace.steps:
+        return
+    hints = {
+        Status.MODULE_FAILED: "opencwm debug steps through it without running it",
+        Status.TIMEOUT: "give it longer with --timeout SECONDS",
+    }
+    raise ConfigError(f"nothing was recorded: {_outcome(trace)}", where=trace.program.filename, hint=hints.get(trace.status, ""))
+
+
+def _write(trace: Trace, format: Format, output: Path | None) -> None:  # noqa: A002
+    from opencwm.traces.jsonl import trace_to_json, write_jsonl
+
+    if format is Format.CWM:
+        from opencwm.codec.cwm_text import trace_text
+
+        _write_text(trace_text(trace) + "\n" * (output is None), output)
+    elif format is Format.PARQUET:
+        from opencwm.traces.parquet import write_parquet
+
+        assert output is not None
+        write_parquet(output, [trace])
+    elif output is not None:
+        write_jsonl(output, [trace])
+    else:
+        print(json.dumps(trace_to_json(trace), separators=(",", ":")))
+
+
+def _write_text(text: str, output: Path | None) -> None:
+    from opencwm.core.files import write_atomic
+
+    if output is not None:
+        write_atomic(output, text)
+    else:
+        sys.stdout.write(text)
+
+
+def _write_table(trace: Trace, output: Path | None, max_rows: int) -> None:
+    import io
+
+    from opencwm.frontends.cli.output import console, visible
+    from opencwm.frontends.cli.trace_table import trace_table
+
+    file = io.StringIO() if output is not None else None
+    screen = console(file=file)
+    screen.print(trace_table(trace, max_rows=max_rows))
+    if max_rows and len(trace.steps) > max_rows:
+        screen.print(f"... {len(trace.steps) - max_rows} more steps (--rows 0 shows all)")
+    screen.print(visible(_outcome(trace)), soft_wrap=True)
+    for line in trace.stdout.splitlines():
+        screen.print("printed: " + visible(line), soft_wrap=True)
+    if file is not None and output is not None:
+        _write_text(file.getvalue(), output)
