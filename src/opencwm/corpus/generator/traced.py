@@ -1,0 +1,116 @@
+"""Generated programs that were run: the filter between the generator and a corpus.
+
+Only programs that ended by themselves, within bounds, and to some purpose are kept. The share of programs that raise is set by
+deciding first whether the next one is to raise, and then drawing until one does as decided.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import random
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from opencwm.corpus.generator.config import GeneratorConfig
+from opencwm.corpus.generator.functions import generate_candidate
+from opencwm.traces import Program, Status, StepFlags, StepKind, Trace
+
+Recorder = Callable[[Program], Trace]
+"""Runs a program and returns its trace."""
+
+MAX_ATTEMPTS = 40
+CPU_LIMIT_S = 5.0
+
+
+class _CpuLimitError(BaseException):
+    """Raised inside a generated program that runs far longer than any should."""
+
+
+@contextlib.contextmanager
+def _cpu_limit(seconds: float) -> Iterator[None]:
+    """End what runs inside after this much CPU time; no limit outside the main thread, where signals cannot be had."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "ITIMER_PROF"):
+        yield
+        return
+
+    def stop(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the interface of signal handlers
+        raise _CpuLimitError
+
+    previous = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+        signal.signal(signal.SIGPROF, previous)
+
+
+def in_process_recorder(config: GeneratorConfig) -> Recorder:
+    """Return a recorder that runs programs in this process, bounded by the configuration.
+
+    For programs of this generator alone: they touch nothing outside themselves and their loops are bounded. A CPU-time alarm
+    stands behind that. Programs from elsewhere belong in ``opencwm.sandbox``.
+    """
+    from opencwm.tracer import TraceLimits, record
+
+    limits = TraceLimits(max_steps=config.max_steps + 1, max_value_chars=4 * config.max_value_chars, max_bytes=2**20)
+
+    def run(program: Program) -> Trace:
+        try:
+            with _cpu_limit(CPU_LIMIT_S):
+                return record(program, limits)
+        except _CpuLimitError:
+            return Trace(program, (), (), Status.TIMEOUT, detail=f"more than {CPU_LIMIT_S} s of CPU time")
+
+    return run
+
+
+def rejection(trace: Trace, config: GeneratorConfig) -> str:
+    """Return why a trace is not worth keeping, in two or three words; empty when it is."""
+    if trace.status not in (Status.RETURNED, Status.RAISED):
+        return f"status {trace.status.value}"
+    if len(trace.steps) > config.max_steps:
+        return "too many steps"
+    num_lines = 0
+    for step in trace.steps:
+        if step.flags & StepFlags.TRUNCATED:
+            return "value cut"
+        if step.value is not None and len(step.value) > config.max_value_chars:
+            return "long value"
+        for _, value in step.changed:
+            if len(value) > config.max_value_chars:
+                return "long value"
+        num_lines += step.kind is StepKind.LINE
+    if num_lines < 2:
+        return "too few steps"
+    if config.size > 0.3 and trace.status is Status.RETURNED and _is_idle(trace):
+        return "nothing happens"
+    return ""
+
+
+def _is_idle(trace: Trace) -> bool:
+    """Whether, after the arguments are bound, no local variable ever changes."""
+    return not any(step.changed for step in trace.steps if step.kind is not StepKind.CALL)
+
+
+def generate_traced(
+    rng: random.Random, config: GeneratorConfig, recorder: Recorder | None = None
+) -> Trace | None:
+    """Generate programs until one runs as wanted, and return its trace; None when 40 in a row did not.
+
+    Args:
+        rng: the only source of randomness.
+        config: what kind of program, and the bounds on its run.
+        recorder: how programs are run; :func:`in_process_recorder` when None.
+    """
+    recorder = recorder or in_process_recorder(config)
+    raises = config.size > 0.0 and rng.random() < config.raise_fraction
+    for _ in range(MAX_ATTEMPTS):
+        program = generate_candidate(rng, config, may_raise=raises)
+        trace = recorder(program)
+        if (trace.status is Status.RAISED) == raises and not rejection(trace, config):
+            return dataclasses.replace(trace, program=program)
+    return None
