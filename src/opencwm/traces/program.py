@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import hashlib
+import warnings
 from functools import cached_property
 
 from opencwm.core.errors import ConfigError
@@ -81,7 +82,9 @@ def names_in(source: str, filename: str = "<program>") -> frozenset[str]:
         ConfigError: the source does not parse.
     """
     try:
-        tree = ast.parse(source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # invalid escapes and the like are the program's business
+            tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         where = f"{filename}:{line}" if line else filename
