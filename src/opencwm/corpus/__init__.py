@@ -1,0 +1,1 @@
+"""Programs in, training shards out: generate, record, filter, deduplicate, split, write."""
