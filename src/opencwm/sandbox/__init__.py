@@ -2,6 +2,7 @@
 
 from opencwm.sandbox.config import Isolation, IsolationKind, SandboxConfig
 from opencwm.sandbox.limits import RunLimits, RunResult, RunStatus
+from opencwm.sandbox.recording import record, trace_of
 from opencwm.sandbox.supervisor import Sandbox
 
 __all__ = [
@@ -12,4 +13,6 @@ __all__ = [
     "RunStatus",
     "Sandbox",
     "SandboxConfig",
+    "record",
+    "trace_of",
 ]

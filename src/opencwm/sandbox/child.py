@@ -26,9 +26,6 @@ EXIT_NO_PIPE = 121
 """Exit code of a run whose result pipe was closed under it."""
 EXIT_NOT_CONFINED = 122
 """Exit code of a run that could not be given its limits, and was therefore not started."""
-BACKSTOP_S = 2.0
-"""Seconds past the deadline after which SIGALRM ends a run whose parent did not."""
-
 _exit = os._exit  # bound now: a program may replace any attribute it finds
 
 
@@ -97,12 +94,13 @@ def _arrange_descriptors(pipe: int, kept: tuple[int, ...]) -> None:
 
 
 def _arrange_signals(wall_s: float) -> None:
+    """Default actions, and SIGALRM at the deadline: a target may handle it to emit what it has."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGCHLD, signal.SIGXCPU, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    signal.setitimer(signal.ITIMER_REAL, wall_s + BACKSTOP_S)
+    signal.setitimer(signal.ITIMER_REAL, wall_s)
 
 
 def _limit_resources(limits: Mapping[str, Any], num_tasks: int) -> None:

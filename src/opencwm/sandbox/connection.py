@@ -28,6 +28,8 @@ from opencwm.sandbox import launch, processes, protocol
 from opencwm.sandbox.config import SandboxConfig
 from opencwm.sandbox.limits import RunLimits
 
+FLUSH_S = 0.25
+"""Seconds from SIGALRM at the deadline, which a target may use to emit what it has, to the end by force."""
 OBEY_S = 1.0
 """Seconds the server has to end a run when told to, and to answer after it."""
 _STOP_S = 2.0
@@ -193,7 +195,7 @@ class _Collector:
         self._limits = limits
         self._data = bytearray()
         self._ended_for = ""
-        self._until = started + limits.wall_s
+        self._until = started + limits.wall_s + FLUSH_S
         self._poll = select.poll()
         self._poll.register(reader, select.POLLIN)
         self._poll.register(connection, select.POLLIN)

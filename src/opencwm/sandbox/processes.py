@@ -12,6 +12,7 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -20,6 +21,7 @@ PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 _STABLE_ROUNDS = 2
+_DYING_S = 0.001
 
 
 def process_control(option: int, value: int) -> bool:
@@ -89,7 +91,10 @@ def signal_all(pids: list[int], number: int) -> None:
 
 
 def kill_descendants(pid: int) -> None:
-    """End everything below ``pid``: stop all until no new one appears, so that none forks away, then kill."""
+    """End everything below ``pid``: stop all until no new one appears, so that none forks away, then kill.
+
+    Its own children are left to be waited for.
+    """
     stable = 0
     before: set[int] = set()
     for _ in range(1000):
@@ -103,7 +108,7 @@ def kill_descendants(pid: int) -> None:
         if not (left := descendants(pid)):
             return
         signal_all(left, signal.SIGKILL)
-        reap_ready()
+        time.sleep(_DYING_S)
 
 
 def reap_ready() -> bool:

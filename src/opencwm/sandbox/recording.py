@@ -1,0 +1,89 @@
+"""Record a program in the sandbox: every program yields a trace, and what went wrong is its status.
+
+Names the tracer as a dotted path only, to be imported in the server. Its side of the agreement: it emits one
+trace as JSON; at a limit of its own, or when SIGALRM announces the deadline, it may emit what it has and
+leave by ``os._exit(0)``. The trace comes from a process that the program controlled, so nothing in it is
+believed about the program itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from opencwm.core.errors import TraceFormatError
+from opencwm.sandbox.limits import RunLimits, RunResult, RunStatus
+from opencwm.sandbox.supervisor import Sandbox, one_line
+from opencwm.traces.jsonl import program_to_json, trace_from_json
+from opencwm.traces.program import Program
+from opencwm.traces.trace import Status, Trace
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+TARGET = "opencwm.tracer.child:main"
+
+_STATUS = {
+    RunStatus.RETURNED: Status.UNTRACED,
+    RunStatus.FAILED: Status.UNTRACED,
+    RunStatus.TIMEOUT: Status.TIMEOUT,
+    RunStatus.MEMORY: Status.MEMORY,
+    RunStatus.OUTPUT_LIMIT: Status.BYTE_LIMIT,
+    RunStatus.EXITED: Status.EXITED,
+    RunStatus.KILLED: Status.KILLED,
+    RunStatus.GARBLED: Status.UNTRACED,
+}
+_LIMITS = (Status.STEP_LIMIT, Status.BYTE_LIMIT, Status.TIMEOUT, Status.MEMORY)
+
+
+def record(
+    program: Program,
+    *,
+    sandbox: Sandbox | None = None,
+    limits: RunLimits | None = None,
+    trace_limits: DataclassInstance | Mapping[str, Any] | None = None,
+) -> Trace:
+    """Run ``program`` in a confined process and return its trace; a run that does not end well says how in its status.
+
+    Args:
+        program: what to run.
+        sandbox: reused from call to call, about a millisecond each; without one a sandbox is started for this
+            call alone, about a tenth of a second.
+        limits: what the process may use.
+        trace_limits: bounds of the recording, a ``TraceLimits`` of the tracer or its fields by name.
+
+    Raises:
+        SandboxError: the sandbox failed, not the program.
+    """
+    if sandbox is None:
+        with Sandbox() as own:
+            return record(program, sandbox=own, limits=limits, trace_limits=trace_limits)
+    bounds = trace_limits if isinstance(trace_limits, Mapping | None) else dataclasses.asdict(trace_limits)
+    request = {"program": program_to_json(program), "limits": dict(bounds or {})}
+    return trace_of(sandbox.run(TARGET, json.dumps(request).encode(), limits), program)
+
+
+def trace_of(result: RunResult, program: Program) -> Trace:
+    """Make the trace of ``program`` out of what a run of the tracer gave back, which may be anything."""
+    trace, problem = _parse(result, program)
+    is_left_at_limit = result.status is RunStatus.EXITED and result.exit_code == 0 and trace.status in _LIMITS
+    if not problem and (result.status is RunStatus.RETURNED or is_left_at_limit):
+        return trace
+    return dataclasses.replace(trace, status=_STATUS[result.status], detail=result.detail or problem)
+
+
+def _parse(result: RunResult, program: Program) -> tuple[Trace, str]:
+    """The last trace emitted, or an empty one, and what is wrong."""
+    empty = Trace(program, (), (), Status.UNTRACED,
+    python=f"{sys.version_info.major}.{sys.version_info.minor}") if not result.outputs:
+        return empty, "the program ended without a record"
+    try:
+        trace = trace_from_json(json.loads(result.outputs[-1]))
+    except (TraceFormatError, ValueError, RecursionError) as error:
+        return empty, one_line(f"the record cannot be read: {error}")
+    if trace.program != program or trace.python != empty.python:
+        return empty, "the record is of another program"
+    return dataclasses.replace(trace, program=program, detail=one_line(trace.detail)), ""
