@@ -45,7 +45,9 @@ class Program:
             ConfigError: ``call`` is not one Python expression, or ``source`` does not parse.
         """
         try:
-            expression = ast.parse(call.strip(), mode="eval").body
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                expression = ast.parse(call.strip(), mode="eval").body
         except (SyntaxError, ValueError) as error:
             raise ConfigError(f"not a Python expression: {call!r}", where="--call", hint=str(error)) from None
         if "\n" in call.strip():
