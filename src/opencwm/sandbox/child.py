@@ -26,7 +26,7 @@ EXIT_NO_PIPE = 121
 """Exit code of a run whose result pipe was closed under it."""
 EXIT_NOT_CONFINED = 122
 """Exit code of a run that could not be given its limits, and was therefore not started."""
-_exit = os._exit  # bound now: a program may replace any attribute it finds
+_exit, _getpid = os._exit, os.getpid  # bound now: a program may replace any attribute it finds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,21 +125,26 @@ def _become(uid: int) -> None:
     os.setresuid(uid, uid, uid)
 
 
-def _emit(data: bytes) -> None:
-    protocol.write_all(RESULT_FD, protocol.record(protocol.OUTPUT, data))
-
-
 def _call(target: Target, payload: bytes) -> NoReturn:
+    """Call the target and report how it ended; a process that the program forks meanwhile reports nothing."""
+    own = _getpid()
+
+    def emit(data: bytes) -> None:
+        if _getpid() != own:
+            _exit(0)
+        protocol.write_all(RESULT_FD, protocol.record(protocol.OUTPUT, data))
+
     try:
         try:
-            target(payload, _emit)
+            target(payload, emit)
             end = protocol.record(protocol.RETURNED)
         except MemoryError:
             end = protocol.record(protocol.NO_MEMORY)
         except BaseException as error:  # also SystemExit: what the target lets out is data
             end = protocol.record(protocol.RAISED, _describe(error).encode("utf-8", "backslashreplace"))
-        with contextlib.suppress(MemoryError):
-            protocol.write_all(RESULT_FD, end)
+        if _getpid() == own:
+            with contextlib.suppress(MemoryError):
+                protocol.write_all(RESULT_FD, end)
     except OSError:
         _exit(EXIT_NO_PIPE)
     finally:

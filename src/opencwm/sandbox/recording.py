@@ -46,7 +46,7 @@ def record(
     limits: RunLimits | None = None,
     trace_limits: DataclassInstance | Mapping[str, Any] | None = None,
 ) -> Trace:
-    """Run ``program`` in a confined process and return its trace; a run that does not end well says how in its status.
+    """Run ``program`` in a confined process and return its trace, whose status says how it ended.
 
     Args:
         program: what to run.
@@ -76,14 +76,15 @@ def trace_of(result: RunResult, program: Program) -> Trace:
 
 
 def _parse(result: RunResult, program: Program) -> tuple[Trace, str]:
-    """The last trace emitted, or an empty one, and what is wrong."""
-    empty = Trace(program, (), (), Status.UNTRACED,
-    python=f"{sys.version_info.major}.{sys.version_info.minor}") if not result.outputs:
+    """Return the last trace emitted, or an empty one, and what is wrong."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    empty = Trace(program, (), (), Status.UNTRACED, python=version)
+    if not result.outputs:
         return empty, "the program ended without a record"
     try:
         trace = trace_from_json(json.loads(result.outputs[-1]))
     except (TraceFormatError, ValueError, RecursionError) as error:
         return empty, one_line(f"the record cannot be read: {error}")
-    if trace.program != program or trace.python != empty.python:
+    if trace.program != program or trace.python != version:
         return empty, "the record is of another program"
     return dataclasses.replace(trace, program=program, detail=one_line(trace.detail)), ""
