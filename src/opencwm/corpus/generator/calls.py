@@ -12,7 +12,7 @@ MAX_COST = 90
 def build_call(g: Writer, function: Function, depth: int) -> Expr | None:
     """Return a call of ``function``; None when it would make the run too long or an argument cannot be had."""
     iterations = 6**g.loop_depth
-    if g.in_lambda or g.cost + function.cost * iterations > MAX_COST:
+    if g.cost + function.cost * iterations > MAX_COST:
         return None
     arguments = []
     for param in function.params:
@@ -26,6 +26,7 @@ def build_call(g: Writer, function: Function, depth: int) -> Expr | None:
         if by_keyword:
             break
     g.cost += function.cost * iterations
+    g.called.add(function.name)
     return Expr(f"{function.name}({', '.join(arguments)})", mag=function.mag, elem=function.elem)
 
 

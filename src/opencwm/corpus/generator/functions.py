@@ -16,7 +16,7 @@ from opencwm.corpus.generator.dice import Dice, Table
 from opencwm.corpus.generator.echo import write_echo
 from opencwm.corpus.generator.loops import for_loop, while_loop
 from opencwm.corpus.generator.scalar_expressions import BOOL_PRODUCTIONS, FLOAT_PRODUCTIONS, INT_PRODUCTIONS
-from opencwm.corpus.generator.statements import SIMPLE, STRAIGHT, branch, fail, guard, handle, missing
+from opencwm.corpus.generator.statements import SIMPLE, STRAIGHT, branch, fail, guard, handle, missing, use_helper
 from opencwm.corpus.generator.text_expressions import STR_PRODUCTIONS
 from opencwm.corpus.generator.types import BOOL, INT, STR, Type
 from opencwm.corpus.generator.vocabulary import names_for
@@ -167,8 +167,6 @@ def write_body(g: Writer, budget: int, *, may_raise: bool = False) -> tuple[Type
     """Write statements and the return; return the result's type and what is known of it."""
     dice = g.dice
     count = dice.integer(1, budget)
-    if g.config.loops and dice.chance(0.5):
-        g.result_type = g.random_type()
     failing = dice.integer(0, count - 1) if may_raise else -1
     compound = 0
     position = 0
@@ -177,6 +175,9 @@ def write_body(g: Writer, budget: int, *, may_raise: bool = False) -> tuple[Type
             break
         if position == failing:
             position += fail(g)
+            continue
+        if g.functions and dice.chance(0.45) and use_helper(g):
+            position += 1
             continue
         share = 0.3 + 0.4 * g.config.size
         if g.config.loops and compound < 1 + round(2 * g.config.size) and dice.chance(share):
@@ -191,10 +192,12 @@ def write_body(g: Writer, budget: int, *, may_raise: bool = False) -> tuple[Type
 def write_return(g: Writer) -> tuple[Type, Expr]:
     """Write the final return, preferably of something that was computed and not yet used."""
     dice = g.dice
+    if any(function.name not in g.called for function in g.functions):
+        use_helper(g)
     fresh = [var for var in g.vars if var.fresh]
     if g.result_type is not None:
         same = [var for var in fresh if var.type == g.result_type]
-        expr = same[-1].expr() if same and dice.chance(0.6) else g.expr(g.result_type)
+        expr = same[-1].expr() if same and dice.chance(0.8) else g.expr(g.result_type)
         g.line(f"return {expr.text}")
         return g.result_type, expr
     if not fresh or dice.chance(0.12):
@@ -203,9 +206,12 @@ def write_return(g: Writer) -> tuple[Type, Expr]:
         chosen = fresh[-2:] if dice.chance(0.7) else dice.sample(fresh, min(len(fresh), 3))
         left, right = dice.pick((("", ""), ("(", ")"), ("[", "]"), ("", "")))
         g.line(f"return {left}{', '.join(var.name for var in chosen)}{right}")
-        return Type("list"), Expr("", mag=len(chosen)) if left == "[" else Expr("")
+        if left != "[":
+            return Type("tuple", tuple(var.type for var in chosen)), Expr("", mag=len(chosen), elem=max(v.mag for v in chosen))
+        same = all(var.type == chosen[0].type for var in chosen)
+        return Type("list", (chosen[0].type,)) if same else Type("opaque"), Expr("", mag=len(chosen), elem=40)
     var = fresh[-1]
-    if dice.chance(0.5):
+    if dice.chance(0.62):
         expr = var.expr()
         g.line(f"return {expr.text}")
         return var.type, expr

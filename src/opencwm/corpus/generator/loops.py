@@ -17,7 +17,9 @@ from opencwm.corpus.generator.writer import ATOM, LONG, MUL, Expr, Var, Writer
 def body(g: Writer, header: str, frozen: tuple[Var, ...] = ()) -> Iterator[None]:
     """Write a loop's header, and its body in a scope of its own in which ``frozen`` variables are left alone."""
     mark = len(g.vars)
-    thawed = [var for var in frozen if not var.frozen]
+    roots = {var.alias or var.name for var in frozen if var.type.kind in ("list", "dict", "set")}
+    shared = [var for var in g.vars if (var.alias or var.name) in roots and var not in frozen]
+    thawed = [var for var in (*frozen, *shared) if not var.frozen]
     for var in thawed:
         var.frozen = True
     g.open(header)
@@ -35,7 +37,7 @@ def loop_header(g: Writer) -> tuple[str, list[tuple[str, Type, Expr, str]], tupl
     dice = g.dice
     draw = dice.random()
     limit = 14 if g.loop_depth == 0 else 7
-    var = g.choose([v for v in g.vars if v.type.kind in ("list", "str", "dict", "vtuple", "set") and v.mag <= limit])
+    var = g.choose([v for v in g.vars if v.type.kind in ("list", "str", "dict", "vtuple", "set") and 2 <= v.mag <= limit])
     if var is None or draw < 0.16:
         return _range_header(g)
     name = var.expr().text
@@ -64,7 +66,7 @@ def loop_header(g: Writer) -> tuple[str, list[tuple[str, Type, Expr, str]], tupl
         header = dice.pick((f"range(len({name}))", f"range(len({name}))", f"range(len({name}) - 1, -1, -1)", f"range(0, len({name}), 2)"))
         return f"for {index} in {header}:", [(index, INT, Expr(index, mag=max(var.mag, 1), nonneg=True), var.name)], (var,)
     if draw < 0.62:
-        other = g.choose([v for v in g.vars if v is not var and v.type.kind in ("list", "str", "vtuple") and v.mag <= limit])
+        other = g.choose([v for v in g.vars if v is not var and v.type.kind in ("list", "str", "vtuple") and 2 <= v.mag <= limit])
         if other is not None:
             second = g.name(element_type(other.type), loop=True)
             far = Expr(second, mag=1 if other.type == STR else other.elem, min_len=int(other.type == STR))
@@ -341,8 +343,8 @@ def _loop_body(g: Writer, accs: list[Var]) -> bool:
         g.close()
     elif draw < 0.33:
         g.open(f"if {g.condition(2).text}:")
-        if g.result_type is not None and dice.chance(0.35):
-            g.line(f"return {g.expr(g.result_type, 1).text}")
+        if dice.chance(0.3):
+            g.line(f"return {g.expr(g.require_result_type(), 1).text}")
         else:
             g.line("break")
             ends_early = True
@@ -393,7 +395,7 @@ def while_loop(g: Writer) -> bool:
 
 def _while_counter(g: Writer) -> bool:
     dice = g.dice
-    sequence = g.choose([v for v in g.vars if v.type.kind in ("list", "str", "vtuple") and v.mag <= 14])
+    sequence = g.choose([v for v in g.vars if v.type.kind in ("list", "str", "vtuple") and 2 <= v.mag <= 14])
     step = dice.pick((1, 1, 1, 2))
     down = dice.chance(0.2)
     acc = start_accumulator(g, dice.weighted(_ACCUMULATORS)) if dice.chance(0.85) else None
@@ -452,7 +454,7 @@ def _while_digits(g: Writer) -> bool:
 def _while_consume(g: Writer) -> bool:
     """Take items off a list or characters off a string until none are left."""
     dice = g.dice
-    source = g.choose([v for v in g.vars if v.type in (INTS, STRS, STR) and v.mag <= 10])
+    source = g.choose([v for v in g.vars if v.type in (INTS, STRS, STR) and 2 <= v.mag <= 10])
     if source is None:
         return False
     element = element_type(source.type)
@@ -485,7 +487,7 @@ def _while_consume(g: Writer) -> bool:
 
 def _while_pointers(g: Writer) -> bool:
     dice = g.dice
-    sequence = g.choose([v for v in g.vars if v.type in (STR, INTS, STRS) and v.mag <= 16])
+    sequence = g.choose([v for v in g.vars if v.type in (STR, INTS, STRS) and 2 <= v.mag <= 16])
     if sequence is None:
         return False
     name = sequence.expr().text

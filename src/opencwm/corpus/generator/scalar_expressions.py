@@ -67,8 +67,10 @@ def _sum(g: Writer, depth: int) -> Expr:
     return Expr(f"{left.at(ADD)} + {right.at(MUL)}", ADD, mag=left.mag + right.mag, nonneg=nonneg)
 
 
-def _difference(g: Writer, depth: int) -> Expr:
+def _difference(g: Writer, depth: int) -> Expr | None:
     left, right = g.expr(INT, depth), g.atom(INT)
+    if left.text == right.text or left.text.isdigit() and right.text.isdigit():
+        return None
     return Expr(f"{left.at(ADD)} - {right.at(MUL)}", ADD, mag=left.mag + right.mag)
 
 
@@ -146,7 +148,7 @@ def _text_count(g: Writer, depth: int) -> Expr | None:
         return None
     value = var.expr()
     needle = g.constant_text(2) if g.dice.chance(0.75) else g.atom(STR)
-    if needle.text in ("''", '""'):
+    if needle.text in ("''", '""', value.text):
         return None
     method = g.dice.pick(("count", "count", "find", "find", "rfind"))
     receiver = f"{value.text}.lower()" if depth > 0 and g.dice.chance(0.1) else value.text
@@ -337,9 +339,11 @@ def _float_sum(g: Writer, depth: int) -> Expr | None:  # noqa: ARG001 - a leaf
 # -- bool ----------------------------------------------------------------------------------------------------------
 
 
-def _compare_ints(g: Writer, depth: int) -> Expr:
+def _compare_ints(g: Writer, depth: int) -> Expr | None:
     left = g.expr(INT, depth)
     right = g.small_int(0, max(3, min(20, left.mag))) if g.dice.chance(0.6) else g.atom(INT)
+    if left.text == right.text or left.text.isdigit():
+        return None
     return Expr(f"{left.at(BIT_OR)} {g.dice.pick(('<', '>', '<=', '>=', '==', '!='))} {right.at(BIT_OR)}", CMP, mag=1)
 
 
@@ -350,10 +354,12 @@ def _divisible(g: Writer, depth: int) -> Expr:  # noqa: ARG001 - a leaf
     return Expr(f"{value.at(MUL)} % {divisor} {test}", CMP, mag=1)
 
 
-def _chained(g: Writer, depth: int) -> Expr:
+def _chained(g: Writer, depth: int) -> Expr | None:
     low = g.dice.integer(-2, 8)
     high = low + g.dice.integer(1, 20)
     middle = g.expr(INT, depth)
+    if middle.text.isdigit():
+        return None
     return Expr(f"{low} {g.dice.pick(('<', '<='))} {middle.at(BIT_OR)} {g.dice.pick(('<', '<='))} {high}", CMP, mag=1)
 
 
@@ -363,6 +369,8 @@ def _compare_texts(g: Writer, depth: int) -> Expr | None:
         return None
     left = var.expr() if g.dice.chance(0.7) else g.expr(STR, depth)
     right = g.constant_text() if g.dice.chance(0.7) else g.atom(STR)
+    if left.text == right.text:
+        return None
     return Expr(f"{left.at(BIT_OR)} {g.dice.pick(('==', '==', '!=', '<', '>', '<='))} {right.at(BIT_OR)}", CMP, mag=1)
 
 
@@ -376,6 +384,8 @@ def _membership(g: Writer, depth: int) -> Expr | None:
             pool = g.dice.pick(("aeiou", "aeiou", "aeiouAEIOU", "0123456789", "xyz", ".,!?", "abcdef", "+-*/", "([{", " \t"))
             return Expr(f"{var.expr().text} {operator} {g.literals.quoted(pool)}", CMP, mag=1)
         needle = g.constant_text(2) if g.dice.chance(0.6) else g.atom(STR)
+        if needle.text == var.name:
+            return None
     else:
         if not var.type.args or var.type.args[0].kind not in ("int", "str"):
             return None
@@ -426,10 +436,13 @@ def _emptiness(g: Writer, depth: int) -> Expr | None:  # noqa: ARG001 - a leaf
     return Expr(f"not {value}", NOT, mag=1) if g.dice.chance(0.6) else Expr(f"bool({value})", mag=1)
 
 
-def _conjunction(g: Writer, depth: int) -> Expr:
+def _conjunction(g: Writer, depth: int) -> Expr | None:
+    left, right = g.condition(depth), g.condition(depth)
+    if left.text == right.text:
+        return None
     if g.dice.chance(0.55):
-        return Expr(f"{g.condition(depth).at(AND)} and {g.condition(depth).at(NOT)}", AND, mag=1)
-    return Expr(f"{g.condition(depth).at(OR)} or {g.condition(depth).at(AND)}", OR, mag=1)
+        return Expr(f"{left.at(AND)} and {right.at(NOT)}", AND, mag=1)
+    return Expr(f"{left.at(OR)} or {right.at(AND)}", OR, mag=1)
 
 
 def _quantifier(g: Writer, depth: int) -> Expr | None:

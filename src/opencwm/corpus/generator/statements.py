@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+from opencwm.corpus.generator.calls import build_call
 from opencwm.corpus.generator.container_expressions import sort_key
 from opencwm.corpus.generator.dice import Table
 from opencwm.corpus.generator.scalar_expressions import element_type, safe_index
@@ -17,10 +18,12 @@ Statement = Callable[[Writer], bool]
 
 def assign_new(g: Writer) -> bool:
     """Bind a new variable."""
-    type_ = g.random_type()
-    if type_.kind in ("set", "dict", "tuple", "vtuple") and g.dice.chance(0.4):
-        type_ = STR
-    expr = g.expr(type_)
+    reads = sum([var.reads for var in g.vars])
+    for _ in range(4):
+        type_ = g.random_type()
+        expr = g.expr(type_)
+        if sum([var.reads for var in g.vars]) > reads or g.dice.chance(0.1):
+            break
     annotated = type_ in SCALARS and g.dice.chance(0.04)
     if annotated:
         name = g.name(type_)
@@ -61,6 +64,11 @@ def renew(g: Writer, var: Var, expr: Expr) -> None:
     var.nonneg = (var.nonneg and expr.nonneg) if conditional else expr.nonneg
     var.keys = ()
     var.fresh = True
+    if not conditional:
+        var.alias = ""
+    source = next((v for v in g.vars if v.name == expr.text), None)
+    if source is not None:
+        var.alias = source.alias or source.name
     forget_indices(g, var)
 
 
@@ -121,6 +129,22 @@ def _augment_int(g: Writer, var: Var, rounds: int) -> bool:
         var.nonneg = var.nonneg and expr.nonneg and operator == "+="
     g.line(f"{var.name} {operator} {expr.text}")
     var.fresh = True
+    return True
+
+
+def use_helper(g: Writer) -> bool:
+    """Bind the result of a function of the module that was not called yet."""
+    waiting = [function for function in g.functions if function.name not in g.called]
+    if not waiting:
+        return False
+    function = g.dice.pick(waiting)
+    call = build_call(g, function, 1)
+    if call is None:
+        return False
+    if function.result.kind == "opaque":
+        g.line(f"{g.name(g.random_type())} = {call.text}")
+    else:
+        g.assign(function.result, call)
     return True
 
 
@@ -428,11 +452,9 @@ def write_simple(g: Writer, count: int) -> None:
 
 def guard(g: Writer) -> bool:
     """Return early on some condition."""
-    if g.result_type is None:
-        return False
     condition = g.condition()
     g.open(f"if {condition.text}:")
-    g.line(f"return {g.expr(g.result_type, 1 if g.dice.chance(0.5) else 0).text}")
+    g.line(f"return {g.expr(g.require_result_type(), 1 if g.dice.chance(0.5) else 0).text}")
     g.close()
     return True
 

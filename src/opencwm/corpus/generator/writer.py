@@ -74,6 +74,8 @@ class Var:
         fresh: not read since it was assigned.
         index_of: name of a sequence this integer is a valid index of.
         keys: source texts of keys a dictionary certainly has.
+        reads: how often it was read so far.
+        alias: name of another variable that may be bound to the same mutable object.
     """
 
     name: str
@@ -86,10 +88,13 @@ class Var:
     fresh: bool = True
     index_of: str = ""
     keys: tuple[str, ...] = ()
+    reads: int = 0
+    alias: str = ""
 
     def expr(self) -> Expr:
         """Return the expression that reads the variable, which then is no longer fresh."""
         self.fresh = False
+        self.reads += 1
         return Expr(self.name, mag=self.mag, min_len=self.min_len, nonneg=self.nonneg, elem=self.elem)
 
 
@@ -146,7 +151,7 @@ class Writer:
         self.loop_depth = 0
         self.result_type: Type | None = None
         self.cost = 0
-        self.in_lambda = False
+        self.called: set[str] = set()
 
     # -- lines -------------------------------------------------------------------------------------------------
 
@@ -220,9 +225,20 @@ class Writer:
         var = Var(
             name, type_, mag=expr.mag, min_len=expr.min_len, nonneg=expr.nonneg, elem=expr.elem, frozen=frozen
         )
+        if type_.kind in ("list", "dict", "set"):
+            source = next((other for other in self.vars if other.name == expr.text), None)
+            if source is not None:
+                var.alias = source.alias or source.name
         self.vars.append(var)
         self.taken.add(name)
         return var
+
+    def require_result_type(self) -> Type:
+        """Return the type this function returns, settling it now when nothing was returned yet."""
+        if self.result_type is None:
+            typed = [var.type for var in self.vars if var.type.kind in ("int", "str", "list", "bool")]
+            self.result_type = self.dice.pick(typed) if typed and self.dice.chance(0.6) else self.random_type()
+        return self.result_type
 
     def assign(self, type_: Type, expr: Expr, *, name: str = "") -> Var:
         """Write ``name = expr`` for a new variable and put it in scope."""
@@ -278,12 +294,41 @@ class Writer:
         return Expr(text, UNARY if number < 0 else ATOM, mag=abs(number), nonneg=number >= 0)
 
     def atom(self, type_: Type, *, min_len: int = 0) -> Expr:
-        """Return a variable of the type if there is one, mostly; otherwise a literal."""
+        """Return a variable of the type if there is one, mostly; something short made of others; or a literal."""
         if self.dice.chance(0.88):
             var = self.var(type_, min_len=min_len)
             if var is not None:
                 return var.expr()
+            converted = self.converted(type_) if min_len == 0 else None
+            if converted is not None:
+                return converted
         return self.literal(type_, min_len=min_len)
+
+    def converted(self, type_: Type) -> Expr | None:
+        """Return a short expression of the type made of one variable of another type, or None."""
+        dice = self.dice
+        if type_ == INT:
+            sized = self.sized()
+            if sized is not None and dice.chance(0.6):
+                value = sized.expr()
+                return Expr(f"len({value.text})", mag=value.mag, nonneg=True)
+        elif type_ == STR:
+            number = self.var(INT)
+            if number is not None and dice.chance(0.6):
+                return Expr(f"str({number.expr().text})", mag=len(str(number.mag)) + 1, min_len=1)
+        elif type_ == BOOL:
+            number = self.var(INT)
+            if number is not None and dice.chance(0.8):
+                text = f"{number.expr().text} {dice.pick(('<', '>', '==', '>=', '!='))} {self.small_int().text}"
+                return Expr(text, CMP, mag=1)
+            sized = self.sized()
+            if sized is not None:
+                return Expr(f"len({sized.expr().text}) {dice.pick(('>', '<', '=='))} {dice.integer(1, 6)}", CMP, mag=1)
+        elif type_ == FLOAT:
+            number = self.var(INT)
+            if number is not None:
+                return Expr(f"{number.expr().text} / {dice.pick((2, 4, 5, 10))}", MUL, mag=number.mag)
+        return None
 
     def expr(self, type_: Type, depth: int | None = None, *, min_len: int = 0) -> Expr:
         """Return an expression of the type, nested at most ``depth`` deep (the configured depth when None)."""
@@ -294,22 +339,26 @@ class Writer:
         table = self.productions.get(type_.kind)
         if table is None:
             return self.atom(type_, min_len=min_len)
-        for _ in range(5):
+        mark = len(self.vars)
+        for _ in range(6):
             production = self.dice.weighted(table)
-            mark = len(self.vars)
+            reads = sum([var.reads for var in self.vars])
             found = production(self, depth - 1, type_) if type_.args else production(self, depth - 1)
             del self.vars[mark:]
-            if found is not None and found.min_len >= min_len and found.mag < 10 * BIG_INT:
+            if found is None or found.min_len < min_len or found.mag >= 10 * BIG_INT:
+                continue
+            if mark == 0 or sum([var.reads for var in self.vars]) > reads or self.dice.chance(0.08):
                 return found
         return self.atom(type_, min_len=min_len)
 
     def condition(self, depth: int = 1) -> Expr:
         """Return a boolean expression that reads at least one variable, where there is any."""
         for _ in range(4):
+            reads = sum([var.reads for var in self.vars])
             found = self.expr(BOOL, depth)
-            if any(mark.isalpha() for mark in found.text.replace("True", "").replace("False", "")):
+            if sum([var.reads for var in self.vars]) > reads:
                 return found
-        return found
+        return self.converted(BOOL) or found
 
     def constant_text(self, max_len: int = 3) -> Expr:
         """Return a short string literal, often a single letter."""
