@@ -29,7 +29,7 @@ import enum
 from collections.abc import Callable, Iterable, Sequence
 
 from opencwm.codec.view import SourceView
-from opencwm.codec.vocabulary import LINE_BASE, Control, Vocabulary, is_line, is_text, line_token
+from opencwm.codec.vocabulary import Control, Vocabulary, is_line, is_text, line_label, line_token
 from opencwm.core.errors import CodecError
 from opencwm.traces import Activation, Binding, CodeInfo, Status, Step, StepFlags, StepKind, Trace, apply_step
 
@@ -398,7 +398,7 @@ class _Reader:
 
     def line(self, *, echo: bool = True) -> int:
         token = self.take()
-        lineno = self._view.line_at(token - LINE_BASE + 1) if is_line(token) else None
+        lineno = self._view.line_at(line_label(token)) if is_line(token) else None
         if lineno is None:
             raise _BadStep(f"{self._vocabulary.token_name(token)} is no line that is shown")
         if echo and self.text() != self._view.text_of(lineno):

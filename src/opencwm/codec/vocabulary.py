@@ -6,6 +6,7 @@ cuts it, words are matched greedily) and every id sequence decodes to some text.
 
 from __future__ import annotations
 
+import builtins
 import collections
 import enum
 import json
@@ -168,6 +169,11 @@ def line_token(label: int) -> int:
     return LINE_BASE + label - 1
 
 
+def line_label(token: int) -> int:
+    """Return the label of a line id."""
+    return token - LINE_BASE + 1
+
+
 def is_line(token: int) -> bool:
     """Whether ``token`` is a line label."""
     return LINE_BASE <= token < INDENT_BASE
@@ -178,19 +184,26 @@ def is_text(token: int) -> bool:
     return token >= BYTE_BASE
 
 
-def build_vocabulary(texts: Iterable[str], *, size: int) -> Vocabulary:
+def language_words() -> frozenset[str]:
+    """Return the public names Python itself brings: builtins, and methods of its basic types."""
+    types: tuple[type, ...] = (str, bytes, int, float, list, tuple, dict, set)
+    names = {name for owner in types for name in dir(owner)} | set(dir(builtins))
+    return frozenset(name for name in names if not name.startswith("_") and len(name) > 1)
+
+
+def build_vocabulary(texts: Iterable[str], *, size: int, max_word_chars: int = 12) -> Vocabulary:
     """Choose the words that save the most tokens on ``texts`` until the vocabulary has ``size`` ids.
 
-    Whole words and their underscore-separated parts compete by occurrences times characters saved. Deterministic.
+    The language's own names count wherever they occur; other words and their underscore-separated parts compete by the number
+    of texts that use them times the characters saved, up to ``max_word_chars``. Deterministic.
     """
     code_pieces = [piece for piece in dict.fromkeys((*PUNCTUATION, *STATEMENT_WORDS)) if len(piece) > 1]
     counts: collections.Counter[str] = collections.Counter()
     for text in texts:
-        for line in text.split("\n"):
-            for piece in pieces(line):
-                if piece.is_word:
-                    counts.update({part for part in (piece.text, *piece.text.split("_")) if len(part) > 1})
+        words = {piece.text for line in text.split("\n") for piece in pieces(line) if piece.is_word}
+        counts.update({part for word in words for part in (word, *word.split("_")) if len(part) > 1})
+    own = language_words()
+    candidates = [word for word in counts if word not in code_pieces and (word in own or len(word) <= max_word_chars)]
+    candidates.sort(key=lambda word: (-counts[word] * (len(word) - 1), word))
     room = size - PIECE_BASE - len(code_pieces)
-    taken = set(code_pieces)
-    ranked = sorted(counts, key=lambda word: (-counts[word] * (len(word) - 1), word))
-    return Vocabulary(code_pieces, sorted([word for word in ranked if word not in taken][: max(room, 0)]))
+    return Vocabulary(code_pieces, sorted(candidates[: max(room, 0)]))

@@ -21,7 +21,10 @@ from numpy.typing import NDArray
 from opencwm.core.errors import ConfigError
 from opencwm.train.config import BatchConfig
 
-SOURCES: dict[str, str] = {}
+SOURCES: dict[str, str] = {
+    "generated": "opencwm.train.curriculum:generated",
+    "generated_held_out": "opencwm.train.curriculum:generated_held_out",
+}
 """Short names of sources for recipes: name -> ``package.module:function``."""
 
 NO_CLASS = 255

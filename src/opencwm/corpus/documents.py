@@ -1,0 +1,73 @@
+"""From recorded traces to the token documents a model trains on.
+
+One trace gives several documents: from its start, from states in its middle (so that a run of any length is learned and can
+be predicted in a bounded context), and now and then only its outcome. Line labels are shifted at random for a part of them.
+A pure function of the trace and the random generator.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Iterator
+
+from opencwm.codec.native import EncodedDocument, NativeCodec
+from opencwm.codec.view import SourceView
+from opencwm.codec.vocabulary import NUM_LINES
+from opencwm.core.errors import CodecError
+from opencwm.source.reach import visible_lines
+from opencwm.traces import Status, StepKind, Trace
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DocumentConfig:
+    """How traces become documents.
+
+    Attributes:
+        max_tokens: the longest document, in ids.
+        shifted_labels: fraction of documents whose line labels do not start at 1.
+        from_state: fraction of traces that also give a document from a random state.
+        outcome: fraction of traces that also give a document of the OUTPUT task.
+    """
+
+    max_tokens: int = 1024
+    shifted_labels: float = 0.5
+    from_state: float = 0.25
+    outcome: float = 0.05
+
+
+def documents(trace: Trace, codec: NativeCodec, rng: random.Random, config: DocumentConfig) -> Iterator[EncodedDocument]:
+    """Yield the documents of one trace; none when its source does not fit the format."""
+    lines = visible_lines(trace.program.text, trace.program.entry).lines
+    if not lines or len(lines) > NUM_LINES or not trace.steps:
+        return
+    try:
+        whole = codec.encode(trace, _view(trace, lines, rng, config), max_tokens=config.max_tokens)
+    except CodecError:  # a step on a line that static reachability did not find: getattr tricks and the like
+        return
+    if whole.step_ends:
+        yield whole
+    ends_early = len(whole.step_ends) < len(trace.steps)
+    if ends_early or rng.random() < config.from_state:
+        yield from _from_state(trace, lines, codec, rng, config, earliest=len(whole.step_ends) // 2 if ends_early else 1)
+    if rng.random() < config.outcome and trace.status in (Status.RETURNED, Status.RAISED):
+        outcome = codec.encode_outcome(trace, _view(trace, lines, rng, config))
+        if len(outcome.ids) <= config.max_tokens:
+            yield outcome
+
+
+def _from_state(
+    trace: Trace, lines: tuple[int, ...], codec: NativeCodec, rng: random.Random, config: DocumentConfig, earliest: int
+) -> Iterator[EncodedDocument]:
+    last = len(trace.steps) - 1
+    starts = [i + 1 for i in range(earliest, last) if trace.steps[i].kind is StepKind.LINE]
+    if starts:
+        document = codec.encode(trace, _view(trace, lines, rng, config), first_step=rng.choice(starts), max_tokens=config.max_tokens)
+        if document.step_ends:
+            yield document
+
+
+def _view(trace: Trace, lines: tuple[int, ...], rng: random.Random, config: DocumentConfig) -> SourceView:
+    room = NUM_LINES - len(lines)
+    first_label = 1 + (rng.randint(0, room) if rng.random() < config.shifted_labels else 0)
+    return SourceView(trace.program, lines, first_label)

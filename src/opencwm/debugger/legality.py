@@ -1,0 +1,99 @@
+"""Which ids may come next while a step is predicted, from the program's control-flow graph and names.
+
+Everything here is about structure: kinds, lines, names. What values say is the model's business alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from opencwm.codec.view import SourceView
+from opencwm.codec.vocabulary import Control, line_token
+from opencwm.source.cfg import NOTHING, CodeGraph, Continuation, ControlFlow
+from opencwm.traces import Activation, CodeInfo, Step, StepFlags, StepKind
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Legal:
+    """What the next step may be.
+
+    Attributes:
+        ends: LINE labels, RETURN, YIELD, UNWIND and RAISE: ids that settle what the step is.
+        calls: CALL and RESUME, where a function of the program may be entered.
+        settable: names that may be written as changed, in canonical order.
+        deletable: names that may vanish.
+    """
+
+    ends: frozenset[int]
+    calls: frozenset[int] = frozenset()
+    settable: tuple[str, ...] = ()
+    deletable: tuple[str, ...] = ()
+
+    def first(self) -> frozenset[int]:
+        """Ids a step may start with."""
+        return self.after_names(self.settable, self.deletable) | self.calls
+
+    def after_names(self, settable: Sequence[str], deletable: Sequence[str]) -> frozenset[int]:
+        """Ids that may follow when only these names are left to write."""
+        names = {int(Control.SET)} if settable else set()
+        if deletable:
+            names.add(int(Control.DELETE))
+        return self.ends | names
+
+
+class Legality:
+    """The rules for one program, as shown by one view."""
+
+    def __init__(self, view: SourceView, control_flow: ControlFlow) -> None:
+        self._view = view
+        self._control_flow = control_flow
+        self._labels = {line: line_token(label) for line, label in view.label_of.items()}
+        graphs = [graph for graph in control_flow if graph.firstlineno in self._labels]
+        self.call_lines = frozenset(self._labels[graph.firstlineno] for graph in graphs)
+        self.resume_lines = frozenset(self._labels[graph.firstlineno] for graph in graphs if graph.is_generator)
+
+    def graph_of(self, code: CodeInfo) -> CodeGraph | None:
+        """Return the graph of a code object, or None for one that is not in the program."""
+        return self._control_flow.get(code.qualname, code.firstlineno)
+
+    def entry_line(self, entry: str) -> int | None:
+        """Return the label id of the entry's definition, or None when it is not shown."""
+        return next((self._labels.get(graph.firstlineno) for graph in self._control_flow if graph.qualname == entry), None)
+
+    def next_step(self, stack: Sequence[Activation], codes: Sequence[CodeInfo], last: Step | None) -> Legal | None:
+        """Return what may follow ``last``, whose live activations are ``stack``; None when the run is over."""
+        if last is None:
+            return Legal(frozenset(), frozenset({int(Control.CALL)}))
+        if not stack:
+            return None
+        top = stack[-1]
+        graph = self.graph_of(codes[top.code])
+        if graph is None:
+            return Legal(frozenset())
+        after = self._continuation(graph, top.lineno, last)
+        ends = {self._labels[line] for line in after.lines if line in self._labels}
+        kinds = (
+            (after.can_return, Control.RETURN),
+            (after.can_yield, Control.YIELD),
+            (after.can_raise, Control.RAISE),
+            (after.can_unwind, Control.UNWIND),
+        )
+        ends.update(int(kind) for allowed, kind in kinds if allowed)
+        calls = {int(Control.CALL)} if after.can_call and self.call_lines else set()
+        if after.can_call and self.resume_lines:
+            calls.add(int(Control.RESUME))
+        if last.kind is StepKind.EXCEPTION or (last.kind is StepKind.CALL and not last.flags & StepFlags.RESUME):
+            return Legal(frozenset(ends), frozenset(calls))  # nothing ran since
+        deletable = tuple(name for name in graph.local_names if name in top.locals)
+        return Legal(frozenset(ends), frozenset(calls), graph.local_names, deletable)
+
+    def _continuation(self, graph: CodeGraph, lineno: int, last: Step) -> Continuation:
+        if last.kind is StepKind.CALL and not last.flags & StepFlags.RESUME:
+            return graph.after_call
+        if last.kind is StepKind.EXCEPTION:
+            return graph.after_exception.get(lineno, NOTHING)
+        after = graph.after_line.get(lineno, NOTHING)
+        if last.flags & StepFlags.UNWIND:  # of a called function: its exception arrives here, unless C code caught it
+            return after | Continuation(can_raise=True)
+        return after

@@ -1,0 +1,239 @@
+"""A predicted execution: the steps a model expects, made when they are first looked at.
+
+Setting a variable is a fork: the steps up to there are kept, the state is changed, and the engine goes on from that state. Nothing
+of the program is executed; its text is parsed and compiled to know what can follow what.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from opencwm.codec.native import MalformedStep, NativeCodec
+from opencwm.codec.view import SourceView, fit_view
+from opencwm.core.errors import ConfigError
+from opencwm.debugger.execution import Execution, FrameView, Origin, StackHistory, StepView
+from opencwm.debugger.sampler import SamplingConfig
+from opencwm.debugger.world_model import Prediction, StepPredictor
+from opencwm.model.engine import Engine
+from opencwm.source.cfg import ControlFlow
+from opencwm.source.reach import visible_lines
+from opencwm.traces import CodeInfo, Program, Step, StepKind
+
+PROMPT_SHARE = 0.6
+"""Largest part of an engine's context that the source may take; the rest holds state and steps."""
+
+
+def source_view(program: Program, codec: NativeCodec, *, max_tokens: int) -> SourceView:
+    """Return what of the program is shown to a model whose context holds ``max_tokens`` ids.
+
+    Raises:
+        ConfigError: the program has no such entry, or does not compile.
+        CodecError: not even one line fits.
+    """
+    lines = visible_lines(program.text, program.entry).lines
+    if program.call is not None:  # the wrapper matters most
+        lines = tuple(sorted(lines, key=lambda line: line <= len(program.lines) - 2))
+    return fit_view(program, lines, codec.vocabulary, max_tokens=int(max_tokens * PROMPT_SHARE))
+
+
+class PredictedExecution:
+    """An :class:`Execution` whose steps come from a model.
+
+    Args:
+        engine: owned by this execution from now on.
+        view: what the model is shown; by default everything the entry can reach, as far as it fits.
+        constrained: see :class:`StepPredictor`.
+
+    Attributes:
+        predictions: what was predicted, step by step, with counts of tokens.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        codec: NativeCodec,
+        engine: Engine,
+        *,
+        view: SourceView | None = None,
+        control_flow: ControlFlow | None = None,
+        constrained: bool = True,
+        sampling: SamplingConfig | None = None,
+    ) -> None:
+        self._program = program
+        self._control_flow = control_flow or ControlFlow(program.text, program.filename)
+        self.view = view or source_view(program, codec, max_tokens=engine.max_tokens)
+        self._supplied = supplied_arguments(program)
+        self._predictor = StepPredictor(
+            codec,
+            engine,
+            self.view,
+            self._control_flow,
+            constrained=constrained,
+            sampling=sampling,
+            supplied=self._supplied,
+        )
+        self._predictor.start()
+        self._views: list[StepView] = []
+        self._history = StackHistory()
+        self._status = ""
+        self.predictions: list[Prediction] = []
+
+    @property
+    def program(self) -> Program:
+        """What is executed."""
+        return self._program
+
+    @property
+    def control_flow(self) -> ControlFlow:
+        """The control-flow graphs of the program."""
+        return self._control_flow
+
+    @property
+    def codes(self) -> Sequence[CodeInfo]:
+        """The code objects entered so far."""
+        return self._predictor.codes
+
+    @property
+    def status(self) -> str:
+        """Why nothing follows the last step; empty until :meth:`ended`."""
+        return self._status
+
+    def ended(self) -> bool:
+        """Whether the last step is known. Never predicts."""
+        return bool(self._status)
+
+    def get(self, index: int) -> StepView | None:
+        """Return step ``index`` >= 0, predicting up to it if need be; None when the execution ends before it.
+
+        Raises:
+            EngineError: the engine broke, or the program does not fit its context.
+        """
+        while index >= len(self._views) and not self._status:
+            self._predict_next()
+        return self._views[index] if 0 <= index < len(self._views) else None
+
+    def stack_at(self, index: int) -> list[FrameView]:
+        """Return the live activations at step ``index``, outermost first.
+
+        Raises:
+            IndexError: there is no such step, or it is malformed.
+        """
+        return self._history.at(index)
+
+    def fork(self, index: int, changes: Mapping[str, str]) -> Execution:
+        """Return an execution with the same steps up to ``index``, the locals in ``changes`` set there, and the rest predicted anew.
+
+        Raises:
+            ConfigError: there is no such step, or a name is no local of its innermost activation.
+        """
+        if not 0 <= index < len(self._history):
+            raise ConfigError(f"no step {index} to fork at", where=self._program.filename)
+        step = self._views[index].step
+        if step.kind not in (StepKind.CALL, StepKind.LINE):
+            raise ConfigError(
+                "a variable can be set where a line is about to run, not at a return or an exception",
+                where=f"{self._program.filename}:{step.lineno}",
+            )
+        names = self.codes[step.code].local_names
+        unknown = [name for name in changes if name not in names]
+        if unknown:
+            raise ConfigError(
+                f"{unknown[0]!r} is no local variable of {self.codes[step.code].qualname}",
+                where=f"{self._program.filename}:{step.lineno}",
+                hint=f"its locals: {', '.join(names)}" if names else "it has none",
+            )
+        merged = {**dict(step.changed), **changes}
+        changed = tuple((name, merged[name]) for name in names if name in merged)
+        deleted = tuple(name for name in step.deleted if name not in changes)
+        view = replace(
+            self._views[index],
+            step=replace(step, changed=changed, deleted=deleted),
+            supplied=self._views[index].supplied | frozenset(changes),
+        )
+        return self._copy([*self._views[:index], view])
+
+    def _copy(self, views: list[StepView]) -> PredictedExecution:
+        twin = object.__new__(PredictedExecution)
+        twin._program, twin._control_flow, twin.view = self._program, self._control_flow, self.view
+        twin._supplied, twin._views, twin._status = self._supplied, views, ""
+        twin.predictions = self.predictions[: len(views)]
+        twin._history = StackHistory()
+        for view in views:
+            twin._history.append(view, self.codes)
+        twin._predictor = self._predictor.fork([view.step for view in views])
+        return twin
+
+    def _predict_next(self) -> None:
+        prediction = self._predictor.predict()
+        if prediction is None:
+            self._status = self._describe_end()
+            return
+        self.predictions.append(prediction)
+        if isinstance(prediction.step, MalformedStep):
+            reason = prediction.step.reason
+            last = self._views[-1].step if self._views else Step(StepKind.LINE, 0, 1, 0)
+            stand_in = replace(last, changed=(), deleted=(), value=None)
+            self._views.append(StepView(stand_in, Origin.PREDICTED, malformed=reason))
+            self._status = f"the model's step was malformed: {reason}"
+            return
+        step = prediction.step
+        is_first_call = step.kind is StepKind.CALL and step.depth == 1 and len(self._views) == 2
+        supplied = frozenset(self._supplied or ()) if is_first_call else frozenset()
+        view = StepView(
+            step,
+            Origin.PREDICTED,
+            dict(prediction.probabilities),
+            prediction.control_probability,
+            prediction.value_probability,
+            supplied & {name for name, _ in step.changed},
+        )
+        self._views.append(view)
+        self._history.append(view, self.codes)
+
+    def _describe_end(self) -> str:
+        last = self._views[-1].step if self._views else None
+        if last is None:
+            return "nothing was predicted"
+        if last.value is not None:
+            return f"the program returned {last.value}"
+        raised = next((view.step.value for view in reversed(self._views) if view.step.kind is StepKind.EXCEPTION), None)
+        return f"the program raised {raised or 'an exception'}"
+
+
+def supplied_arguments(program: Program) -> dict[str, str] | None:
+    """Return the rendered arguments of the program's call, by parameter, where they are literals; otherwise None.
+
+    Only a plain call of a module-level function is understood. Values that the tracer's bounds would cut are not taken as given.
+    """
+    if program.call is None:
+        return None
+    call = ast.parse(program.call, mode="eval").body
+    tree = ast.parse(program.source)
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+        return None
+    named = call.func.id
+    definitions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == named]
+    if len(definitions) != 1 or definitions[0].decorator_list:
+        return None
+    arguments = definitions[0].args
+    positional = [parameter.arg for parameter in (*arguments.posonlyargs, *arguments.args)]
+    if len(call.args) > len(positional):
+        return None
+    given: dict[str, ast.expr] = dict(zip(positional, call.args, strict=False))
+    given.update({keyword.arg: keyword.value for keyword in call.keywords if keyword.arg is not None})
+    supplied = {}
+    for name, expression in given.items():
+        try:
+            text = repr(ast.literal_eval(expression))
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            continue
+        has_set = any(isinstance(node, ast.Set) for node in ast.walk(expression))  # the tracer orders elements
+        if not has_set and len(text) <= MAX_SUPPLIED_CHARS:
+            supplied[name] = text
+    return supplied
+
+
+MAX_SUPPLIED_CHARS = 200
+"""Longer arguments are left to the model, which has seen how the tracer cuts them."""

@@ -1,0 +1,421 @@
+"""Predict one step after another: the native codec, an engine, and the rules of the program.
+
+The model decides; what is not a decision is appended without asking it: a line's text, the only legal name, the parameters of
+a call. Constrained, every predicted step is well formed and every next line a legal one; unconstrained, the model may write
+anything, and what is no step ends the prediction.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opencwm.codec.native import MalformedStep, NativeCodec, StepDecoder
+from opencwm.codec.view import SourceView
+from opencwm.codec.vocabulary import BYTE_BASE, Control, is_line, is_text, line_label
+from opencwm.debugger.legality import Legal, Legality
+from opencwm.core.errors import EngineError
+from opencwm.debugger.sampler import OutOfContextError, Sampler, SamplingConfig
+from opencwm.model.engine import Engine
+from opencwm.source.cfg import ControlFlow
+from opencwm.traces import Activation, CodeInfo, Step, StepKind, apply_step
+
+MAX_VALUE_TOKENS = 320
+"""A value that goes on longer is malformed: the tracer's bounds make recorded ones shorter."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Prediction:
+    """One predicted step and the probabilities of its parts, each in (0, 1], given everything before.
+
+    Attributes:
+        step: the step, or why the ids are none.
+        probabilities: changed name to the probability of writing it with this value.
+        control_probability: of the step's kind and line.
+        value_probability: of the returned or raised value, None when there is none.
+        num_sampled: decisions the model made.
+        num_tokens: ids of the step, appended ones included.
+    """
+
+    step: Step | MalformedStep
+    probabilities: Mapping[str, float]
+    control_probability: float
+    value_probability: float | None
+    num_sampled: int
+    num_tokens: int
+
+
+class _Malformed(Exception):
+    """The step cannot be completed."""
+
+
+class StepPredictor:
+    """Predicts the steps of one execution in order.
+
+    Args:
+        engine: owned by the predictor from now on.
+        constrained: whether kinds, lines and names are limited to what the program allows.
+        supplied: values of a call's arguments that need no prediction: given the first activation of a function at
+            depth 1, the rendered value of each parameter by name.
+    """
+
+    def __init__(
+        self,
+        codec: NativeCodec,
+        engine: Engine,
+        view: SourceView,
+        control_flow: ControlFlow,
+        *,
+        constrained: bool = True,
+        sampling: SamplingConfig | None = None,
+        supplied: Mapping[str, str] | None = None,
+    ) -> None:
+        self.codec = codec
+        self.view = view
+        self.control_flow = control_flow
+        self.constrained = constrained
+        self.supplied = supplied
+        self.sampler = Sampler(engine, sampling)
+        self._legality = Legality(view, control_flow)
+        self._decoder = StepDecoder(codec.vocabulary, view, self.codes_at)
+        self._last: Step | None = None
+        self._steps: list[Step] = []
+        self._ahead: tuple[int, float] | None = None  # an id already decided, and its probability
+        self._vocab_size = max(engine.vocab_size, len(codec.vocabulary))
+        self._text_mask = np.zeros(self._vocab_size, dtype=np.bool_)
+        self._text_mask[BYTE_BASE : len(codec.vocabulary)] = True
+        self._ids: list[int] = []
+
+    def codes_at(self, lineno: int) -> list[CodeInfo]:
+        """Return the code objects that start at a line, as a decoder wants them."""
+        return [CodeInfo(g.qualname, g.firstlineno, g.local_names) for g in self.control_flow.at(lineno)]
+
+    @property
+    def codes(self) -> Sequence[CodeInfo]:
+        """Code objects entered so far; :attr:`Step.code` indexes it."""
+        return self._decoder.codes
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the entry was left, so that no step can follow."""
+        return self._last is not None and not self._decoder.stack
+
+    def start(self, steps: Sequence[Step] = (), codes: Sequence[CodeInfo] = (), *, max_tokens: int | None = None) -> None:
+        """Put the model where a run stands after ``steps``; without any, at its very start.
+
+        The prompt goes back as many steps as fit into ``max_tokens`` (default: three quarters of the engine's context).
+        """
+        budget = max_tokens if max_tokens is not None else self.sampler.engine.max_tokens * 3 // 4
+        context, decoder = contextualise(self.codec, self.view, self.codes_at, steps, codes, max_tokens=budget)
+        self._decoder = decoder
+        self._steps = list(steps)
+        self._last = steps[-1] if steps else None
+        self._ahead = None
+        self.sampler.restart(context)
+
+    def fork(self, steps: Sequence[Step]) -> StepPredictor:
+        """Return an independent predictor that stands after ``steps``, which need not be those of this one."""
+        twin = StepPredictor(
+            self.codec,
+            self.sampler.engine.fork(),
+            self.view,
+            self.control_flow,
+            constrained=self.constrained,
+            sampling=self.sampler.config,
+            supplied=self.supplied,
+        )
+        twin.start(steps, self.codes)
+        return twin
+
+    def predict(self) -> Prediction | None:
+        """Predict the next step; None when the run is over.
+
+        Raises:
+            EngineError: the engine broke, or the context is too small for one step.
+        """
+        if self.is_over:
+            return None
+        try:
+            return self._predict()
+        except OutOfContextError:
+            self.start(self._steps, self.codes)
+        try:
+            return self._predict()
+        except OutOfContextError:
+            self.start(self._steps, self.codes, max_tokens=0)
+        try:
+            return self._predict()
+        except OutOfContextError as error:
+            raise EngineError(
+                "the program and one step do not fit the model's context",
+                where=self.view.program.filename,
+                hint=f"it holds {self.sampler.engine.max_tokens} tokens; shorten the program or its values",
+            ) from error
+
+    def _predict(self) -> Prediction:
+        self._ids = []
+        sampled = self.sampler.num_sampled
+        self._parts: dict[str, float] = {}
+        self._control = 1.0
+        self._value_probability: float | None = None
+        try:
+            if self.constrained:
+                self._constrained_step()
+            else:
+                self._free_step()
+            step = self._decoder.push(self._ids)
+        except _Malformed as error:
+            step = MalformedStep(tuple(self._ids), str(error))
+        if isinstance(step, Step):
+            self._last = step
+            self._steps.append(step)
+        return Prediction(
+            step, self._parts, self._control, self._value_probability, self.sampler.num_sampled - sampled, len(self._ids)
+        )
+
+    # -- decisions ------------------------------------------------------------------------------------------------
+
+    def _mask(self, tokens: Collection[int], *, text: bool = False) -> NDArray[np.bool_]:
+        mask = self._text_mask.copy() if text else np.zeros(self._vocab_size, dtype=np.bool_)
+        mask[list(tokens)] = True
+        return mask
+
+    def _decide(self, allowed: Collection[int]) -> tuple[int, float]:
+        """Return one of ``allowed`` and its probability; a single possibility is appended without asking."""
+        if self._ahead is not None:
+            token, probability = self._ahead
+            self._ahead = None
+        elif not allowed:
+            raise _Malformed("the control-flow graph allows nothing here")
+        elif len(allowed) == 1:
+            token, probability = next(iter(allowed)), 1.0
+            self.sampler.force((token,))
+        else:
+            token, distribution = self.sampler.choose(self._mask(allowed))
+            probability = float(distribution[token])
+        self._ids.append(token)
+        return token, probability
+
+    def _force(self, ids: Sequence[int]) -> None:
+        self.sampler.force(ids)
+        self._ids.extend(ids)
+
+    def _text(self, ends: Collection[int]) -> float:
+        """Write text until one of ``ends`` is decided, which becomes the id ahead; return the text's probability."""
+        logarithm = 0.0
+        for count in range(MAX_VALUE_TOKENS):
+            token, distribution = self.sampler.choose(self._mask(ends if count else (), text=True))
+            if is_text(token):
+                self._ids.append(token)
+                logarithm += math.log(max(float(distribution[token]), 1e-300))
+                continue
+            mass = float(distribution[list(ends)].sum())
+            self._ahead = (token, float(distribution[token]) / mass)
+            return math.exp(logarithm + math.log(max(mass, 1e-300)))
+        raise _Malformed(f"a value of more than {MAX_VALUE_TOKENS} tokens")
+
+    def _spell(self, names: Sequence[str], ends: Collection[int]) -> tuple[str, float]:
+        """Choose one of ``names`` and the id after it out of ``ends``, which becomes the id ahead."""
+        options = {name: self.codec.vocabulary.encode_text(name) for name in names}
+        probability, position = 1.0, 0
+        while True:
+            finished = next((name for name, ids in options.items() if len(ids) == position), None)
+            following = {ids[position] for ids in options.values() if len(ids) > position}
+            token, chance = self._decide(following | set(ends) if finished is not None else following)
+            probability *= chance
+            if finished is not None and token in ends:
+                self._ids.pop()
+                self._ahead = (token, 1.0)
+                return finished, probability
+            options = {name: ids for name, ids in options.items() if len(ids) > position and ids[position] == token}
+            position += 1
+
+    # -- a step within the rules ----------------------------------------------------------------------------------
+
+    def _constrained_step(self) -> None:
+        legal = self._legality.next_step(self._decoder.stack, self.codes, self._last)
+        if legal is None:
+            raise _Malformed("nothing is running")
+        token, probability = self._decide(legal.first())
+        if token in (Control.CALL, Control.RESUME):
+            self._call(token, probability)
+            return
+        token, probability = self._effects(legal, token, probability)
+        self._control = probability
+        if is_line(token):
+            self._echo(token)
+        elif token != Control.UNWIND:
+            self._value_probability = self._text(self._after_leaving(Control(token)))
+
+    def _effects(self, legal: Legal, token: int, probability: float) -> tuple[int, float]:
+        settable, deletable = legal.settable, legal.deletable
+        while token == Control.SET:
+            name, chance = self._spell(settable, (int(Control.IS),))
+            self._decide((int(Control.IS),))
+            settable = settable[settable.index(name) + 1 :]
+            deletable = tuple(other for other in deletable if other != name)
+            self._parts[name] = probability * chance * self._text(legal.after_names(settable, deletable))
+            token, probability = self._decide(())
+        while token == Control.DELETE:
+            name, chance = self._spell(deletable, legal.after_names((), deletable))
+            deletable = deletable[deletable.index(name) + 1 :]
+            token, probability = self._decide(())
+            if token == Control.DELETE and not deletable:
+                raise _Malformed("every name is gone already")
+        return token, probability
+
+    def _call(self, token: int, probability: float) -> None:
+        if token == Control.RESUME:
+            lines: Collection[int] = self._legality.resume_lines
+        elif self._last is None:
+            entry = self._legality.entry_line(self.view.program.entry)
+            lines = self._legality.call_lines if entry is None else (entry,)
+        else:
+            lines = self._legality.call_lines
+        line, chance = self._decide(lines)
+        self._control = probability * chance
+        self._echo(line)
+        lineno = self.view.line_at(line_label(line))
+        graph = next(iter(self.control_flow.at(lineno or 0)), None)
+        if graph is None:
+            raise _Malformed(f"no function starts at line {lineno}")
+        optional = [name for name in graph.local_names if name not in graph.params]
+        if token == Control.RESUME:
+            self._optional_bindings(list(graph.local_names))
+            return
+        supplied = self.supplied if self._last is not None and self._is_first_call() else None
+        for index, name in enumerate(graph.params):
+            self._decide((int(Control.SET),))
+            self._force((*self.codec.vocabulary.encode_text(name), Control.IS))
+            is_last = index == len(graph.params) - 1
+            ends = self._bindings_end(optional) if is_last else (int(Control.SET),)
+            if supplied is not None and name in supplied:
+                self._force(self.codec.vocabulary.encode_text(supplied[name]))
+            else:
+                self._parts[name] = self._text(ends)
+        self._optional_bindings(optional)
+
+    def _optional_bindings(self, names: list[str]) -> None:
+        while True:
+            token, probability = self._decide(self._bindings_end(names))
+            if token == Control.BODY:
+                return
+            name, chance = self._spell(names, (int(Control.IS),))
+            self._decide((int(Control.IS),))
+            names = names[names.index(name) + 1 :]
+            self._parts[name] = probability * chance * self._text(self._bindings_end(names))
+
+    @staticmethod
+    def _bindings_end(names: Sequence[str]) -> tuple[int, ...]:
+        return (int(Control.SET), int(Control.BODY)) if names else (int(Control.BODY),)
+
+    def _is_first_call(self) -> bool:
+        return len(self._decoder.stack) == 1 and len(self.codes) == 1
+
+    def _echo(self, token: int) -> None:
+        lineno = self.view.line_at(line_label(token))
+        if lineno is None:
+            raise _Malformed(f"{self.codec.vocabulary.token_name(token)} is no line that is shown")
+        self._force(self.view.echo_ids(lineno, self.codec.vocabulary))
+
+    def _after_leaving(self, ending: Control) -> frozenset[int]:
+        """Ids that may follow the value of a RETURN, YIELD or RAISE: the first ids of the next step."""
+        stack = self._decoder.stack
+        if ending == Control.RAISE:
+            pretended = Step(StepKind.EXCEPTION, 0, stack[-1].lineno, len(stack) - 1)
+        else:
+            pretended = Step(StepKind.RETURN, 0, stack[-1].lineno, len(stack) - 1)
+            stack = stack[:-1]
+        legal = self._legality.next_step(stack, self.codes, pretended)
+        return frozenset({int(Control.END)}) if legal is None else legal.first()
+
+    # -- a step without rules -------------------------------------------------------------------------------------
+
+    def _free_step(self) -> None:
+        is_call = False
+        for position in range(4 * MAX_VALUE_TOKENS):
+            token = self._next_free()
+            is_call = is_call or (position == 0 and token in (Control.CALL, Control.RESUME))
+            if is_line(token):
+                if len(self._ids) > 1 and self._ids[-2] == Control.AT:
+                    continue
+                self._echo(token)
+                if not is_call:
+                    return
+            elif token in (Control.BODY, Control.UNWIND, Control.END):
+                return
+            elif token in (Control.RETURN, Control.YIELD, Control.RAISE):
+                self._free_value()
+                return
+        raise _Malformed("the step does not end")
+
+    def _next_free(self) -> int:
+        if self._ahead is not None:
+            token, probability = self._ahead
+            self._ahead = None
+        else:
+            token, distribution = self.sampler.choose(None)
+            probability = float(distribution[token])
+        self._ids.append(token)
+        self._control *= probability
+        return token
+
+    def _free_value(self) -> None:
+        logarithm = 0.0
+        for _ in range(MAX_VALUE_TOKENS):
+            token, distribution = self.sampler.choose(None)
+            probability = float(distribution[token])
+            if not is_text(token):
+                self._ahead = (token, probability)
+                self._value_probability = math.exp(logarithm)
+                return
+            self._ids.append(token)
+            logarithm += math.log(max(probability, 1e-300))
+        raise _Malformed(f"a value of more than {MAX_VALUE_TOKENS} tokens")
+
+
+def contextualise(
+    codec: NativeCodec,
+    view: SourceView,
+    codes_at: Callable[[int], Sequence[CodeInfo]],
+    steps: Sequence[Step],
+    codes: Sequence[CodeInfo],
+    *,
+    max_tokens: int,
+) -> tuple[list[int], StepDecoder]:
+    """Return the ids that put a model where a run stands after ``steps``, and a decoder in the same place.
+
+    All steps are written when they fit into ``max_tokens``; otherwise the run is shown from the state at a later LINE step,
+    the earliest from which the rest fits (the last LINE step when none does).
+    """
+    live: list[Activation] = []
+    costs: list[list[int]] = []
+    for step in steps:
+        current = live[step.depth].lineno if step.depth < len(live) else step.lineno
+        costs.append(codec.encode_step(step, view, current))
+        apply_step(live, step, tuple(codes))
+    if steps and steps[-1].kind is StepKind.RETURN:
+        live.pop()
+    decoder = StepDecoder(codec.vocabulary, view, codes_at, live, codes)
+    prompt = codec.encode_prompt(view)
+    if len(prompt) + sum(map(len, costs)) <= max_tokens or not any(s.kind is StepKind.LINE for s in steps):
+        return [*prompt, *(token for ids in costs for token in ids)], decoder
+    best: list[int] = []
+    tail = 0
+    for index in range(len(steps) - 1, -1, -1):
+        if steps[index].kind is StepKind.LINE:
+            stack: list[Activation] = []
+            for step in steps[: index + 1]:
+                apply_step(stack, step, tuple(codes))
+            context = codec.encode_prompt(view, stack, codes)
+            if best and len(context) + tail > max_tokens:
+                break
+            best = [*context, *(token for ids in costs[index + 1 :] for token in ids)]
+        tail += len(costs[index])
+        if tail > max_tokens and best:
+            break
+    return best, decoder
