@@ -33,17 +33,74 @@ _NEVER_A_LINE = frozenset(
     {"RESUME", "END_FOR", "END_SEND", "END_ASYNC_FOR"} if sys.version_info >= (3, 12) else {"RESUME"}
 )
 _QUIET = frozenset(
-    """BUILD_LIST BUILD_TUPLE CACHE CLEANUP_THROW COPY COPY_FREE_VARS DICT_UPDATE_ END_FOR END_SEND EXTENDED_ARG IS_OP
-    JUMP_BACKWARD JUMP_BACKWARD_NO_INTERRUPT JUMP_FORWARD KW_NAMES LIST_APPEND LIST_TO_TUPLE LOAD_ASSERTION_ERROR
-    LOAD_CLOSURE LOAD_CONST LOAD_FAST_AND_CLEAR LOAD_SMALL_INT LOAD_COMMON_CONSTANT MAKE_CELL MAKE_FUNCTION NOP NOT_TAKEN
-    POP_EXCEPT POP_ITER POP_JUMP_BACKWARD_IF_NONE POP_JUMP_BACKWARD_IF_NOT_NONE POP_JUMP_FORWARD_IF_NONE
-    POP_JUMP_FORWARD_IF_NOT_NONE POP_JUMP_IF_NONE POP_JUMP_IF_NOT_NONE POP_TOP PRECALL PUSH_EXC_INFO PUSH_NULL
-    RETURN_CONST RETURN_GENERATOR RETURN_VALUE SET_FUNCTION_ATTRIBUTE STORE_DEREF STORE_FAST STORE_FAST_LOAD_FAST
-    STORE_FAST_STORE_FAST SWAP UNARY_NOT ASYNC_GEN_WRAP""".split()
+    {
+        "BUILD_LIST",
+        "BUILD_TUPLE",
+        "CACHE",
+        "CLEANUP_THROW",
+        "COPY",
+        "COPY_FREE_VARS",
+        "END_FOR",
+        "END_SEND",
+        "EXTENDED_ARG",
+        "IS_OP",
+        "JUMP_BACKWARD",
+        "JUMP_BACKWARD_NO_INTERRUPT",
+        "JUMP_FORWARD",
+        "KW_NAMES",
+        "LIST_APPEND",
+        "LIST_TO_TUPLE",
+        "LOAD_ASSERTION_ERROR",
+        "LOAD_CLOSURE",
+        "LOAD_CONST",
+        "LOAD_FAST_AND_CLEAR",
+        "LOAD_SMALL_INT",
+        "LOAD_COMMON_CONSTANT",
+        "MAKE_CELL",
+        "MAKE_FUNCTION",
+        "NOP",
+        "NOT_TAKEN",
+        "POP_EXCEPT",
+        "POP_ITER",
+        "POP_JUMP_BACKWARD_IF_NONE",
+        "POP_JUMP_BACKWARD_IF_NOT_NONE",
+        "POP_JUMP_FORWARD_IF_NONE",
+        "POP_JUMP_FORWARD_IF_NOT_NONE",
+        "POP_JUMP_IF_NONE",
+        "POP_JUMP_IF_NOT_NONE",
+        "POP_TOP",
+        "PRECALL",
+        "PUSH_EXC_INFO",
+        "PUSH_NULL",
+        "RETURN_CONST",
+        "RETURN_GENERATOR",
+        "RETURN_VALUE",
+        "SET_FUNCTION_ATTRIBUTE",
+        "STORE_DEREF",
+        "STORE_FAST",
+        "STORE_FAST_LOAD_FAST",
+        "STORE_FAST_STORE_FAST",
+        "SWAP",
+        "UNARY_NOT",
+        "ASYNC_GEN_WRAP",
+    }
 )
 _CALLS = frozenset(
-    """CALL CALL_FUNCTION_EX CALL_KW LOAD_BUILD_CLASS RAISE_VARARGS BEFORE_WITH BEFORE_ASYNC_WITH WITH_EXCEPT_START
-    LOAD_SPECIAL SEND GET_AWAITABLE GET_ANEXT GET_AITER""".split()
+    {
+        "CALL",
+        "CALL_FUNCTION_EX",
+        "CALL_KW",
+        "LOAD_BUILD_CLASS",
+        "RAISE_VARARGS",
+        "BEFORE_WITH",
+        "BEFORE_ASYNC_WITH",
+        "WITH_EXCEPT_START",
+        "LOAD_SPECIAL",
+        "SEND",
+        "GET_AWAITABLE",
+        "GET_ANEXT",
+        "GET_AITER",
+    }
 )
 # Besides raising, these can end by an exception that is part of normal flow: a StopIteration that ends a loop.
 _STOPS = frozenset({"FOR_ITER", "SEND", "END_ASYNC_FOR"})
@@ -63,6 +120,7 @@ class Instruction:
         can_stop: whether an EXCEPTION event in it may be a StopIteration that is part of normal flow.
         calls: "yes" for a call, "hidden" when only special methods or lazy iterators could call, "no" otherwise.
         starts_line: whether a LINE event may happen before it.
+        reraises: whether it passes on an exception without a new EXCEPTION event.
     """
 
     opname: str
@@ -74,7 +132,7 @@ class Instruction:
     can_stop: bool
     calls: str
     starts_line: bool
-    positions: tuple[int | None, int | None, int | None, int | None]
+    reraises: bool
 
     @property
     def returns(self) -> bool:
@@ -85,11 +143,6 @@ class Instruction:
     def yields(self) -> bool:
         """Whether it suspends the activation."""
         return self.opname == "YIELD_VALUE"
-
-    @property
-    def reraises(self) -> bool:
-        """Whether it passes on an exception without a new EXCEPTION event."""
-        return self.opname == "RERAISE"
 
 
 def instructions(code: CodeType) -> list[Instruction]:
@@ -115,9 +168,38 @@ def instructions(code: CodeType) -> list[Instruction]:
                 can_stop=item.opname in _STOPS,
                 calls=_call_kind(item.opname),
                 starts_line=line is not None and item.opname not in _NEVER_A_LINE,
-                positions=tuple(item.positions) if item.positions else (None, None, None, None),
+                reraises=item.opname == "RERAISE" or (item.opname == "RAISE_VARARGS" and not item.arg),
             )
         )
+    return found
+
+
+def folded_regions(items: list[Instruction]) -> list[range]:
+    """Return the places of each outermost comprehension that is compiled into its function (Python 3.12 and later).
+
+    A region begins after the instruction that saves the iteration variable and ends where the result is ready. The code
+    that restores the variable when an exception passes is a region of its own.
+    """
+    found: list[range] = []
+    end = 0
+    for place, item in enumerate(items):
+        if item.opname != "LOAD_FAST_AND_CLEAR" or place < end:
+            continue
+        build = next(
+            i for i in range(place, len(items)) if items[i].opname in ("BUILD_LIST", "BUILD_SET", "BUILD_MAP")
+        )
+        cleanup = items[build + 1].handler
+        loop = next(
+            (i for i in range(build, min(build + 4, len(items))) if items[i].opname == "FOR_ITER"), None
+        )
+        if loop is not None:
+            end = max(items[loop].next)
+        else:
+            end = 1 + max(i for i in range(build, len(items)) if items[i].handler == cleanup)
+        found.append(range(place + 1, end))
+        if cleanup is not None:
+            last = next(i for i in range(cleanup, len(items)) if items[i].reraises)
+            found.append(range(cleanup, last + 1))
     return found
 
 
@@ -159,7 +241,7 @@ def _successors(
 
 
 def _past_loop_end(raw: list[dis.Instruction], target: int) -> int:
-    """An exhausted FOR_ITER of 3.12 jumps over END_FOR, that of 3.13 over the POP_TOP after it as well."""
+    """Step over what an exhausted FOR_ITER skips: END_FOR since 3.12, in 3.13 the POP_TOP after it as well."""
     if raw[target].opname == "END_FOR" and target + 1 < len(raw):
         target += 1
         if sys.version_info[:2] == (3, 13) and raw[target].opname == "POP_TOP" and target + 1 < len(raw):

@@ -21,7 +21,7 @@ from functools import cached_property
 from types import CodeType
 
 from opencwm.core.errors import ConfigError
-from opencwm.source.bytecode import COMPREHENSIONS, Instruction, entry_place, instructions
+from opencwm.source.bytecode import COMPREHENSIONS, Instruction, entry_place, folded_regions, instructions
 from opencwm.source.scopes import Scopes
 
 
@@ -68,14 +68,15 @@ class CodeGraph:
     Attributes:
         qualname: ``co_qualname``.
         firstlineno: 1-based line of its ``def``, or of its first decorator.
-        local_names: names a step of it may bind, in canonical order: varnames, cellvars, freevars; for a class body
-            the names it stores. Without names of folded comprehensions.
+        local_names: names a step of it may bind, in canonical order: varnames, cellvars, freevars. Without names of
+            folded comprehensions.
         params: the parameters among them.
         lines: lines with a LINE event, ascending.
         after_call: what may follow the CALL.
         after_line: what may follow a LINE event, by line. After a suspended activation resumes, and after a called
             function returns, it is again that of the current line.
         after_exception: what may follow an EXCEPTION event, by the line it happened in.
+        after_resume: what may follow a CALL flagged RESUME, when the line it was suspended in is not known.
         is_generator: whether calls suspend: a generator, coroutine or asynchronous generator.
     """
 
@@ -87,6 +88,7 @@ class CodeGraph:
     after_call: Continuation
     after_line: Mapping[int, Continuation]
     after_exception: Mapping[int, Continuation]
+    after_resume: Continuation = NOTHING
     is_generator: bool = False
 
     @property
@@ -143,6 +145,7 @@ class CodeGraph:
             self.after_call | other.after_call,
             _union(self.after_line, other.after_line),
             _union(self.after_exception, other.after_exception),
+            self.after_resume | other.after_resume,
             self.is_generator or other.is_generator,
         )
 
@@ -175,6 +178,7 @@ class ControlFlow:
                 f"not valid Python: {getattr(error, 'msg', None) or error}", where=where
             ) from None
         self._scopes = Scopes(tree)
+        self._call_kinds = _call_kinds(self._scopes)
         self._codes: dict[tuple[str, int], list[CodeType]] = {}
         for code in _nested(module):
             if code.co_name not in COMPREHENSIONS and code is not module:
@@ -221,8 +225,12 @@ class ControlFlow:
 
     def _build(self, code: CodeType) -> CodeGraph:
         items = instructions(code)
-        flow = _Flow(items, self._scopes.folded(code, items), hidden_calls=self.has_hidden_calls)
+        flow = _Flow(items, self._call_kinds)
         after_line, after_exception = flow.by_line()
+        after_resume = NOTHING
+        for continuation in (*after_line.values(), *after_exception.values()):
+            if continuation.can_yield:
+                after_resume |= continuation
         num_params = code.co_argcount + code.co_kwonlyargcount
         num_params += bool(code.co_flags & _VARARGS) + bool(code.co_flags & _VARKEYWORDS)
         return CodeGraph(
@@ -234,12 +242,20 @@ class ControlFlow:
             flow.after_call(),
             after_line,
             after_exception,
+            after_resume,
             bool(code.co_flags & _SUSPENDS),
         )
 
     def names_in_scope(self, code: CodeType) -> tuple[str, ...]:
         """Return the names a step of ``code`` may bind, in canonical order."""
         return self._scopes.local_names(code)
+
+
+def _call_kinds(scopes: Scopes) -> frozenset[str]:
+    """Return the kinds of instructions that may call a function of this program."""
+    if scopes.has_finalizers:
+        return frozenset({"yes", "hidden", "no"})
+    return frozenset({"yes", "hidden"} if scopes.has_hidden_calls else {"yes"})
 
 
 _VARARGS, _VARKEYWORDS = 0x04, 0x08
@@ -265,10 +281,12 @@ class _Stretch:
 class _Flow:
     """The stretches of instructions between the events of one code object."""
 
-    def __init__(self, items: list[Instruction], folded: frozenset[int], *, hidden_calls: bool) -> None:
+    def __init__(self, items: list[Instruction], call_kinds: frozenset[str]) -> None:
         self.items = items
-        self.folded = folded
-        self.hidden_calls = hidden_calls
+        self.folded: dict[int, int | None] = {}
+        for region in folded_regions(items):
+            self.folded.update(dict.fromkeys(region, items[region.start - 1].line))
+        self.call_kinds = call_kinds
         self.start = self._stretch([(None, entry_place(items))])
 
     def after_call(self) -> Continuation:
@@ -283,8 +301,7 @@ class _Flow:
         while pending:
             place = pending.pop()
             seen.add(place)
-            line = self.items[place].line
-            assert line is not None
+            line = self._line(place)
             normal = self._stretch([(None, place)])
             after_line[line] = after_line.get(line, NOTHING) | normal.continuation
             pending |= normal.events
@@ -296,7 +313,7 @@ class _Flow:
         return after_line, after_exception
 
     def _after_raise(self, inside: Iterable[int]) -> _Stretch:
-        """What may follow an EXCEPTION event at any of these places, or at one reached from there without a LINE event."""
+        """Follow an EXCEPTION event at any of these places, or at one reached from there without a LINE event."""
         raising, edges, unwinds = set[int](), list[tuple[int | None, int]](), False
         while new := {place for place in inside if self.items[place].can_raise} - raising:
             raising |= new
@@ -319,10 +336,11 @@ class _Flow:
         lines: set[int] = set()
         while pending:
             source, place = pending.pop()
-            if source is not None and self._is_event(source, place):
+            is_event, is_silent = (False, True) if source is None else self._events(source, place)
+            if is_event:
                 found.events.add(place)
-                lines.add(self.items[place].line or 0)
-            elif place not in found.inside:
+                lines.add(self._line(place))
+            if is_silent and place not in found.inside:
                 found.inside.add(place)
                 item = self.items[place]
                 pending += [(place, target) for target in item.next]
@@ -335,15 +353,23 @@ class _Flow:
             can_yield=any(item.yields for item in items),
             can_unwind=any(item.reraises and item.handler is None for item in items),
             can_raise=any(item.can_raise for item in items),
-            can_call=any(
-                item.calls == "yes" or (self.hidden_calls and item.calls == "hidden") for item in items
-            ),
+            can_call=any(item.calls in self.call_kinds for item in items),
         )
         return found
 
-    def _is_event(self, source: int, target: int) -> bool:
-        """Whether going from one place to the other reports a LINE event."""
+    def _line(self, place: int) -> int:
+        line = self.items[place].line
+        if line is None:
+            raise AssertionError("an instruction without a line begins none")
+        return line
+
+    def _events(self, source: int, target: int) -> tuple[bool, bool]:
+        """Whether going from one place to the other may report a LINE event, and whether it may report none."""
         before, after = self.items[source], self.items[target]
         if not after.starts_line or target in self.folded:
-            return False
-        return after.line != before.line or target in before.backward
+            return False, True
+        is_event = after.line != before.line or target in before.backward
+        if source in self.folded:
+            # In 3.11 the activation of the comprehension ends here, and its function is where it was.
+            return after.line != self.folded[source], is_event or after.line == before.line
+        return is_event, not is_event

@@ -1,7 +1,7 @@
-"""What the syntax tree adds to code objects: which names and instructions belong to comprehensions, and hidden calls.
+"""What the syntax tree adds to code objects: which names belong to comprehensions only, and hidden calls.
 
-The one idea: from Python 3.12 on, list, set and dict comprehensions are compiled into their function; a trace folds them, so
-that every version shows the same, and the tree tells what to fold.
+The one idea: from Python 3.12 on, list, set and dict comprehensions are compiled into their function, and their variables
+look like its locals; the tree tells them apart.
 
 Source: PEP 709.
 """
@@ -9,15 +9,14 @@ Source: PEP 709.
 from __future__ import annotations
 
 import ast
-import dis
 from collections.abc import Iterable, Iterator
 from types import CodeType
 
-from opencwm.source.bytecode import Instruction
-
-_CO_OPTIMIZED = 0x01
 _FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _Scope = _FunctionNode | ast.ClassDef
+_NAMED = (
+    ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.ExceptHandler | ast.MatchAs | ast.MatchStar
+)
 _Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 # Names whose mention means that a loop, a subscript or an operator may call functions handed over earlier.
@@ -26,8 +25,35 @@ _LAZY_NAMES = frozenset(
 )
 # Modules none of whose objects call back later: nothing lazy can come from importing them.
 _EAGER_MODULES = frozenset(
-    """__future__ abc array bisect cmath copy datetime decimal enum fractions heapq json logging math numbers operator os
-    pathlib random re statistics string sys textwrap time typing unicodedata uuid""".split()
+    {
+        "abc",
+        "array",
+        "bisect",
+        "cmath",
+        "copy",
+        "datetime",
+        "decimal",
+        "enum",
+        "fractions",
+        "heapq",
+        "json",
+        "logging",
+        "math",
+        "numbers",
+        "operator",
+        "os",
+        "pathlib",
+        "random",
+        "re",
+        "statistics",
+        "string",
+        "sys",
+        "textwrap",
+        "time",
+        "typing",
+        "unicodedata",
+        "uuid",
+    }
 )
 _BUILTIN_BASES = frozenset(
     {"object", "Exception", "ValueError", "TypeError", "KeyError", "RuntimeError", "LookupError"}
@@ -42,13 +68,11 @@ class Scopes:
         for node in ast.walk(tree):
             if isinstance(node, _Scope):
                 self._nodes.setdefault(_key(node), []).append(node)
-        self.has_hidden_calls = any(_may_hide_calls(node) for node in ast.walk(tree))
+        self.has_finalizers = any(_may_finalize(node) for node in ast.walk(tree))
+        self.has_hidden_calls = self.has_finalizers or any(_may_hide_calls(node) for node in ast.walk(tree))
 
     def local_names(self, code: CodeType) -> tuple[str, ...]:
-        """Return the names a step of ``code`` may bind: varnames, cellvars, freevars; of a class body what it stores."""
-        if not code.co_flags & _CO_OPTIMIZED:
-            stored = [item.argval for item in dis.get_instructions(code) if item.opname == "STORE_NAME"]
-            return tuple(dict.fromkeys(stored))
+        """Return the names a step of ``code`` may bind: varnames, cellvars, freevars."""
         names = dict.fromkeys(code.co_varnames + code.co_cellvars + code.co_freevars)
         nodes = self._nodes.get((code.co_name, code.co_firstlineno), [])
         bound = {*code.co_freevars}.union(*(bound_names(_body(node)) for node in nodes))
@@ -57,20 +81,6 @@ class Scopes:
             for name in names
             if not name.startswith(".") and (not nodes or name in bound or _is_mangled(name, bound))
         )
-
-    def folded(self, code: CodeType, items: list[Instruction]) -> frozenset[int]:
-        """Return the places of the instructions of ``code`` that belong to a comprehension compiled into it."""
-        if not any(item.opname == "LOAD_FAST_AND_CLEAR" for item in items):
-            return frozenset()
-        nodes = self._nodes.get((code.co_name, code.co_firstlineno), [])
-        spans = [span for node in nodes for span in _comprehension_spans(node)]
-        return frozenset(
-            place for place, item in enumerate(items) if any(_is_within(item, *span) for span in spans)
-        )
-
-
-_Position = tuple[int, int]
-_Span = tuple[_Position, _Position]
 
 
 def _key(node: _Scope) -> tuple[str, int]:
@@ -100,9 +110,9 @@ def _body(scope: _Scope) -> list[ast.AST]:
     return [scope.args, scope.body] if isinstance(scope, ast.Lambda) else [scope.args, *scope.body]
 
 
-def _inner_parts(node: _Comprehension) -> list[ast.AST]:
-    """Everything of a comprehension but its first iterable, which is evaluated outside."""
-    parts: list[ast.AST] = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+def _inner_parts(node: _Comprehension) -> list[ast.expr]:
+    """Return everything of a comprehension but its first iterable, which is evaluated outside."""
+    parts = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
     for index, generator in enumerate(node.generators):
         parts += [generator.target, *generator.ifs]
         if index:
@@ -111,7 +121,7 @@ def _inner_parts(node: _Comprehension) -> list[ast.AST]:
 
 
 def _outer_parts(node: _Scope) -> list[ast.AST]:
-    """What of a nested scope is evaluated in the scope around it."""
+    """Return what of a nested scope is evaluated in the scope around it."""
     if isinstance(node, ast.ClassDef):
         return [*node.decorator_list, *node.bases, *node.keywords]
     defaults: list[ast.AST] = [
@@ -137,9 +147,7 @@ def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
             found.add(node.arg)
         elif isinstance(node, ast.alias):
             found.add((node.asname or node.name).split(".")[0])
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            found.add(node.name)
-        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar):
+        elif isinstance(node, _NAMED):
             found.add(node.name)
         elif isinstance(node, ast.MatchMapping):
             found.add(node.rest)
@@ -151,28 +159,18 @@ def _is_mangled(name: str, bound: set[str]) -> bool:
     return name.startswith("_") and any(item.startswith("__") and name.endswith(item) for item in bound)
 
 
-def _comprehension_spans(scope: _Scope) -> Iterator[_Span]:
-    for node, _ in _own_nodes(_body(scope)):
-        if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp):
-            for part in [node, *_inner_parts(node)]:
-                yield _span(part)
-
-
-def _span(node: ast.AST) -> _Span:
-    assert isinstance(node, ast.expr)
-    return (node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)
-
-
-def _is_within(item: Instruction, start: _Position, end: _Position) -> bool:
-    line, end_line, column, end_column = item.positions
-    if line is None or end_line is None or column is None or end_column is None:
-        return False
-    return start <= (line, column) and (end_line, end_column) <= end
+def _may_finalize(node: ast.AST) -> bool:
+    """Whether ``node`` makes it possible that dropping an object calls a function, or resumes a generator to end it."""
+    if isinstance(node, ast.FunctionDef):
+        return node.name == "__del__"
+    if isinstance(node, ast.Name | ast.Attribute):
+        return (node.id if isinstance(node, ast.Name) else node.attr) in ("weakref", "finalize")
+    return isinstance(node, ast.Yield | ast.YieldFrom | ast.Await | ast.AsyncFunctionDef)
 
 
 def _may_hide_calls(node: ast.AST) -> bool:
     """Whether ``node`` makes it possible that an operation which is no call calls a function of the program."""
-    if isinstance(node, ast.GeneratorExp | ast.Yield | ast.YieldFrom | ast.Await | ast.AsyncFunctionDef):
+    if isinstance(node, ast.GeneratorExp):
         return True
     if isinstance(node, ast.Name):
         return node.id in _LAZY_NAMES
