@@ -1,0 +1,219 @@
+"""Output prediction in the format of CRUXEval: what does ``f(INPUT)`` return.
+
+Each item is predicted in up to two ways: ``trace`` rolls out the whole predicted run and takes what it
+returns, ``direct`` asks for the outcome alone. The code of an item is never run, except by :func:`validate`,
+which checks the grader against what really happens. No item comes with this package.
+
+Source of the format: Gu et al., "CRUXEval: a benchmark for code reasoning, understanding and execution",
+arXiv 2401.03065.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from opencwm.core.errors import CodecError, ConfigError, TaskError
+from opencwm.evals.cruxeval_items import Item
+from opencwm.evals.cruxeval_report import CruxEvalReport, Validation
+from opencwm.evals.grading import is_right
+from opencwm.evals.journal import Journal, Record
+from opencwm.evals.predictor import Predictor
+from opencwm.evals.report import Provenance
+from opencwm.evals.rollout import Outcome, observed_outcome, roll_out
+from opencwm.evals.steps import Progress
+from opencwm.traces import Program, StepFlags, Trace
+
+
+class Method(enum.StrEnum):
+    """How an output is predicted."""
+
+    TRACE = "trace"
+    DIRECT = "direct"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CruxEvalConfig:
+    """How outputs are predicted, and bounds.
+
+    Attributes:
+        methods: the first one gives ``output_pass_at_1``.
+        num_items: the first so many items, None for all.
+        max_steps: most steps of a rollout.
+        max_seconds: most wall-clock seconds of a rollout; it guards against one that crawls.
+
+    Raises:
+        ConfigError: a number below 1, no method, or one named twice.
+
+    """
+
+    methods: tuple[Method, ...] = (Method.TRACE, Method.DIRECT)
+    num_items: int | None = None
+    max_steps: int = 1024
+    max_seconds: float = 300.0
+
+    def __post_init__(self) -> None:
+        for name in ("num_items", "max_steps", "max_seconds"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(f"{name} must be positive, not {value}", where="eval cruxeval")
+        if not self.methods or len(set(self.methods)) < len(self.methods):
+            raise ConfigError(
+                "methods must be named, each once", where="eval cruxeval", hint=", ".join(Method)
+            )
+
+
+def evaluate_cruxeval(
+    items: Sequence[Item],
+    predictor: Predictor,
+    config: CruxEvalConfig | None = None,
+    *,
+    data: str = "",
+    folder: Path | None = None,
+    command: str = "",
+    validation: Validation | None = None,
+    progress: Progress | None = None,
+) -> CruxEvalReport:
+    """Predict the output of every item and grade it.
+
+    Items without a gold output are predicted and not graded. An item the model cannot be shown counts as
+    wrong.
+
+    Args:
+        items: for example of :func:`opencwm.evals.cruxeval_items.load_items`.
+        predictor: what is evaluated.
+        config: methods and bounds.
+        data: what the items are, for the report.
+        folder: where results are kept while they come; evaluating into the same folder again goes on where it
+            stopped.
+        command: what reproduces this, for the report.
+        validation: what :func:`validate` found, for the report.
+        progress: told before the first and after every item.
+
+    Raises:
+        ConfigError: no item, or ``folder`` holds results of other settings.
+        TaskError: the grader does not accept a gold output as the answer to its own item.
+        EngineError: the engine broke; results so far are kept.
+
+    """
+    config = config or CruxEvalConfig()
+    items = items[: config.num_items]
+    if not items:
+        raise ConfigError("no item to evaluate", where=data or "items")
+    check_grader(items)
+    settings = {
+        "benchmark": "cruxeval",
+        "model": predictor.name,
+        "predictor": dict(predictor.settings),
+        "config": dataclasses.asdict(config),
+        "items_sha256": _digest(items),
+    }
+    with Journal(folder, settings) as journal:
+        if progress is not None:
+            progress(len(journal.records), len(items))
+        for item in items:
+            if item.id not in journal.records:
+                journal.append(item.id, _evaluate(item, predictor, config))
+                if progress is not None:
+                    progress(len(journal.records), len(items))
+        records = [journal.records[item.id] for item in items]
+    provenance = Provenance(model=predictor.name, data=data, command=command, settings=settings)
+    return CruxEvalReport.of(provenance, records, validation)
+
+
+def check_grader(items: Sequence[Item]) -> None:
+    """Check that the grader scores every gold output 1.0.
+
+    Raises:
+        TaskError: it does not.
+
+    """
+    for item in items:
+        if item.gold is not None and not is_right(item.gold, item.output or ""):
+            raise TaskError("the grader rejects the gold output", where=f"item {item.id}")
+
+
+def validate(
+    items: Sequence[Item], record: Callable[[Program], Trace], *, progress: Progress | None = None
+) -> Validation:
+    """Run every item and grade what really happens against its gold output: the score must be 1.0.
+
+    Args:
+        items: their code is run.
+        record: runs and records a program; use one that confines it.
+        progress: told before the first and after every item.
+
+    """
+    right, wrong, unknown = 0, [], []
+    if progress is not None:
+        progress(0, len(items))
+    for number, item in enumerate(items, 1):
+        trace = record(item.program)
+        outcome = observed_outcome(trace)
+        is_cut = bool(trace.steps) and bool(trace.steps[-1].flags & StepFlags.TRUNCATED)
+        if item.output is not None and is_right(outcome, item.output):
+            right += 1
+        elif item.output is None or outcome is None or is_cut:
+            unknown.append(item.id)
+        else:
+            wrong.append(item.id)
+        if progress is not None:
+            progress(number, len(items))
+    return Validation(num_right=right, wrong=tuple(wrong), unknown=tuple(unknown))
+
+
+def _digest(items: Sequence[Item]) -> str:
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(f"{item.id!r} {item.program.text!r} {item.output!r}\n".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _evaluate(item: Item, predictor: Predictor, config: CruxEvalConfig) -> Record:
+    record: Record = {"gold": item.output}
+    for method in config.methods:
+        try:
+            if method is Method.TRACE:
+                found, outcome = _by_trace(item, predictor, config)
+            else:
+                found, outcome = _direct(item, predictor)
+        except (CodecError, ConfigError) as error:
+            found, outcome = {"end": "skipped", "reason": error.what}, None
+        found["predicted"] = None if outcome is None else [str(outcome.kind), outcome.value]
+        found["right"] = None if item.output is None else is_right(outcome, item.output)
+        record[str(method)] = found
+    return record
+
+
+def _by_trace(
+    item: Item, predictor: Predictor, config: CruxEvalConfig
+) -> tuple[dict[str, Any], Outcome | None]:
+    execution = predictor.execution(item.program)
+    rollout = roll_out(execution, max_steps=config.max_steps, max_seconds=config.max_seconds)
+    found = {
+        "end": str(rollout.end),
+        "reason": rollout.reason,
+        "num_steps": len(rollout.steps),
+        "num_sampled": sum(prediction.num_sampled for prediction in execution.predictions),
+        "num_tokens": sum(prediction.num_tokens for prediction in execution.predictions),
+        "seconds": rollout.seconds,
+    }
+    return found, rollout.outcome
+
+
+def _direct(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Outcome | None]:
+    start = time.perf_counter()
+    prediction = predictor.outcome(item.program)
+    found = {
+        "end": "malformed" if prediction.outcome is None else "ended",
+        "reason": prediction.reason,
+        "num_sampled": prediction.num_sampled,
+        "probability": prediction.probability,
+        "seconds": time.perf_counter() - start,
+    }
+    return found, prediction.outcome

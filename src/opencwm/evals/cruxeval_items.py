@@ -1,0 +1,130 @@
+"""Items of an output-prediction benchmark, read strictly from JSONL.
+
+One JSON object a line: ``id``, ``code`` that defines the function, ``input`` (its arguments as written
+between the parentheses of a call), ``output`` (the rendered result; null or absent when it is not known).
+Other keys are ignored.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import json
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from opencwm.core.errors import ConfigError
+from opencwm.evals.grading import is_right
+from opencwm.evals.rollout import Outcome, OutcomeKind
+from opencwm.traces import Program
+
+FUNCTION_NAME = "f"
+"""What items call their function. A code without it must define exactly one function at its top level."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Item:
+    """One question.
+
+    Attributes:
+        id: unique in its file.
+        program: the code and the call.
+        output: the gold answer as written, or None.
+
+    """
+
+    id: str
+    program: Program
+    output: str | None
+
+    @property
+    def gold(self) -> Outcome | None:
+        """The gold answer as an outcome, or None without one; what reads as an exception means raising it."""
+        if self.output is None:
+            return None
+        raised = Outcome(OutcomeKind.RAISED, self.output)
+        return raised if is_right(raised, self.output) else Outcome(OutcomeKind.RETURNED, self.output)
+
+
+def load_items(path: Path) -> list[Item]:
+    """Read all items of a file.
+
+    Raises:
+        ConfigError: the file cannot be read, holds no item, or a line is no item; the error names the line.
+
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(error.strerror or str(error), where=str(path)) from None
+    items = list(_items(data, path))
+    if not items:
+        raise ConfigError("the file is empty", where=str(path))
+    return items
+
+
+def _items(data: bytes, path: Path) -> Iterator[Item]:
+    lines: dict[str, int] = {}
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        item = _item(_object(line, where), where)
+        if item.id in lines:
+            raise ConfigError(f"id {item.id!r} is taken by line {lines[item.id]}", where=where)
+        lines[item.id] = number
+        yield item
+
+
+def _object(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"not UTF-8: {error.reason}", where=where) from None
+    except (ValueError, RecursionError) as error:
+        hint = "the file has one JSON object a line"
+        raise ConfigError(f"not JSON: {error}", where=where, hint=hint) from None
+    if not isinstance(fields, dict):
+        raise ConfigError("not a JSON object", where=where)
+    return fields
+
+
+def _item(fields: dict[str, Any], where: str) -> Item:
+    key = fields.get("id")
+    if isinstance(key, int) and not isinstance(key, bool):
+        key = str(key)
+    if not isinstance(key, str) or not key:
+        raise ConfigError("'id' must be a string or an integer", where=where)
+    for name in ("code", "input"):
+        if not isinstance(fields.get(name), str):
+            raise ConfigError(f"{name!r} must be a string", where=where)
+    output = fields.get("output")
+    if output is not None and not isinstance(output, str):
+        raise ConfigError("'output' must be a string that holds a rendered value, or null", where=where)
+    return Item(key, _program(fields["code"], fields["input"], key, where), output)
+
+
+def _program(code: str, arguments: str, key: str, where: str) -> Program:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "\d" and the like are the item's business
+        try:
+            call = f"{_function(code)}({arguments.strip()})"
+            return Program.from_call(code, call, filename=key)
+        except SyntaxError as error:
+            raise ConfigError(
+                f"'code' is not valid Python: {error.msg} (line {error.lineno})", where=where
+            ) from None
+        except (ValueError, RecursionError, MemoryError) as error:
+            what = error.what if isinstance(error, ConfigError) else str(error)
+            raise ConfigError(what, where=where) from None
+
+
+def _function(code: str) -> str:
+    functions = [node.name for node in ast.parse(code).body if isinstance(node, ast.FunctionDef)]
+    if FUNCTION_NAME in functions:
+        return FUNCTION_NAME
+    if len(set(functions)) != 1:
+        raise ConfigError(f"'code' must define a function {FUNCTION_NAME!r}, or exactly one function")
+    return functions[0]

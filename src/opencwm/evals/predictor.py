@@ -1,0 +1,225 @@
+"""What an evaluation asks of a model: a predicted execution, a predicted outcome, scores at every position.
+
+The benchmarks know only :class:`Predictor`. Fakes are in :mod:`opencwm.evals.testing`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from opencwm.codec.native import NativeCodec
+from opencwm.codec.view import SourceView
+from opencwm.codec.vocabulary import BYTE_BASE, Control, is_text
+from opencwm.debugger.execution import Execution
+from opencwm.debugger.predicted import PredictedExecution, source_view
+from opencwm.debugger.sampler import Sampler, SamplingConfig
+from opencwm.debugger.world_model import MAX_VALUE_TOKENS, Prediction
+from opencwm.evals.rollout import Outcome, OutcomeKind
+from opencwm.evals.teacher_forced import ScoringEngine
+from opencwm.model.engine import Engine
+from opencwm.traces import Program
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DirectPrediction:
+    """An outcome predicted in one go, without its steps.
+
+    Attributes:
+        outcome: None when what the model wrote is no outcome.
+        probability: of everything written, in [0, 1].
+        num_sampled: tokens the model decided.
+        reason: why there is no outcome; empty when there is one.
+
+    """
+
+    outcome: Outcome | None
+    probability: float
+    num_sampled: int
+    reason: str = ""
+
+
+class CountedExecution(Execution, Protocol):
+    """An execution that knows what its steps took."""
+
+    @property
+    def predictions(self) -> Sequence[Prediction]:
+        """What was predicted, step by step, a malformed last one included."""
+        ...
+
+
+class Predictor(Protocol):
+    """A model and everything it needs to predict a program. One thread at a time."""
+
+    @property
+    def name(self) -> str:
+        """Name and, where known, revision of the model, for reports."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What its predictions depend on besides the name, as JSON: revision of the weights, bounds."""
+        ...
+
+    @property
+    def codec(self) -> NativeCodec:
+        """The codec of the model's vocabulary."""
+        ...
+
+    def scoring_engine(self) -> ScoringEngine:
+        """Return an engine whose sequence the caller may replace."""
+        ...
+
+    def view(self, program: Program) -> SourceView:
+        """Return what of the program the model is shown.
+
+        Raises:
+            CodecError: nothing of it fits.
+            ConfigError: it does not parse or has no such entry.
+
+        """
+        ...
+
+    def execution(self, program: Program) -> CountedExecution:
+        """Return a fresh predicted execution.
+
+        Raises:
+            CodecError: nothing of the program fits.
+            ConfigError: it does not parse or has no such entry.
+
+        """
+        ...
+
+    def outcome(self, program: Program) -> DirectPrediction:
+        """Predict only what the entry returns or raises.
+
+        Raises:
+            CodecError: nothing of the program fits.
+            ConfigError: it does not parse or has no such entry.
+
+        """
+        ...
+
+
+class NativePredictor:
+    """Our own models: the native codec over an engine.
+
+    Args:
+        name: of the model, for reports.
+        codec: of the engine's vocabulary.
+        engine: holds no ids; every prediction works on a fork of it.
+        constrained: whether steps are limited to what the program's control flow and names allow.
+        revision: of the weights, for example their SHA-256: results of another revision are never mixed with
+            these.
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        codec: NativeCodec,
+        engine: ScoringEngine,
+        *,
+        constrained: bool = True,
+        revision: str = "",
+    ) -> None:
+        self.name = name
+        self.codec = codec
+        self._engine = engine
+        self._constrained = constrained
+        self._revision = revision
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What predictions depend on besides the name, as JSON."""
+        return {
+            "codec": self.codec.name,
+            "constrained": self._constrained,
+            "max_tokens": self._engine.max_tokens,
+            "max_value_tokens": MAX_VALUE_TOKENS,
+            "revision": self._revision,
+        }
+
+    def scoring_engine(self) -> ScoringEngine:
+        """Return an empty engine."""
+        return self._engine.fork()
+
+    def view(self, program: Program) -> SourceView:
+        """Return what the entry can reach, as far as it fits: :func:`opencwm.debugger.predicted.source_view`.
+
+        Raises:
+            CodecError: not even one line fits.
+            ConfigError: the program does not compile or has no such entry.
+
+        """
+        return source_view(program, self.codec, max_tokens=self._engine.max_tokens)
+
+    def execution(self, program: Program) -> PredictedExecution:
+        """Return a fresh predicted execution.
+
+        Raises:
+            CodecError: not even one line fits.
+            ConfigError: the program does not compile or has no such entry.
+
+        """
+        view = self.view(program)
+        return PredictedExecution(
+            program, self.codec, self._engine.fork(), view=view, constrained=self._constrained
+        )
+
+    def outcome(self, program: Program) -> DirectPrediction:
+        """Predict only what the entry returns or raises; see :func:`predict_outcome`.
+
+        Raises:
+            CodecError: not even one line fits.
+            ConfigError: the program does not compile or has no such entry.
+
+        """
+        return predict_outcome(
+            self.codec, self._engine.fork(), self.view(program), max_value_tokens=MAX_VALUE_TOKENS
+        )
+
+
+def predict_outcome(
+    codec: NativeCodec, engine: Engine, view: SourceView, *, max_value_tokens: int
+) -> DirectPrediction:
+    """Write the OUTPUT task greedily: RETURN or RAISE, then the value up to END.
+
+    Args:
+        codec: of the engine's vocabulary.
+        engine: its sequence is replaced.
+        view: what the model is shown.
+        max_value_tokens: a value that goes on longer is no outcome.
+
+    Raises:
+        EngineError: the engine broke.
+
+    """
+    prompt = codec.encode_prompt(view, task=Control.OUTPUT)
+    if len(prompt) >= engine.max_tokens:
+        return DirectPrediction(None, 0.0, 0, "the program does not fit the model's context")
+    sampler = Sampler(engine, SamplingConfig())
+    sampler.restart(prompt)
+    size = max(engine.vocab_size, len(codec.vocabulary))
+    kinds = np.zeros(size, dtype=np.bool_)
+    kinds[[Control.RETURN, Control.RAISE]] = True
+    text = np.zeros(size, dtype=np.bool_)
+    text[BYTE_BASE : len(codec.vocabulary)] = True
+    text[Control.END] = True
+    kind, distribution = sampler.choose(kinds)
+    logarithm = math.log(max(float(distribution[kind]), 1e-300))
+    ids: list[int] = []
+    while len(ids) < min(max_value_tokens, engine.max_tokens - len(prompt) - 1):
+        token, distribution = sampler.choose(text)
+        logarithm += math.log(max(float(distribution[token]), 1e-300))
+        if not is_text(token):
+            ending = OutcomeKind.RETURNED if kind == Control.RETURN else OutcomeKind.RAISED
+            outcome = Outcome(ending, codec.vocabulary.decode_text(ids))
+            return DirectPrediction(outcome, math.exp(logarithm), sampler.num_sampled)
+        ids.append(token)
+    reason = f"a value of more than {len(ids)} tokens"
+    return DirectPrediction(None, math.exp(logarithm), sampler.num_sampled, reason)

@@ -1,0 +1,148 @@
+"""What every report shares: where its numbers come from, how they become JSON, and tables as rows of text.
+
+Nothing is printed here; whoever prints may draw the tables as they like, or take :func:`format_table`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from opencwm import __version__
+from opencwm.evals.metrics import Calibration, Score
+from opencwm.evals.published import PublishedFigure
+
+SCHEMA_VERSION = 1
+"""Of the JSON reports: raised when a key changes its meaning or goes away."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Where a report's numbers come from.
+
+    Attributes:
+        model: name and, where known, revision of the weights.
+        data: what was evaluated on.
+        command: what reproduces the report; empty when it was made from Python.
+        settings: everything the results depend on, as JSON.
+        opencwm_version: of the package that measured.
+        python: ``major.minor.micro`` of the interpreter that measured.
+
+    """
+
+    model: str
+    data: str
+    command: str
+    settings: Mapping[str, Any]
+    opencwm_version: str = __version__
+    python: str = dataclasses.field(default_factory=platform.python_version)
+
+    def to_json(self, kind: str) -> dict[str, Any]:
+        """Return the keys every report starts with."""
+        return {
+            "kind": kind,
+            "schema_version": SCHEMA_VERSION,
+            "opencwm_version": self.opencwm_version,
+            "python": self.python,
+            "model": self.model,
+            "data": self.data,
+            "command": self.command,
+            "settings": dict(self.settings),
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Table:
+    """A title, column names, and rows of as many cells, all text."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def score_json(score: Score) -> dict[str, Any]:
+    """Return a score as JSON: the fraction (null without a case), the counts and the 95 % interval."""
+    return {
+        "fraction": score.fraction,
+        "num_right": score.num_right,
+        "num_total": score.num_total,
+        "interval_95": [score.low, score.high],
+    }
+
+
+def calibration_json(calibration: Calibration) -> dict[str, Any]:
+    """Return calibration error, Brier score and the reliability table as JSON."""
+    return {
+        "ece": calibration.ece,
+        "brier": calibration.brier,
+        "num_predictions": sum(item.count for item in calibration.bins),
+        "reliability": [dataclasses.asdict(item) for item in calibration.bins],
+    }
+
+
+def published_json(figures: Sequence[PublishedFigure]) -> list[dict[str, Any]]:
+    """Return published figures as JSON."""
+    return [dataclasses.asdict(figure) for figure in figures]
+
+
+SCORE_COLUMNS = ("percent", "95 % interval", "right", "of")
+
+
+def score_cells(score: Score) -> tuple[str, str, str, str]:
+    """Return percent, interval and counts, the cells of :data:`SCORE_COLUMNS`."""
+    if score.fraction is None:
+        return "-", "-", "0", "0"
+    interval = f"{_percent(score.low)} - {_percent(score.high)}"
+    return _percent(score.fraction), interval, str(score.num_right), str(score.num_total)
+
+
+def _percent(fraction: float) -> str:
+    """Round to two decimals, but never up to 100 or down to 0 what is neither."""
+    text = f"{100 * fraction:.2f}"
+    if text == "100.00" and fraction < 1:
+        return "99.99"
+    if text == "0.00" and fraction > 0:
+        return "0.01"
+    return text
+
+
+def calibration_table(title: str, calibration: Calibration) -> Table:
+    """Return the reliability table; its title says the calibration error."""
+    error = "no predictions" if calibration.ece is None else f"ECE {calibration.ece:.4f}"
+    rows = tuple(
+        (
+            f"{item.low:.1f} - {item.high:.1f}",
+            str(item.count),
+            f"{item.confidence:.3f}",
+            f"{item.accuracy:.3f}",
+        )
+        for item in calibration.bins
+        if item.count
+    )
+    return Table(f"{title} ({error})", ("confidence", "count", "mean", "right"), rows)
+
+
+def published_table(figures: Sequence[PublishedFigure]) -> Table:
+    """Return published figures as a table."""
+    rows = tuple((figure.model, figure.metric, f"{figure.percent:.1f}", figure.source) for figure in figures)
+    return Table("Published by others, on their data", ("model", "metric", "percent", "source"), rows)
+
+
+def format_table(table: Table) -> str:
+    """Return a table as plain text: the title, then columns of equal width; numbers stand to the right."""
+    lines = [table.columns, *table.rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(table.columns))]
+    is_number = [
+        bool(table.rows) and all(row[column][:1].isdigit() or row[column] == "-" for row in table.rows)
+        for column in range(len(table.columns))
+    ]
+    text = [
+        "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, is_number, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
+    return "\n".join([table.title, *(f"  {line}" for line in text)])

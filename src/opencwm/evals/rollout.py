@@ -1,0 +1,126 @@
+"""Run a predicted execution to its end, within bounds, and say how it ended.
+
+It knows nothing of what is right: :mod:`opencwm.evals.free_running` and :mod:`opencwm.evals.cruxeval` judge.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import time
+from collections.abc import Callable, Sequence
+
+from opencwm.debugger.execution import Execution, StepView
+from opencwm.debugger.sampler import OutOfContextError
+from opencwm.traces import Status, Step, StepFlags, StepKind, Trace
+
+
+class OutcomeKind(enum.StrEnum):
+    """How a run that came to its end ended."""
+
+    RETURNED = "returned"
+    RAISED = "raised"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a whole run amounts to: the rendered value the entry returned or the exception that left it."""
+
+    kind: OutcomeKind
+    value: str
+
+
+class End(enum.StrEnum):
+    """Why a rollout is over."""
+
+    ENDED = "ended"  # the entry was left
+    STOPPED = "stopped"  # no further step, although the entry was not left
+    MALFORMED = "malformed"  # the model wrote something that is no step
+    STEP_LIMIT = "step_limit"
+    TIMEOUT = "timeout"
+    CONTEXT = "context"  # the engine's context cannot hold the next step
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rollout:
+    """The predicted steps of one program.
+
+    Attributes:
+        steps: the well-formed steps, in order.
+        end: why there are no more.
+        outcome: what the run came to; None unless it ``ENDED``.
+        seconds: wall-clock time spent predicting.
+        reason: what was malformed, or the execution's own words on its end.
+
+    """
+
+    steps: tuple[StepView, ...]
+    end: End
+    outcome: Outcome | None
+    seconds: float
+    reason: str = ""
+
+
+def roll_out(
+    execution: Execution,
+    *,
+    max_steps: int,
+    max_seconds: float | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Rollout:
+    """Read steps until the execution ends or a bound is met.
+
+    Args:
+        execution: usually a predicted one, fresh.
+        max_steps: most steps to read, at least 1.
+        max_seconds: wall-clock bound, looked at between steps; None for none.
+        clock: seconds from any fixed moment.
+
+    Raises:
+        EngineError: the engine behind the execution broke.
+
+    """
+    steps: list[StepView] = []
+    start = clock()
+
+    def over(end: End, reason: str = "") -> Rollout:
+        outcome = _outcome([view.step for view in steps]) if end is End.ENDED else None
+        return Rollout(tuple(steps), end, outcome, clock() - start, reason)
+
+    while len(steps) < max_steps:
+        if max_seconds is not None and clock() - start > max_seconds:
+            return over(End.TIMEOUT, f"{max_seconds:g} s are over")
+        try:
+            view = execution.get(len(steps))
+        except OutOfContextError as error:
+            return over(End.CONTEXT, error.what)
+        if view is None:
+            return over(End.STOPPED, execution.status)
+        if view.malformed is not None:
+            return over(End.MALFORMED, view.malformed)
+        steps.append(view)
+        if leaves_entry(view.step):
+            return over(End.ENDED, execution.status if execution.ended() else "")
+    return over(End.STEP_LIMIT, f"{max_steps} steps are over")
+
+
+def leaves_entry(step: Step) -> bool:
+    """Whether the run is over with ``step``: the entry's activation ends."""
+    return step.kind is StepKind.RETURN and step.depth == 0 and not step.flags & StepFlags.YIELD
+
+
+def observed_outcome(trace: Trace) -> Outcome | None:
+    """Return what a recorded run came to, or None when it did not come to its end."""
+    if trace.status not in (Status.RETURNED, Status.RAISED):
+        return None
+    return _outcome(trace.steps)
+
+
+def _outcome(steps: Sequence[Step]) -> Outcome | None:
+    if not steps or not leaves_entry(steps[-1]):
+        return None
+    last = steps[-1]
+    if not last.flags & StepFlags.UNWIND:
+        return Outcome(OutcomeKind.RETURNED, last.value or "")
+    raised = (step for step in reversed(steps) if step.kind is StepKind.EXCEPTION and step.depth == 0)
+    return Outcome(OutcomeKind.RAISED, next((step.value or "" for step in raised), ""))

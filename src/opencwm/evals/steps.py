@@ -1,0 +1,207 @@
+"""Held-out evaluation on recorded traces: steps given the true run so far, and runs of the model's own.
+
+The one idea: a result belongs to one program and is written down before the next one starts; the report is a
+pure function of the written results. Per-step scores hide compounding error, so both kinds are measured on
+the same programs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import heapq
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from opencwm.core.errors import CodecError, ConfigError
+from opencwm.core.seeds import derive_seed
+from opencwm.debugger.legality import Legality
+from opencwm.evals.free_running import compare
+from opencwm.evals.journal import Journal, Record
+from opencwm.evals.predictor import Predictor
+from opencwm.evals.report import Provenance
+from opencwm.evals.rollout import roll_out
+from opencwm.evals.steps_report import StepsReport
+from opencwm.evals.teacher_forced import score_trace
+from opencwm.source.cfg import ControlFlow
+from opencwm.traces import Trace
+
+Progress = Callable[[int, int], None]
+"""Called with the number of cases done and the number there are, first before anything is done."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StepsConfig:
+    """What is evaluated, and its bounds.
+
+    Attributes:
+        num_programs: evaluate so many programs, drawn with ``seed``; None for all.
+        seed: of the draw; prediction itself is greedy.
+        teacher_forced: score every step, given the true ones before it.
+        free_running: roll every program out.
+        max_document_tokens: longest document of teacher forcing, in ids; the engine's context bounds it too.
+        max_steps: most steps of a rollout. It is also over after twice as many steps as were recorded, and
+            16.
+        max_seconds: most wall-clock seconds of a rollout. A rollout that meets it depends on the machine; it
+            guards against one that crawls.
+
+    Raises:
+        ConfigError: a number below 1, or nothing to do.
+
+    """
+
+    num_programs: int | None = None
+    seed: int = 0
+    teacher_forced: bool = True
+    free_running: bool = True
+    max_document_tokens: int = 1024
+    max_steps: int = 1024
+    max_seconds: float = 300.0
+
+    def __post_init__(self) -> None:
+        for name in ("num_programs", "max_document_tokens", "max_steps", "max_seconds"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(f"{name} must be positive, not {value}", where="eval steps")
+        if not self.teacher_forced and not self.free_running:
+            raise ConfigError("neither teacher forcing nor free running is asked for", where="eval steps")
+
+
+def evaluate_steps(
+    traces: Iterable[Trace],
+    predictor: Predictor,
+    config: StepsConfig | None = None,
+    *,
+    data: str = "",
+    folder: Path | None = None,
+    command: str = "",
+    progress: Progress | None = None,
+) -> StepsReport:
+    """Evaluate ``predictor`` on recorded traces.
+
+    Equal programs count once. Traces without steps are left out; programs the model cannot be shown are
+    counted as wrong in free running and reported as skipped.
+
+    Args:
+        traces: recorded runs, for example :func:`load_traces`.
+        predictor: what is evaluated.
+        config: bounds and choice of programs.
+        data: what the traces are, for the report.
+        folder: where results are kept while they come; evaluating into the same folder again goes on where it
+            stopped.
+        command: what reproduces this, for the report.
+        progress: told before the first and after every program.
+
+    Raises:
+        ConfigError: no trace to evaluate, or ``folder`` holds results of other settings.
+        EngineError: the engine broke; results so far are kept.
+
+    """
+    config = config or StepsConfig()
+    chosen = _choose(traces, config)
+    if not chosen:
+        raise ConfigError("no trace with a step in it", where=data or "traces")
+    settings = {
+        "benchmark": "steps",
+        "model": predictor.name,
+        "predictor": dict(predictor.settings),
+        "config": dataclasses.asdict(config),
+        "programs_sha256": _digest(chosen),
+    }
+    with Journal(folder, settings) as journal:
+        evaluator = _Evaluator(predictor, config)
+        if progress is not None:
+            progress(len(journal.records), len(chosen))
+        for key, trace in chosen.items():
+            if key not in journal.records:
+                journal.append(key, evaluator.evaluate(trace))
+                if progress is not None:
+                    progress(len(journal.records), len(chosen))
+        records = [journal.records[key] for key in chosen]
+    provenance = Provenance(model=predictor.name, data=data, command=command, settings=settings)
+    return StepsReport.of(provenance, records)
+
+
+def _choose(traces: Iterable[Trace], config: StepsConfig) -> dict[str, Trace]:
+    """Return the programs to evaluate by id, in the order given; the draw depends on ids, not on order."""
+    unique = _unique(trace for trace in traces if trace.steps)
+    if config.num_programs is None:
+        return dict(unique)
+    lot = (
+        (derive_seed(config.seed, "eval steps", key), index, key, trace)
+        for index, (key, trace) in enumerate(unique)
+    )
+    drawn = heapq.nsmallest(config.num_programs, lot, key=lambda item: item[0])
+    return {key: trace for _, _, key, trace in sorted(drawn, key=lambda item: item[1])}
+
+
+def _unique(traces: Iterable[Trace]) -> Iterator[tuple[str, Trace]]:
+    seen: set[str] = set()
+    for trace in traces:
+        key = trace.program.id
+        if key not in seen:
+            seen.add(key)
+            yield key, trace
+
+
+def _digest(chosen: dict[str, Trace]) -> str:
+    """Return the SHA-256 of the programs and of what was recorded of them."""
+    digest = hashlib.sha256()
+    for key, trace in chosen.items():
+        digest.update(
+            f"{key} {trace.python} {trace.status} {trace.steps!r}\n".encode("utf-8", "surrogatepass")
+        )
+    return digest.hexdigest()
+
+
+class _Evaluator:
+    def __init__(self, predictor: Predictor, config: StepsConfig) -> None:
+        self.predictor = predictor
+        self.config = config
+
+    def evaluate(self, trace: Trace) -> Record:
+        """Return the record of one program."""
+        record: Record = {
+            "num_steps": len(trace.steps),
+            "skipped": None,
+            "teacher_forced": None,
+            "free_running": None,
+        }
+        try:
+            if self.config.teacher_forced:
+                record["teacher_forced"] = self._teacher_forced(trace)
+            if self.config.free_running:
+                record["free_running"] = self._free_running(trace)
+        except (CodecError, ConfigError) as error:  # too long to be shown, or a step on a line that is not
+            record["skipped"] = error.what
+        return record
+
+    def _teacher_forced(self, trace: Trace) -> dict[str, Any]:
+        view = self.predictor.view(trace.program)
+        legality = Legality(view, ControlFlow(trace.program.text, trace.program.filename))
+        start = time.perf_counter()
+        result = score_trace(
+            trace,
+            view,
+            self.predictor.scoring_engine(),
+            self.predictor.codec,
+            max_document_tokens=self.config.max_document_tokens,
+            legality=legality,
+        )
+        return {
+            **dataclasses.asdict(result),
+            "counts": dict(result.counts),
+            "seconds": time.perf_counter() - start,
+        }
+
+    def _free_running(self, trace: Trace) -> dict[str, Any]:
+        bound = min(self.config.max_steps, 2 * len(trace.steps) + 16)
+        execution = self.predictor.execution(trace.program)
+        rollout = roll_out(execution, max_steps=bound, max_seconds=self.config.max_seconds)
+        return {
+            **dataclasses.asdict(compare(rollout, trace)),
+            "num_sampled": sum(prediction.num_sampled for prediction in execution.predictions),
+            "num_tokens": sum(prediction.num_tokens for prediction in execution.predictions),
+        }

@@ -1,0 +1,340 @@
+"""The report of ``eval steps``: scores over the records of programs, as JSON and as tables.
+
+A pure function of the records that :mod:`opencwm.evals.steps` writes down.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from opencwm.evals.journal import Record
+from opencwm.evals.metrics import Calibration, Score, bucket_name, calibration
+from opencwm.evals.published import STEPS, published
+from opencwm.evals.report import (
+    SCORE_COLUMNS,
+    Provenance,
+    Table,
+    calibration_json,
+    calibration_table,
+    published_json,
+    published_table,
+    score_cells,
+    score_json,
+)
+from opencwm.evals.rollout import End
+from opencwm.evals.teacher_forced import METRICS
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TeacherForcedReport:
+    """Steps predicted from the true run so far.
+
+    Attributes:
+        scores: metric of :data:`opencwm.evals.teacher_forced.METRICS` -> score over steps (values, calls,
+            ...); intervals allow for the steps of one program going together.
+        line_calibration: of the most likely token where kind and line are decided.
+        num_steps: steps scored.
+        num_left_out: steps no document can hold.
+        num_illegal: steps that constrained decoding cannot predict, because the control-flow graph forbids
+            them.
+        sampled_tokens_per_step: tokens a step makes the model decide.
+        tokens_per_step: tokens of a step, those the engine appends included.
+        ms_per_step: wall-clock milliseconds of scoring, in whole-document forward passes.
+
+    """
+
+    scores: Mapping[str, Score]
+    line_calibration: Calibration
+    num_steps: int
+    num_left_out: int
+    num_illegal: int
+    sampled_tokens_per_step: float | None
+    tokens_per_step: float | None
+    ms_per_step: float | None
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> TeacherForcedReport:
+        """Sum up the ``teacher_forced`` parts of records."""
+        num_steps = sum(r["num_steps"] for r in records)
+        return cls(
+            scores={
+                name: Score.of_clusters(r["counts"].get(name, (0, 0)) for r in records) for name in METRICS
+            },
+            line_calibration=calibration((p, right) for r in records for p, right in r["line_confidences"]),
+            num_steps=num_steps,
+            num_left_out=sum(r["num_left_out"] for r in records),
+            num_illegal=sum(r["num_illegal"] for r in records),
+            sampled_tokens_per_step=_ratio(sum(r["num_sampled"] for r in records), num_steps),
+            tokens_per_step=_ratio(sum(r["num_tokens"] for r in records), num_steps),
+            ms_per_step=_ratio(1000 * sum(r["seconds"] for r in records), num_steps),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON."""
+        return {
+            **{name: score_json(score) for name, score in self.scores.items()},
+            "line_calibration": calibration_json(self.line_calibration),
+            **{name: getattr(self, name) for name in _TEACHER_NUMBERS},
+        }
+
+
+_TEACHER_NUMBERS = (
+    "num_steps",
+    "num_left_out",
+    "num_illegal",
+    "sampled_tokens_per_step",
+    "tokens_per_step",
+    "ms_per_step",
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Runs:
+    """Rollouts of some programs.
+
+    Attributes:
+        exact: the whole run is right, its end included.
+        outcome: the returned or raised value is right, however it was come by; of runs that came to their
+            end.
+        terminated: the rollout left its entry within its bounds; of runs that came to their end.
+        right_steps: steps before the first wrong one, of all recorded steps.
+
+    """
+
+    exact: Score
+    outcome: Score
+    terminated: Score
+    right_steps: Score
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> Runs:
+        """Sum up ``free_running`` parts of records."""
+        ended = [r for r in records if r["is_outcome_right"] is not None]
+        return cls(
+            exact=Score.of(sum(r["is_exact"] for r in records), len(records)),
+            outcome=Score.of(sum(r["is_outcome_right"] for r in ended), len(ended)),
+            terminated=Score.of(sum(r["end"] == End.ENDED for r in ended), len(ended)),
+            right_steps=Score.of_clusters((r["num_right"], r["num_steps"]) for r in records),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the scores as JSON."""
+        return {field.name: score_json(getattr(self, field.name)) for field in dataclasses.fields(self)}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FreeRunningReport:
+    """Whole runs predicted from the source alone.
+
+    Attributes:
+        runs: all programs.
+        by_num_steps: the same by recorded steps, (bucket, scores), short runs first.
+        divergences: what was wrong in first wrong steps -> in how many programs, most frequent first.
+        ends: why rollouts were over -> how many.
+        value_calibration: of predicted values, up to and including the first wrong step of a run.
+        num_steps: steps predicted in all.
+        sampled_tokens_per_step: tokens of a predicted step the model decided; what follows from the program
+            is not sampled. None, as the next two, without a step.
+        tokens_per_step: tokens of a predicted step in all.
+        ms_per_step: wall-clock milliseconds of a predicted step.
+
+    """
+
+    runs: Runs
+    by_num_steps: tuple[tuple[str, Runs], ...]
+    divergences: Mapping[str, int]
+    ends: Mapping[str, int]
+    value_calibration: Calibration
+    num_steps: int
+    sampled_tokens_per_step: float | None
+    tokens_per_step: float | None
+    ms_per_step: float | None
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> FreeRunningReport:
+        """Sum up the ``free_running`` parts of records."""
+        buckets: dict[str, list[Record]] = {}
+        for record in sorted(records, key=lambda record: int(record["num_steps"])):
+            buckets.setdefault(bucket_name(record["num_steps"]), []).append(record)
+        num_steps = sum(r["num_predicted"] for r in records)
+        return cls(
+            runs=Runs.of(records),
+            by_num_steps=tuple((name, Runs.of(members)) for name, members in buckets.items()),
+            divergences=_ranked(r["divergence"] for r in records if r["divergence"] is not None),
+            ends=_ranked(r["end"] for r in records),
+            value_calibration=calibration((p, right) for r in records for p, right in r["confidences"]),
+            num_steps=num_steps,
+            sampled_tokens_per_step=_ratio(sum(r["num_sampled"] for r in records), num_steps),
+            tokens_per_step=_ratio(sum(r["num_tokens"] for r in records), num_steps),
+            ms_per_step=_ratio(1000 * sum(r["seconds"] for r in records), num_steps),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON."""
+        return {
+            **self.runs.to_json(),
+            "by_num_steps": [{"num_steps": name, **runs.to_json()} for name, runs in self.by_num_steps],
+            "divergences": dict(self.divergences),
+            "ends": dict(self.ends),
+            "value_calibration": calibration_json(self.value_calibration),
+            "num_steps": self.num_steps,
+            "sampled_tokens_per_step": self.sampled_tokens_per_step,
+            "tokens_per_step": self.tokens_per_step,
+            "ms_per_step": self.ms_per_step,
+        }
+
+
+def _ratio(total: float, num_steps: int) -> float | None:
+    return total / num_steps if num_steps else None
+
+
+def _ranked(items: Iterable[str]) -> dict[str, int]:
+    counts = collections.Counter(str(item) for item in items)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StepsReport:
+    """What ``eval steps`` found.
+
+    Attributes:
+        provenance: model, data, settings, versions.
+        num_programs: programs evaluated, the skipped ones included.
+        num_steps: their recorded steps.
+        skipped: why programs were not predicted at all -> how many. Each counts as a wrong run in
+            ``free_running``; its steps are in no score of ``teacher_forced``.
+        teacher_forced: None when it was not asked for.
+        free_running: None when it was not asked for.
+
+    """
+
+    provenance: Provenance
+    num_programs: int
+    num_steps: int
+    skipped: Mapping[str, int]
+    teacher_forced: TeacherForcedReport | None
+    free_running: FreeRunningReport | None
+
+    @classmethod
+    def of(cls, provenance: Provenance, records: Sequence[Record]) -> StepsReport:
+        """Sum up the records of all programs."""
+        wanted = provenance.settings["config"]
+        teacher = [r["teacher_forced"] for r in records if r["teacher_forced"] is not None]
+        free = [r["free_running"] or _never_run(r["num_steps"]) for r in records]
+        return cls(
+            provenance=provenance,
+            num_programs=len(records),
+            num_steps=sum(r["num_steps"] for r in records),
+            skipped=_ranked(r["skipped"] for r in records if r["skipped"] is not None),
+            teacher_forced=TeacherForcedReport.of(teacher) if wanted["teacher_forced"] else None,
+            free_running=FreeRunningReport.of(free) if wanted["free_running"] else None,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as one JSON object; keys are only ever added within a schema version."""
+        return {
+            **self.provenance.to_json(STEPS),
+            "num_programs": self.num_programs,
+            "num_steps": self.num_steps,
+            "skipped": dict(self.skipped),
+            "teacher_forced": self.teacher_forced.to_json() if self.teacher_forced else None,
+            "free_running": self.free_running.to_json() if self.free_running else None,
+            "published": published_json(published(STEPS)),
+        }
+
+    def tables(self) -> list[Table]:
+        """Return the report as tables to print."""
+        tables = []
+        if self.teacher_forced is not None:
+            tables += _teacher_tables(self.teacher_forced)
+        if self.free_running is not None:
+            tables += _free_tables(self.free_running)
+        if self.skipped:
+            rows = tuple((reason, str(count)) for reason, count in self.skipped.items())
+            tables.append(Table("Programs not predicted", ("reason", "programs"), rows))
+        return [*tables, published_table(published(STEPS))]
+
+
+def _never_run(num_steps: int) -> Record:
+    return {
+        "num_steps": num_steps,
+        "num_predicted": 0,
+        "num_right": 0,
+        "divergence": None,
+        "end": "skipped",
+        "is_exact": False,
+        "is_outcome_right": False,
+        "confidences": [],
+        "seconds": 0.0,
+        "num_sampled": 0,
+        "num_tokens": 0,
+    }
+
+
+_LABELS = {
+    "step": "whole step",
+    "next_line": "next line",
+    "next_line_constrained": "next line, constrained",
+    "state": "state (changed locals)",
+    "arguments": "call arguments",
+    "value_string": "values: strings",
+    "value_number": "values: numbers",
+    "value_container": "values: containers",
+    "value_other": "values: others",
+    "return_value": "returned values",
+    "yield_value": "yielded values",
+    "exception": "exceptions",
+    "end": "end of the run",
+}
+
+
+def _teacher_tables(report: TeacherForcedReport) -> list[Table]:
+    rows = tuple((_LABELS[name], *score_cells(score)) for name, score in report.scores.items())
+    costs = (
+        ("tokens, sampled", _number(report.sampled_tokens_per_step)),
+        ("tokens, in all", _number(report.tokens_per_step)),
+        ("ms", _number(report.ms_per_step)),
+        ("steps too long to score", str(report.num_left_out)),
+        ("steps constraints forbid", str(report.num_illegal)),
+    )
+    return [
+        Table("One step, given the true run so far", ("exact match", *SCORE_COLUMNS), rows),
+        Table("Cost of a scored step", ("", "value"), costs),
+        calibration_table("Confidence in the next line", report.line_calibration),
+    ]
+
+
+def _free_tables(report: FreeRunningReport) -> list[Table]:
+    names = {
+        "exact": "whole run",
+        "outcome": "outcome",
+        "terminated": "came to its end",
+        "right_steps": "steps up to the first wrong one",
+    }
+    rows = tuple((label, *score_cells(getattr(report.runs, name))) for name, label in names.items())
+    buckets = tuple(
+        (name, *score_cells(runs.exact), score_cells(runs.outcome)[0], score_cells(runs.right_steps)[0])
+        for name, runs in report.by_num_steps
+    )
+    costs = (
+        ("tokens, sampled", _number(report.sampled_tokens_per_step)),
+        ("tokens, in all", _number(report.tokens_per_step)),
+        ("ms", _number(report.ms_per_step)),
+    )
+    wrong = tuple((name, str(count)) for name, count in report.divergences.items())
+    ends = tuple((name, str(count)) for name, count in report.ends.items())
+    return [
+        Table("Free running", ("exact match", *SCORE_COLUMNS), rows),
+        Table("Cost of a predicted step", ("", "value"), costs),
+        Table("Whole runs by number of steps", ("steps", *SCORE_COLUMNS, "outcome", "right steps"), buckets),
+        Table("First wrong thing", ("what", "programs"), wrong),
+        Table("Why rollouts were over", ("end", "programs"), ends),
+        calibration_table("Confidence in values", report.value_calibration),
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
