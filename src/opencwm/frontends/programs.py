@@ -76,7 +76,7 @@ def load_program(path: Path, *, call: str | None = None, entry: str | None = Non
 def _parse(source: str, filename: str) -> ast.Module:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)  # the user's program's business, not this run's
+            warnings.simplefilter("ignore")  # the user's program's business, not this run's
             return ast.parse(source, filename)
     except SyntaxError as error:
         where = f"{filename}:{error.lineno}" if error.lineno else filename
@@ -87,7 +87,9 @@ def _parse(source: str, filename: str) -> ast.Module:
 
 def _check_call(call: str, tree: ast.Module, path: Path) -> None:
     try:
-        expression = ast.parse(call.strip(), mode="eval")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            expression = ast.parse(call.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         problem = getattr(error, "msg", None) or error
         raise ConfigError(

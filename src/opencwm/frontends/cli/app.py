@@ -59,20 +59,27 @@ def invoke(arguments: Sequence[str]) -> int:
     try:
         status = build()(list(arguments), prog_name=PROGRAM, standalone_mode=False)
     except OpenCWMError as error:
-        if wants_traceback:
-            raise
+        _print_traceback(wanted=wants_traceback)
         return _fail(str(error))
     except typer.Abort:
         return EXIT_INTERRUPTED
     except OSError as error:
-        if wants_traceback or error.filename is None or isinstance(error, BrokenPipeError):
+        if error.filename is None or isinstance(error, BrokenPipeError):
             raise
+        _print_traceback(wanted=wants_traceback)
         return _fail(f"{error.filename}: {error.strerror}")
     except Exception as error:
         if not hasattr(error, "format_message"):  # typer's own; it carries click inside or not, depending on its version
             raise
         return _fail_usage(error.format_message(), getattr(error, "ctx", None))
     return status if isinstance(status, int) else 0
+
+
+def _print_traceback(*, wanted: bool) -> None:
+    if wanted:
+        import traceback
+
+        traceback.print_exc()
 
 
 def _fail_usage(message: str, context: Any) -> int:

@@ -40,18 +40,19 @@ def trace(
 ) -> None:
     """Run a call in the sandbox and record every step: line, locals, values returned and raised."""
     from opencwm.core.errors import ConfigError
-    from opencwm.corpus.recording import record_in_sandbox
     from opencwm.frontends.cli.output import notice
     from opencwm.frontends.programs import load_program
-    from opencwm.sandbox import RunLimits, Sandbox
+    from opencwm.sandbox import RunLimits, record
     from opencwm.tracer import TraceLimits
 
     if format is Format.PARQUET and output is None:
         raise ConfigError("parquet is binary", where="--format parquet", hint="name a file with -o PATH")
     program = load_program(file, call=call, entry=entry)
-    with Sandbox() as sandbox:
-        limits = TraceLimits(max_steps=max_steps, max_value_chars=max_value_chars)
-        recorded = record_in_sandbox(program, sandbox, limits, RunLimits(wall_s=timeout, cpu_s=timeout))
+    recorded = record(
+        program,
+        limits=RunLimits(wall_s=timeout, cpu_s=timeout),
+        trace_limits=TraceLimits(max_steps=max_steps, max_value_chars=max_value_chars),
+    )
     _refuse_empty(recorded)
     if format is Format.TABLE:
         _write_table(recorded, output, rows)

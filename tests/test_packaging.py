@@ -1,0 +1,79 @@
+"""The wheel holds what an installed package needs, and its base dependencies are those of the design."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+from opencwm import __version__
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """Built from a copy of the sources, so that no build folder stays behind or is found there."""
+    if not (ROOT / "pyproject.toml").exists():
+        pytest.skip("not run from a checkout")
+    place = tmp_path_factory.mktemp("wheel")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, place)
+    shutil.copytree(ROOT / "src", place / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    script = "import setuptools.build_meta as b, sys; print(b.build_wheel(sys.argv[1]))"
+    built = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, str(place)], cwd=place, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert built.returncode == 0, built.stderr
+    return zipfile.ZipFile(place / built.stdout.splitlines()[-1])
+
+
+def test_the_wheel_holds_every_source_file(wheel: zipfile.ZipFile) -> None:
+    sources = {path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src").rglob("*.py")}
+    assert sources <= set(wheel.namelist())
+
+
+def test_the_wheel_is_typed_and_licensed(wheel: zipfile.ZipFile) -> None:
+    names = wheel.namelist()
+    assert "opencwm/py.typed" in names
+    assert any(name.endswith("LICENSE") for name in names)
+
+
+def test_the_wheel_holds_the_model(wheel: zipfile.ZipFile) -> None:
+    weights = ROOT / "src/opencwm/model/weights"
+    files = {path.relative_to(ROOT / "src").as_posix() for path in weights.rglob("*") if path.is_file()}
+    assert files, "the package ships a model"
+    assert files <= set(wheel.namelist())
+    assert sum(path.stat().st_size for path in weights.rglob("*")) <= 32 << 20
+
+
+def test_the_wheel_holds_nothing_else(wheel: zipfile.ZipFile) -> None:
+    tops = {name.partition("/")[0] for name in wheel.namelist()}
+    assert tops == {"opencwm", f"opencwm-{__version__}.dist-info"}
+
+
+def test_the_base_install_needs_no_torch(wheel: zipfile.ZipFile) -> None:
+    text = wheel.read(f"opencwm-{__version__}.dist-info/METADATA").decode()
+    requirements = Parser().parsestr(text).get_all("Requires-Dist") or []
+    base = {re.split(r"[<>=!~ ;]", line)[0] for line in requirements if "extra ==" not in line}
+    assert base == {"numpy", "onnxruntime", "pyarrow", "rich", "tokenizers", "typer"}
+
+
+def test_torch_is_pinned_for_tests_and_training() -> None:
+    constraints = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
+    assert constraints == ["torch==2.13.0"]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert any(line.startswith("torch") for line in extras["train"])
+
+
+def test_the_command_is_installed() -> None:
+    command = Path(sys.executable).parent / "opencwm"
+    finished = subprocess.run([command, "--version"], capture_output=True, text=True, timeout=60, check=True)
+    assert finished.stdout == f"opencwm {__version__}\n"
