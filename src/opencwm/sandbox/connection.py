@@ -14,7 +14,6 @@ import dataclasses
 import json
 import os
 import select
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -27,6 +26,7 @@ from opencwm.core.errors import SandboxError
 from opencwm.sandbox import launch, processes, protocol
 from opencwm.sandbox.config import SandboxConfig
 from opencwm.sandbox.limits import RunLimits
+from opencwm.sandbox.scratch import empty
 
 FLUSH_S = 0.25
 """Seconds from SIGALRM at the deadline, which a target may use to emit what it has, to the end by force."""
@@ -255,8 +255,9 @@ def _make_scratch(uid: int | None) -> Path:
 
 def _remove(scratch: Path | None) -> None:
     if scratch is not None:
-        with contextlib.suppress(RecursionError):
-            shutil.rmtree(scratch, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            empty(scratch)
+            scratch.rmdir()
 
 
 def _spawn(

@@ -63,14 +63,11 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def resident_bytes(pids: list[int]) -> int:
-    """Resident memory of ``pids`` together; pages they share are counted once for each."""
-    page_bytes = os.sysconf("SC_PAGE_SIZE")
-    total = 0
-    for pid in pids:
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            total += int((PROC / str(pid) / "statm").read_text().split()[1]) * page_bytes
-    return total
+def resident_bytes(pid: int) -> int:
+    """Return the resident memory of a process, 0 when it is gone."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int((PROC / str(pid) / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
 
 
 def num_tasks(uid: int) -> int:

@@ -25,7 +25,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from opencwm.sandbox import child, processes, protocol
+from opencwm.sandbox import child, processes, protocol, scratch
 
 WATCH_S = 0.05
 """How often the memory and the number of a run's processes are looked at, in seconds."""
@@ -162,7 +162,9 @@ class Server:
 
     def _uses_too_much(self, memory_bytes: int) -> bool:
         below = processes.descendants(os.getpid())
-        return len(below) > 1 and processes.resident_bytes(below) > memory_bytes
+        own_bytes = processes.resident_bytes(os.getpid())  # what a fork shares with its server is not its own
+        used_bytes = sum(max(processes.resident_bytes(pid) - own_bytes, 0) for pid in below)
+        return len(below) > 1 and used_bytes > memory_bytes
 
     def _kill_all(self) -> None:
         if self._settings["pid_namespace"]:
@@ -180,34 +182,13 @@ class Server:
 
     def _clean(self) -> bool:
         """Empty the scratch directories; False when that is too much work, or cannot be done."""
-        budget = MAX_CLEANED
-        for directory in self._settings["scratch"]:
-            try:
-                budget = _empty(directory, budget, keep=True)
-            except (OSError, RecursionError):
-                return False
-            if budget < 0:
-                return False
-        return True
+        try:
+            return all(scratch.empty(directory, MAX_CLEANED) for directory in self._settings["scratch"])
+        except OSError:
+            return False
 
     def _reply(self, kind: bytes, body: bytes) -> None:
         protocol.write_all(self._control.fileno(), protocol.record(kind, body))
-
-
-def _empty(directory: str, budget: int, *, keep: bool) -> int:
-    """Remove what is in ``directory`` while ``budget`` lasts; returns its rest, negative when it ran out."""
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            budget -= 1
-            if budget < 0:
-                return budget
-            if entry.is_dir(follow_symlinks=False):
-                budget = _empty(entry.path, budget, keep=False)
-            else:
-                Path(entry.path).unlink()
-    if not keep and budget >= 0:
-        Path(directory).rmdir()
-    return budget
 
 
 def _freeze() -> None:
