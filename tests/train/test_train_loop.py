@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import signal
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from opencwm.core.errors import ConfigError
 from opencwm.model.config import ModelConfig
 from opencwm.train.config import BatchConfig, OptimizerConfig, ScheduleConfig, TrainConfig
 from opencwm.train.data import Document, MemorySource
@@ -60,7 +58,9 @@ def curve(folder: Path) -> list[tuple[int, float]]:
 
 @pytest.mark.parametrize("name", ["adamw", "muon"])
 def test_stopping_and_resuming_gives_the_same_curve(tmp_path: Path, name: Any) -> None:
-    config = recipe(optimizer=OptimizerConfig(name=name, learning_rate=3e-3, ema_decay=0.9), log_interval_steps=3)
+    config = recipe(
+        optimizer=OptimizerConfig(name=name, learning_rate=3e-3, ema_decay=0.9), log_interval_steps=3
+    )
     documents = copy_documents(40)
     held_out = copy_documents(10, seed=1)
     whole = train(config, tmp_path / "whole", source=MemorySource(documents), held_out=held_out)
@@ -70,7 +70,9 @@ def test_stopping_and_resuming_gives_the_same_curve(tmp_path: Path, name: Any) -
         if record["step"] == 6:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    first = train(config, tmp_path / "cut", source=MemorySource(documents), held_out=held_out, progress=stop_at_eight)
+    first = train(
+        config, tmp_path / "cut", source=MemorySource(documents), held_out=held_out, progress=stop_at_eight
+    )
     assert first.status == "interrupted"
     assert first.step == 6
     second = train(config, tmp_path / "cut", source=MemorySource(documents), held_out=held_out)

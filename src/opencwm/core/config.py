@@ -1,11 +1,13 @@
 """Strict configuration: TOML in, frozen dataclasses out, resolved JSON back.
 
-The idea: a config class is a frozen, keyword-only dataclass beside what it configures, and this module fills it. Every key must
-exist and every value must have the declared type, so a typing mistake in a recipe is an error naming the nearest key, never a
-silently ignored line. Precedence: the class's default < the file < ``--set a.b=v`` overrides.
+The idea: a config class is a frozen, keyword-only dataclass beside what it configures, and this module fills
+it. Every key must exist and every value must have the declared type, so a typing mistake in a recipe is an
+error naming the nearest key, never a silently ignored line. Precedence: the class's default < the file <
+``--set a.b=v`` overrides.
 
-Field types understood: bool, int, float (an integer is accepted), str, Path, Literal, ``X | None``, ``tuple[X, ...]``,
-``dict[str, X]``, ``Any`` and nested dataclasses. Ranges are checked by the dataclass itself in ``__post_init__``.
+Field types understood: bool, int, float (an integer is accepted), str, Path, Literal, ``X | None``,
+``tuple[X, ...]``, ``dict[str, X]``, ``Any`` and nested dataclasses. Ranges are checked by the dataclass
+itself in ``__post_init__``.
 """
 
 from __future__ import annotations
@@ -28,10 +30,12 @@ ConfigType = TypeVar("ConfigType")
 def load_config(cls: type[ConfigType], path: Path | None = None, overrides: Sequence[str] = ()) -> ConfigType:
     """Build ``cls`` from its defaults, then the TOML file, then overrides of the form ``table.key=value``.
 
-    An override's value is read as a TOML value when it is one (``3``, ``true``, ``[1, 2]``), else taken as a plain string.
+    An override's value is read as a TOML value when it is one (``3``, ``true``, ``[1, 2]``), else taken as a
+    plain string.
 
     Raises:
-        ConfigError: unreadable file, bad TOML, unknown key, wrong type, missing required key, malformed override.
+        ConfigError: unreadable file, bad TOML, unknown key, wrong type, missing required key, malformed
+        override.
     """
     data = _read_toml(path) if path is not None else {}
     for override in overrides:
@@ -62,7 +66,9 @@ def to_dict(config: Any) -> dict[str, Any]:
     """Return the resolved settings as JSON-able nested dictionaries; ``from_dict`` reads them back."""
     if not dataclasses.is_dataclass(config) or isinstance(config, type):
         raise TypeError("to_dict takes an instance of a dataclass")
-    return {field.name: _plain(getattr(config, field.name)) for field in dataclasses.fields(config) if field.init}
+    return {
+        field.name: _plain(getattr(config, field.name)) for field in dataclasses.fields(config) if field.init
+    }
 
 
 def to_json(config: Any) -> str:
@@ -154,7 +160,9 @@ def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
     if hint in (int, str, bool) and type(value) is hint:
         return value
     if hint in (int, float, str, bool, Path):
-        raise _wrong_type({int: "an integer", float: "a number", bool: "true or false"}.get(hint, "a string"), value, where)
+        raise _wrong_type(
+            {int: "an integer", float: "a number", bool: "true or false"}.get(hint, "a string"), value, where
+        )
     raise TypeError(f"{where}: a config field of type {hint!r} is not supported")
 
 

@@ -1,8 +1,8 @@
 """The shape of a decoder, under the names Hugging Face gives it, and its ``config.json``. No torch here.
 
-The idea: one description serves training, export and every runtime, because a folder holding this ``config.json`` and a
-``model.safetensors`` *is* a ``CwmForCausalLM`` checkpoint. Only plain RoPE is described: facebook/cwm's llama3-scaled RoPE is
-refused rather than approximated.
+The idea: one description serves training, export and every runtime, because a folder holding this
+``config.json`` and a ``model.safetensors`` *is* a ``CwmForCausalLM`` checkpoint. Only plain RoPE is
+described: facebook/cwm's llama3-scaled RoPE is refused rather than approximated.
 
 Source: transformers, ``CwmConfig``.
 """
@@ -40,10 +40,12 @@ _PLAIN_FIELDS = (
 class ModelConfig:
     """Shape of a Llama-like decoder with sliding-window and global layers.
 
-    ``hidden_size`` is the residual width, ``intermediate_size`` the SwiGLU width, both in channels. ``sliding_window`` is the
-    number of tokens, itself included, that a token sees in a sliding layer. ``layer_types`` has one of ``"full_attention"`` and
-    ``"sliding_attention"`` per layer; empty means global layers 0, 4, 8, ... and sliding ones between, as in facebook/cwm.
-    ``max_position_embeddings`` is the longest sequence in tokens.
+    ``hidden_size`` is the residual width, ``intermediate_size`` the SwiGLU width, both in channels.
+    ``sliding_window`` is the number of tokens, itself included, that a token sees in a sliding layer.
+    ``layer_types`` has one of ``"full_attention"`` and ``"sliding_attention"`` per layer; empty means global
+    layers 0, 4, 8, ... and sliding ones between, as in facebook/cwm. ``max_position_embeddings`` is the
+    longest sequence in tokens. ``bos_token_id`` and ``eos_token_id`` are for other runtimes; the codec knows
+    its own.
 
     Raises:
         ConfigError: sizes that do not fit together.
@@ -62,6 +64,8 @@ class ModelConfig:
     layer_types: tuple[str, ...] = ()
     tie_word_embeddings: bool = True
     max_position_embeddings: int = 4096
+    bos_token_id: int = 0
+    eos_token_id: int = 0
 
     def __post_init__(self) -> None:
         if not self.layer_types:
@@ -72,7 +76,11 @@ class ModelConfig:
             raise ConfigError(problem, where="model config")
 
     def _problems(self) -> list[str]:
-        sizes = {name: getattr(self, name) for name in _PLAIN_FIELDS if name not in {"rms_norm_eps", "tie_word_embeddings"}}
+        sizes = {
+            name: getattr(self, name)
+            for name in _PLAIN_FIELDS
+            if name not in {"rms_norm_eps", "tie_word_embeddings"}
+        }
         problems = [f"{name} must be at least 1, not {size}" for name, size in sizes.items() if size < 1]
         if problems:
             return problems
@@ -83,7 +91,9 @@ class ModelConfig:
         if self.head_dim % 2:
             problems.append("head_dim must be even")
         if len(self.layer_types) != self.num_hidden_layers:
-            problems.append(f"layer_types has {len(self.layer_types)} entries for {self.num_hidden_layers} layers")
+            problems.append(
+                f"layer_types has {len(self.layer_types)} entries for {self.num_hidden_layers} layers"
+            )
         if unknown := set(self.layer_types) - {FULL_ATTENTION, SLIDING_ATTENTION}:
             problems.append(f"unknown layer type {sorted(unknown)[0]!r}")
         return problems
@@ -95,14 +105,21 @@ class ModelConfig:
     @property
     def num_parameters(self) -> int:
         """Trainable weights, embeddings included."""
-        attention = 2 * self.hidden_size * self.head_dim * (self.num_attention_heads + self.num_key_value_heads)
+        attention = (
+            2 * self.hidden_size * self.head_dim * (self.num_attention_heads + self.num_key_value_heads)
+        )
         layer = attention + 3 * self.hidden_size * self.intermediate_size + 2 * self.hidden_size
         embeddings = self.vocab_size * self.hidden_size * (1 if self.tie_word_embeddings else 2)
         return self.num_hidden_layers * layer + embeddings + self.hidden_size
 
     def flops_per_token(self, context_tokens: int) -> float:
-        """Floating-point operations to train on one token, forward and backward, at a mean context of ``context_tokens``."""
-        matmuls = self.num_parameters - (0 if self.tie_word_embeddings else self.vocab_size * self.hidden_size)
+        """Return the floating-point operations to train on one token, forward and backward.
+
+        ``context_tokens`` is the mean number of tokens it sees.
+        """
+        matmuls = self.num_parameters - (
+            0 if self.tie_word_embeddings else self.vocab_size * self.hidden_size
+        )
         attention = 2 * self.num_attention_heads * self.head_dim * self.num_hidden_layers * context_tokens
         return 6.0 * (matmuls + attention)
 
@@ -115,8 +132,8 @@ class ModelConfig:
             **{name: getattr(self, name) for name in _PLAIN_FIELDS},
             "layer_types": list(self.layer_types),
             "rope_parameters": {"rope_type": "default", "rope_theta": self.rope_theta},
-            "bos_token_id": None,
-            "eos_token_id": [],
+            "bos_token_id": self.bos_token_id,
+            "eos_token_id": self.eos_token_id,
             "torch_dtype": "float32",
         }
 
@@ -137,6 +154,11 @@ class ModelConfig:
                 **{name: data[name] for name in _PLAIN_FIELDS},
                 layer_types=tuple(data["layer_types"]),
                 rope_theta=float(rope["rope_theta"] if "rope_theta" in rope else data["rope_theta"]),
+                **{
+                    name: data[name]
+                    for name in ("bos_token_id", "eos_token_id")
+                    if isinstance(data.get(name), int)
+                },
             )
         except KeyError as error:
             raise ConfigError(f"the key {error.args[0]!r} is missing", where=where) from None

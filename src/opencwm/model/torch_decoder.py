@@ -1,12 +1,14 @@
 """The decoder in torch, for training: a Llama-like network over packed rows, without a cache.
 
-The idea: several documents share a row and never see each other. All dense work runs on the flattened tokens; only attention
-looks at document borders, one causal call per document on a CPU (nothing is computed across borders, which halves the cost of a
-step) and one masked call per batch on a GPU. Parameter names are those of ``CwmForCausalLM``, so ``state_dict()`` is a valid
-``model.safetensors``. It does not generate: see ``onnx_engine``.
+The idea: several documents share a row and never see each other. All dense work runs on the flattened tokens;
+only attention looks at document borders, one causal call per document on a CPU (nothing is computed across
+borders, which halves the cost of a step) and one masked call per batch on a GPU. Parameter names are those of
+``CwmForCausalLM``, so ``state_dict()`` is a valid ``model.safetensors``. It does not generate: see
+``onnx_engine``.
 
-Shape suffixes: B rows, T tokens of a row, N = B*T tokens flattened, C residual channels, H query heads, G key/value heads,
-D channels of a head, A documents of L tokens each, P positions whose logits are wanted, V vocabulary.
+Shape suffixes: B rows, T tokens of a row, N = B*T tokens flattened, C residual channels, H query heads, G
+key/value heads, D channels of a head, A documents of L tokens each, P positions whose logits are wanted, V
+vocabulary.
 """
 
 from __future__ import annotations
@@ -28,9 +30,10 @@ _MAX_PLAIN_LENGTH = 1024
 class DocumentLayout:
     """Where documents lie in packed rows, worked out once per batch.
 
-    ``groups`` are runs of equally long neighbours in flattened order, as (number of documents, length L); they partition the N
-    tokens. ``masks`` maps a window (None: global) to a boolean mask of shape (B, 1, T, T), True where a token sees another; where
-    it is filled ``groups`` is empty. ``biases`` maps (L, window) to the additive mask (L, L) of a group.
+    ``groups`` are runs of equally long neighbours in flattened order, as (number of documents, length L);
+    they partition the N tokens. ``masks`` maps a window (None: global) to a boolean mask of shape (B, 1, T,
+    T), True where a token sees another; where it is filled ``groups`` is empty. ``biases`` maps (L, window)
+    to the additive mask (L, L) of a group.
     """
 
     groups: tuple[tuple[int, int], ...]
@@ -40,21 +43,31 @@ class DocumentLayout:
     @staticmethod
     def of(doc_BT: Tensor, config: ModelConfig, dtype: torch.dtype) -> DocumentLayout:
         """Read the layout off the document index of every position; rows never share a document."""
-        windows = {config.window(layer) for layer in range(config.num_hidden_layers)}
         if doc_BT.device.type != "cpu":
-            position_T = torch.arange(doc_BT.shape[1], device=doc_BT.device)
-            distance_TT = position_T[:, None] - position_T[None, :]
-            same_BTT = doc_BT[:, :, None] == doc_BT[:, None, :]
-            masks = {window: (same_BTT & _visible(distance_TT, window)).unsqueeze(1) for window in windows}
-            return DocumentLayout((), masks, {})
+            return DocumentLayout.with_masks(doc_BT, config)
         runs = [n for row in doc_BT for n in torch.unique_consecutive(row, return_counts=True)[1].tolist()]
         groups = tuple((len(list(run)), length) for length, run in itertools.groupby(runs))
         biases = {
             (length, window): _bias(length, window, dtype)
             for length in {length for _, length in groups if _is_small(length, dtype)}
-            for window in windows
+            for window in _windows(config)
         }
         return DocumentLayout(groups, {}, biases)
+
+    @staticmethod
+    def with_masks(doc_BT: Tensor, config: ModelConfig) -> DocumentLayout:
+        """Return the layout that attends to whole rows through masks, as on a GPU."""
+        position_T = torch.arange(doc_BT.shape[1], device=doc_BT.device)
+        distance_TT = position_T[:, None] - position_T[None, :]
+        same_BTT = doc_BT[:, :, None] == doc_BT[:, None, :]
+        masks = {
+            window: (same_BTT & _visible(distance_TT, window)).unsqueeze(1) for window in _windows(config)
+        }
+        return DocumentLayout((), masks, {})
+
+
+def _windows(config: ModelConfig) -> set[int | None]:
+    return {config.window(layer) for layer in range(config.num_hidden_layers)}
 
 
 def _visible(distance: Tensor, window: int | None) -> Tensor:
@@ -69,7 +82,10 @@ def _bias(length: int, window: int | None, dtype: torch.dtype) -> Tensor:
 
 
 def _is_small(length: int, dtype: torch.dtype) -> bool:
-    """Whether plain matrix products beat torch's fused CPU kernel (measured: 3x in bf16 to 512 tokens, even at 1024)."""
+    """Tell whether plain matrix products beat torch's fused CPU kernel.
+
+    Measured on one core: in bf16 three times as fast up to 512 tokens, even at 1024; in fp32 never.
+    """
     return dtype == torch.bfloat16 and length <= _MAX_PLAIN_LENGTH
 
 
@@ -118,11 +134,10 @@ class Attention(nn.Module):
     def project(self, x_BTC: Tensor, cos_TD: Tensor, sin_TD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return rotated queries (B, T, H, D), rotated keys (B, T, G, D) and values (B, T, G, D)."""
         weight = torch.cat([self.q_proj.weight, self.k_proj.weight, self.v_proj.weight]).to(x_BTC.dtype)
-        qkv = functional.linear(x_BTC, weight).unflatten(-1, (self.heads + 2 * self.groups, self.head_dim))
-        qk, v_BTGD = qkv.split([self.heads + self.groups, self.groups], dim=2)
-        qk = rotate(qk, cos_TD, sin_TD)
-        q_BTHD, k_BTGD = qk.split([self.heads, self.groups], dim=2)
-        return q_BTHD, k_BTGD, v_BTGD
+        qkv = functional.linear(x_BTC, weight).view(*x_BTC.shape[:2], -1, self.head_dim)
+        num_rotated = self.heads + self.groups
+        qk = rotate(qkv[:, :, :num_rotated], cos_TD, sin_TD)
+        return qk[:, :, : self.heads], qk[:, :, self.heads :], qkv[:, :, num_rotated:]
 
     def attend(self, q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, layout: DocumentLayout) -> Tensor:
         """Return the mixed values, (B, T, H*D); nothing flows between documents."""
@@ -133,10 +148,10 @@ class Attention(nn.Module):
             )
             return mixed.transpose(1, 2).flatten(2)
         sizes = [count * length for count, length in layout.groups]
-        splits = [t.flatten(0, 1).split(sizes) for t in (q_BTHD, k_BTGD, v_BTGD)]
+        splits = [torch.split(t.flatten(0, 1), sizes) for t in (q_BTHD, k_BTGD, v_BTGD)]
         pieces = []
         for (count, length), *qkv in zip(layout.groups, *splits, strict=True):
-            q, k, v = (t.unflatten(0, (count, length)).transpose(1, 2) for t in qkv)
+            q, k, v = (t.view(count, length, *t.shape[1:]).transpose(1, 2) for t in qkv)
             bias = layout.biases.get((length, self.window))
             mixed = self._fused(q, k, v) if bias is None else self._plain(q, k, v, bias)
             pieces.append(mixed.transpose(1, 2).flatten(0, 1))
@@ -144,11 +159,11 @@ class Attention(nn.Module):
 
     def _plain(self, q_AHLD: Tensor, k_AGLD: Tensor, v_AGLD: Tensor, bias_LL: Tensor) -> Tensor:
         """Attention of A equally long documents by matrix products."""
-        repeats, length = self.heads // self.groups, q_AHLD.shape[2]
-        q = (q_AHLD * self.head_dim**-0.5).unflatten(1, (self.groups, repeats)).flatten(2, 3)
-        scores = (q @ k_AGLD.transpose(2, 3)).unflatten(2, (repeats, length)) + bias_LL
-        mixed = torch.softmax(scores, dim=-1).flatten(2, 3) @ v_AGLD
-        return mixed.unflatten(2, (repeats, length)).flatten(1, 2)
+        count, heads, length, size = q_AHLD.shape
+        q = (q_AHLD * size**-0.5).reshape(count, self.groups, -1, size)
+        scores = (q @ k_AGLD.transpose(2, 3)).view(count, heads, length, length) + bias_LL
+        weights = torch.softmax(scores, dim=-1).view(count, self.groups, -1, length)
+        return (weights @ v_AGLD).view(count, heads, length, size)
 
     def _fused(self, q_AHLD: Tensor, k_AGLD: Tensor, v_AGLD: Tensor) -> Tensor:
         length = q_AHLD.shape[2]
@@ -177,11 +192,12 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., C) -> (..., C)."""
-        return self.down_proj(functional.silu(self.gate_proj(x)) * self.up_proj(x))
+        out: Tensor = self.down_proj(functional.silu(self.gate_proj(x)) * self.up_proj(x))
+        return out
 
 
 class DecoderLayer(nn.Module):
-    """Pre-normalised attention, then a pre-normalised feed-forward block, each added to the residual stream."""
+    """Pre-normalised attention, then a pre-normalised feed-forward block, each added to its input."""
 
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
@@ -197,7 +213,8 @@ class DecoderLayer(nn.Module):
     def after(self, x_BTC: Tensor, mixed_BTE: Tensor) -> Tensor:
         """Everything after attention."""
         x_BTC = x_BTC + self.self_attn.o_proj(mixed_BTE)
-        return x_BTC + self.mlp(self.post_attention_layernorm(x_BTC))
+        out: Tensor = x_BTC + self.mlp(self.post_attention_layernorm(x_BTC))
+        return out
 
     def forward(self, x_BTC: Tensor, cos_TD: Tensor, sin_TD: Tensor, layout: DocumentLayout) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
@@ -210,14 +227,17 @@ class Backbone(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.layers = nn.ModuleList([DecoderLayer(config, layer) for layer in range(config.num_hidden_layers)])
+        self.layers = nn.ModuleList(
+            [DecoderLayer(config, layer) for layer in range(config.num_hidden_layers)]
+        )
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
 
 class Decoder(nn.Module):
     """A causal language model over packed rows.
 
-    Weights are fp32; ``forward`` computes in ``compute_dtype`` (normalisation and softmax statistics stay fp32).
+    Weights are fp32; ``forward`` computes in ``compute_dtype`` (normalisation and softmax statistics stay
+    fp32).
     """
 
     def __init__(self, config: ModelConfig, *, compute_dtype: torch.dtype = torch.float32) -> None:
@@ -235,11 +255,12 @@ class Decoder(nn.Module):
         residual_std = _INIT_STD / (2 * self.config.num_hidden_layers) ** 0.5
         for name, parameter in self.named_parameters():
             if parameter.ndim == 2:
-                nn.init.normal_(parameter, std=residual_std if "o_proj" in name or "down_proj" in name else _INIT_STD)
+                nn.init.normal_(
+                    parameter, std=residual_std if "o_proj" in name or "down_proj" in name else _INIT_STD
+                )
 
-    def hidden(self, ids_BT: Tensor, doc_BT: Tensor) -> Tensor:
+    def hidden(self, ids_BT: Tensor, layout: DocumentLayout) -> Tensor:
         """Return the normalised residual stream after the last layer, (B, T, C), in ``compute_dtype``."""
-        layout = DocumentLayout.of(doc_BT, self.config, self.compute_dtype)
         cos_TD, sin_TD = rotary_tables(ids_BT.shape[1], self.config, ids_BT.device, self.compute_dtype)
         x_BTC = functional.embedding(ids_BT, self.model.embed_tokens.weight).to(self.compute_dtype)
         for layer in self.model.layers:
@@ -252,17 +273,17 @@ class Decoder(nn.Module):
 
         Args:
             ids_BT: token ids, int64.
-            doc_BT: document index of every position; a position sees earlier positions of its row with the same index.
+            doc_BT: document index of every position; it sees earlier ones of its row with the same index.
             positions_P: flattened positions (row * T + column) to give logits for, None for all.
 
         Returns:
             (P, V), or (B, T, V) when ``positions_P`` is None.
         """
-        hidden_BTC = self.hidden(ids_BT, doc_BT)
+        hidden_BTC = self.hidden(ids_BT, DocumentLayout.of(doc_BT, self.config, self.compute_dtype))
         if positions_P is not None:
-            hidden_PC = hidden_BTC.flatten(0, 1).index_select(0, positions_P)
-            return self.lm_head(hidden_PC).float()  # type: ignore[no-any-return]
-        return self.lm_head(hidden_BTC).float()  # type: ignore[no-any-return]
+            hidden_BTC = hidden_BTC.flatten(0, 1).index_select(0, positions_P)
+        logits: Tensor = self.lm_head(hidden_BTC)
+        return logits.float()
 
 
 def rotary_tables(

@@ -1,1 +1,1 @@
-"""Training: token sources, packing, optimisation, evaluation and checkpoints. Importing this package does not load torch."""
+"""Training: token sources, packing, optimisation, evaluation, checkpoints. Importing it loads no torch."""

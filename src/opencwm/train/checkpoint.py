@@ -1,8 +1,8 @@
-"""Checkpoints: everything a run needs to go on as if it had never stopped, in one file that is whole or absent.
+"""Checkpoints: all a run needs to go on as if it had never stopped, in one file that is whole or absent.
 
-The idea: ``checkpoint.pt`` holds weights, optimizer, averaged weights, data position, random state and time used; beside it
-``model/`` always holds the latest weights (averaged ones when there are any) as a Hugging Face folder, so a run can be tried out
-while it lasts.
+The idea: ``checkpoint.pt`` holds weights, optimizer, averaged weights, data position, random state and time
+used; beside it ``model/`` always holds the latest weights (averaged ones when there are any) as a Hugging
+Face folder, so a run can be tried out while it lasts.
 """
 
 from __future__ import annotations
@@ -40,10 +40,14 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise ConfigError(f"is no readable checkpoint: {str(error).splitlines()[0]}", where=str(path)) from None
+        raise ConfigError(
+            f"is no readable checkpoint: {str(error).splitlines()[0]}", where=str(path)
+        ) from None
     version = state.get("schema_version") if isinstance(state, dict) else None
     if version != SCHEMA_VERSION:
-        raise ConfigError(f"has schema version {version}, not {SCHEMA_VERSION}", where=str(path), hint="start a new folder")
+        raise ConfigError(
+            f"has schema version {version}, not {SCHEMA_VERSION}", where=str(path), hint="start a new folder"
+        )
     return dict(state)
 
 
@@ -51,7 +55,9 @@ def save_model(folder: Path, model: Decoder) -> None:
     """Write ``config.json`` and ``model.safetensors`` (fp32, tied weights once) into ``folder``."""
     from safetensors.torch import save_file
 
-    tensors = {name: tensor.detach().float().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    tensors = {
+        name: tensor.detach().float().cpu().contiguous() for name, tensor in model.state_dict().items()
+    }
     if model.config.tie_word_embeddings:
         del tensors["lm_head.weight"]
     folder.mkdir(parents=True, exist_ok=True)
@@ -82,5 +88,7 @@ def load_model(folder: Path) -> Decoder:
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
-        raise ConfigError(f"does not fit config.json: {str(error).splitlines()[-1].strip()}", where=str(path)) from None
+        raise ConfigError(
+            f"does not fit config.json: {str(error).splitlines()[-1].strip()}", where=str(path)
+        ) from None
     return model

@@ -1,6 +1,7 @@
 """What a training recipe may say. No torch here, so that recipes can be checked anywhere.
 
-The idea: one dataclass per concern, filled strictly by ``opencwm.core.config``; a recipe is a TOML file under ``recipes/``.
+The idea: one dataclass per concern, filled strictly by ``opencwm.core.config``; a recipe is a TOML file under
+``recipes/``.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ def _require(condition: bool, what: str) -> None:
 class DataConfig:
     """Where documents come from.
 
-    ``source`` is a name of ``opencwm.train.data.SOURCES`` or a dotted path ``package.module:function``; the function is called
-    with ``options`` as keywords and returns a ``TokenSource``. ``held_out`` names documents the same way (an iterable, read whole);
-    empty means no evaluation.
+    ``source`` is a name of ``opencwm.train.data.SOURCES`` or a dotted path ``package.module:function``; the
+    function is called with ``options`` as keywords and returns a ``TokenSource``. ``held_out`` names
+    documents the same way (an iterable, read whole); empty means no evaluation.
     """
 
     source: str = ""
@@ -36,10 +37,11 @@ class DataConfig:
 class BatchConfig:
     """How documents become a step's rows.
 
-    A step takes ``num_micro_batches`` batches of ``rows`` rows of ``row_tokens`` tokens. Documents are never cut: one longer than
-    ``max_document_tokens`` (0: ``row_tokens``) is dropped and counted. Each document's slot is a multiple of ``align_tokens``, and
-    documents of a row lie in order of length: equally long neighbours are attended to in one call on a CPU. ``lookahead`` is the
-    number of documents the packer chooses from.
+    A step takes ``num_micro_batches`` batches of ``rows`` rows of ``row_tokens`` tokens. Documents are never
+    cut: one longer than ``max_document_tokens`` (0: ``row_tokens``) is dropped and counted. Each document's
+    slot is a multiple of ``align_tokens``, and documents of a row lie in order of length: equally long
+    neighbours are attended to in one call on a CPU. ``lookahead`` is the number of documents the packer
+    chooses from.
     """
 
     rows: int = 1
@@ -50,9 +52,15 @@ class BatchConfig:
     lookahead: int = 64
 
     def __post_init__(self) -> None:
-        _require(min(self.rows, self.row_tokens, self.num_micro_batches) >= 1, "rows, row_tokens and num_micro_batches are >= 1")
+        _require(
+            min(self.rows, self.row_tokens, self.num_micro_batches) >= 1,
+            "rows, row_tokens and num_micro_batches are >= 1",
+        )
         _require(self.align_tokens >= 1 and self.lookahead >= 1, "align_tokens and lookahead are >= 1")
-        _require(0 <= self.max_document_tokens <= self.row_tokens, "max_document_tokens must be between 0 and row_tokens")
+        _require(
+            0 <= self.max_document_tokens <= self.row_tokens,
+            "max_document_tokens must be between 0 and row_tokens",
+        )
 
     @property
     def document_limit(self) -> int:
@@ -64,8 +72,9 @@ class BatchConfig:
 class OptimizerConfig:
     """AdamW everywhere, or Muon for the matrices inside the layers and AdamW for embeddings and gains.
 
-    ``learning_rate`` is the peak; Muon's update is scaled to AdamW's size, so one rate serves both. ``weight_decay`` applies to
-    matrices only. ``max_grad_norm`` 0 means no clipping. ``ema_decay`` 0 means no averaged weights.
+    ``learning_rate`` is the peak; Muon's update is scaled to AdamW's size, so one rate serves both.
+    ``weight_decay`` applies to matrices only. ``max_grad_norm`` 0 means no clipping. ``ema_decay`` 0 means no
+    averaged weights.
     """
 
     name: Literal["adamw", "muon"] = "adamw"
@@ -79,18 +88,24 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         _require(self.learning_rate > 0, "learning_rate must be above 0")
-        _require(all(0 <= beta < 1 for beta in (self.beta1, self.beta2, self.muon_momentum)), "betas and momentum lie in [0, 1)")
+        _require(
+            all(0 <= beta < 1 for beta in (self.beta1, self.beta2, self.muon_momentum)),
+            "betas and momentum lie in [0, 1)",
+        )
         _require(0 <= self.ema_decay < 1, "ema_decay lies in [0, 1)")
-        _require(self.weight_decay >= 0 and self.max_grad_norm >= 0, "weight_decay and max_grad_norm are >= 0")
+        _require(
+            self.weight_decay >= 0 and self.max_grad_norm >= 0, "weight_decay and max_grad_norm are >= 0"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleConfig:
     """How long to train and how the learning rate moves.
 
-    Exactly one of ``num_steps`` and ``time_budget_s`` (seconds of training, evaluation included, summed over resumed runs) is above 0;
-    progress is the fraction of it that is used. ``wsd`` holds the peak and falls linearly over the last ``decay_fraction``;
-    ``cosine`` falls all the way. Both end at ``final_ratio`` of the peak; both rise linearly over ``warmup_steps``.
+    Exactly one of ``num_steps`` and ``time_budget_s`` (seconds of training, evaluation included, summed over
+    resumed runs) is above 0; progress is the fraction of it that is used. ``wsd`` holds the peak and falls
+    linearly over the last ``decay_fraction``; ``cosine`` falls all the way. Both end at ``final_ratio`` of
+    the peak; both rise linearly over ``warmup_steps``.
     """
 
     name: Literal["wsd", "cosine"] = "wsd"
@@ -101,8 +116,14 @@ class ScheduleConfig:
     final_ratio: float = 0.0
 
     def __post_init__(self) -> None:
-        _require((self.num_steps > 0) != (self.time_budget_s > 0), "give one of schedule.num_steps and schedule.time_budget_s")
-        _require(0 <= self.decay_fraction <= 1 and 0 <= self.final_ratio <= 1, "decay_fraction and final_ratio lie in [0, 1]")
+        _require(
+            (self.num_steps > 0) != (self.time_budget_s > 0),
+            "give one of schedule.num_steps and schedule.time_budget_s",
+        )
+        _require(
+            0 <= self.decay_fraction <= 1 and 0 <= self.final_ratio <= 1,
+            "decay_fraction and final_ratio lie in [0, 1]",
+        )
         _require(self.warmup_steps >= 0, "warmup_steps is >= 0")
 
 
@@ -111,8 +132,9 @@ class TrainConfig:
     """A whole recipe.
 
     ``checkpoint_interval_s`` is in seconds of wall clock; ``eval_interval_steps`` 0 means only at the end;
-    ``peak_flops`` (floating-point operations a second of the device at its training type) turns on the MFU metric;
-    ``num_threads`` is torch's intra-op thread count. ``dtype`` is the type activations are computed in; weights stay fp32.
+    ``peak_flops`` (floating-point operations a second of the device at its training type) turns on the MFU
+    metric; ``num_threads`` is torch's intra-op thread count. ``dtype`` is the type activations are computed
+    in; weights stay fp32.
     """
 
     model: ModelConfig
@@ -131,7 +153,10 @@ class TrainConfig:
     peak_flops: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(self.num_threads >= 1 and self.log_interval_steps >= 1, "num_threads and log_interval_steps are >= 1")
+        _require(
+            self.num_threads >= 1 and self.log_interval_steps >= 1,
+            "num_threads and log_interval_steps are >= 1",
+        )
         _require(
             self.batch.document_limit <= self.model.max_position_embeddings,
             "documents may be longer than model.max_position_embeddings: set batch.max_document_tokens",

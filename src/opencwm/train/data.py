@@ -1,8 +1,9 @@
 """Documents in, packed batches out, resumable to the document.
 
-The idea: a source is an iterator whose position is a JSON-able ``state``; the packer adds the documents it has read ahead, so a run
-resumed from a checkpoint sees exactly the batches an uninterrupted run would have seen. Sources may be finite or endless, read from
-disk or generate on the fly; where they live (a background process, a dataset folder) is their own affair.
+The idea: a source is an iterator whose position is a JSON-able ``state``; the packer adds the documents it
+has read ahead, so a run resumed from a checkpoint sees exactly the batches an uninterrupted run would have
+seen. Sources may be finite or endless, read from disk or generate on the fly; where they live (a background
+process, a dataset folder) is their own affair.
 
 Shape suffixes: B rows, T tokens of a row, P positions that carry loss.
 """
@@ -34,8 +35,9 @@ NO_CLASS = 255
 class TokenDocument(Protocol):
     """One training document: what a source yields.
 
-    ``ids`` are token ids; ``loss_mask`` is True where the id is a target, predicted from the ids before it (its first entry has no
-    effect); ``class_ids`` (values 0-254, or None) names the kind of each token for metrics. All one-dimensional, equally long.
+    ``ids`` are token ids; ``loss_mask`` is True where the id is a target, predicted from the ids before it
+    (its first entry has no effect); ``class_ids`` (values 0-254, or None) names the kind of each token for
+    metrics. All one-dimensional, equally long.
     """
 
     @property
@@ -86,7 +88,9 @@ class TokenSource(Protocol):
 class MemorySource:
     """Documents held in memory, reshuffled every epoch by ``seed``; ``num_epochs`` None means endless."""
 
-    def __init__(self, documents: Sequence[TokenDocument], *, seed: int = 0, num_epochs: int | None = None) -> None:
+    def __init__(
+        self, documents: Sequence[TokenDocument], *, seed: int = 0, num_epochs: int | None = None
+    ) -> None:
         if not documents:
             raise ConfigError("a source needs at least one document")
         self._documents = documents
@@ -109,7 +113,7 @@ class MemorySource:
         if self._num_epochs is not None and self._epoch >= self._num_epochs:
             raise StopIteration
         self._index += 1
-        return self._documents[self._order[self._index - 1]]
+        return self._documents[int(self._order[self._index - 1])]
 
     def state(self) -> dict[str, Any]:
         """Epoch and index within it."""
@@ -125,9 +129,10 @@ class MemorySource:
 class Batch:
     """Packed rows and their targets.
 
-    ``ids_BT`` token ids (0 in padding); ``doc_BT`` slot index within the row, the padding after a document belonging to its slot;
-    ``positions_P`` flattened positions whose next token is a target; ``targets_P`` those tokens; ``classes_P`` their classes;
-    ``documents_P`` a number per document, for spans; ``num_tokens`` tokens that are no padding.
+    ``ids_BT`` token ids (0 in padding); ``doc_BT`` slot index within the row, the padding after a document
+    belonging to its slot; ``positions_P`` flattened positions whose next token is a target; ``targets_P``
+    those tokens; ``classes_P`` their classes; ``documents_P`` a number per document, for spans;
+    ``num_tokens`` tokens that are no padding.
     """
 
     ids_BT: NDArray[np.int64]
@@ -178,8 +183,9 @@ def _aligned(length: int, align: int) -> int:
 class Packer:
     """Turns a source into an endless or finite iterator of batches.
 
-    Rows are filled in the order documents arrive; when the next one does not fit, the longest of the ``lookahead`` buffer that does
-    fills the rest. Documents over the limit are dropped and counted in ``num_dropped``; so are documents without a target.
+    Rows are filled in the order documents arrive; when the next one does not fit, the longest of the
+    ``lookahead`` buffer that does fills the rest. Documents over the limit are dropped and counted in
+    ``num_dropped``; so are documents without a target.
     """
 
     def __init__(self, source: TokenSource, config: BatchConfig) -> None:
@@ -205,7 +211,11 @@ class Packer:
             except StopIteration:
                 return
             too_long = _aligned(len(document.ids), self._config.align_tokens) > self._config.row_tokens
-            if too_long or len(document.ids) > self._config.document_limit or not document.loss_mask[1:].any():
+            if (
+                too_long
+                or len(document.ids) > self._config.document_limit
+                or not document.loss_mask[1:].any()
+            ):
                 self.num_dropped += 1
             else:
                 self._buffer.append(document)

@@ -1,8 +1,9 @@
 """Held-out loss and accuracy, per class of token.
 
-The idea: the mean loss hides what matters, so every figure is also given per class (source text, names, values, ...), and a *span*,
-a run of neighbouring targets of one class in one document, counts as right only when every one of its tokens is the argmax. The
-exact match of a class of spans is the canary that says early whether values are being copied at all.
+The idea: the mean loss hides what matters, so every figure is also given per class (source text, names,
+values, ...), and a *span*, a run of neighbouring targets of one class in one document, counts as right only
+when every one of its tokens is the argmax. The exact match of a class of spans is the canary that says early
+whether values are being copied at all.
 
 Shape suffixes: P positions that carry loss, V vocabulary.
 """
@@ -20,7 +21,8 @@ from opencwm.model.torch_decoder import Decoder
 from opencwm.train.data import Batch
 
 EvalReport = dict[str, float]
-"""``loss`` and ``accuracy`` (per token), then ``loss/NAME``, ``accuracy/NAME`` and ``exact/NAME`` (per span) for each class seen."""
+"""``loss`` and ``accuracy`` (per token), then ``loss/NAME``, ``accuracy/NAME`` and ``exact/NAME`` (per span)
+for each class seen."""
 
 
 @torch.no_grad()
@@ -42,7 +44,13 @@ def evaluate(model: Decoder, batches: Sequence[Batch], class_names: Mapping[int,
         spans.append(span_P + first_span)
         first_span += int(span_P[-1]) + 1 if len(span_P) else 0
     model.train(was_training)
-    return summarize(*(np.concatenate(part) for part in (losses, rights, classes, spans)), class_names)
+    return summarize(
+        np.concatenate(losses),
+        np.concatenate(rights),
+        np.concatenate(classes),
+        np.concatenate(spans),
+        class_names,
+    )
 
 
 def _score(model: Decoder, batch: Batch) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -58,7 +66,10 @@ def _score(model: Decoder, batch: Batch) -> tuple[NDArray[np.float64], NDArray[n
 
 
 def number_spans(batch: Batch) -> NDArray[np.int64]:
-    """Return the span number of every target, (P,), counted from 0: a new one where document, class or contiguity breaks."""
+    """Return the span number of every target, (P,), counted from 0.
+
+    A new span starts where document, class or contiguity breaks.
+    """
     if not len(batch.positions_P):
         return np.zeros(0, np.int64)
     breaks = (

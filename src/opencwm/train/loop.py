@@ -1,7 +1,8 @@
 """The training loop: batches in, steps, held-out evaluation, checkpoints; the same on a CPU and on one GPU.
 
-The idea: a run is a folder. Started on a folder that holds a checkpoint it goes on exactly where that left off, data included;
-SIGTERM and SIGINT end a run by writing one. It does not make documents, tokenize, or export.
+The idea: a run is a folder. Started on a folder that holds a checkpoint it goes on exactly where that left
+off, data included; SIGTERM and SIGINT end a run by writing one. It does not make documents, tokenize, or
+export.
 
 Files: ``config.json`` (the resolved recipe), ``metrics.jsonl``, ``loss.png``, ``checkpoint.pt``, ``model/``.
 """
@@ -41,7 +42,11 @@ Progress = Callable[[float, Mapping[str, Any]], None]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainResult:
-    """How a run ended: ``finished`` (its schedule), ``exhausted`` (its data) or ``interrupted`` (a signal; resume it)."""
+    """How a run ended.
+
+    ``status``: ``finished`` (its schedule), ``exhausted`` (its data) or ``interrupted`` (by a signal: resume
+    it). ``loss`` is that of the last record.
+    """
 
     status: Literal["finished", "exhausted", "interrupted"]
     step: int
@@ -75,7 +80,9 @@ def train(
     if source is None:
         source = resolve(config.data.source)(**config.data.options)
     if held_out is None:
-        held_out = resolve(config.data.held_out)(**config.data.held_out_options) if config.data.held_out else ()
+        held_out = (
+            resolve(config.data.held_out)(**config.data.held_out_options) if config.data.held_out else ()
+        )
     run = _Run(config, out, source, pack_all(held_out, config.batch), class_names or {}, progress)
     with _stop_on_signal() as stop:
         try:
@@ -145,10 +152,12 @@ class _Run:
             self._evaluate()
         self.save()
         plot_loss(self.out)
-        return TrainResult(status=status, step=self.step, loss=self._meter.last_loss, evaluation=self.evaluation)
+        return TrainResult(
+            status=status, step=self.step, loss=self._meter.last_loss, evaluation=self.evaluation
+        )
 
     def fraction(self) -> float:
-        """Used fraction of the run."""
+        """Return the used fraction of the run, 0 to 1."""
         schedule = self.config.schedule
         if schedule.num_steps:
             return self.step / schedule.num_steps
@@ -242,7 +251,9 @@ class _Run:
         if state is None:
             return
         if state["shape"] != self.config.model.to_hugging_face():
-            raise ConfigError("the checkpoint there has another model shape", where=str(self.out), hint="use a new folder")
+            raise ConfigError(
+                "the checkpoint there has another model shape", where=str(self.out), hint="use a new folder"
+            )
         self.model.load_state_dict(state["model"])
         self.optimizer.restore(state["optimizer"])
         if self.average and state["average"] is not None:
@@ -267,7 +278,10 @@ def _choose_device(name: str) -> torch.device:
 
 
 def keep_heap() -> None:
-    """Tell glibc to keep freed memory: fresh pages for every activation cost a fifth of a CPU step. No effect elsewhere."""
+    """Tell glibc to keep freed memory; no effect with another C library.
+
+    Fresh pages for every activation cost a tenth of a CPU step.
+    """
     trim_threshold, top_pad, mmap_max = -1, -2, -4
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt

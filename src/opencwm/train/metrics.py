@@ -1,7 +1,7 @@
 """The record of a run: one JSON object a line, and a picture of the loss.
 
-The idea: ``metrics.jsonl`` is append-only while a run lasts; a resumed run first drops the lines written after the checkpoint it
-continues from, so the file reads as one uninterrupted run.
+The idea: ``metrics.jsonl`` is append-only while a run lasts; a resumed run first drops the lines written
+after the checkpoint it continues from, so the file reads as one uninterrupted run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PLOT_NAME = "loss.png"
 
 
 class MetricsLog:
-    """Appends records to ``metrics.jsonl``, keeping only lines up to ``last_step`` of what was there before."""
+    """Appends records to ``metrics.jsonl``, keeping those up to ``last_step`` of what was there before."""
 
     def __init__(self, folder: Path, *, last_step: int) -> None:
         self._path = folder / METRICS_NAME
@@ -107,7 +107,7 @@ class Meter:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a ``metrics.jsonl``, [] when there is none; a half-written last line is left out."""
+    """Return the records of a ``metrics.jsonl``, [] when there is none, without a half-written last line."""
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
@@ -115,7 +115,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def plot_loss(folder: Path) -> Path | None:
-    """Draw training and held-out loss against steps into ``loss.png``; None when matplotlib is not installed."""
+    """Draw training and held-out loss by step into ``loss.png``; None when matplotlib is not installed."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -136,5 +136,6 @@ def plot_loss(folder: Path) -> Path | None:
         axes.legend()
     axes.grid(visible=True, alpha=0.3)
     with atomic_path(folder / PLOT_NAME) as temporary:
-        FigureCanvasAgg(figure).print_png(str(temporary))
+        FigureCanvasAgg(figure)
+        figure.savefig(temporary, format="png", dpi=120)
     return folder / PLOT_NAME

@@ -1,7 +1,7 @@
 """Optimizers, learning-rate schedules and averaged weights.
 
-The idea: everything that depends on time is a pure function of *progress*, the used fraction of either a number of steps or a time
-budget, so the same recipe can say "2,000 steps" or "95 minutes".
+The idea: everything that depends on time is a pure function of *progress*, the used fraction of either a
+number of steps or a time budget, so the same recipe can say "2,000 steps" or "95 minutes".
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ class Optimizer:
                 matrices.append(parameter)
         use_muon = config.name == "muon"
         groups: list[dict[str, Any]] = [
-            {"params": embeddings if use_muon else embeddings + matrices, "weight_decay": config.weight_decay},
+            {
+                "params": embeddings if use_muon else embeddings + matrices,
+                "weight_decay": config.weight_decay,
+            },
             {"params": gains, "weight_decay": 0.0},
         ]
         betas = (config.beta1, config.beta2)
@@ -71,7 +74,7 @@ class Optimizer:
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
 
     def step(self, factor: float) -> Tensor:
-        """Clip, update at ``factor`` of the peak rate, clear the gradients; return the gradient norm before clipping."""
+        """Clip, update at ``factor`` of the peak rate, clear gradients; return the norm before clipping."""
         limit = self._config.max_grad_norm or float("inf")
         norm = nn.utils.clip_grad_norm_(self._parameters, limit)
         for part in self._parts:
