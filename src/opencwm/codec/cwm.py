@@ -11,9 +11,10 @@ Source: facebookresearch/cwm, PROMPTING_GUIDE.md.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Sequence
 
-from opencwm.codec.cwm_locate import Locator, Successors
+from opencwm.codec.cwm_locate import Locator
 from opencwm.codec.cwm_special import (
     ACTION_SEP,
     ARG_SEP,
@@ -149,8 +150,7 @@ class CwmCodec:
         return EncodedTrace(ids, num_prompt, tuple(spans))
 
     def decode_step(self, ids: Sequence[int]) -> CwmStep | MalformedStep:
-        """Read the ids of one step, from its kind token to its ``<|frame_sep|>``. Never raises, whatever the
-        ids."""
+        """Read one step, from its kind token to its ``<|frame_sep|>``. Never raises, whatever the ids."""
         ids = tuple(int(id_) for id_ in ids)
         try:
             return self._parse(ids)
@@ -159,9 +159,7 @@ class CwmCodec:
         except CodecError as error:
             return MalformedStep(ids, error.what)
 
-    def decode(
-        self, ids: Sequence[int], program: Program, *, successors: Successors | None = None
-    ) -> DecodedTrace:
+    def decode(self, ids: Sequence[int], program: Program) -> DecodedTrace:
         """Read a sequence, with or without its prompt, up to its end token.
 
         Any ids give steps or malformed steps; ids after the last ``<|frame_sep|>`` are a malformed step.
@@ -170,12 +168,11 @@ class CwmCodec:
         Args:
             ids: what the model was given and has sampled, or only what it has sampled.
             program: what the steps were predicted for.
-            successors: lines that may follow a line; makes repeated lines easier to tell apart.
 
         Raises:
             CodecError: the *program* has no function of the entry's name, or does not parse.
         """
-        reader = CwmReader(self, program, successors=successors)
+        reader = CwmReader(self, program)
         reader.extend(self._without_prompt(ids))
         return reader.result()
 
@@ -188,8 +185,7 @@ class CwmCodec:
         return self.kind_ids(StepKind.RETURN)
 
     def to_text(self, ids: Iterable[int]) -> str:
-        """Return the ids as text with the names of special tokens, for people and logs; not to be encoded
-        again.
+        """Return the ids as text with the names of special tokens; for people, not to be encoded again.
 
         Raises:
             CodecError: an id is not in the vocabulary.
@@ -218,7 +214,7 @@ class CwmCodec:
             wanted = " ".join(self._names[id_] for id_ in expected)
             raise MalformationError(f"a {kind} step has {wanted} between its parts, here: {found}")
         edges = [0, *positions, len(ids) - 1]
-        texts = [self.tokenizer.decode(ids[a + 1 : b]) for a, b in zip(edges, edges[1:], strict=False)]
+        texts = [self.tokenizer.decode(ids[a + 1 : b]) for a, b in itertools.pairwise(edges)]
         source = check_source(texts[1])
         if not has_value:
             return CwmStep(kind, source, parse_locals(texts[0]), None, ids)
@@ -244,15 +240,14 @@ class CwmReader:
     Args:
         codec: the codec the ids belong to.
         program: what the steps are predicted for.
-        successors: lines that may follow a line.
 
     Raises:
         CodecError: the program has no function of the entry's name, or does not parse.
     """
 
-    def __init__(self, codec: CwmCodec, program: Program, *, successors: Successors | None = None) -> None:
+    def __init__(self, codec: CwmCodec, program: Program) -> None:
         self._codec = codec
-        self._locator = Locator(program, successors)
+        self._locator = Locator(program)
         self._pending: list[int] = []
         self._order: list[MalformedStep | None] = []  # None: the next located step
         self.is_finished = False

@@ -14,25 +14,18 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import inspect
-import itertools
-import types
 import warnings
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from opencwm.codec.cwm_step import CwmStep, LocatedStep, MalformedStep
 from opencwm.codec.cwm_text import CARRIED, MARK, entry_lineno, mark_lineno, source_lines
+from opencwm.core.errors import ConfigError
+from opencwm.source.cfg import NOTHING, CodeGraph, Continuation, ControlFlow
 from opencwm.traces import Program, StepKind
-
-Successors = Callable[[int], Collection[int]]
-"""The lines that may run next in the same activation after the given one; both 1-based."""
 
 MAX_READINGS: Final = 24
 """Readings kept after each step."""
-
-_FOLDED: Final = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>"})
-_RESUMABLE: Final = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 # What a departure from the program costs. Only the order matters: least surprising first.
 _UNUSUAL: Final = 1
@@ -40,68 +33,7 @@ _UNLIKELY: Final = 2
 _ILLEGAL: Final = 5
 _FOREIGN: Final = 12
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Scope:
-    """A function, lambda, generator expression or class body; comprehensions belong to what is around them.
-
-    Attributes:
-        name: ``co_qualname``.
-        starts: lines a call step may name: the ``def`` and its first decorator.
-        lines: lines with code.
-        names: every local it can have.
-        is_resumable: generators and coroutines, whose call steps may name any of their lines.
-    """
-
-    name: str
-    starts: frozenset[int]
-    lines: frozenset[int]
-    names: frozenset[str]
-    is_resumable: bool
-
-
-def find_scopes(program: Program) -> tuple[Scope, ...]:
-    """Return the scopes of the program, outermost first; empty when it does not compile."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(program.text)
-            module = compile(program.text, program.filename, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
-        return ()
-    def_linenos = {
-        min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]): node.lineno
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-    }
-    scopes = []
-    pending = [const for const in module.co_consts if isinstance(const, types.CodeType)]
-    while pending:
-        code = pending.pop(0)
-        parts = list(_with_folded(code))
-        inner = [const for part in parts for const in part.co_consts if isinstance(const, types.CodeType)]
-        pending.extend(const for const in inner if const.co_name not in _FOLDED)
-        scopes.append(
-            Scope(
-                name=code.co_qualname,
-                starts=frozenset(
-                    {code.co_firstlineno, def_linenos.get(code.co_firstlineno, code.co_firstlineno)}
-                ),
-                lines=frozenset(line for part in parts for _, _, line in part.co_lines() if line is not None),
-                names=frozenset(
-                    itertools.chain(code.co_varnames, code.co_cellvars, code.co_freevars, code.co_names)
-                ),
-                is_resumable=bool(code.co_flags & _RESUMABLE),
-            )
-        )
-    return tuple(scopes)
-
-
-def _with_folded(code: types.CodeType) -> Iterator[types.CodeType]:
-    yield code
-    for const in code.co_consts:
-        if isinstance(const, types.CodeType) and const.co_name in _FOLDED:
-            yield from _with_folded(const)
+_MAX_UNWOUND: Final = 3  # each activation an exception leaves is reported, so more than one is a model's slip
 
 
 def resolve_lineno(candidates: Sequence[int], after: int, legal: Collection[int] | None = None) -> int | None:
@@ -121,35 +53,40 @@ def resolve_lineno(candidates: Sequence[int], after: int, legal: Collection[int]
 
 
 def _distance(after: int, line: int) -> int:
-    """How far on ``line`` is; going back counts one more than going forth the same way."""
+    """Count lines from ``after`` to ``line``; going back costs one more than going forth."""
     return line - after if line > after else after - line + 1
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class _Frame:
-    """A live activation of a reading; ``below`` is its caller."""
+    """A live activation of a reading; ``below`` is its caller, ``last`` its own last event."""
 
-    scope: Scope | None
+    graph: CodeGraph | None
     lineno: int
+    last: StepKind
     locals: dict[str, str]
     below: _Frame | None
     depth: int
-    is_fresh: bool  # no line of it has run yet
+
+    def next(self) -> Continuation:
+        """Return what the program allows next in this activation."""
+        if self.graph is None:
+            return NOTHING
+        if self.last is StepKind.EXCEPTION:
+            return self.graph.after_exception.get(self.lineno, NOTHING)
+        if self.last is StepKind.CALL and self.lineno not in self.graph.after_line:
+            return self.graph.after_call
+        return self.graph.after_line.get(self.lineno, NOTHING)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class _Reading:
     """One way to read the steps so far."""
 
-    cost: int
-    distance: int
+    rank: tuple[int, int]  # cost, then lines passed over to the next occurrence of repeated texts
     located: LocatedStep
     frame: _Frame
     before: _Reading | None
-
-
-_Move = tuple[int, int, _Frame]
-"""Cost, distance, and the activation the step is in, its locals not yet brought up to date."""
 
 
 class Locator:
@@ -157,21 +94,21 @@ class Locator:
 
     Args:
         program: what the steps are predicted for.
-        successors: the lines that may follow a line; when None, any line of the same function may.
 
     Raises:
         CodecError: the program has no function of the entry's name, or does not parse.
     """
 
-    def __init__(self, program: Program, successors: Successors | None = None) -> None:
-        self._successors = successors
+    def __init__(self, program: Program) -> None:
+        self._texts = [line[:-1] for line in source_lines(program)]
         self._linenos: dict[str, tuple[int, ...]] = {}
-        for lineno, line in enumerate(source_lines(program), 1):
-            text = line[:-1]
+        for lineno, text in enumerate(self._texts, 1):
             self._linenos[text] = (*self._linenos.get(text, ()), lineno)
         self._mark_lineno = mark_lineno(program)
         self._entry = (program.entry, entry_lineno(program))
-        self._scopes = find_scopes(program)
+        self._starts = _graphs_by_start(program)
+        graphs = {id(graph): graph for found in self._starts.values() for graph in found}
+        self._resumable = [graph for graph in graphs.values() if graph.is_generator]
         self._history: list[list[_Reading]] = []
 
     def __len__(self) -> int:
@@ -179,8 +116,10 @@ class Locator:
 
     @property
     def steps(self) -> list[LocatedStep]:
-        """The steps so far in the reading that is cheapest now; a later step may change how earlier ones
-        read."""
+        """The steps so far in the reading that is cheapest now.
+
+        A later step may change how earlier ones read.
+        """
         steps: list[LocatedStep] = []
         reading = self._history[-1][0] if self._history else None
         while reading is not None:
@@ -193,20 +132,19 @@ class Locator:
         del self._history[num_steps:]
 
     def locate(self, step: CwmStep) -> LocatedStep | MalformedStep:
-        """Add ``step`` and return it in its cheapest reading; a step that is not of this program is not
-        added."""
+        """Add ``step``, return it in its cheapest reading; a step not of this program is not added."""
         candidates = self._candidates(step.source)
         if not candidates:
             return MalformedStep(step.ids, "the source line is not in the program")
-        readings: dict[tuple[int, Scope | None, int], _Reading] = {}
+        readings: dict[tuple[int, int, int], _Reading] = {}
         for before in self._history[-1] if self._history else (None,):
-            for cost, distance, frame in self._moves(before, step, candidates):
-                reading = _extend(before, step, candidates, cost, distance, frame)
-                key = (id(reading.frame.below), reading.frame.scope, reading.frame.lineno)
+            for cost, frame in self._moves(before, step.kind, candidates):
+                reading = _extend(before, step, candidates, cost, frame)
+                key = (id(frame.below), id(frame.graph), frame.lineno)
                 known = readings.get(key)
-                if known is None or (reading.cost, reading.distance) < (known.cost, known.distance):
+                if known is None or reading.rank < known.rank:
                     readings[key] = reading
-        ranked = sorted(readings.values(), key=lambda reading: (reading.cost, reading.distance))
+        ranked = sorted(readings.values(), key=lambda reading: reading.rank)
         self._history.append(ranked[:MAX_READINGS])
         return ranked[0].located
 
@@ -218,90 +156,117 @@ class Locator:
             return tuple(lineno for lineno in unmarked if lineno == self._mark_lineno)
         return found
 
-    def _moves(self, before: _Reading | None, step: CwmStep, candidates: Sequence[int]) -> Iterator[_Move]:
-        """Yield every way ``step`` can go on from ``before``; there is always one."""
+    def _moves(
+        self, before: _Reading | None, kind: StepKind, candidates: Sequence[int]
+    ) -> Iterator[tuple[int, _Frame]]:
+        """Yield every way to go on from ``before`` and its cost; there is always one."""
         if before is None:
-            yield from self._entries(step, candidates)
-            return
-        for cost, frame in _activations(before, step.kind):
+            cost = 0 if kind is StepKind.CALL else _FOREIGN
             for lineno in candidates:
-                if step.kind is StepKind.CALL:
-                    yield from self._calls(cost, frame, lineno)
-                elif frame is not None:
-                    if step.kind is StepKind.LINE:
-                        cost_here = cost + self._line_cost(frame, lineno)
-                    else:
-                        cost_here = cost + _leave_cost(frame, lineno)
-                    distance = _distance(frame.lineno, lineno)
-                    yield cost_here, distance, dataclasses.replace(frame, lineno=lineno)
+                for call_cost, frame in self._calls(None, lineno):
+                    yield cost + call_cost + (0 if self._is_entry(frame.graph) else _ILLEGAL), frame
+            return
+        for cost, active in _activations(before, kind):
+            for lineno in candidates:
+                if kind is StepKind.CALL:
+                    for call_cost, frame in self._calls(active, lineno):
+                        yield cost + call_cost + self._caller_cost(active, frame.graph), frame
+                elif active is not None:
+                    frame = dataclasses.replace(active, lineno=lineno, last=kind)
+                    yield cost + _cost_within(active, kind, lineno), frame
                 else:  # a step after the entry was left
-                    yield cost + _FOREIGN, 0, _Frame(None, lineno, {}, None, 0, is_fresh=False)
+                    yield cost + _FOREIGN, _Frame(None, lineno, kind, {}, None, 0)
 
-    def _entries(self, step: CwmStep, candidates: Sequence[int]) -> Iterator[_Move]:
-        cost = 0 if step.kind is StepKind.CALL else _FOREIGN
-        for lineno in candidates:
-            for move_cost, distance, frame in self._calls(cost, None, lineno):
-                is_entry = frame.scope is None or self._is_entry(frame.scope)
-                yield move_cost + (0 if is_entry else _ILLEGAL), distance, frame
-
-    def _is_entry(self, scope: Scope) -> bool:
-        name, lineno = self._entry
-        return scope.name == name and lineno in scope.starts
-
-    def _calls(self, cost: int, caller: _Frame | None, lineno: int) -> Iterator[_Move]:
+    def _calls(self, caller: _Frame | None, lineno: int) -> Iterator[tuple[int, _Frame]]:
+        """Yield the activations that a call step at ``lineno`` can begin or resume."""
         depth = 0 if caller is None else caller.depth + 1
-        is_known = False
-        for scope in self._scopes:
-            if lineno in scope.starts or (scope.is_resumable and lineno in scope.lines):
-                is_known = True
-                cost_here = cost + (0 if lineno in scope.starts else _UNUSUAL)
-                yield cost_here, 0, _Frame(scope, lineno, {}, caller, depth, is_fresh=True)
-        if not is_known:
-            yield cost + _FOREIGN, 0, _Frame(None, lineno, {}, caller, depth, is_fresh=True)
+        options = [(0, graph) for graph in self._starts.get(lineno, ())]
+        options += [(_UNUSUAL, graph) for graph in self._resumable if lineno in graph.lines]
+        for cost, graph in options:
+            yield cost, _Frame(graph, lineno, StepKind.CALL, {}, caller, depth)
+        if not options:
+            yield _FOREIGN, _Frame(None, lineno, StepKind.CALL, {}, caller, depth)
 
-    def _line_cost(self, frame: _Frame, lineno: int) -> int:
-        if frame.scope is not None and lineno not in frame.scope.lines:
-            return _FOREIGN
-        if self._successors is not None and lineno not in self._successors(frame.lineno):
-            return _ILLEGAL
-        return 0
+    def _caller_cost(self, caller: _Frame | None, callee: CodeGraph | None) -> int:
+        """Return the cost of a call from the line that ``caller`` is at; one that names the callee is likelier."""
+        if caller is None or callee is None:
+            return 0
+        text = self._texts[caller.lineno - 1]
+        is_named = any(name in text for name in callee.qualname.split(".")[-2:])
+        return (0 if caller.next().can_call else _ILLEGAL) + (0 if is_named else _UNUSUAL)
+
+    def _is_entry(self, graph: CodeGraph | None) -> bool:
+        if graph is None:
+            return not self._starts
+        name, lineno = self._entry
+        return graph.qualname == name and any(graph is start for start in self._starts.get(lineno, ()))
+
+
+def _graphs_by_start(program: Program) -> dict[int, list[CodeGraph]]:
+    """Return the graphs a call step may begin, by its line: the ``def`` or the first decorator.
+
+    Empty when the program does not compile.
+    """
+    try:
+        flow = ControlFlow(program.text, program.filename)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            nodes = list(ast.walk(ast.parse(program.text)))
+    except ConfigError:
+        return {}
+    def_linenos = {
+        node.decorator_list[0].lineno: node.lineno
+        for node in nodes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.decorator_list
+    }
+    starts: dict[int, list[CodeGraph]] = {}
+    for graph in flow:
+        for lineno in {graph.firstlineno, def_linenos.get(graph.firstlineno, graph.firstlineno)}:
+            starts.setdefault(lineno, []).append(graph)
+    return starts
 
 
 def _activations(before: _Reading, kind: StepKind) -> Iterator[tuple[int, _Frame | None]]:
     """Yield the activations the next step can be in (for a call: be called from), and what each costs."""
-    last = before.located.kind
-    if last is StepKind.RETURN:
-        yield 0, before.frame.below
+    frame = before.frame.below if before.located.kind is StepKind.RETURN else before.frame
+    yield 0, frame
+    if frame is None:
         return
-    if last is not StepKind.EXCEPTION:
-        yield 0, before.frame
-        return
-    # Handled here; or left by the exception, which then is reported in the caller, unless C code took it.
-    yield (_UNUSUAL if kind is StepKind.EXCEPTION else 0), before.frame
-    cost = 0 if kind is StepKind.EXCEPTION else _UNLIKELY
-    frame = before.frame.below
-    while frame is not None:
-        yield cost, frame
-        cost += _UNLIKELY
+    # An exception may have left the activation: then it is reported in the caller, unless C code took it.
+    cost = 0 if frame.next().can_unwind else _ILLEGAL
+    cost += 0 if kind is StepKind.EXCEPTION else _UNLIKELY
+    for _ in range(_MAX_UNWOUND):
+        if frame.below is None:
+            return
         frame = frame.below
+        yield cost, frame
+        cost += _ILLEGAL
 
 
-def _leave_cost(frame: _Frame, lineno: int) -> int:
-    """What it costs that a return or exception of ``frame`` names ``lineno``."""
+def _cost_within(frame: _Frame, kind: StepKind, lineno: int) -> int:
+    """Return the cost of a line, return or exception step at ``lineno`` as the next event of ``frame``."""
+    if frame.graph is None:
+        return 0
+    allowed = frame.next()
+    is_fresh = frame.last is StepKind.CALL
+    if kind is StepKind.LINE:
+        # The call step of a resumed generator may name its def; then any of its lines may be next.
+        if lineno in allowed.lines or (is_fresh and frame.graph.is_generator and lineno in frame.graph.lines):
+            return 0
+        return _ILLEGAL if lineno in frame.graph.lines else _FOREIGN
+    if kind is StepKind.EXCEPTION:
+        is_allowed = allowed.can_raise
+    else:
+        is_allowed = allowed.can_return or allowed.can_yield or allowed.can_unwind
     if lineno == frame.lineno:
-        return _UNUSUAL if frame.is_fresh else 0
-    if frame.scope is not None and lineno not in frame.scope.lines:
+        return 0 if is_allowed else _UNLIKELY
+    if lineno not in frame.graph.lines:
         return _FOREIGN
-    return 0 if frame.is_fresh else _UNLIKELY  # a call that was stepped over returns from any line
+    return 0 if is_fresh else _ILLEGAL  # a call that was stepped over returns from any line
 
 
 def _extend(
-    before: _Reading | None,
-    step: CwmStep,
-    candidates: tuple[int, ...],
-    cost: int,
-    distance: int,
-    frame: _Frame,
+    before: _Reading | None, step: CwmStep, candidates: tuple[int, ...], cost: int, frame: _Frame
 ) -> _Reading:
     """Bring the locals of ``frame`` up to date and add what names that do not fit cost."""
     unresolved: tuple[str, ...] = ()
@@ -309,12 +274,14 @@ def _extend(
         known = frame.locals
         unresolved = tuple(name for name, text in step.bindings if text == CARRIED and name not in known)
         now = {name: known.get(name, text) if text == CARRIED else text for name, text in step.bindings}
-        is_foreign = frame.scope is not None and not frame.scope.names.issuperset(now)
+        is_foreign = frame.graph is not None and not now.keys() <= set(frame.graph.local_names)
         cost += (_ILLEGAL if is_foreign else 0) + (_ILLEGAL if unresolved else 0)
         cost += 0 if now.keys() >= known.keys() else _UNUSUAL
-        frame = dataclasses.replace(frame, locals=now, is_fresh=step.kind is StepKind.CALL)
+        frame = dataclasses.replace(frame, locals=now)
     located = LocatedStep(
         step, frame.lineno, candidates, frame.depth, tuple(frame.locals.items()), unresolved
     )
-    base = (0, 0) if before is None else (before.cost, before.distance)
-    return _Reading(base[0] + cost, base[1] + distance, located, frame, before)
+    if before is None:
+        return _Reading((cost, 0), located, frame, None)
+    distance = _distance(before.located.lineno, frame.lineno) if len(candidates) > 1 else 0
+    return _Reading((before.rank[0] + cost, before.rank[1] + distance), located, frame, before)

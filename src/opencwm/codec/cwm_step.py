@@ -94,8 +94,7 @@ class DecodedTrace:
 
 
 class MalformationError(ValueError):
-    """Why ids are not a step; its text is the reason. It never leaves the codec: it becomes a
-    MalformedStep."""
+    """Why ids are not a step, in its text; it becomes a MalformedStep and never leaves the codec."""
 
 
 def parse_locals(text: str) -> tuple[Binding, ...]:

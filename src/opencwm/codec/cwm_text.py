@@ -105,8 +105,7 @@ def locals_json(bindings: tuple[Binding, ...] | Mapping[str, str]) -> str:
 
 
 def value_json(value: str | None) -> str:
-    """Return the VALUE part of a return or exception step; None, an unwound activation, is written as
-    ``None``."""
+    """Return the VALUE part of a return or exception step; None (unwound) is written as ``None``."""
     return json.dumps("None" if value is None else value)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import tokenizers
 
 TOKENIZER_FILE: Final = "tokenizer.json"
-_PROBE: Final = "    def f(x):  # caf\u00e9 \U0001f40d\n\tif x  <= 10: return '\\n<|frame_sep|>'\n\n"
+_PROBE: Final = "    def F(x):  # caf\u00e9 e\u0301 \ufb01 \U0001f40d\n\tif x  <= 10: return '\\n<|frame_sep|>' \r\n\n "
 
 
 class Tokenizer(Protocol):
@@ -67,8 +67,12 @@ class HuggingFaceTokenizer:
     def __init__(
         self, tokenizer: tokenizers.Tokenizer, *, required: Collection[str] = TRACE_TOKENS, where: str = ""
     ) -> None:
+        config: dict[str, Any] = json.loads(tokenizer.to_str())
+        ordinary = _merged_pieces(config)
         added = tokenizer.get_added_tokens_decoder()
-        self._special_ids = {token.content: id_ for id_, token in added.items()}
+        self._special_ids = {
+            token.content: id_ for id_, token in added.items() if token.content not in ordinary
+        }
         missing = [name for name in required if name not in self._special_ids]
         if missing:
             hint = "train one with opencwm.codec.bpe, or use that of facebook/cwm"
@@ -76,7 +80,7 @@ class HuggingFaceTokenizer:
                 f"the tokenizer lacks the special tokens {' '.join(missing)}", where=where, hint=hint
             )
         self._special_texts = {id_: name for name, id_ in self._special_ids.items()}
-        self._text = _without_special_tokens(tokenizer, frozenset(self._special_ids))
+        self._text = _without_special_tokens(config, frozenset(self._special_ids))
         self._known_ids = frozenset(self._text.get_vocab().values())
         self.vocab_size = max(self._known_ids | self._special_texts.keys()) + 1
         if self.decode(self.encode(_PROBE)) != _PROBE:
@@ -111,9 +115,11 @@ class HuggingFaceTokenizer:
         """See :meth:`Tokenizer.encode`."""
         try:
             return list(self._text.encode(text, add_special_tokens=False).ids)
-        except UnicodeEncodeError as error:
-            shown = ascii(text[error.start : error.end])
-            raise CodecError(f"the lone surrogate {shown} cannot be written in UTF-8") from None
+        except (TypeError, UnicodeEncodeError):  # the library's answer to lone surrogates
+            surrogate = next((char for char in text if "\ud800" <= char <= "\udfff"), None)
+            if surrogate is None:
+                raise
+            raise CodecError(f"the lone surrogate {surrogate!a} cannot be written in UTF-8") from None
 
     def decode(self, ids: Sequence[int]) -> str:
         """See :meth:`Tokenizer.decode`."""
@@ -132,13 +138,19 @@ class HuggingFaceTokenizer:
             raise CodecError(f"the tokenizer has no special token {name}") from None
 
 
-def _without_special_tokens(tokenizer: tokenizers.Tokenizer, special: frozenset[str]) -> tokenizers.Tokenizer:
-    """Return a copy that treats the text of special tokens as any other text and adds nothing of its own."""
+def _merged_pieces(config: dict[str, Any]) -> frozenset[str]:
+    """Return the pieces that merges make: ordinary text gives their ids, whatever else they are declared to be."""
+    merges = config["model"].get("merges") or []
+    pairs = (merge.split(" ", 1) if isinstance(merge, str) else merge for merge in merges)
+    return frozenset("".join(pair) for pair in pairs)
+
+
+def _without_special_tokens(config: dict[str, Any], special: frozenset[str]) -> tokenizers.Tokenizer:
+    """Return a tokenizer to which the special tokens are text like any other and which adds nothing."""
     from tokenizers import Tokenizer as Backend
 
-    config: dict[str, Any] = json.loads(tokenizer.to_str())
-    config.update(added_tokens=[], post_processor=None, truncation=None, padding=None)
-    vocabulary = config["model"].get("vocab")
-    if isinstance(vocabulary, dict):
-        config["model"]["vocab"] = {piece: id_ for piece, id_ in vocabulary.items() if piece not in special}
-    return Backend.from_str(json.dumps(config))
+    model = dict(config["model"])
+    if isinstance(model.get("vocab"), dict):
+        model["vocab"] = {piece: id_ for piece, id_ in model["vocab"].items() if piece not in special}
+    bare = {"added_tokens": [], "post_processor": None, "truncation": None, "padding": None, "model": model}
+    return Backend.from_str(json.dumps({**config, **bare}))
