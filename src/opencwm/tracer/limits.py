@@ -35,6 +35,8 @@ class TraceLimits:
         least = {"max_steps": 1, "max_bytes": 1, "max_value_chars": 16, "max_elements": 1, "max_nesting": 1}
         for name, low in {**least, "max_stdout_chars": 0}.items():
             if getattr(self, name) < low:
-                raise ConfigError(f"{name} must be at least {low}, not {getattr(self, name)}", where="TraceLimits")
+                raise ConfigError(
+                    f"{name} must be at least {low}, not {getattr(self, name)}", where="TraceLimits"
+                )
         if self.max_nesting > 50:
             raise ConfigError(f"max_nesting must be at most 50, not {self.max_nesting}", where="TraceLimits")

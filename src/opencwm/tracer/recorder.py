@@ -1,42 +1,40 @@
-"""The trace function: turns the interpreter's events into steps.
+"""The record of one run while it is made: its steps, how deep it is, what it may still cost.
 
-One closure per activation holds what was last seen of its locals; it is the frame's own local trace function, so that nothing
-is kept under ``id(frame)``, which the interpreter reuses. An atom is unchanged when it is the same object; a built-in
-container when ``marshal.dumps`` gives the same bytes; anything else, and whatever was cut, is rendered again and its text
-compared. Only atoms are held on to, so that the recorder keeps no object of the program alive.
+The interpreter's recursion limit is raised while a program runs, so that the trace function itself always has room. The
+program gets its ``RecursionError`` from the trace function instead, at a depth of recorded activations that is the same on
+every Python.
 """
 
 from __future__ import annotations
 
-import marshal
 import sys
 from collections.abc import Callable
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, NoReturn
 
-from opencwm.traces.trace import CodeInfo, Status, Step, StepFlags, StepKind
-from opencwm.tracer.bytecode import FOLDED_NAMES, RETURN_OPS, YIELD_OPS, CodeFacts, facts_of, nested_codes
+from opencwm.traces.trace import Binding, CodeInfo, Status, Step, StepFlags, StepKind
+from opencwm.tracer.activation import LocalTrace, activation_trace
+from opencwm.tracer.bytecode import CodeFacts, program_facts
 from opencwm.tracer.limits import TraceLimits
-from opencwm.tracer.rendering import ATOMS, PLAIN_CONTAINERS, Renderer
+from opencwm.tracer.rendering import Renderer
 
-RawStep = tuple[StepKind, int, int, int, tuple[tuple[str, str], ...], tuple[str, ...], str | None, int]
-LocalTrace = Callable[[FrameType, str, Any], Any]
+RawStep = tuple[StepKind, int, int, int, tuple[Binding, ...], tuple[str, ...], str | None, int]
+"""The fields of a :class:`Step`, flags as a plain integer."""
 
-_CALL, _LINE, _RETURN, _EXCEPTION = StepKind.CALL, StepKind.LINE, StepKind.RETURN, StepKind.EXCEPTION
-_YIELD, _RESUME, _UNWIND, _TRUNCATED = (
-    int(flag) for flag in (StepFlags.YIELD, StepFlags.RESUME, StepFlags.UNWIND, StepFlags.TRUNCATED)
-)
-_dumps, _type, _id, _repr, _len, _zip, _range = marshal.dumps, type, id, repr, len, zip, range
-_STEP_BYTES = 16
-_SMALL = 10**15
+MAX_DEPTH = 1000
+"""Recorded activations a program may have at once before it gets RecursionError, unless it sets another limit."""
+ROOM = 600
+"""Python frames kept free for the trace function."""
+STEP_BYTES = 16
+"""What a step counts for besides its texts."""
+
+# Bound here, so that a program that changes ``sys`` does not change its recorder.
+_settrace, _get_limit, _set_limit = sys.settrace, sys.getrecursionlimit, sys.setrecursionlimit
+_id, _len, _min = id, len, min
 
 
 class LimitReached(BaseException):
-    """Unwinds a program that reached a limit, where no ``on_limit`` ends the process. The program could swallow it."""
-
-
-class Unset:
-    """The state of a local that has no value, and of one whose identity tells nothing."""
+    """Unwinds a program that reached a limit where no ``on_limit`` ends the process. The program can swallow it."""
 
 
 class Recorder:
@@ -45,170 +43,120 @@ class Recorder:
     Attributes:
         steps: what was recorded so far.
         codes: the code objects entered so far, in order of first entry.
+        depth: recorded activations alive and running.
+        most_steps: number of steps that ends the run; falls as texts use up the bytes.
         limit: the limit that was reached, or None.
+        out_of_memory: the recorder itself could not get memory.
+        entry: code object whose return at depth 0 ends the recording, or None.
+        finished: nothing is recorded any more.
+        renderer: makes the texts.
+        trace: the function for ``sys.settrace``.
     """
 
-    def __init__(self, module: CodeType, limits: TraceLimits, on_limit: Callable[[], None]) -> None:
+    def __init__(
+        self, module: CodeType, text: str, limits: TraceLimits, on_limit: Callable[[], None]
+    ) -> None:
         self.steps: list[RawStep] = []
         self.codes: list[CodeInfo] = []
+        self.depth = 0
+        self.most_steps = 0
         self.limit: Status | None = None
         self.out_of_memory = False
-        self.trace = self._make(module, limits, on_limit)
+        self.entry: CodeType | None = None
+        self.finished = False
+        self.renderer = Renderer(limits)
+        self._limits = limits
+        self._on_limit = on_limit
+        self._facts = program_facts(module, text)
+        self._indices: dict[int, int] = {}
+        self._bytes_left = limits.max_bytes
+        self._interpreter_limit = 0
+        self._max_depth = MAX_DEPTH
+        self.count_bytes(0)
+        self.trace = self._trace_function()
+
+    def start(self, stack_depth: int) -> None:
+        """Begin tracing; ``stack_depth`` is how many Python frames lie below the program."""
+        self._interpreter_limit = stack_depth + 2 * MAX_DEPTH + ROOM
+        _set_limit(self._interpreter_limit)
+        _settrace(self.trace)
+
+    def count_bytes(self, num_bytes: int) -> None:
+        """Take ``num_bytes`` of texts from what is left."""
+        self._bytes_left -= num_bytes
+        self.most_steps = _min(self._limits.max_steps, self._bytes_left // STEP_BYTES)
+
+    def index_of(self, facts: CodeFacts) -> int:
+        """Return the place of a code object in :attr:`codes`, where it is put at its first entry."""
+        index = self._indices.get(_id(facts.code))
+        if index is None:
+            index = self._indices[_id(facts.code)] = _len(self.codes)
+            self.codes.append(facts.info)
+        return index
+
+    def end_at_limit(self) -> NoReturn:
+        """End the program because the next step would be one too many.
+
+        Raises:
+            LimitReached: there is no hook that ends the process.
+        """
+        self.limit = Status.STEP_LIMIT if _len(self.steps) >= self._limits.max_steps else Status.BYTE_LIMIT
+        self.finished = True
+        _settrace(None)
+        _set_limit(_get_limit() + ROOM)
+        self._on_limit()
+        raise LimitReached(self.limit)
 
     def build_steps(self) -> tuple[Step, ...]:
         """Return the steps as records."""
         flags = [StepFlags(value) for value in range(16)]
         return tuple([Step(*raw[:7], flags[raw[7]]) for raw in self.steps])
 
-    def _make(self, module: CodeType, limits: TraceLimits, on_limit: Callable[[], None]) -> LocalTrace:
-        steps = self.steps
-        add = steps.append
-        renderer = Renderer(limits)
-        render = renderer.render
-        missing, unheld = Unset(), Unset()
-        max_elements = limits.max_elements
-        max_chars = limits.max_value_chars
-        recorder = self
-        depth = 0
-        num_bytes = 0
-        table = {id(code): facts_of(code) for code in nested_codes(module) if code.co_name not in FOLDED_NAMES}
-        indices: dict[int, int] = {}
-
-        def index_of(facts: CodeFacts) -> int:
-            index = indices.get(_id(facts.code))
-            if index is None:
-                index = indices[_id(facts.code)] = _len(recorder.codes)
-                recorder.codes.append(facts.info)
-            return index
-
-        def end(status: Status) -> None:
-            recorder.limit = status
-            sys.settrace(None)
-            on_limit()
-            raise LimitReached(str(status))
-
-        def enter(facts: CodeFacts) -> LocalTrace:
-            index = index_of(facts)
-            names = facts.info.local_names
-            ops = facts.ops
-            num_names = _len(names)
-            positions = _range(num_names)
-            held: list[Any] = [missing] * num_names
-            keys: list[bytes | None] = [None] * num_names
-            ids = [0] * num_names
-            texts: list[str | None] = [None] * num_names
-            my_depth = depth
-            line = 0
-            started = False
-            thrown_at = -1
-
-            def local(frame: FrameType, event: str, arg: Any) -> Any:
-                nonlocal line, started, my_depth, depth, num_bytes, thrown_at
-                get = frame.f_locals.get
-                flags = 0
-                value_text = None
-                kind = _LINE
-                if event == "line":
-                    line = frame.f_lineno or line
-                    thrown_at = -1
-                elif event == "return":
-                    kind = _RETURN
-                    offset = frame.f_lasti
-                    op = ops[offset >> 1]
-                    if op in RETURN_OPS:
-                        value_text = render(arg)
-                    elif op in YIELD_OPS and arg is not None or (op in YIELD_OPS and thrown_at != offset):
-                        flags = _YIELD
-                        value_text = render(arg)
-                    else:
-                        flags = _UNWIND
-                    if value_text is not None:
-                        num_bytes += _len(value_text)
-                        if renderer.cut:
-                            flags |= _TRUNCATED
-                elif event == "exception":
-                    kind = _EXCEPTION
-                    thrown_at = frame.f_lasti
-                    value_text = render(arg[1])
-                    num_bytes += _len(value_text)
-                    if renderer.cut:
-                        flags |= _TRUNCATED
-                elif event == "call":
-                    kind = _CALL
-                    thrown_at = -1
-                    line = frame.f_lineno or line
-                    my_depth = depth
-                    depth += 1
-                    if started:
-                        flags = _RESUME
-                        for i in positions:
-                            held[i] = missing
-                            keys[i] = texts[i] = None
-                    started = True
-                else:
-                    return local
-
-                changed: list[tuple[str, str]] = []
-                deleted: list[str] = []
-                for i, name, last in _zip(positions, names, held):
-                    value = get(name, missing)
-                    if value is last:
-                        continue
-                    value_type = _type(value)
-                    if value_type in ATOMS:
-                        held[i] = value
-                        keys[i] = None
-                        text = render(value)
-                    elif value is missing:
-                        held[i] = missing
-                        keys[i] = texts[i] = None
-                        deleted.append(name)
-                        continue
-                    elif value_type in PLAIN_CONTAINERS:
-                        held[i] = unheld
-                        key = keys[i]
-                        if key is not None and ids[i] == _id(value) and _len(value) <= max_elements:
-                            try:
-                                new_key = _dumps(value, 2)
-                            except ValueError:
-                                new_key = None
-                            if new_key == key:
-                                continue
-                        else:
-                            new_key = None
-                        text = render(value)
-                        ids[i] = _id(value)
-                        keys[i] = None
-                        if renderer.plain:
-                            keys[i] = new_key or _dumps(value, 2)
-                    else:
-                        held[i] = unheld
-                        keys[i] = None
-                        text = render(value)
-                    if text != texts[i]:
-                        texts[i] = text
-                        changed.append((name, text))
-                        num_bytes += _len(name) + _len(text)
-                        if renderer.cut:
-                            flags |= _TRUNCATED
-
-                add((kind, index, line, my_depth, (*changed,), (*deleted,), value_text, flags))
-                num_bytes += _STEP_BYTES
-                if kind is _RETURN:
-                    depth = my_depth
-                if num_bytes > limits.max_bytes:
-                    end(Status.BYTE_LIMIT)
-                if _len(steps) >= limits.max_steps:
-                    end(Status.STEP_LIMIT)
-                return local
-
-            return local
+    def _trace_function(self) -> LocalTrace:
+        table = self._facts
 
         def trace(frame: FrameType, event: str, arg: Any) -> Any:
+            if self.finished:
+                return None
+            if self._is_too_deep():
+                frame.f_trace = _Rearm(trace)  # type: ignore[assignment]
+                raise RecursionError("maximum recursion depth exceeded")
             facts = table.get(_id(frame.f_code))
             if facts is None:
                 return None
-            local = frame.f_trace or enter(facts)
+            local = frame.f_trace
+            if local is None:
+                local = activation_trace(self, facts)
             return local(frame, event, arg)
 
         return trace
+
+    def _is_too_deep(self) -> bool:
+        """Tell whether the activation that begins is one too many, for the program or for the recorder."""
+        if _get_limit() != self._interpreter_limit:  # the program has set one
+            self._max_depth = _get_limit()
+            self._interpreter_limit = 2 * (self._max_depth + ROOM)
+            _set_limit(self._interpreter_limit)
+        if self.depth >= self._max_depth:
+            return True
+        try:
+            _set_limit(self._interpreter_limit - ROOM)  # refused when the stack is deeper than that
+        except RecursionError:
+            return True
+        _set_limit(self._interpreter_limit)
+        return False
+
+
+class _Rearm:
+    """Switches tracing on again when it dies.
+
+    The interpreter switches tracing off when a trace function raises, and only then drops the frame's own trace function.
+    """
+
+    __slots__ = ("_trace",)
+
+    def __init__(self, trace: LocalTrace) -> None:
+        self._trace = trace
+
+    def __del__(self) -> None:
+        _settrace(self._trace)

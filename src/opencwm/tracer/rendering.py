@@ -22,6 +22,7 @@ import collections
 import dataclasses
 import enum
 import itertools
+import marshal
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
@@ -30,17 +31,23 @@ from typing import Any
 from opencwm.tracer.limits import TraceLimits
 
 _repr, _len, _type, _sorted, _id, _str, _map, _set, _sum = repr, len, type, sorted, id, str, map, set, sum
-_isinstance, _issubclass, _iter = isinstance, issubclass, iter
-_islice = itertools.islice
+_issubclass, _iter = issubclass, iter
+_islice, _dumps = itertools.islice, marshal.dumps
 
-SCALARS: frozenset[type] = frozenset({int, float, complex, bool, type(None), type(Ellipsis), type(NotImplemented)})
+SCALARS: frozenset[type] = frozenset(
+    {int, float, complex, bool, type(None), type(Ellipsis), type(NotImplemented)}
+)
 """Immutable types whose repr is short, integers apart."""
+TINY: frozenset[type] = SCALARS - {int}
+"""Immutable types whose repr is always short."""
 ATOMS: frozenset[type] = SCALARS | {str, bytes}
 """Immutable types without references: the same object is the same value for ever."""
 PLAIN_CONTAINERS: frozenset[type] = frozenset({list, tuple, dict, set, frozenset})
 """Types that ``marshal`` writes exactly and without running code."""
+_SLICEABLE: frozenset[type] = frozenset({list, tuple, dict})
 
-_SMALL_INT = 10**18
+SMALL_INT = 10**18
+"""Integers below it in size have a repr shorter than any bound."""
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 _mro_of = type.__dict__["__mro__"].__get__
 _dict_of = type.__dict__["__dict__"].__get__
@@ -105,45 +112,71 @@ class Renderer:
         self.cut = False
         self.plain = True
         kind = _type(value)
-        if kind in PLAIN_CONTAINERS:
-            text = self._quick(value, kind)
-            if text is not None:
-                return text
         self._open.clear()
-        text = self._text(value, self.max_chars)
-        if not text.isascii():
-            text = text.encode("utf-8", "backslashreplace").decode()
-        return text
+        if kind in _SLICEABLE:
+            size = _len(value)  # type: ignore[arg-type]
+            if size <= self.max_elements:
+                return self._flat(value) or self._checked(value)
+            window = self._window(value, kind)
+            text = self._flat(window) or self._checked(window)
+            closer = text[-1]
+            if not text.endswith("..." + closer):
+                text = f"{text[:-1].removesuffix(',')}, ...{closer}"
+            self.cut = True
+            return text
+        if kind not in ATOMS and kind not in PLAIN_CONTAINERS:
+            self.plain = False
+        return self._checked(value)
 
-    def _quick(self, value: Any, kind: type) -> str | None:
-        """Return the repr of a flat container of short atoms, or None when it is not one."""
-        if _len(value) > self.max_elements:
+    def fingerprint(self, value: Any, kind: type) -> bytes | None:
+        """Return bytes that are equal only if the text is, provided it was :attr:`plain`; None when there are none."""
+        if kind not in PLAIN_CONTAINERS:
             return None
+        try:
+            if _len(value) <= self.max_elements:
+                return _dumps(value, 2)
+            return None if kind not in _SLICEABLE else _dumps(self._window(value, kind), 2) + b"+"
+        except ValueError:  # something else inside
+            return None
+
+    def _window(self, value: Any, kind: type) -> Any:
+        """Return the first elements of a list, tuple or dict."""
         if kind is dict:
-            if not (self._is_cheap(value) and self._is_cheap(value.values())):
+            return dict(_islice(_dict_items(value), self.max_elements))
+        return value[: self.max_elements]
+
+    def _checked(self, value: object) -> str:
+        """Render step by step; the text can be encoded, whatever names the program made up."""
+        try:
+            text = self._text(value, self.max_chars)
+        except RuntimeError:  # another thread of the program changes the container
+            self.cut = True
+            self.plain = False
+            text = f"<{_name_of(_type(value))} object>..."
+        return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+    def _flat(self, value: Any) -> str | None:
+        """Return the repr of a list, tuple or dict of atoms, cut if it must be, or None when it is something else."""
+        parts = (value, value.values()) if _type(value) is dict else (value,)
+        num_chars = 0
+        for part in parts:
+            kinds = _set(_map(_type, part))
+            if not kinds <= _CHEAP:
                 return None
-        elif kind in (set, frozenset):
-            return None
-        elif not self._is_cheap(value):
+            if _str in kinds:
+                num_chars += _sum([_len(item) for item in part if _type(item) is _str])
+        if num_chars > self.max_chars:
             return None
         try:
             text = _repr(value)
-        except ValueError:  # an integer over the digit limit
+        except ValueError:  # an integer over the interpreter's limit of digits
             return None
         return text if _len(text) <= self.max_chars else None
-
-    def _is_cheap(self, elements: Iterable[object]) -> bool:
-        kinds = _set(_map(_type, elements))
-        if kinds <= SCALARS:
-            return True
-        if kinds <= _CHEAP:
-            return _sum([_len(item) for item in elements if _type(item) is _str]) <= self.max_chars  # type: ignore[arg-type]
-        return False
 
     def _text(self, value: Any, budget: int) -> str:
         kind = _type(value)
         if kind is int:
-            if -_SMALL_INT < value < _SMALL_INT:
+            if -SMALL_INT < value < SMALL_INT:
                 return _repr(value)
             return self._integer(value, budget)
         if kind is _str:
@@ -160,7 +193,9 @@ class Renderer:
             return self._nested(value, kind, budget, method)
         return self._other(value, kind, budget)
 
-    def _nested(self, value: Any, kind: type, budget: int, method: Callable[[Renderer, Any, type, int], str]) -> str:
+    def _nested(
+        self, value: Any, kind: type, budget: int, method: Callable[[Renderer, Any, type, int], str]
+    ) -> str:
         """Call ``method``, guarded against recursion and excessive nesting."""
         opener, closer = _BRACKETS.get(kind) or (f"{_name_of(kind)}(", ")")
         if _id(value) in self._open:
@@ -218,7 +253,9 @@ class Renderer:
             parts.append(self._mark())
         return opener + ", ".join(parts) + closer
 
-    def _pairs(self, items: Iterable[tuple[Any, Any]], size: int, opener: str, closer: str, budget: int) -> str:
+    def _pairs(
+        self, items: Iterable[tuple[Any, Any]], size: int, opener: str, closer: str, budget: int
+    ) -> str:
         """Render ``key: value`` pairs between brackets."""
         parts = []
         left = budget - _len(opener) - _len(closer)
@@ -305,7 +342,9 @@ class Renderer:
 
     def _defaultdict(self, value: Any, kind: type, budget: int) -> str:
         factory = self._text(_default_factory(value), budget)
-        return self._pairs(_dict_items(value), dict.__len__(value), f"{_name_of(kind)}({factory}, {{", "})", budget)
+        return self._pairs(
+            _dict_items(value), dict.__len__(value), f"{_name_of(kind)}({factory}, {{", "})", budget
+        )
 
     def _ordereddict(self, value: Any, kind: type, budget: int) -> str:
         size = dict.__len__(value)
@@ -412,7 +451,12 @@ class Renderer:
 
 _Method = Callable[[Renderer, Any, type, int], str]
 _CHEAP = SCALARS | {str}
-_BRACKETS: dict[type, tuple[str, str]] = {list: ("[", "]"), tuple: ("(", ")"), dict: ("{", "}"), set: ("{", "}")}
+_BRACKETS: dict[type, tuple[str, str]] = {
+    list: ("[", "]"),
+    tuple: ("(", ")"),
+    dict: ("{", "}"),
+    set: ("{", "}"),
+}
 _BUILTIN: dict[type, _Method] = {
     list: Renderer._list,
     tuple: Renderer._tuple,
@@ -527,7 +571,7 @@ def _attributes(value: object, kind: type) -> Iterator[tuple[str, Any]]:
         descriptor = attributes.get("__dict__")
         if _type(descriptor) is types.GetSetDescriptorType and instance_dict is None and base is not type:
             found = descriptor.__get__(value)
-            instance_dict = found if _isinstance(found, dict) else None
+            instance_dict = found if _issubclass(_type(found), dict) else None
         if "__slots__" in attributes:
             for name, slot in list(attributes.items()):
                 if _type(slot) is types.MemberDescriptorType:
@@ -561,5 +605,6 @@ _SORTABLE: tuple[set[type], ...] = ({str}, {bytes})
 
 def _is_comparable(item: Any) -> bool:
     return all(
-        _type(part) in (int, bool, str, bytes) or (_type(part) is tuple and _is_comparable(part)) for part in item
+        _type(part) in (int, bool, str, bytes) or (_type(part) is tuple and _is_comparable(part))
+        for part in item
     )

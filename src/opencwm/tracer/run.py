@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from opencwm.traces.program import Program
 from opencwm.traces.trace import Status, Trace
+from opencwm.tracer.bytecode import ASYNC_GENERATOR, COROUTINE, GENERATOR
 from opencwm.tracer.limits import TraceLimits
 from opencwm.tracer.recorder import LimitReached, Recorder
 from opencwm.tracer.rendering import Renderer
@@ -64,7 +65,9 @@ def record(
 
 
 class _Run:
-    def __init__(self, program: Program, limits: TraceLimits, on_limit: Callable[[Trace], NoReturn] | None) -> None:
+    def __init__(
+        self, program: Program, limits: TraceLimits, on_limit: Callable[[Trace], NoReturn] | None
+    ) -> None:
         self.program = program
         self.limits = limits
         self.on_limit = on_limit
@@ -80,7 +83,7 @@ class _Run:
                 code = compile(self.program.text, self.program.filename, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             return self.trace(Status.REFUSED, f"does not compile: {self.describe(error)}")
-        recorder = self.recorder = Recorder(code, self.limits, self.at_limit)
+        recorder = self.recorder = Recorder(code, self.program.text, self.limits, self.at_limit)
         module = types.ModuleType(MODULE_NAME)
         module.__file__ = self.program.filename
         with self.surroundings(module):
@@ -98,10 +101,12 @@ class _Run:
 
     def call(self, entry: Callable[[], object], recorder: Recorder) -> tuple[Status, str]:
         """Call the entry, traced."""
-        previous = sys.gettrace()
+        previous, recursion_limit = sys.gettrace(), sys.getrecursionlimit()
+        if isinstance(entry, types.FunctionType) and not entry.__code__.co_flags & COROUTINE:
+            recorder.entry = entry.__code__
         status, detail = Status.RETURNED, ""
         try:
-            sys.settrace(recorder.trace)
+            recorder.start(_stack_depth())
             result = entry()
             if _is_coroutine_of(result, entry):
                 import asyncio
@@ -118,6 +123,9 @@ class _Run:
         finally:
             removed = sys.gettrace() is not recorder.trace
             sys.settrace(previous)
+            sys.setrecursionlimit(recursion_limit)
+        if recorder.out_of_memory:
+            return Status.MEMORY, detail or "no memory left to record"
         if recorder.limit is not None:
             return recorder.limit, self.limit_detail(recorder.limit)
         if removed and status is not Status.MEMORY:
@@ -158,7 +166,11 @@ class _Run:
         saved = sys.stdin, sys.stdout, sys.stderr, sys.argv
         shadowed = sys.modules.get(MODULE_NAME)
         sys.modules[MODULE_NAME] = module
-        sys.stdin, sys.stdout, sys.stderr = io.StringIO(""), self.stdout, io.StringIO()
+        sys.stdin, sys.stdout, sys.stderr = (
+            io.TextIOWrapper(io.BytesIO()),
+            self.stdout,
+            io.TextIOWrapper(_Output(0)),
+        )
         sys.argv = [self.program.filename]
         try:
             with warnings.catch_warnings():
@@ -184,6 +196,11 @@ def _find_entry(module: types.ModuleType, name: str) -> tuple[Any, str]:
         return None, f"{name!r} is not a function"
     if isinstance(found, types.FunctionType):
         code = found.__code__
+        if code.co_flags & (GENERATOR | ASYNC_GENERATOR):
+            return (
+                None,
+                f"{name!r} is a generator function: give a call that consumes it, such as list({name}())",
+            )
         missing = code.co_argcount - len(found.__defaults__ or ())
         keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
         if missing > 0 or any(keyword not in (found.__kwdefaults__ or {}) for keyword in keywords):
@@ -193,3 +210,12 @@ def _find_entry(module: types.ModuleType, name: str) -> tuple[Any, str]:
 
 def _is_coroutine_of(result: object, entry: object) -> bool:
     return isinstance(result, types.CoroutineType) and getattr(entry, "__code__", None) is result.cr_code
+
+
+def _stack_depth() -> int:
+    frame = sys._getframe()
+    depth = 0
+    while frame.f_back is not None:
+        frame = frame.f_back
+        depth += 1
+    return depth
