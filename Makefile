@@ -14,7 +14,7 @@ PACKAGE := pyproject.toml $(shell find src -type f -not -name '*.pyc' -not -path
 # An editable install, which tests make, also serves the demo; a plain one is renewed when the package changes.
 INSTALLED := $(if $(wildcard $(TEST)),$(TEST),$(BASE))
 
-.PHONY: demo test lint types layers unit clean
+.PHONY: demo test lint types layers unit docs clean
 
 demo: $(INSTALLED)
 	$(BIN)/opencwm debug examples/strawberry.py --call "f('strawberry', 'r')" --compare
@@ -33,6 +33,10 @@ layers: $(TEST)
 
 unit: $(TEST)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# What is written from the code: docs/cli.md and the tree in README.md.
+docs: $(INSTALLED)
+	$(BIN)/python dev/generate_docs.py
 
 # Debian's python3 may lack ensurepip (package python3-venv); its pip can then fill the environment from outside.
 $(BIN)/python:

@@ -16,6 +16,7 @@ from opencwm.core.errors import OpenCWMError
 from opencwm.frontends.cli import EXIT_ERROR, EXIT_INTERRUPTED
 from opencwm.frontends.cli.doctor import doctor
 from opencwm.frontends.cli.trace import trace
+from opencwm.frontends.cli.train import export, train
 
 PROGRAM: Final = "opencwm"
 
@@ -40,7 +41,7 @@ def build() -> Any:
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
     root = _group(context_settings=settings)
     root.callback()(_root)
-    for command in (trace, doctor):
+    for command in (trace, train, export, doctor):
         root.command()(command)
     return typer.main.get_command(root)
 

@@ -51,8 +51,13 @@ def _escaped(character: str) -> str:
 
 
 @contextlib.contextmanager
-def progress(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
+def progress(description: str, total: int | None, *, counts: bool = True) -> Iterator[Callable[[int], None]]:
     """Show a progress bar on stderr while the block runs, when stderr is a terminal.
+
+    Args:
+        description: what is being done.
+        total: how many there are; None when that is not known.
+        counts: show ``done/total``, not only the bar.
 
     Yields:
         a function that takes how many of ``total`` are done by now.
@@ -62,7 +67,7 @@ def progress(description: str, total: int | None) -> Iterator[Callable[[int], No
     columns: list[Any] = [
         bars.TextColumn("{task.description}"),
         bars.BarColumn(),
-        bars.MofNCompleteColumn(),
+        bars.MofNCompleteColumn() if counts else bars.TaskProgressColumn(),
         bars.TimeElapsedColumn(),
         bars.TextColumn("left"),
         bars.TimeRemainingColumn(),

@@ -29,14 +29,14 @@ def trace(
     file: ProgramFile,
     call: Call = None,
     entry: Entry = None,
-    format: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.TABLE,  # noqa: A002
+    format: Annotated[Format, typer.Option("--format", metavar="table|cwm|jsonl|parquet", help="What to write.")] = Format.TABLE,  # noqa: A002
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="PATH", help="Where to; stdout when absent, unless parquet.")
     ] = None,
     timeout: Timeout = 10.0,
-    max_steps: Annotated[int, typer.Option(help="End the run after this many steps.", min=1)] = 100_000,
-    max_value_chars: Annotated[int, typer.Option(help="Cut rendered values after this many characters.", min=16)] = 2_000,
-    rows: Annotated[int, typer.Option(help="Most rows of the table; 0 for all.", min=0)] = 1_000,
+    max_steps: Annotated[int, typer.Option(metavar="N", help="End the run after this many steps.", min=1)] = 100_000,
+    max_value_chars: Annotated[int, typer.Option(metavar="N", help="Cut rendered values after this many characters.", min=16)] = 2_000,
+    rows: Annotated[int, typer.Option(metavar="N", help="Most rows of the table; 0 for all.", min=0)] = 1_000,
 ) -> None:
     """Run a call in the sandbox and record every step: line, locals, values returned and raised."""
     from opencwm.core.errors import ConfigError

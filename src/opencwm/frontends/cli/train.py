@@ -1,0 +1,97 @@
+"""``opencwm train`` and ``opencwm export``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from opencwm.frontends.cli.options import Json
+
+Recipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file, for example of recipes/.", show_default=False)]
+Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="The folder of a training run.", show_default=False)]
+OutputFolder = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write.", show_default=False)]
+
+
+def train(
+    recipe: Recipe,
+    output: OutputFolder,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting: --set batch.rows=2.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a model by a recipe.
+
+    Goes on where it stopped when DIR holds a checkpoint; Ctrl-C or SIGTERM ends it with one. In DIR: config.json, metrics.jsonl,
+    loss.png, checkpoint.pt, and model/ with the latest weights.
+    """
+    from opencwm.core.config import load_config
+    from opencwm.frontends.cli.output import notice, print_json, progress
+    from opencwm.train.config import TrainConfig
+    from opencwm.train.curriculum import CLASS_NAMES
+
+    config = load_config(TrainConfig, recipe, settings or [])
+    _require_torch()
+    from opencwm.train.loop import train as run
+
+    with progress(f"training {output.name}", 1_000, counts=False) as show:
+
+        def report(fraction: float, record: Mapping[str, Any]) -> None:
+            show(int(1_000 * fraction))
+            notice(_line(record))
+
+        result = run(config, output, class_names=CLASS_NAMES, progress=report)
+    if as_json:
+        print_json(dataclasses.asdict(result))
+    else:
+        print(f"{result.status} after {result.step} steps, loss {result.loss:.4f}: {output}")
+        for name, value in result.evaluation.items():
+            print(f"  {name:<24} {value:.4f}")
+    if result.status == "interrupted":
+        notice("the same command goes on from here")
+        raise typer.Exit(130)
+
+
+def _require_torch() -> None:
+    """Say how to get torch before anything is imported that needs it.
+
+    Raises:
+        ConfigError: torch is not installed.
+    """
+    import importlib.util
+
+    from opencwm.core.errors import ConfigError
+
+    if importlib.util.find_spec("torch") is None:
+        raise ConfigError("training needs torch, which is not installed", hint="pip install 'opencwm[train]'")
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    shown = ("loss", "accuracy", "exact/argument", "exact/line", "exact/value", "lr", "tokens_per_s")
+    parts = [f"{name} {record[name]:.4g}" for name in shown if name in record]
+    return f"step {record['step']} {record['kind']}: {', '.join(parts)}"
+
+
+def export(
+    checkpoint: Checkpoint,
+    output: OutputFolder,
+    scores: Annotated[
+        list[Path] | None,
+        typer.Option("--scores", metavar="JSON", help="A report of `opencwm eval ... --json` for the model card; repeatable."),
+    ] = None,
+    with_safetensors: Annotated[bool, typer.Option("--safetensors", help="Also copy the fp32 weights.")] = False,
+) -> None:
+    """Make a model folder that runs without torch.
+
+    From a training run: an int8 ONNX graph, the vocabulary, and a model card that says what it was trained on.
+    """
+    from opencwm.frontends.cli.output import notice
+    from opencwm.frontends.exporting import export_run
+
+    folder = export_run(checkpoint, output, reports=scores or [], with_safetensors=with_safetensors)
+    size_bytes = sum(path.stat().st_size for path in folder.path.iterdir())
+    notice(f"{size_bytes / 2**20:.1f} MiB written to {folder.path}")

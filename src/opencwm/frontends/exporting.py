@@ -1,0 +1,143 @@
+"""From a training run to a model folder with its card.
+
+The card only says what is on record: the resolved recipe, the metrics of the run, and reports of evaluations that were made of
+this very model. Without a report it says that nothing was measured.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from opencwm.codec.native import NativeCodec
+from opencwm.codec.vocabulary import Vocabulary
+from opencwm.core.errors import ConfigError
+from opencwm.model.folder import ModelFolder, ModelMeta, export_folder
+
+VOCABULARY_NAME: Final = "native_vocabulary.json"
+
+
+def export_run(
+    run: Path, out: Path, *, reports: Sequence[Path] = (), with_safetensors: bool = False
+) -> ModelFolder:
+    """Export the latest weights of the training run in ``run`` to the folder ``out``.
+
+    Args:
+        run: what ``opencwm train`` wrote.
+        out: the model folder to write.
+        reports: JSON files of ``opencwm eval ... --json``, of this model.
+        with_safetensors: also copy the fp32 weights.
+
+    Raises:
+        ConfigError: ``run`` is no training run, its model has another vocabulary, or a report is none.
+        EngineError: the weights are missing or do not fit their config.
+    """
+    if not run.is_dir() or not (run / "model").is_dir():
+        raise ConfigError("is no training run: it has no folder model/", where=str(run), hint="name the -o DIR of opencwm train")
+    resolved = _read_json(run / "config.json")
+    scores = dict(_score(path) for path in reports)
+    training = describe_training(resolved, _read_metrics(run / "metrics.jsonl"))
+    recipe_size = resolved.get("recipe", {}).get("model", {}).get("vocab_size")
+    if recipe_size != len(Vocabulary.default()):
+        raise ConfigError(
+            f"the run's model has {recipe_size} token ids, the vocabulary of this version {len(Vocabulary.default())}",
+            where=str(run),
+            hint="export it with the version that trained it",
+        )
+    meta = ModelMeta(codec=NativeCodec.name, codec_files=(VOCABULARY_NAME,), scores=scores, training=training)
+    source = Path(str(files("opencwm.codec"))) / VOCABULARY_NAME
+    return export_folder(
+        run / "model", out, meta=meta, card=model_card(meta), codec_sources=[source], with_safetensors=with_safetensors
+    )
+
+
+def describe_training(resolved: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the card says of the training: the recipe, and how far the run went."""
+    steps = [record for record in metrics if record["kind"] == "train"]
+    evaluations = [record for record in metrics if record["kind"] == "eval"]
+    last = steps[-1] if steps else {}
+    return {
+        "opencwm_version": resolved.get("opencwm_version", ""),
+        "num_steps": last.get("step", 0),
+        "num_tokens": last.get("tokens", 0),
+        "seconds": last.get("elapsed_s", 0.0),
+        "final_loss": last.get("loss"),
+        "held_out": {k: v for k, v in evaluations[-1].items() if k != "kind"} if evaluations else {},
+        "recipe": resolved.get("recipe", {}),
+    }
+
+
+def model_card(meta: ModelMeta) -> str:
+    """Return the card in Markdown with the front matter that model hubs read."""
+    training = meta.training
+    recipe = training.get("recipe", {})
+    lines = ["---", "license: apache-2.0", "library_name: opencwm", "tags: [code, world-model, execution-prediction]", "---", ""]
+    lines += ["# An OpenCWM model", "", "Predicts what a Python program does, line by line, without running it."]
+    lines += [f"It reads and writes the `{meta.codec}` trace format of OpenCWM.", "", "## Training", ""]
+    hours = float(training.get("seconds") or 0.0) / 3600
+    lines += [
+        f"- data: `{recipe.get('data', {}).get('source') or 'given by hand'}` {json.dumps(recipe.get('data', {}).get('options', {}))}",
+        f"- {training.get('num_steps', 0):,} steps, {training.get('num_tokens', 0):,} tokens, {hours:.2f} hours",
+        f"- device `{recipe.get('device', '?')}`, type `{recipe.get('dtype', '?')}`, OpenCWM {training.get('opencwm_version', '?')}",
+        "",
+        "The whole recipe is in `opencwm.json`.",
+        "",
+        "## Scores",
+        "",
+    ]
+    lines += _score_lines(meta) or ["Nothing was measured."]
+    lines += ["", "## Limits", ""]
+    lines += [
+        "- It was trained on short programs. Long runs, large numbers, and library calls it has not seen are guessed at.",
+        "- Its confidence says how sure it is, not that it is right. Run the program where that matters.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _score_lines(meta: ModelMeta) -> list[str]:
+    lines: list[str] = []
+    held_out: Mapping[str, float] = meta.training.get("held_out", {})
+    if held_out:
+        lines += ["Held-out documents during training, given the true text before each token:", ""]
+        lines += ["| measure | value |", "|---|---|"]
+        lines += [f"| {name} | {value:.4f} |" for name, value in held_out.items() if name != "step"]
+    for name, report in meta.scores.items():
+        lines += ["", f"`{report.get('command') or name}` on {report.get('data') or 'the given data'}:", ""]
+        lines += ["```json", json.dumps(_without(report, ("settings", "published")), indent=1), "```"]
+    return lines
+
+
+def _without(report: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    return {key: value for key, value in report.items() if key not in keys}
+
+
+def _score(path: Path) -> tuple[str, dict[str, Any]]:
+    report = _read_json(path)
+    if not isinstance(report.get("kind"), str):
+        raise ConfigError("is no evaluation report", where=str(path), hint="write one with opencwm eval ... --json > FILE")
+    return report["kind"], report
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
+    except ValueError as error:
+        raise ConfigError(f"is not valid JSON: {error}", where=str(path)) from None
+    if not isinstance(data, dict):
+        raise ConfigError("holds no JSON object", where=str(path))
+    return data
+
+
+def _read_metrics(path: Path) -> list[dict[str, Any]]:
+    from opencwm.train.metrics import read_metrics
+
+    try:
+        return read_metrics(path)
+    except ValueError as error:
+        raise ConfigError(f"is not valid JSON lines: {error}", where=str(path)) from None
