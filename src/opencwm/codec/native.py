@@ -18,24 +18,21 @@ Only what changed is written. The text after a line label is not sampled but app
 as practice in copying. Because a document may start from any state, long runs need no long context, and setting a variable
 is starting from a changed state. Names and values are text (:mod:`opencwm.codec.lexer`): single characters and digits.
 
-Decoding needs the program's code objects, which it takes as a function from a definition line to candidates, and never
-raises on model output: what cannot be a step is a :class:`MalformedStep` that keeps its ids.
+Decoding needs the program's control-flow graphs, to know which function a line belongs to, and never raises on model output:
+what cannot be a step is a :class:`MalformedStep` that keeps its ids.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, Vocabulary, is_line, is_text, line_label, line_token
 from opencwm.core.errors import CodecError
+from opencwm.source.cfg import CodeGraph, ControlFlow
 from opencwm.traces import Activation, Binding, CodeInfo, Status, Step, StepFlags, StepKind, Trace, apply_step
-
-CodesAt = Callable[[int], Sequence[CodeInfo]]
-"""Maps the line a call reports (``co_firstlineno``) to the code objects that start there."""
-
 
 class TokenClass(enum.IntEnum):
     """What a token is for; scores and losses are reported by class."""
@@ -230,9 +227,9 @@ class NativeCodec:
         writer.put((Control.END,), TokenClass.CONTROL)
         return EncodedDocument(writer.ids, writer.classes, [len(writer.ids)], num_prompt, 0)
 
-    def decode(self, document: Sequence[int], view: SourceView, codes_at: CodesAt) -> Decoded:
+    def decode(self, document: Sequence[int], view: SourceView, control_flow: ControlFlow) -> Decoded:
         """Read the steps of a document that starts at the entry. Stops at END, or after a malformed step."""
-        decoder = StepDecoder(self.vocabulary, view, codes_at)
+        decoder = StepDecoder(self.vocabulary, view, control_flow)
         start = next((i + 1 for i, token in enumerate(document) if token == Control.START), len(document))
         decoded: list[Step | MalformedStep] = []
         position = start
@@ -244,6 +241,16 @@ class NativeCodec:
             if isinstance(step, MalformedStep):
                 break
         return Decoded(tuple(decoded), tuple(decoder.codes), position < len(document) and document[position] == Control.END)
+
+
+def called(control_flow: ControlFlow, lineno: int, names: Collection[str], *, resumes: bool) -> CodeGraph | None:
+    """Return the function that a CALL at ``lineno`` enters, or None; among several on one line the first that has all ``names``."""
+    if resumes:
+        candidates = [graph for graph in control_flow if graph.is_generator and lineno in graph.lines]
+    else:
+        candidates = list(control_flow.at(lineno))
+    fitting = (graph for graph in candidates if set(names) <= set(graph.local_names))
+    return next(fitting, candidates[0] if candidates else None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -285,14 +292,13 @@ class StepDecoder:
     """
 
     def __init__(
-        self, vocabulary: Vocabulary, view: SourceView, codes_at: CodesAt, stack: Sequence[Activation] = (), codes: Sequence[CodeInfo] = ()
+        self, vocabulary: Vocabulary, view: SourceView, control_flow: ControlFlow, stack: Sequence[Activation] = (), codes: Sequence[CodeInfo] = ()
     ) -> None:
         self._vocabulary = vocabulary
         self._view = view
-        self._codes_at = codes_at
+        self._control_flow = control_flow
         self.codes = list(codes)
         self.stack = [Activation(a.code, a.lineno, dict(a.locals)) for a in stack]
-        self._is_open = True  # whether the top of the stack is still live; a RETURN closes it
 
     def push(self, ids: Sequence[int]) -> Step | MalformedStep:
         """Decode one step and apply it to the stack; a malformed one leaves the stack as it was."""
@@ -319,11 +325,10 @@ class StepDecoder:
         changed, deleted = reader.bindings()
         reader.expect(Control.BODY)
         reader.finish()
-        candidates = self._codes_at(lineno)
-        if not candidates:
-            raise _BadStep(f"no function starts at line {lineno}")
-        names = {name for name, _ in changed}
-        code = next((c for c in candidates if names <= set(c.local_names)), candidates[0])
+        graph = called(self._control_flow, lineno, [name for name, _ in changed], resumes=bool(flags & StepFlags.RESUME))
+        if graph is None:
+            raise _BadStep(f"no function starts or is suspended at line {lineno}")
+        code = CodeInfo(graph.qualname, graph.firstlineno, graph.local_names)
         if code not in self.codes:
             self.codes.append(code)
         return Step(StepKind.CALL, self.codes.index(code), lineno, len(self.stack), changed, deleted, None, flags)

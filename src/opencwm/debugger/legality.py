@@ -51,7 +51,9 @@ class Legality:
         self._labels = {line: line_token(label) for line, label in view.label_of.items()}
         graphs = [graph for graph in control_flow if graph.firstlineno in self._labels]
         self.call_lines = frozenset(self._labels[graph.firstlineno] for graph in graphs)
-        self.resume_lines = frozenset(self._labels[graph.firstlineno] for graph in graphs if graph.is_generator)
+        self.resume_lines = frozenset(
+            self._labels[line] for graph in graphs for line in graph.can_yield if line in self._labels
+        )
 
     def graph_of(self, code: CodeInfo) -> CodeGraph | None:
         """Return the graph of a code object, or None for one that is not in the program."""

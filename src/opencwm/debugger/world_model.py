@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from opencwm.codec.native import MalformedStep, NativeCodec, StepDecoder
+from opencwm.codec.native import MalformedStep, NativeCodec, StepDecoder, called
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import BYTE_BASE, Control, is_line, is_text, line_label
 from opencwm.debugger.legality import Legal, Legality
@@ -81,7 +81,7 @@ class StepPredictor:
         self.supplied = supplied
         self.sampler = Sampler(engine, sampling)
         self._legality = Legality(view, control_flow)
-        self._decoder = StepDecoder(codec.vocabulary, view, self.codes_at)
+        self._decoder = StepDecoder(codec.vocabulary, view, control_flow)
         self._last: Step | None = None
         self._steps: list[Step] = []
         self._ahead: tuple[int, float] | None = None  # an id already decided, and its probability
@@ -89,10 +89,6 @@ class StepPredictor:
         self._text_mask = np.zeros(self._vocab_size, dtype=np.bool_)
         self._text_mask[BYTE_BASE : len(codec.vocabulary)] = True
         self._ids: list[int] = []
-
-    def codes_at(self, lineno: int) -> list[CodeInfo]:
-        """Return the code objects that start at a line, as a decoder wants them."""
-        return [CodeInfo(g.qualname, g.firstlineno, g.local_names) for g in self.control_flow.at(lineno)]
 
     @property
     def codes(self) -> Sequence[CodeInfo]:
@@ -110,7 +106,7 @@ class StepPredictor:
         The prompt goes back as many steps as fit into ``max_tokens`` (default: three quarters of the engine's context).
         """
         budget = max_tokens if max_tokens is not None else self.sampler.engine.max_tokens * 3 // 4
-        context, decoder = contextualise(self.codec, self.view, self.codes_at, steps, codes, max_tokens=budget)
+        context, decoder = contextualise(self.codec, self.view, self.control_flow, steps, codes, max_tokens=budget)
         self._decoder = decoder
         self._steps = list(steps)
         self._last = steps[-1] if steps else None
@@ -218,16 +214,17 @@ class StepPredictor:
             return math.exp(logarithm + math.log(max(mass, 1e-300)))
         raise _Malformed(f"a value of more than {MAX_VALUE_TOKENS} tokens")
 
-    def _spell(self, names: Sequence[str], ends: Collection[int]) -> tuple[str, float]:
-        """Choose one of ``names`` and the id after it out of ``ends``, which becomes the id ahead."""
+    def _spell(self, names: Sequence[str], ends: Callable[[str], Collection[int]]) -> tuple[str, float]:
+        """Choose one of ``names`` and the id after it out of its ``ends``, which becomes the id ahead."""
         options = {name: self.codec.vocabulary.encode_text(name) for name in names}
         probability, position = 1.0, 0
         while True:
             finished = next((name for name, ids in options.items() if len(ids) == position), None)
             following = {ids[position] for ids in options.values() if len(ids) > position}
-            token, chance = self._decide(following | set(ends) if finished is not None else following)
+            leaving = set(ends(finished)) if finished is not None else set()
+            token, chance = self._decide(following | leaving)
             probability *= chance
-            if finished is not None and token in ends:
+            if finished is not None and token in leaving:
                 self._ids.pop()
                 self._ahead = (token, 1.0)
                 return finished, probability
@@ -254,18 +251,17 @@ class StepPredictor:
     def _effects(self, legal: Legal, token: int, probability: float) -> tuple[int, float]:
         settable, deletable = legal.settable, legal.deletable
         while token == Control.SET:
-            name, chance = self._spell(settable, (int(Control.IS),))
+            name, chance = self._spell(settable, _before_value)
             self._decide((int(Control.IS),))
             settable = settable[settable.index(name) + 1 :]
             deletable = tuple(other for other in deletable if other != name)
             self._parts[name] = probability * chance * self._text(legal.after_names(settable, deletable))
             token, probability = self._decide(())
         while token == Control.DELETE:
-            name, chance = self._spell(deletable, legal.after_names((), deletable))
-            deletable = deletable[deletable.index(name) + 1 :]
+            left = deletable
+            name, _ = self._spell(left, lambda name, left=left: legal.after_names((), left[left.index(name) + 1 :]))
+            deletable = left[left.index(name) + 1 :]
             token, probability = self._decide(())
-            if token == Control.DELETE and not deletable:
-                raise _Malformed("every name is gone already")
         return token, probability
 
     def _call(self, token: int, probability: float) -> None:
@@ -280,9 +276,9 @@ class StepPredictor:
         self._control = probability * chance
         self._echo(line)
         lineno = self.view.line_at(line_label(line))
-        graph = next(iter(self.control_flow.at(lineno or 0)), None)
+        graph = called(self.control_flow, lineno or 0, (), resumes=token == Control.RESUME)
         if graph is None:
-            raise _Malformed(f"no function starts at line {lineno}")
+            raise _Malformed(f"no function starts or is suspended at line {lineno}")
         optional = [name for name in graph.local_names if name not in graph.params]
         if token == Control.RESUME:
             self._optional_bindings(list(graph.local_names))
@@ -304,7 +300,7 @@ class StepPredictor:
             token, probability = self._decide(self._bindings_end(names))
             if token == Control.BODY:
                 return
-            name, chance = self._spell(names, (int(Control.IS),))
+            name, chance = self._spell(names, _before_value)
             self._decide((int(Control.IS),))
             names = names[names.index(name) + 1 :]
             self._parts[name] = probability * chance * self._text(self._bindings_end(names))
@@ -378,10 +374,14 @@ class StepPredictor:
         raise _Malformed(f"a value of more than {MAX_VALUE_TOKENS} tokens")
 
 
+def _before_value(name: str) -> tuple[int, ...]:  # noqa: ARG001 - whatever the name
+    return (int(Control.IS),)
+
+
 def contextualise(
     codec: NativeCodec,
     view: SourceView,
-    codes_at: Callable[[int], Sequence[CodeInfo]],
+    control_flow: ControlFlow,
     steps: Sequence[Step],
     codes: Sequence[CodeInfo],
     *,
@@ -400,7 +400,7 @@ def contextualise(
         apply_step(live, step, tuple(codes))
     if steps and steps[-1].kind is StepKind.RETURN:
         live.pop()
-    decoder = StepDecoder(codec.vocabulary, view, codes_at, live, codes)
+    decoder = StepDecoder(codec.vocabulary, view, control_flow, live, codes)
     prompt = codec.encode_prompt(view)
     if len(prompt) + sum(map(len, costs)) <= max_tokens or not any(s.kind is StepKind.LINE for s in steps):
         return [*prompt, *(token for ids in costs for token in ids)], decoder

@@ -66,8 +66,8 @@ class Step:
     Attributes:
         kind: what happened.
         code: index into :attr:`Trace.codes` of the activation this step belongs to.
-        lineno: 1-based line in ``Program.text``; for LINE the line about to run, for CALL the ``def`` line, otherwise the
-            line that was running.
+        lineno: 1-based line in ``Program.text``; for LINE the line about to run, for CALL the ``def`` line (the first
+            decorator's when decorated; the suspended line when flagged RESUME), otherwise the line that was running.
         depth: number of recorded activations below this one; 0 is the entry.
         changed: locals that are new or differ since the previous step of this activation, in ``local_names`` order (all
             of them at a CALL). For LINE: the state *before* the line runs.

@@ -1,0 +1,226 @@
+"""The native codec on real traces of generated and written programs, on hostile ids, and on a golden document."""
+
+import copy
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opencwm.codec.native import MalformedStep, NativeCodec, StepDecoder, TokenClass, step_end
+from opencwm.codec.view import SourceView, code_without_comments, fit_view
+from opencwm.codec.vocabulary import NUM_LINES, Control, line_token
+from opencwm.core.errors import CodecError
+from opencwm.corpus.generator import generate_traced, sample_config
+from opencwm.source.cfg import ControlFlow
+from opencwm.source.reach import visible_lines
+from opencwm.traces import Activation, Program, StepKind, Trace, replay
+from opencwm.tracer import record
+
+CODEC = NativeCodec()
+GOLDEN = Path(__file__).parent / "golden" / "native_strawberry.txt"
+
+WRITTEN = {
+    "exceptions and finally": """
+def safe(a, b):
+    try:
+        return a // b
+    except ZeroDivisionError as error:
+        print(error)
+        raise ValueError('no') from error
+    finally:
+        done = True
+
+def f(items):
+    out = []
+    for a, b in items:
+        try:
+            out.append(safe(a, b))
+        except ValueError:
+            out.append(None)
+    return out
+""",
+    "generators": """
+def numbers(n):
+    for i in range(n):
+        got = yield i
+        if got:
+            n = got
+
+def f(items):
+    gen = numbers(2)
+    first = next(gen)
+    second = gen.send(5)
+    rest = list(numbers(2))
+    return first, second, rest, len(items)
+""",
+    "classes and recursion": """
+class Node:
+    def __init__(self, value, children=()):
+        self.value = value
+        self.children = list(children)
+
+    def total(self):
+        return self.value + sum(child.total() for child in self.children)
+
+def f(items):
+    tree = Node(1, [Node(2), Node(3, [Node(4)])])
+    return tree.total(), [x for x, _ in items if x], (lambda q: q * 2)(3)
+""",
+    "deleted and cut values": """
+def f(items):
+    long = 'x' * 5000
+    many = list(range(1000))
+    del long
+    text = 'é\\u2603\\n\\t"'
+    return text, len(many), {1: {2}, 'a': None}
+""",
+}
+
+
+def whole_view(program: Program, first_label: int = 1) -> SourceView:
+    return SourceView(program, visible_lines(program.text, program.entry).lines, first_label)
+
+
+def traced(seed: int) -> Trace:
+    rng = random.Random(seed)
+    trace = generate_traced(rng, sample_config(rng))
+    assert trace is not None
+    return trace
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 5))
+def test_generated_traces_round_trip_under_any_labels(seed: int, shift: int) -> None:
+    trace = traced(seed)
+    view = whole_view(trace.program, 1 + shift)
+    document = CODEC.encode(trace, view)
+    decoded = CODEC.decode(document.ids, view, ControlFlow(trace.program.text))
+    assert decoded.steps == trace.steps
+    assert decoded.codes == trace.codes
+    assert decoded.is_complete
+    assert len(document.classes) == len(document.ids)
+    assert document.step_ends[-1] == len(document.ids) - 1
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_written_programs_round_trip(name: str) -> None:
+    program = Program.from_call(WRITTEN[name], "f([(4, 2), (1, 0)])")
+    trace = record(program)
+    view = whole_view(program)
+    decoded = CODEC.decode(CODEC.encode(trace, view).ids, view, ControlFlow(program.text))
+    assert decoded.steps == trace.steps
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.randoms(use_true_random=False))
+def test_a_document_from_a_state_gives_the_steps_that_follow_it(seed: int, rng: random.Random) -> None:
+    trace = traced(seed)
+    view = whole_view(trace.program)
+    starts = [i + 1 for i, step in enumerate(trace.steps[:-1]) if step.kind is StepKind.LINE]
+    first = rng.choice(starts)
+    document = CODEC.encode(trace, view, first_step=first)
+    states = list(replay_copies(trace))
+    decoder = StepDecoder(CODEC.vocabulary, view, ControlFlow(trace.program.text), states[first - 1], trace.codes)
+    position, steps = document.num_prompt, []
+    while document.ids[position] != Control.END:
+        end = step_end(document.ids, position)
+        steps.append(decoder.push(document.ids[position:end]))
+        position = end
+    assert tuple(steps) == trace.steps[first:]
+
+
+def replay_copies(trace: Trace) -> list[list[Activation]]:
+    return [copy.deepcopy(stack) for _, stack in replay(trace)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, len(CODEC.vocabulary) - 1), max_size=30), st.integers(0, 20))
+def test_any_ids_decode_to_steps_or_one_malformed_step(ids: list[int], keep: int) -> None:
+    program = Program.from_call("def f(a):\n    b = a + 1\n    return b\n", "f(1)")
+    view = whole_view(program)
+    trace = record(program)
+    document = CODEC.encode(trace, view)
+    hostile = document.ids[: document.num_prompt + keep] + ids
+    decoded = CODEC.decode(hostile, view, ControlFlow(program.text))
+    bad = [step for step in decoded.steps if isinstance(step, MalformedStep)]
+    assert len(bad) <= 1
+    assert all(step.reason and step.ids for step in bad)
+    assert not bad or decoded.steps[-1] is bad[0]
+
+
+@pytest.mark.parametrize(
+    ("ids", "reason"),
+    [
+        ([Control.RETURN], "nothing is running"),
+        ([Control.CALL, line_token(1)], "the text after the label"),
+        ([Control.CALL, line_token(100)], "no line that is shown"),
+        ([Control.CALL, Control.SET], "no line that is shown"),
+        ([Control.CALL], "breaks off"),
+    ],
+)
+def test_a_malformed_step_says_why_and_leaves_the_stack(ids: list[int], reason: str) -> None:
+    program = Program.from_call("def f():\n    return 1\n", "f()")
+    decoder = StepDecoder(CODEC.vocabulary, whole_view(program), ControlFlow(program.text))
+    step = decoder.push(ids)
+    assert isinstance(step, MalformedStep)
+    assert reason in step.reason
+    assert decoder.stack == []
+
+
+def test_documents_are_cut_at_a_step() -> None:
+    trace = traced(7)
+    view = whole_view(trace.program)
+    whole = CODEC.encode(trace, view)
+    limit = (whole.step_ends[2] + whole.step_ends[3]) // 2
+    part = CODEC.encode(trace, view, max_tokens=limit)
+    assert part.ids == whole.ids[: whole.step_ends[2]]
+    assert len(part.step_ends) == 3
+
+
+def test_a_line_that_is_not_shown_is_an_error() -> None:
+    program = Program.from_call("def f():\n    return 1\n", "f()")
+    with pytest.raises(CodecError, match="line 1 is not shown"):
+        CODEC.encode(record(program), SourceView(program, (2, 3, 4)))
+    with pytest.raises(CodecError, match="128 labels"):
+        SourceView(program, (1, 2), NUM_LINES)
+
+
+def test_only_what_a_run_can_reach_is_shown_without_comments() -> None:
+    source = "# top\nimport os\n\ndef unused():\n    return 0\n\ndef f(a):\n    '''Doc.'''\n    return '# no', a  # yes\n"
+    program = Program.from_call(source, "f(1)")
+    view = whole_view(program)
+    assert [view.text_of(line) for line in view.lines] == ["def f(a):", "return '# no', a", "def main():", "return f(1)"]
+    assert code_without_comments("x = 1 # a\n(  # open") == ["x = 1 # a", "(  # open"]
+
+
+def test_a_view_that_does_not_fit_says_what_is_missing() -> None:
+    source = "def f():\n" + "".join(f"    x{n} = {n}\n" for n in range(40)) + "    return x1\n"
+    program = Program.from_call(source, "f()")
+    lines = visible_lines(program.text, program.entry).lines
+    view = fit_view(program, lines, CODEC.vocabulary, max_tokens=100)
+    assert 0 < len(view.lines) < len(lines)
+    assert "did not fit" in view.left_out[0]
+    with pytest.raises(CodecError, match="no line to show"):
+        fit_view(program, lines, CODEC.vocabulary, max_tokens=1)
+
+
+def test_the_outcome_task_ends_with_the_value() -> None:
+    program = Program.from_call("def f(a):\n    return a * 2\n", "f('ab')")
+    document = CODEC.encode_outcome(record(program), whole_view(program))
+    tail = document.ids[document.num_prompt :]
+    assert tail[0] == Control.RETURN
+    assert tail[-1] == Control.END
+    assert CODEC.vocabulary.decode_text(tail[1:-1]) == "'abab'"
+    assert document.classes[document.num_prompt + 1] is TokenClass.VALUE
+
+
+def test_golden_document() -> None:
+    program = Program.from_call(
+        "def count(text, letter):\n    n = 0\n    for c in text:\n        if c == letter:\n            n += 1\n    return n\n",
+        "count('straw', 'r')",
+    )
+    document = CODEC.encode(record(program), whole_view(program))
+    shown = "".join(CODEC.vocabulary.token_name(token) for token in document.ids)
+    assert shown.replace("<|line_", "\n<|line_") + "\n" == GOLDEN.read_text()

@@ -1,0 +1,229 @@
+"""Predicted executions over a scripted engine: an oracle that always says what really happens, and liars."""
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opencwm.codec.native import NativeCodec
+from opencwm.codec.vocabulary import Control, line_token
+from opencwm.core.errors import ConfigError, EngineError
+from opencwm.corpus.generator import generate_traced, sample_config
+from opencwm.debugger.execution import Origin
+from opencwm.debugger.predicted import PredictedExecution, source_view, supplied_arguments
+from opencwm.debugger.world_model import contextualise
+from opencwm.model.engine import Logits
+from opencwm.model.testing import ScriptedEngine
+from opencwm.source.cfg import ControlFlow
+from opencwm.traces import Program, StepKind, Trace
+from opencwm.tracer import record
+
+CODEC = NativeCodec()
+VOCABULARY_SIZE = len(CODEC.vocabulary)
+COUNT = """\
+def count(text, letter):
+    n = 0
+    for c in text:
+        if c == letter:
+            n += 1
+    return n
+"""
+
+
+def oracle(trace: Trace, *, max_tokens: int = 16_000, probability: float = 0.99) -> ScriptedEngine:
+    """An engine that continues every document of ``trace``, from the start or from any state, as it really went on."""
+    view = source_view(trace.program, CODEC, max_tokens=max_tokens)
+    firsts = [0, *(i + 1 for i, step in enumerate(trace.steps) if step.kind is StepKind.LINE)]
+    documents = [CODEC.encode(trace, view, first_step=first).ids for first in firsts]
+    return ScriptedEngine.saying(VOCABULARY_SIZE, documents, max_tokens=max_tokens, probability=probability)
+
+
+def random_engine(seed: int, max_tokens: int = 2000) -> ScriptedEngine:
+    """An engine that believes nonsense, firmly, the same nonsense after the same ids."""
+
+    def logits(ids: Sequence[int]) -> Logits:
+        return np.random.default_rng([seed, *ids[-8:]]).normal(size=VOCABULARY_SIZE).astype(np.float32) * 5
+
+    return ScriptedEngine(VOCABULARY_SIZE, logits, max_tokens=max_tokens)
+
+
+def generated(seed: int) -> Trace:
+    rng = random.Random(seed)
+    trace = generate_traced(rng, sample_config(rng))
+    assert trace is not None
+    return trace
+
+
+def steps_of(execution: PredictedExecution, limit: int = 400) -> list[object]:
+    steps = []
+    while len(steps) < limit and (view := execution.get(len(steps))) is not None:
+        steps.append(view.step)
+    return steps
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.booleans())
+def test_with_an_oracle_the_prediction_is_the_recorded_run(seed: int, constrained: bool) -> None:
+    trace = generated(seed)
+    execution = PredictedExecution(trace.program, CODEC, oracle(trace), constrained=constrained)
+    assert steps_of(execution) == list(trace.steps)
+    assert execution.ended()
+    assert execution.get(len(trace.steps)) is None
+    assert all(0 < p.control_probability <= 1 for p in execution.predictions)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 10**6))
+def test_a_run_longer_than_the_context_goes_on_from_a_state(seed: int) -> None:
+    trace = generated(seed)
+    view = source_view(trace.program, CODEC, max_tokens=16_000)
+    longest = max(len(CODEC.encode(trace, view, first_step=0).ids) - 1, 1)
+    room = max(len(CODEC.encode_prompt(view)) * 2, longest * 2 // 3) + 200
+    engine = oracle(trace)
+    small = ScriptedEngine(VOCABULARY_SIZE, engine._logits, max_tokens=room)
+    execution = PredictedExecution(trace.program, CODEC, small, view=view)
+    assert steps_of(execution) == list(trace.steps)
+    assert len(small.ids) <= room
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 100))
+def test_whatever_the_model_believes_steps_are_legal(seed: int, noise: int) -> None:
+    trace = generated(seed)
+    execution = PredictedExecution(trace.program, CODEC, random_engine(noise))
+    flow = execution.control_flow
+    shown = set(execution.view.lines)
+    for index in range(25):
+        view = execution.get(index)
+        if view is None or view.malformed:
+            break
+        code = execution.codes[view.step.code]
+        graph = flow.get(code.qualname, code.firstlineno)
+        assert graph is not None
+        assert view.step.lineno in shown
+        assert {name for name, _ in view.step.changed} <= set(graph.local_names)
+        if view.step.kind is StepKind.LINE:
+            assert view.step.lineno in graph.lines
+        assert execution.stack_at(index)
+
+
+def test_unconstrained_nonsense_is_one_malformed_step_and_the_end() -> None:
+    trace = record(Program.from_call(COUNT, "count('abc', 'b')"))
+    execution = PredictedExecution(trace.program, CODEC, random_engine(3), constrained=False)
+    first = execution.get(0)
+    assert first is not None
+    assert first.malformed
+    assert execution.get(1) is None
+    assert "malformed" in execution.status
+    with pytest.raises(IndexError):
+        execution.stack_at(0)
+
+
+def test_values_say_where_they_come_from() -> None:
+    trace = record(Program.from_call(COUNT, "count('abc', 'b')"))
+    execution = PredictedExecution(trace.program, CODEC, oracle(trace))
+    call = execution.get(2)
+    assert call is not None
+    assert {name: value.origin for name, value in call.changes.items()} == {
+        "text": Origin.SUPPLIED,
+        "letter": Origin.SUPPLIED,
+    }
+    line = execution.get(4)
+    assert line is not None
+    assert line.changes["n"].origin is Origin.PREDICTED
+    assert line.changes["n"].probability == pytest.approx(0.99, abs=0.05)
+    assert execution.get(5) is not None
+    (_, frame) = execution.stack_at(5)
+    assert frame.locals["n"].origin is Origin.CARRIED
+    steps_of(execution)
+    assert execution.status == "the program returned 1"
+
+
+def test_looking_at_a_step_predicts_no_further_than_that_step() -> None:
+    trace = record(Program.from_call(COUNT, "count('abc', 'b')"))
+    engine = oracle(trace)
+    execution = PredictedExecution(trace.program, CODEC, engine)
+    execution.get(3)
+    assert len(execution.predictions) == 4
+    before = len(engine.calls)
+    execution.get(1)
+    assert len(engine.calls) == before
+
+
+def test_a_fork_keeps_the_past_changes_the_state_and_leaves_the_original_alone() -> None:
+    program = Program.from_call(COUNT, "count('abc', 'b')")
+    trace = record(program)
+    execution = PredictedExecution(program, CODEC, oracle(trace))
+    original = steps_of(execution)
+    at = next(i for i, step in enumerate(trace.steps) if step.kind is StepKind.LINE and step.lineno == 6)
+    fork = execution.fork(at, {"n": "41"})
+    frame = fork.stack_at(at)[-1]
+    assert frame.locals["n"].text == "41"
+    assert frame.locals["n"].origin is Origin.SUPPLIED
+    assert [fork.get(i) for i in range(at)] == [execution.get(i) for i in range(at)]
+    assert steps_of(execution) == original
+    following = fork.get(at + 1)
+    assert following is not None
+    assert following.malformed is None
+
+
+@pytest.mark.parametrize(("index", "name", "message"), [(0, "n", "no local"), (99, "n", "no step 99"), (-1, "n", "return")])
+def test_a_fork_that_makes_no_sense_is_refused(index: int, name: str, message: str) -> None:
+    trace = record(Program.from_call(COUNT, "count('abc', 'b')"))
+    execution = PredictedExecution(trace.program, CODEC, oracle(trace))
+    steps_of(execution)
+    with pytest.raises(ConfigError, match=message):
+        execution.fork(len(trace.steps) - 1 if index < 0 else index, {name: "1"})
+
+
+def test_missing_imports_and_undefined_names_do_not_matter() -> None:
+    source = "import no_such_module\n\nVALUE = undefined\n\ndef f(a):\n    b = no_such_module.g(a) + VALUE\n    return b\n"
+    execution = PredictedExecution(Program.from_call(source, "f(1)"), CODEC, random_engine(1))
+    kinds = []
+    for index in range(4):
+        view = execution.get(index)
+        kinds.append(view.step.kind if view else None)
+    assert kinds[:3] == [StepKind.CALL, StepKind.LINE, kinds[2]]
+
+
+def test_a_context_too_small_for_one_step_is_an_engine_error() -> None:
+    program = Program.from_call(COUNT, f"count({'x' * 60!r}, 'b')")
+    view = source_view(program, CODEC, max_tokens=16_000)
+    engine = ScriptedEngine(VOCABULARY_SIZE, oracle(record(program))._logits, max_tokens=len(CODEC.encode_prompt(view)) + 20)
+    execution = PredictedExecution(program, CODEC, engine, view=view)
+    with pytest.raises(EngineError, match="do not fit the model's context"):
+        steps_of(execution)
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        ("f(1, 'a')", {"a": "1", "b": "'a'"}),
+        ("f(b=[1, -2], a=(None,))", {"a": "(None,)", "b": "[1, -2]"}),
+        ("f(1 + 1, 'a')", {"b": "'a'"}),
+        ("f(1, {3, 1})", {"a": "1"}),
+        ("f(*[1, 2])", {}),
+        ("g(1)", None),
+        ("f.x(1)", None),
+        ("1 + f(1, 2)", None),
+    ],
+)
+def test_literal_arguments_are_supplied_not_predicted(call: str, expected: dict[str, str] | None) -> None:
+    assert supplied_arguments(Program.from_call("def f(a, b=2):\n    return a\n", call)) == expected
+
+
+def test_a_context_holds_everything_or_starts_from_the_earliest_state_that_fits() -> None:
+    program = Program.from_call(COUNT, "count('abcabc', 'b')")
+    trace = record(program)
+    view = source_view(program, CODEC, max_tokens=16_000)
+    flow = ControlFlow(program.text)
+    whole, _ = contextualise(CODEC, view, flow, trace.steps[:12], trace.codes, max_tokens=4000)
+    assert whole[: len(CODEC.encode_prompt(view))] == CODEC.encode_prompt(view)
+    part, decoder = contextualise(CODEC, view, flow, trace.steps[:12], trace.codes, max_tokens=len(whole) - 1)
+    assert Control.STATE in part
+    assert len(part) < len(whole)
+    assert decoder.stack[-1].lineno == trace.steps[11].lineno
+    assert line_token(view.label_of[trace.steps[11].lineno]) in part
