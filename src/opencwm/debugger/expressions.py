@@ -103,49 +103,47 @@ def _short(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-_FUNCTIONS: dict[str, Any] = {
-    function.__name__: function
-    for function in [
-        *(
-            abs,
-            all,
-            any,
-            ascii,
-            bin,
-            bool,
-            bytes,
-            chr,
-            complex,
-            dict,
-            divmod,
-            enumerate,
-            float,
-            frozenset,
-            hex,
-            int,
-        ),
-        *(
-            isinstance,
-            len,
-            list,
-            max,
-            min,
-            oct,
-            ord,
-            range,
-            repr,
-            reversed,
-            round,
-            set,
-            sorted,
-            str,
-            sum,
-            tuple,
-            type,
-        ),
-        zip,
-    ]
-}
+_ALLOWED: list[Any] = [
+    *(
+        abs,
+        all,
+        any,
+        ascii,
+        bin,
+        bool,
+        bytes,
+        chr,
+        complex,
+        dict,
+        divmod,
+        enumerate,
+        float,
+        frozenset,
+        hex,
+        int,
+    ),
+    *(
+        isinstance,
+        len,
+        list,
+        max,
+        min,
+        oct,
+        ord,
+        range,
+        repr,
+        reversed,
+        round,
+        set,
+        sorted,
+        str,
+        sum,
+        tuple,
+        type,
+    ),
+    zip,
+]
+_FUNCTIONS: dict[str, Any] = {function.__name__: function for function in _ALLOWED}
 
 _METHODS: dict[type, frozenset[str]] = {
     str: frozenset(
@@ -196,7 +194,7 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.NotIn: lambda item, container: item not in container,
 }
 
-_SIZED = str | bytes | list | tuple | dict | set | frozenset | range
+_SIZED = (str, bytes, list, tuple, dict, set, frozenset, range)
 _Names = Mapping[str, Any]
 
 

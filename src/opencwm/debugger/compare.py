@@ -1,0 +1,215 @@
+"""Lay a predicted execution beside a real one, step by step, and find where they part.
+
+The one idea: as long as both went the same way, step ``i`` of one is step ``i`` of the other, and what they say is compared.
+After they part, steps are paired by what they are (function, kind, line, depth), so that a detour is seen as one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterator
+
+from opencwm.debugger.execution import Execution, FrameView, Origin, StepView, Value
+from opencwm.traces import StepFlags
+
+_MEANING = StepFlags.YIELD | StepFlags.RESUME | StepFlags.UNWIND
+_Key = tuple[str, str, int, int]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """One step of either execution, or the same step of both.
+
+    Attributes:
+        predicted_index: step of the predicted execution; None when it has no such step.
+        real_index: step of the real execution; None when it has no such step.
+        predicted: the predicted step.
+        real: the real step.
+        line_agrees: same function, line and depth.
+        kind_agrees: same kind.
+        locals_agree: the activations hold the same variables with the same values.
+        value_agrees: same returned, yielded or raised value, or none in both.
+        locals: the predicted locals; those that are right are VERIFIED, with their probability kept.
+        differences: name -> (predicted, real) text, None where it is unbound, of the locals that are not right.
+    """
+
+    predicted_index: int | None
+    real_index: int | None
+    predicted: StepView | None
+    real: StepView | None
+    line_agrees: bool = False
+    kind_agrees: bool = False
+    locals_agree: bool = False
+    value_agrees: bool = False
+    locals: dict[str, Value] = dataclasses.field(default_factory=dict)
+    differences: dict[str, tuple[str | None, str | None]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether everything agrees."""
+        return self.line_agrees and self.kind_agrees and self.locals_agree and self.value_agrees
+
+    @property
+    def value(self) -> Value | None:
+        """The predicted returned, yielded or raised value; VERIFIED when it is right."""
+        value = None if self.predicted is None else self.predicted.value
+        if value is not None and self.value_agrees:
+            return Value(value.text, Origin.VERIFIED, value.probability)
+        return value
+
+    def describe(self) -> str:
+        """Say in words what differs; empty when nothing does."""
+        if self.predicted is None:
+            return "the prediction has no such step"
+        if self.predicted.malformed is not None:
+            return f"the model's step was malformed: {self.predicted.malformed}"
+        if self.real is None:
+            return "the real run has no such step"
+        said, was = self.predicted.step, self.real.step
+        parts = []
+        if not (self.line_agrees and self.kind_agrees):
+            parts.append(
+                f"predicted {said.kind} at line {said.lineno}, really {was.kind} at line {was.lineno}"
+            )
+        parts += [
+            f"{name}: predicted {one or 'unbound'}, really {other or 'unbound'}"
+            for name, (one, other) in self.differences.items()
+        ]
+        if not self.value_agrees and self.kind_agrees:
+            parts.append(f"value: predicted {said.value}, really {was.value}")
+        return "; ".join(parts)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two executions side by side.
+
+    Attributes:
+        rows: in order.
+        first_divergence: index into ``rows`` of the first that does not agree; None when all do.
+    """
+
+    rows: tuple[Row, ...]
+    first_divergence: int | None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the prediction is right to the last step."""
+        return self.first_divergence is None
+
+
+def compare(predicted: Execution, real: Execution, *, max_steps: int = 10_000) -> Comparison:
+    """Align two executions of one program.
+
+    Args:
+        predicted: read to its end, so it predicts.
+        real: what really happens.
+        max_steps: most steps read of either; at least 1.
+
+    Raises:
+        EngineError: the engine behind the predicted execution broke.
+    """
+    rows = []
+    parted: int | None = None
+    for index in range(max_steps):
+        said, was = predicted.get(index), real.get(index)
+        if said is None and was is None:
+            break
+        row = _row(predicted, index, said, real, index, was)
+        if not (row.line_agrees and row.kind_agrees):
+            parted = index
+            break
+        rows.append(row)
+    if parted is not None:
+        rows += _realigned(predicted, real, parted, max_steps)
+    first = next((index for index, row in enumerate(rows) if not row.agrees), None)
+    return Comparison(tuple(rows), first)
+
+
+def _realigned(predicted: Execution, real: Execution, start: int, max_steps: int) -> Iterator[Row]:
+    """Pair the steps from ``start`` on by what they are; the first pair differs, that is why we are here."""
+    said = list(_steps(predicted, start, max_steps))
+    was = list(_steps(real, start, max_steps))
+    matcher = difflib.SequenceMatcher(
+        None,
+        [_key(predicted, view) for view in said],
+        [_key(real, view) for view in was],
+        autojunk=False,
+    )
+    for operation, a, a_end, b, b_end in matcher.get_opcodes():
+        if operation in ("equal", "replace"):
+            paired = min(a_end - a, b_end - b)
+            for offset in range(paired):
+                left, right = start + a + offset, start + b + offset
+                yield _row(predicted, left, said[a + offset], real, right, was[b + offset])
+            a, b = a + paired, b + paired
+        for offset in range(a, a_end):
+            yield Row(start + offset, None, said[offset], None)
+        for offset in range(b, b_end):
+            yield Row(None, start + offset, None, was[offset])
+
+
+def _steps(execution: Execution, start: int, max_steps: int) -> Iterator[StepView]:
+    for index in range(start, max_steps):
+        view = execution.get(index)
+        if view is None:
+            return
+        yield view
+
+
+def _key(execution: Execution, view: StepView) -> _Key:
+    step = view.step
+    if view.malformed is not None:
+        return "", "malformed", 0, 0
+    return _function(execution, view), str(step.kind), step.lineno, step.depth
+
+
+def _function(execution: Execution, view: StepView) -> str:
+    codes = execution.codes
+    return codes[view.step.code].qualname if 0 <= view.step.code < len(codes) else "?"
+
+
+def _row(
+    predicted: Execution,
+    predicted_index: int,
+    said: StepView | None,
+    real: Execution,
+    real_index: int,
+    was: StepView | None,
+) -> Row:
+    if said is None or was is None or said.malformed is not None:
+        return Row(
+            predicted_index if said is not None else None, real_index if was is not None else None, said, was
+        )
+    one, other = said.step, was.step
+    left, right = _top(predicted, predicted_index), _top(real, real_index)
+    same_function = _function(predicted, said) == _function(real, was)
+    differences = {
+        name: (_text(left, name), _text(right, name))
+        for name in {**left.locals, **right.locals}
+        if _text(left, name) != _text(right, name)
+    }
+    return Row(
+        predicted_index,
+        real_index,
+        said,
+        was,
+        line_agrees=same_function and (one.lineno, one.depth) == (other.lineno, other.depth),
+        kind_agrees=one.kind is other.kind and one.flags & _MEANING == other.flags & _MEANING,
+        locals_agree=not differences,
+        value_agrees=one.value == other.value,
+        locals={
+            name: value if name in differences else Value(value.text, Origin.VERIFIED, value.probability)
+            for name, value in left.locals.items()
+        },
+        differences=differences,
+    )
+
+
+def _top(execution: Execution, index: int) -> FrameView:
+    return execution.stack_at(index)[-1]
+
+
+def _text(frame: FrameView, name: str) -> str | None:
+    return frame.locals[name].text if name in frame.locals else None
