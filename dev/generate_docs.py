@@ -102,7 +102,7 @@ def _folder(folder: Path, indent: str) -> Iterator[str]:
 
 
 def _first_line(path: Path) -> str:
-    """The one line that says what a file is: of its docstring, its heading or its first comment."""
+    """Return the one line that says what a file is: of its docstring, its heading or its first comment."""
     if not path.exists():
         return ""
     text = path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Cannot be imported here: it needs a module and a data file that are not there. It can still be stepped in prediction."""
+"""Cannot be imported: it needs a module that is not there. It can still be stepped in prediction."""
 
 import warehouse_client
 

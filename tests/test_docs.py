@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import generate_docs
 import pytest
 
+import generate_docs
+
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "dev" / "LOG.md"]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "dev" / "LOG.md",
+]
 
 
 @pytest.mark.parametrize("path", generate_docs.generated(), ids=lambda path: path.name)
@@ -19,7 +25,17 @@ def test_generated_documents_are_up_to_date(path: Path) -> None:
 
 def test_every_command_is_in_the_reference() -> None:
     text = generate_docs.cli_reference()
-    for name in ("trace", "doctor", "debug", "train", "export", "corpus build", "corpus info", "eval steps", "eval cruxeval"):
+    for name in (
+        "trace",
+        "doctor",
+        "debug",
+        "train",
+        "export",
+        "corpus build",
+        "corpus info",
+        "eval steps",
+        "eval cruxeval",
+    ):
         assert f"# opencwm {name}\n" in text
 
 
@@ -41,4 +57,10 @@ def test_the_native_format_table_matches_the_vocabulary() -> None:
 
     text = (ROOT / "docs" / "native_format.md").read_text(encoding="utf-8")
     starts = [int(number) for number in re.findall(r"^\| (\d+)-", text, flags=re.MULTILINE)]
-    assert starts == [0, vocabulary.LINE_BASE, vocabulary.INDENT_BASE, vocabulary.BYTE_BASE, vocabulary.PIECE_BASE]
+    assert starts == [
+        0,
+        vocabulary.LINE_BASE,
+        vocabulary.INDENT_BASE,
+        vocabulary.BYTE_BASE,
+        vocabulary.PIECE_BASE,
+    ]

@@ -75,7 +75,14 @@ def test_an_unknown_format(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["nonsense"], ["trace"], ["trace", "a.py", "--nonsense"], ["--nonsense"], ["trace", "a.py", "--timeout", "soon"]]
+    "arguments",
+    [
+        ["nonsense"],
+        ["trace"],
+        ["trace", "a.py", "--nonsense"],
+        ["--nonsense"],
+        ["trace", "a.py", "--timeout", "soon"],
+    ],
 )
 def test_a_command_line_that_makes_no_sense(cli: Cli, arguments: list[str]) -> None:
     assert "--help`)" in cli(*arguments).refused()
@@ -84,14 +91,20 @@ def test_a_command_line_that_makes_no_sense(cli: Cli, arguments: list[str]) -> N
 def test_an_output_that_cannot_be_written(cli: Cli, tmp_path: Path) -> None:
     blocker = tmp_path / "file"
     blocker.write_text("")
-    line = cli("trace", STRAWBERRY, "--call", "f('a', 'b')", "--format", "jsonl", "-o", blocker / "t.jsonl").refused()
+    line = cli(
+        "trace", str(STRAWBERRY), "--call", "f('a', 'b')", "--format", "jsonl", "-o", blocker / "t.jsonl"
+    ).refused()
     assert str(blocker) in line
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_traceback_shows_where(tmp_path: Path) -> None:
     finished = subprocess.run(
-        [*COMMAND, "--traceback", "trace", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+        [*COMMAND, "--traceback", "trace", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert "Traceback (most recent call last)" in finished.stderr
     assert "is a directory" in finished.stderr
@@ -110,13 +123,11 @@ def test_version(cli: Cli) -> None:
 
 
 def test_a_reader_that_stops_early_is_no_error() -> None:
-    script = f"{sys.executable} -c 'import sys; from opencwm.frontends.cli import main; sys.exit(main())'"
-    finished = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {script} trace {STRAWBERRY} --call \"f('ab' * 500, 'r')\" --rows 0 | head -n 3"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert finished.stderr == ""
-    assert len(finished.stdout.splitlines()) == 3
+    arguments = [*COMMAND, "trace", str(STRAWBERRY), "--call", "f('ab' * 500, 'r')", "--rows", "0"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=60) in (0, 1)

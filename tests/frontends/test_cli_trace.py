@@ -46,7 +46,9 @@ def test_control_characters_do_not_reach_the_terminal(cli: Cli, program: Callabl
     assert "\\x1b[31m" in outcome.out
 
 
-def test_long_traces_are_cut_in_the_table_and_the_rest_is_announced(cli: Cli, program: Callable[[str], Path]) -> None:
+def test_long_traces_are_cut_in_the_table_and_the_rest_is_announced(
+    cli: Cli, program: Callable[[str], Path]
+) -> None:
     path = program("def f():\n    for i in range(600):\n        pass\n    return i\n")
     outcome = cli("trace", path, "--call", "f()", "--rows", "10")
     assert "more steps (--rows 0 shows all)" in outcome.out
@@ -75,7 +77,9 @@ def test_cwm_is_the_published_text(cli: Cli, tmp_path: Path) -> None:
     cli("trace", STRAWBERRY, "--call", "f('bar', 'r')", "--format", "cwm", "-o", tmp_path / "t.cwm")
     (trace,) = read_jsonl(tmp_path / "t.jsonl")
     assert (tmp_path / "t.cwm").read_text() == trace_text(trace)
-    assert cli("trace", STRAWBERRY, "--call", "f('bar', 'r')", "--format", "cwm").out.startswith("<|begin_of_text|>")
+    assert cli("trace", STRAWBERRY, "--call", "f('bar', 'r')", "--format", "cwm").out.startswith(
+        "<|begin_of_text|>"
+    )
 
 
 def test_parquet_needs_a_file(cli: Cli) -> None:
@@ -104,7 +108,11 @@ def test_the_step_limit_keeps_what_was_recorded(cli: Cli, program: Callable[[str
 
 
 def test_a_file_of_ten_thousand_lines_is_recorded(cli: Cli, program: Callable[[str], Path]) -> None:
-    text = "def f(x):\n    return x + 1\n" + "\n".join(f"def g{i}(x):\n    return f(x) * {i}" for i in range(5_000)) + "\n"
+    text = (
+        "def f(x):\n    return x + 1\n"
+        + "\n".join(f"def g{i}(x):\n    return f(x) * {i}" for i in range(5_000))
+        + "\n"
+    )
     outcome = cli("trace", program(text), "--call", "g4999(1)")
     assert outcome.status == 0
     assert "the program returned 9998" in outcome.out

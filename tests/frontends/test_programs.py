@@ -8,7 +8,20 @@ import pytest
 from opencwm.core.errors import ConfigError
 from opencwm.frontends.programs import load_program, read_source
 
-SOURCE = "import math as m\nLIMIT = 3\n\ndef f(a, b=2):\n    return a\n\ndef main():\n    return f(1)\n\nclass C:\n    def go(self):\n        return 1\n"
+SOURCE = """\
+import math as m
+LIMIT = 3
+
+def f(a, b=2):
+    return a
+
+def main():
+    return f(1)
+
+class C:
+    def go(self):
+        return 1
+"""
 
 
 @pytest.fixture
@@ -26,7 +39,16 @@ def error_of(path: Path, **start: str) -> ConfigError:
 
 @pytest.mark.parametrize(
     "call",
-    ["f(1)", "f(a=1)", "C().go()", "m.sqrt(4)", "len([f(1)])", "max([1], key=lambda x: f(x))", "[f(i) for i in (1, 2)]", " f(1) "],
+    [
+        "f(1)",
+        "f(a=1)",
+        "C().go()",
+        "m.sqrt(4)",
+        "len([f(1)])",
+        "max([1], key=lambda x: f(x))",
+        "[f(i) for i in (1, 2)]",
+        " f(1) ",
+    ],
 )
 def test_a_call_of_something_known_is_accepted(path: Path, call: str) -> None:
     program = load_program(path, call=call)
@@ -35,7 +57,10 @@ def test_a_call_of_something_known_is_accepted(path: Path, call: str) -> None:
     assert program.entry == "main_", "the file has a main of its own"
 
 
-@pytest.mark.parametrize(("call", "problem"), [("g(1)", "'g'"), ("ff(1)", "'ff'"), ("go()", "'go'"), ("a.b.c(1)", "'a'"), ("f(g())", "'g'")])
+@pytest.mark.parametrize(
+    ("call", "problem"),
+    [("g(1)", "'g'"), ("ff(1)", "'ff'"), ("go()", "'go'"), ("a.b.c(1)", "'a'"), ("f(g())", "'g'")],
+)
 def test_a_call_of_something_unknown_is_refused(path: Path, call: str, problem: str) -> None:
     error = error_of(path, call=call)
     assert error.where == "--call"
@@ -75,7 +100,14 @@ def test_a_star_import_leaves_the_question_to_the_run(tmp_path: Path) -> None:
     assert load_program(path, entry="anything").entry == "anything"
 
 
-@pytest.mark.parametrize("body", ["if True:\n    def f(): pass\n", "try:\n    pass\nexcept E:\n    def f(): pass\n", "match 1:\n    case 1:\n        f = print\n"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "if True:\n    def f(): pass\n",
+        "try:\n    pass\nexcept E:\n    def f(): pass\n",
+        "match 1:\n    case 1:\n        f = print\n",
+    ],
+)
 def test_names_bound_inside_module_level_blocks_count(tmp_path: Path, body: str) -> None:
     path = tmp_path / "p.py"
     path.write_text(body)
@@ -103,8 +135,14 @@ def test_without_a_way_to_start_the_functions_are_named(tmp_path: Path) -> None:
     [
         ("name = 'ü'\n".encode(), "name = 'ü'\n"),
         (codecs.BOM_UTF8 + "name = 'ü'\n".encode(), "name = 'ü'\n"),
-        ("# -*- coding: latin-1 -*-\nname = 'ü'\n".encode("latin-1"), "# -*- coding: latin-1 -*-\nname = 'ü'\n"),
-        ("#!/usr/bin/python\n# vim: set fileencoding=cp1252 :\nname = '€'\n".encode("cp1252"), "#!/usr/bin/python\n# vim: set fileencoding=cp1252 :\nname = '€'\n"),
+        (
+            "# -*- coding: latin-1 -*-\nname = 'ü'\n".encode("latin-1"),
+            "# -*- coding: latin-1 -*-\nname = 'ü'\n",
+        ),
+        (
+            "#!/usr/bin/python\n# vim: set fileencoding=cp1252 :\nname = '€'\n".encode("cp1252"),
+            "#!/usr/bin/python\n# vim: set fileencoding=cp1252 :\nname = '€'\n",
+        ),
         (b"a = 1\r\nb = 2\rc = 3\n", "a = 1\nb = 2\nc = 3\n"),
     ],
 )

@@ -1,6 +1,7 @@
-"""What is in force on this machine: Python, packages, the sandbox with each of its protections tried, and the model.
+"""What is in force on this machine: Python, packages, the sandbox with its protections, and the model.
 
-A protection is never reported because it was asked for: a probe (:mod:`opencwm.frontends.probes`) tried to get past it.
+Nothing is reported because it was asked for: protections are attacked (:mod:`opencwm.sandbox.isolation`), the
+model predicts.
 """
 
 from __future__ import annotations
@@ -8,36 +9,34 @@ from __future__ import annotations
 import dataclasses
 import enum
 import importlib.metadata
-import os
 import platform
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from opencwm import __version__
 from opencwm.core.errors import OpenCWMError
-from opencwm.sandbox import RunLimits, RunResult, RunStatus, Sandbox
+from opencwm.sandbox import IsolationKind, Sandbox
+from opencwm.sandbox.isolation import ProtectionReport, probe
 
-PACKAGES: Final = ("numpy", "onnxruntime", "pyarrow", "rich", "tokenizers", "typer", "torch")
-OPTIONAL: Final = ("torch",)
-_DEADLINE_S = 0.5
-_PROBES = "opencwm.frontends.probes"
+PACKAGES: Final = ("numpy", "onnxruntime", "pyarrow", "rich", "tokenizers", "typer")
+TRAINING_PACKAGES: Final = ("torch", "onnx", "safetensors", "matplotlib")
+_NEEDED_PROTECTIONS: Final = frozenset({"memory", "processes", "processor time", "deadline"})
+"""Those that hold without bubblewrap as well: where one does not, the sandbox is broken."""
 
 
 class Verdict(enum.StrEnum):
     """What a check found."""
 
     GOOD = "good"
-    WEAK = "weak"  # works, with less protection than could be had
+    WEAK = "weak"  # works, with less than could be had
     BAD = "bad"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at: its area (``python``, ``sandbox``, ``model``), its name, the verdict and one line on it."""
+    """One thing looked at: its area (python, sandbox or model), its name, the verdict and one line on it."""
 
     area: str
     name: str
@@ -45,24 +44,28 @@ class Check:
     detail: str
 
 
-def diagnose() -> Iterator[Check]:
-    """Yield one check after another; takes a few seconds, because protections are tried."""
+def diagnose(model: Path | None = None) -> Iterator[Check]:
+    """Yield one check after another; takes a few seconds, because protections are tried.
+
+    Args:
+        model: a model folder; the one in the package when None.
+    """
     yield from _python()
     yield from _sandbox()
-    yield _model()
+    yield _model(model)
 
 
 def _python() -> Iterator[Check]:
+    is_supported = (3, 11) <= sys.version_info[:2] <= (3, 14)
     found = f"{platform.python_implementation()} {platform.python_version()} at {sys.executable}"
-    is_known = (3, 11) <= sys.version_info[:2] <= (3, 14)
-    yield Check("python", "python", Verdict.GOOD if is_known else Verdict.WEAK, found)
+    yield Check("python", "python", Verdict.GOOD if is_supported else Verdict.WEAK, found)
     yield Check("python", "opencwm", Verdict.GOOD, __version__)
-    for name in PACKAGES:
+    for name in (*PACKAGES, *TRAINING_PACKAGES):
         try:
             yield Check("python", name, Verdict.GOOD, importlib.metadata.version(name))
         except importlib.metadata.PackageNotFoundError:
-            if name in OPTIONAL:
-                yield Check("python", name, Verdict.GOOD, "not installed; needed for training only")
+            if name in TRAINING_PACKAGES:
+                yield Check("python", name, Verdict.GOOD, "not installed; only training needs it")
             else:
                 yield Check("python", name, Verdict.BAD, "not installed: pip install opencwm")
 
@@ -73,109 +76,33 @@ def _sandbox() -> Iterator[Check]:
             isolation = sandbox.isolation
             verdict = Verdict.WEAK if isolation.notice else Verdict.GOOD
             yield Check("sandbox", "isolation", verdict, isolation.notice or isolation.description)
-            for name, judge in _JUDGES.items():
-                try:
-                    yield Check("sandbox", name, *judge(sandbox))
-                except OpenCWMError as error:
-                    yield Check("sandbox", name, Verdict.BAD, str(error))
+            for report in probe(sandbox):
+                yield Check(
+                    "sandbox",
+                    report.name,
+                    _judge(report, isolation.kind),
+                    f"{report.detail} (tried: {report.how})",
+                )
     except OpenCWMError as error:
         yield Check("sandbox", "isolation", Verdict.BAD, str(error))
 
 
-Judgement = tuple[Verdict, str]
+def _judge(report: ProtectionReport, kind: IsolationKind) -> Verdict:
+    if report.active:
+        return Verdict.GOOD
+    is_promised = kind is IsolationKind.BUBBLEWRAP or report.name in _NEEDED_PROTECTIONS
+    return Verdict.BAD if is_promised else Verdict.WEAK
 
 
-def _run(sandbox: Sandbox, probe: str, payload: str = "", limits: RunLimits | None = None) -> RunResult:
-    return sandbox.run(f"{_PROBES}:{probe}", payload.encode(), limits)
+def _model(path: Path | None) -> Check:
+    from opencwm.frontends.models import open_model
 
-
-def _said(result: RunResult) -> str:
-    return result.outputs[0].decode() if result.outputs else f"{result.status}: {result.detail}"
-
-
-def _judge_network(sandbox: Sandbox) -> Judgement:
-    said = _said(_run(sandbox, "network"))
-    return (Verdict.GOOD, "none") if said.startswith("blocked") else (Verdict.WEAK, "programs reach the network")
-
-
-def _judge_writing(sandbox: Sandbox) -> Judgement:
-    result = _run(sandbox, "files", "\n".join((str(Path.home()), str(Path.cwd()))))
-    if result.status is not RunStatus.RETURNED:
-        return Verdict.BAD, _said(result)
-    written = _said(result).split("\n")
-    if written == [""]:
-        return Verdict.GOOD, "only a private scratch directory"
-    return Verdict.WEAK, f"programs can write to {', '.join(written)}"
-
-
-def _judge_reading(sandbox: Sandbox) -> Judgement:
-    with tempfile.NamedTemporaryFile(prefix="opencwm-probe-", dir=Path.cwd() if os.access(".", os.W_OK) else None) as file:
-        Path(file.name).chmod(0o644)
-        said = _said(_run(sandbox, "reading", file.name))
-    if said == "blocked":
-        return Verdict.GOOD, "Python and its packages, not your files"
-    return Verdict.WEAK, "programs can read your files"
-
-
-def _judge_processes(sandbox: Sandbox) -> Judgement:
-    said = _said(_run(sandbox, "processes", str(os.getpid())))
-    if said == "blocked":
-        return Verdict.GOOD, "programs see only their own"
-    if said == "seen":
-        return Verdict.WEAK, "programs see other processes, and cannot touch them"
-    return Verdict.WEAK, "programs can signal your other processes"
-
-
-def _judge_user(sandbox: Sandbox) -> Judgement:
-    said = _said(_run(sandbox, "identity"))
-    is_other = said.isdigit() and int(said) not in (0, os.getuid())
-    return (Verdict.GOOD if is_other else Verdict.WEAK), f"programs run as user {said}"
-
-
-def _judge_forks(sandbox: Sandbox) -> Judgement:
-    limits = RunLimits()
-    result = _run(sandbox, "forks", limits=limits)
-    said = _said(result)
-    if said.isdigit() and int(said) >= limits.num_processes:
-        return Verdict.BAD, f"{said} processes could be started, the limit is {limits.num_processes}"
-    return Verdict.GOOD, f"a fork bomb stops at {limits.num_processes} processes"
-
-
-def _judge_memory(sandbox: Sandbox) -> Judgement:
-    result = _run(sandbox, "memory")
-    if result.status is RunStatus.MEMORY:
-        return Verdict.GOOD, f"more than {RunLimits().memory_bytes >> 20} MiB are refused"
-    return Verdict.BAD, f"a program could take {_said(result)} bytes"
-
-
-def _judge_deadline(sandbox: Sandbox) -> Judgement:
-    start_s = time.monotonic()
-    result = _run(sandbox, "endless", limits=RunLimits(wall_s=_DEADLINE_S))
-    took_s = time.monotonic() - start_s
-    if result.status is RunStatus.TIMEOUT and took_s < 4 * _DEADLINE_S:
-        return Verdict.GOOD, f"a program that ignores signals ended {took_s:.1f} s after its start, limit {_DEADLINE_S} s"
-    return Verdict.BAD, f"a program that ignores signals: {result.status} after {took_s:.1f} s, limit {_DEADLINE_S} s"
-
-
-def _judge_exit(sandbox: Sandbox) -> Judgement:
-    result = _run(sandbox, "sudden_exit")
-    if result.status is RunStatus.EXITED:
-        return Verdict.GOOD, "a program that ends the process is noticed"
-    return Verdict.BAD, f"a program that ends the process is taken for {result.status}"
-
-
-_JUDGES: Final[dict[str, Callable[[Sandbox], Judgement]]] = {
-    "network": _judge_network,
-    "writing files": _judge_writing,
-    "reading files": _judge_reading,
-    "other processes": _judge_processes,
-    "user": _judge_user,
-    "process limit": _judge_forks,
-    "memory limit": _judge_memory,
-    "deadline": _judge_deadline,
-    "sudden exit": _judge_exit,
-}
-
-
-def _model() -> Check:
-    return Check("model", "model", Verdict.BAD, "none in this package")
+    try:
+        model = open_model(path)
+        model.engine.fork().append([1])
+    except OpenCWMError as error:
+        return Check("model", "model", Verdict.BAD, str(error))
+    size_bytes = sum(file.stat().st_size for file in model.folder.path.iterdir() if file.is_file())
+    size = f"{size_bytes / 2**20:.1f} MiB, context {model.engine.max_tokens} tokens"
+    detail = f"{size}, codec {model.codec.name}, answers"
+    return Check("model", model.name, Verdict.GOOD, detail)

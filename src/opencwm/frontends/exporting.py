@@ -1,7 +1,7 @@
 """From a training run to a model folder with its card.
 
-The card only says what is on record: the resolved recipe, the metrics of the run, and reports of evaluations that were made of
-this very model. Without a report it says that nothing was measured.
+The card only says what is on record: the resolved recipe, the metrics of the run, and reports of evaluations
+that were made of this very model. Without a report it says that nothing was measured.
 """
 
 from __future__ import annotations
@@ -36,21 +36,31 @@ def export_run(
         EngineError: the weights are missing or do not fit their config.
     """
     if not run.is_dir() or not (run / "model").is_dir():
-        raise ConfigError("is no training run: it has no folder model/", where=str(run), hint="name the -o DIR of opencwm train")
+        raise ConfigError(
+            "is no training run: it has no folder model/",
+            where=str(run),
+            hint="name the -o DIR of opencwm train",
+        )
     resolved = _read_json(run / "config.json")
     scores = dict(_score(path) for path in reports)
     training = describe_training(resolved, _read_metrics(run / "metrics.jsonl"))
     recipe_size = resolved.get("recipe", {}).get("model", {}).get("vocab_size")
     if recipe_size != len(Vocabulary.default()):
+        size = len(Vocabulary.default())
         raise ConfigError(
-            f"the run's model has {recipe_size} token ids, the vocabulary of this version {len(Vocabulary.default())}",
+            f"the run's model has {recipe_size} token ids, the vocabulary of this version {size}",
             where=str(run),
             hint="export it with the version that trained it",
         )
     meta = ModelMeta(codec=NativeCodec.name, codec_files=(VOCABULARY_NAME,), scores=scores, training=training)
     source = Path(str(files("opencwm.codec"))) / VOCABULARY_NAME
     return export_folder(
-        run / "model", out, meta=meta, card=model_card(meta), codec_sources=[source], with_safetensors=with_safetensors
+        run / "model",
+        out,
+        meta=meta,
+        card=model_card(meta),
+        codec_sources=[source],
+        with_safetensors=with_safetensors,
     )
 
 
@@ -74,14 +84,27 @@ def model_card(meta: ModelMeta) -> str:
     """Return the card in Markdown with the front matter that model hubs read."""
     training = meta.training
     recipe = training.get("recipe", {})
-    lines = ["---", "license: apache-2.0", "library_name: opencwm", "tags: [code, world-model, execution-prediction]", "---", ""]
-    lines += ["# An OpenCWM model", "", "Predicts what a Python program does, line by line, without running it."]
+    lines = [
+        "---",
+        "license: apache-2.0",
+        "library_name: opencwm",
+        "tags: [code, world-model, execution-prediction]",
+        "---",
+        "",
+    ]
+    lines += [
+        "# An OpenCWM model",
+        "",
+        "Predicts what a Python program does, line by line, without running it.",
+    ]
     lines += [f"It reads and writes the `{meta.codec}` trace format of OpenCWM.", "", "## Training", ""]
     hours = float(training.get("seconds") or 0.0) / 3600
+    data = recipe.get("data", {})
+    version = training.get("opencwm_version", "?")
     lines += [
-        f"- data: `{recipe.get('data', {}).get('source') or 'given by hand'}` {json.dumps(recipe.get('data', {}).get('options', {}))}",
-        f"- {training.get('num_steps', 0):,} steps, {training.get('num_tokens', 0):,} tokens, {hours:.2f} hours",
-        f"- device `{recipe.get('device', '?')}`, type `{recipe.get('dtype', '?')}`, OpenCWM {training.get('opencwm_version', '?')}",
+        f"- data: `{data.get('source') or 'given by hand'}` {json.dumps(data.get('options', {}))}",
+        f"- {training.get('num_steps', 0):,} steps, {training.get('num_tokens', 0):,} tokens, {hours:.2f} h",
+        f"- device `{recipe.get('device', '?')}`, type `{recipe.get('dtype', '?')}`, OpenCWM {version}",
         "",
         "The whole recipe is in `opencwm.json`.",
         "",
@@ -91,7 +114,7 @@ def model_card(meta: ModelMeta) -> str:
     lines += _score_lines(meta) or ["Nothing was measured."]
     lines += ["", "## Limits", ""]
     lines += [
-        "- It was trained on short programs. Long runs, large numbers, and library calls it has not seen are guessed at.",
+        "- It was trained on short programs. Long runs, large numbers, and library calls are guessed at.",
         "- Its confidence says how sure it is, not that it is right. Run the program where that matters.",
         "",
     ]
@@ -118,7 +141,9 @@ def _without(report: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
 def _score(path: Path) -> tuple[str, dict[str, Any]]:
     report = _read_json(path)
     if not isinstance(report.get("kind"), str):
-        raise ConfigError("is no evaluation report", where=str(path), hint="write one with opencwm eval ... --json > FILE")
+        raise ConfigError(
+            "is no evaluation report", where=str(path), hint="write one with opencwm eval ... --json > FILE"
+        )
     return report["kind"], report
 
 

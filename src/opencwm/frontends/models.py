@@ -64,7 +64,9 @@ def _find(path: Path | None) -> ModelFolder:
         return load_folder(path)
     if not default_model_path().is_dir():
         raise EngineError(
-            "this copy of OpenCWM holds no model", where=str(default_model_path()), hint="name one with --model PATH"
+            "this copy of OpenCWM holds no model",
+            where=str(default_model_path()),
+            hint="name one with --model PATH",
         )
     return load_folder(default_model_path())
 
@@ -72,7 +74,8 @@ def _find(path: Path | None) -> ModelFolder:
 def _open_codec(folder: ModelFolder) -> NativeCodec:
     if folder.meta.codec != NativeCodec.name:
         raise EngineError(
-            f"the model speaks {folder.meta.codec!r}, this command needs {NativeCodec.name!r}", where=str(folder.path)
+            f"the model speaks {folder.meta.codec!r}, this command needs {NativeCodec.name!r}",
+            where=str(folder.path),
         )
     if not folder.meta.codec_files:
         return NativeCodec()

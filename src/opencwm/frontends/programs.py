@@ -1,7 +1,8 @@
-"""Turn what a user points at, a file and a call, into a :class:`~opencwm.traces.Program`, or say what is wrong with it.
+"""Turn what a user points at, a file and a call, into a ``Program``, or say what is wrong with it.
 
-The idea: everything that can be known without running anything is checked here, so that every frontend refuses the same input
-with the same line. It does not decide whether a program will run: missing imports and the like are none of its business.
+The idea: everything that can be known without running anything is checked here, so that every frontend
+refuses the same input with the same line. It does not decide whether a program will run: missing imports and
+the like are none of its business.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 def read_source(path: Path) -> str:
     """Return the text of a Python file, decoded as Python would: PEP 263 cookie, byte order mark, else UTF-8.
 
-    Line ends become ``\\n``.
+    Line ends become single newlines.
 
     Raises:
         ConfigError: no such file, no regular file, or bytes that are not in the declared encoding.
@@ -39,7 +40,9 @@ def read_source(path: Path) -> str:
             return file.read()
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror or error}", where=where) from None
-    except SyntaxError as error:  # an unknown or contradictory coding cookie, or bytes near the top that are not UTF-8
+    except (
+        SyntaxError
+    ) as error:  # an unknown or contradictory coding cookie, or bytes near the top that are not UTF-8
         raise ConfigError(f"cannot be decoded: {error.msg}", where=where, hint=_ENCODING_HINT) from None
     except UnicodeDecodeError as error:
         problem = f"cannot be decoded as {error.encoding}: byte 0x{error.object[error.start]:02x}"
@@ -55,16 +58,18 @@ def load_program(path: Path, *, call: str | None = None, entry: str | None = Non
     With neither, it starts in ``main`` when the file has one that can be called without arguments.
 
     Raises:
-        ConfigError: the file cannot be read, is empty or does not parse; both ways to start are given or there is none; the
-            call calls nothing that the file defines, imports or gets from Python; the entry is no function of the file or
-            needs arguments.
+        ConfigError: the file cannot be read, is empty or does not parse; both ways to start are given, or none;
+            the call calls nothing that the file defines, imports or gets from Python; the entry is no function
+            of the file or needs arguments.
     """
     if call is not None and entry is not None:
         raise ConfigError("--call and --entry exclude each other", hint="give the one that starts the run")
     source = read_source(path)
     tree = _parse(source, str(path))
     if not tree.body:
-        raise ConfigError("holds no code", where=str(path), hint="name a file that defines the function to call")
+        raise ConfigError(
+            "holds no code", where=str(path), hint="name a file that defines the function to call"
+        )
     if call is not None:
         _check_call(call, tree, path)
         return Program.from_call(source, call, filename=str(path))
@@ -93,33 +98,45 @@ def _check_call(call: str, tree: ast.Module, path: Path) -> None:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         problem = getattr(error, "msg", None) or error
         raise ConfigError(
-            f"not a Python expression: {call!r}: {problem}", where="--call", hint="write it as in the program: f('a', 3)"
+            f"not a Python expression: {call!r}: {problem}",
+            where="--call",
+            hint="write it as in the program: f('a', 3)",
         ) from None
-    roots = [name for node in ast.walk(expression) if isinstance(node, ast.Call) and (name := _root(node.func))]
+    roots = [
+        name for node in ast.walk(expression) if isinstance(node, ast.Call) and (name := _root(node.func))
+    ]
     if not any(isinstance(node, ast.Call) for node in ast.walk(expression)):
-        raise ConfigError(f"{call!r} calls no function", where="--call", hint=_functions_hint(tree, path, call))
+        raise ConfigError(
+            f"{call!r} calls no function", where="--call", hint=_functions_hint(tree, path, call)
+        )
     bound = _bound_names(tree)
     if bound is None:
         return
     for name in roots:
         if name not in bound and not hasattr(builtins, name) and name not in _own_names(expression):
-            raise ConfigError(f"{path} defines no {name!r}", where="--call", hint=_functions_hint(tree, path, name))
+            raise ConfigError(
+                f"{path} defines no {name!r}", where="--call", hint=_functions_hint(tree, path, name)
+            )
 
 
 def _check_entry(entry: str, tree: ast.Module, path: Path) -> None:
-    functions = {name: node for name, node in _functions(tree)}
+    functions = dict(_functions(tree))
     if entry not in functions:
         bound = _bound_names(tree)
         if bound is None or entry.partition(".")[0] in bound:
             return  # imported, assigned or in a class: only a run can tell
-        raise ConfigError(f"{path} defines no {entry!r}", where="--entry", hint=_functions_hint(tree, path, entry))
+        raise ConfigError(
+            f"{path} defines no {entry!r}", where="--entry", hint=_functions_hint(tree, path, entry)
+        )
     arguments = functions[entry].args
     required = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
     required = required[: len(required) - len(arguments.defaults)]
     required += [a.arg for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is None]
     if required:
         raise ConfigError(
-            f"{entry!r} needs arguments: {', '.join(required)}", where="--entry", hint=f'use --call "{entry}(...)"'
+            f"{entry!r} needs arguments: {', '.join(required)}",
+            where="--entry",
+            hint=f'use --call "{entry}(...)"',
         )
 
 
@@ -147,7 +164,7 @@ def _functions_hint(tree: ast.Module, path: Path, name: str) -> str:
 
 
 def _statements(body: Sequence[ast.stmt]) -> Iterable[ast.stmt]:
-    """Every statement of the module's own scope: into if, try, with, for, while and match, not into functions and classes."""
+    """Yield the statements of the module's own scope: those in its blocks, not in functions and classes."""
     for node in body:
         yield node
         if isinstance(node, Function | ast.ClassDef):
@@ -171,15 +188,17 @@ def _bound_names(tree: ast.Module) -> frozenset[str] | None:
                 found.add((alias.asname or alias.name).split(".")[0])
         else:
             found |= _own_names(node)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Global):
-            found.update(node.names)
+    for inner in ast.walk(tree):
+        if isinstance(inner, ast.Global):
+            found.update(inner.names)
     return frozenset(found)
 
 
 def _own_names(tree: ast.AST) -> set[str]:
     """Names that ``tree`` binds somewhere in it, lambda arguments included."""
-    found = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    found = {
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
     return found | {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
 
 

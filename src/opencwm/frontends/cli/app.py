@@ -28,9 +28,12 @@ def _print_version(value: bool) -> None:
 
 
 def _root(
-    traceback: Annotated[bool, typer.Option("--traceback", help="On an error, show where it was raised.")] = False,
+    traceback: Annotated[
+        bool, typer.Option("--traceback", help="On an error, show where it was raised.")
+    ] = False,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+        bool,
+        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version),
     ] = False,
 ) -> None:
     """Predict what Python code does, line by line, without running it."""
@@ -70,7 +73,9 @@ def invoke(arguments: Sequence[str]) -> int:
         _print_traceback(wanted=wants_traceback)
         return _fail(f"{error.filename}: {error.strerror}")
     except Exception as error:
-        if not hasattr(error, "format_message"):  # typer's own; it carries click inside or not, depending on its version
+        if not hasattr(
+            error, "format_message"
+        ):  # typer's own; it carries click inside or not, depending on its version
             raise
         return _fail_usage(error.format_message(), getattr(error, "ctx", None))
     return status if isinstance(status, int) else 0

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
 
 import typer
 
+from opencwm.frontends.cli.options import Json, ModelFolder
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
-    """Say what is in force on this machine: Python, packages, the sandbox with each protection tried, the model.
 
-    Exit status 1 when something does not work, 0 otherwise; a weaker protection than could be had is only said.
+def doctor(model: ModelFolder = None, as_json: Json = False) -> None:
+    """Say what is in force on this machine.
+
+    Python and packages, the sandbox with each of its protections attacked, and the model. Exit status 1 when
+    something does not work, 0 otherwise; a weaker protection than could be had is only said.
     """
     from opencwm.frontends.cli.output import console, print_json, visible
     from opencwm.frontends.diagnosis import Verdict, diagnose
 
-    checks = list(diagnose())
+    checks = list(diagnose(model))
     if as_json:
         print_json({"checks": [dataclasses.asdict(check) for check in checks]})
     else:

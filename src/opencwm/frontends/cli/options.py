@@ -9,11 +9,20 @@ import typer
 
 ProgramFile = Annotated[Path, typer.Argument(metavar="FILE", help="A Python file.", show_default=False)]
 Call = Annotated[
-    str | None, typer.Option("--call", metavar="CALL", help="The call to start with, for example \"f('a', 3)\".")
+    str | None,
+    typer.Option("--call", metavar="CALL", help="The call to start with, for example \"f('a', 3)\"."),
 ]
 Entry = Annotated[
     str | None,
-    typer.Option("--entry", metavar="NAME", help="The function to start in, called without arguments [default: main]."),
+    typer.Option(
+        "--entry", metavar="NAME", help="The function to start in, called without arguments [default: main]."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="Wall-clock limit of the real run.", min=0.01)]
+Timeout = Annotated[
+    float, typer.Option("--timeout", metavar="SECONDS", help="Wall-clock limit of the real run.", min=0.01)
+]
+ModelFolder = Annotated[
+    Path | None,
+    typer.Option("--model", metavar="PATH", help="A model folder [default: the one in the package]."),
+]

@@ -1,6 +1,7 @@
 """What commands print with: JSON and tables on stdout, notices and progress bars on stderr.
 
-rich is imported when something is drawn. Text from programs and files never reaches a terminal raw: see :func:`visible`.
+rich is imported when something is drawn. Text from programs and files never reaches a terminal raw:
+see :func:`visible`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ WIDTH: Final = 120
 
 
 def console(*, stderr: bool = False, file: IO[str] | None = None) -> Console:
-    """Return a rich console for stdout, stderr or ``file`` that invents no markup, emoji or highlighting of its own."""
+    """Return a rich console for stdout, stderr or ``file`` that adds no markup of its own."""
     from rich.console import Console
 
     made = Console(stderr=stderr, file=file, markup=False, emoji=False, highlight=False)
@@ -40,10 +41,12 @@ def notice(text: str) -> None:
 
 
 def visible(text: str) -> str:
-    """Return ``text`` with control and formatting characters as escapes, so that it cannot steer the terminal."""
+    """Return ``text`` with control characters as escapes, so that it cannot steer the terminal."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else _escaped(c) for c in text.expandtabs(4))
+    return "".join(
+        c if c.isprintable() or unicodedata.category(c) == "Zs" else _escaped(c) for c in text.expandtabs(4)
+    )
 
 
 def _escaped(character: str) -> str:

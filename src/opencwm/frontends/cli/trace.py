@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import enum
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from opencwm.core.files import write_atomic
 from opencwm.frontends.cli.options import Call, Entry, ProgramFile, Timeout
 
 if TYPE_CHECKING:
@@ -29,13 +29,20 @@ def trace(
     file: ProgramFile,
     call: Call = None,
     entry: Entry = None,
-    format: Annotated[Format, typer.Option("--format", metavar="table|cwm|jsonl|parquet", help="What to write.")] = Format.TABLE,  # noqa: A002
+    form: Annotated[
+        Format, typer.Option("--format", metavar="table|cwm|jsonl|parquet", help="What to write.")
+    ] = Format.TABLE,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="PATH", help="Where to; stdout when absent, unless parquet.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="PATH", help="Where to; stdout when absent, unless parquet."),
     ] = None,
     timeout: Timeout = 10.0,
-    max_steps: Annotated[int, typer.Option(metavar="N", help="End the run after this many steps.", min=1)] = 100_000,
-    max_value_chars: Annotated[int, typer.Option(metavar="N", help="Cut rendered values after this many characters.", min=16)] = 2_000,
+    max_steps: Annotated[
+        int, typer.Option(metavar="N", help="End the run after this many steps.", min=1)
+    ] = 100_000,
+    max_value_chars: Annotated[
+        int, typer.Option(metavar="N", help="Cut rendered values after this many characters.", min=16)
+    ] = 2_000,
     rows: Annotated[int, typer.Option(metavar="N", help="Most rows of the table; 0 for all.", min=0)] = 1_000,
 ) -> None:
     """Run a call in the sandbox and record every step: line, locals, values returned and raised."""
@@ -45,7 +52,7 @@ def trace(
     from opencwm.sandbox import RunLimits, record
     from opencwm.tracer import TraceLimits
 
-    if format is Format.PARQUET and output is None:
+    if form is Format.PARQUET and output is None:
         raise ConfigError("parquet is binary", where="--format parquet", hint="name a file with -o PATH")
     program = load_program(file, call=call, entry=entry)
     recorded = record(
@@ -54,10 +61,10 @@ def trace(
         trace_limits=TraceLimits(max_steps=max_steps, max_value_chars=max_value_chars),
     )
     _refuse_empty(recorded)
-    if format is Format.TABLE:
+    if form is Format.TABLE:
         _write_table(recorded, output, rows)
     else:
-        _write(recorded, format, output)
+        _write(recorded, form, output)
     if output is not None:
         notice(f"{len(recorded.steps)} steps written to {output}: {_outcome(recorded)}")
 
@@ -83,34 +90,32 @@ def _refuse_empty(trace: Trace) -> None:
         Status.MODULE_FAILED: "opencwm debug steps through it without running it",
         Status.TIMEOUT: "give it longer with --timeout SECONDS",
     }
-    raise ConfigError(f"nothing was recorded: {_outcome(trace)}", where=trace.program.filename, hint=hints.get(trace.status, ""))
+    raise ConfigError(
+        f"nothing was recorded: {_outcome(trace)}",
+        where=trace.program.filename,
+        hint=hints.get(trace.status, ""),
+    )
 
 
-def _write(trace: Trace, format: Format, output: Path | None) -> None:  # noqa: A002
+def _write(trace: Trace, form: Format, output: Path | None) -> None:
     from opencwm.traces.jsonl import trace_to_json, write_jsonl
 
-    if format is Format.CWM:
+    if form is Format.CWM:
         from opencwm.codec.cwm_text import trace_text
 
-        _write_text(trace_text(trace) + "\n" * (output is None), output)
-    elif format is Format.PARQUET:
+        text = trace_text(trace)
+        if output is not None:
+            write_atomic(output, text)
+        else:
+            print(text)
+    elif output is None:
+        print(json.dumps(trace_to_json(trace), separators=(",", ":")))
+    elif form is Format.PARQUET:
         from opencwm.traces.parquet import write_parquet
 
-        assert output is not None
         write_parquet(output, [trace])
-    elif output is not None:
+    else:
         write_jsonl(output, [trace])
-    else:
-        print(json.dumps(trace_to_json(trace), separators=(",", ":")))
-
-
-def _write_text(text: str, output: Path | None) -> None:
-    from opencwm.core.files import write_atomic
-
-    if output is not None:
-        write_atomic(output, text)
-    else:
-        sys.stdout.write(text)
 
 
 def _write_table(trace: Trace, output: Path | None, max_rows: int) -> None:
@@ -128,4 +133,4 @@ def _write_table(trace: Trace, output: Path | None, max_rows: int) -> None:
     for line in trace.stdout.splitlines():
         screen.print("printed: " + visible(line), soft_wrap=True)
     if file is not None and output is not None:
-        _write_text(file.getvalue(), output)
+        write_atomic(output, file.getvalue())

@@ -1,7 +1,7 @@
 """A trace as a table for people: one row a step, calls indented, beside it what changed.
 
-The idea: the row of a line shows the state *before* it runs, as the record does; what a line did stands in the next row of its
-function.
+The idea: the row of a line shows the state *before* it runs, as the record does; what a line did stands in
+the next row of its function.
 """
 
 from __future__ import annotations
@@ -48,7 +48,11 @@ def trace_table(trace: Trace, *, max_rows: int = 0) -> Table:
 
 def event_name(step: Step) -> str:
     """Name a step's event in one word: its kind, or yield, resume or unwind."""
-    for flag, name in ((StepFlags.YIELD, "yield"), (StepFlags.RESUME, "resume"), (StepFlags.UNWIND, "unwind")):
+    for flag, name in (
+        (StepFlags.YIELD, "yield"),
+        (StepFlags.RESUME, "resume"),
+        (StepFlags.UNWIND, "unwind"),
+    ):
         if step.flags & flag:
             return name
     return str(step.kind)

@@ -11,23 +11,30 @@ import typer
 
 from opencwm.frontends.cli.options import Json
 
-Recipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file, for example of recipes/.", show_default=False)]
-Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="The folder of a training run.", show_default=False)]
-OutputFolder = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write.", show_default=False)]
+Recipe = Annotated[
+    Path, typer.Argument(metavar="RECIPE", help="A TOML file, for example of recipes/.", show_default=False)
+]
+Checkpoint = Annotated[
+    Path, typer.Argument(metavar="CHECKPOINT", help="The folder of a training run.", show_default=False)
+]
+OutputFolder = Annotated[
+    Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write.", show_default=False)
+]
 
 
 def train(
     recipe: Recipe,
     output: OutputFolder,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting: --set batch.rows=2.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a setting: --set batch.rows=2."),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Train a model by a recipe.
 
-    Goes on where it stopped when DIR holds a checkpoint; Ctrl-C or SIGTERM ends it with one. In DIR: config.json, metrics.jsonl,
-    loss.png, checkpoint.pt, and model/ with the latest weights.
+    Goes on where it stopped when DIR holds a checkpoint; Ctrl-C or SIGTERM ends it with one. In DIR:
+    config.json, metrics.jsonl, loss.png, checkpoint.pt, and model/ with the latest weights.
     """
     from opencwm.core.config import load_config
     from opencwm.frontends.cli.output import notice, print_json, progress
@@ -81,13 +88,19 @@ def export(
     output: OutputFolder,
     scores: Annotated[
         list[Path] | None,
-        typer.Option("--scores", metavar="JSON", help="A report of `opencwm eval ... --json` for the model card; repeatable."),
+        typer.Option(
+            "--scores",
+            metavar="JSON",
+            help="A report of `opencwm eval ... --json` for the model card; repeatable.",
+        ),
     ] = None,
-    with_safetensors: Annotated[bool, typer.Option("--safetensors", help="Also copy the fp32 weights.")] = False,
+    with_safetensors: Annotated[
+        bool, typer.Option("--safetensors", help="Also copy the fp32 weights.")
+    ] = False,
 ) -> None:
     """Make a model folder that runs without torch.
 
-    From a training run: an int8 ONNX graph, the vocabulary, and a model card that says what it was trained on.
+    From a training run: an int8 ONNX graph, the vocabulary, and a model card that says how it was trained.
     """
     from opencwm.frontends.cli.output import notice
     from opencwm.frontends.exporting import export_run
