@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from opencwm.corpus.generator.samplers import SAMPLERS
 from opencwm.corpus.generator.types import INT
 from opencwm.corpus.generator.writer import Expr, Function, Param, Writer
 
@@ -32,6 +33,10 @@ def build_call(g: Writer, function: Function, depth: int) -> Expr | None:
 
 def argument_for(g: Writer, param: Param, depth: int) -> Expr | None:
     """Return an argument that fits a parameter, or None."""
+    if param.sampler and (param.type.kind == "opaque" or g.dice.chance(0.5)):
+        return Expr(g.literals.source(SAMPLERS[param.sampler](g)))
+    if param.type.kind == "opaque":
+        return None
     if param.type == INT and (param.nonneg or param.max_mag):
         for var in g.dice.shuffled(g.candidates(INT)):
             if (var.nonneg or not param.nonneg) and (not param.max_mag or var.mag <= param.max_mag):

@@ -14,9 +14,11 @@ from opencwm.corpus.generator.container_expressions import (
 )
 from opencwm.corpus.generator.dice import Dice, Table
 from opencwm.corpus.generator.echo import write_echo
+from opencwm.corpus.generator.idioms import IDIOMS
 from opencwm.corpus.generator.loops import for_loop, while_loop
 from opencwm.corpus.generator.scalar_expressions import BOOL_PRODUCTIONS, FLOAT_PRODUCTIONS, INT_PRODUCTIONS
 from opencwm.corpus.generator.statements import SIMPLE, STRAIGHT, branch, fail, guard, handle, missing, use_helper
+from opencwm.corpus.generator.templates import write_idiom
 from opencwm.corpus.generator.text_expressions import STR_PRODUCTIONS
 from opencwm.corpus.generator.types import BOOL, INT, STR, Type
 from opencwm.corpus.generator.vocabulary import names_for
@@ -62,9 +64,19 @@ def write_module(g: Writer, *, may_raise: bool) -> str:
     helpers = dice.integer(0, g.config.max_functions - 1)
     if dice.chance(0.4):
         helpers = min(helpers, 1)
-    for _ in range(helpers):
-        write_helper(g)
+    idioms = [idiom for idiom in IDIOMS if idiom.size <= g.config.size]
+    alone = idioms and not may_raise and dice.chance(0.28)
+    for _ in range(0 if alone else helpers):
+        if idioms and dice.chance(0.3):
+            start_function(g)
+            g.functions.append(write_idiom(g, dice.pick(idioms))[0])
+        else:
+            write_helper(g)
         g.lines.extend([""] * dice.pick((1, 2, 2)))
+    if alone:
+        start_function(g)
+        function, arguments = write_idiom(g, dice.pick(idioms))
+        return f"{function.name}({', '.join(arguments())})"
     return write_main(g, may_raise=may_raise)
 
 

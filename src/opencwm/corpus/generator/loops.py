@@ -214,7 +214,7 @@ def _update_int(g: Writer, acc: Var) -> None:
         modulus = dice.pick((7, 10, 13, 26, 64, 97, 100, 101, 256, 1000))
         multiplier = dice.pick((2, 3, 5, 7, 10, 31))
         g.line(f"{acc.name} = ({acc.name} * {multiplier} + {expr.at(MUL)}) % {modulus}")
-        acc.mag, acc.nonneg = max(acc.mag, modulus), True
+        acc.mag = max(acc.mag, modulus)
     else:
         g.line(f"{acc.name} {dice.pick(('^=', '|='))} {expr.text}")
         acc.mag, acc.nonneg = 4 * max(acc.mag, expr.mag), False

@@ -92,8 +92,14 @@ def rejection(trace: Trace, config: GeneratorConfig) -> str:
 
 
 def _is_idle(trace: Trace) -> bool:
-    """Whether, after the arguments are bound, no local variable ever changes."""
-    return not any(step.changed for step in trace.steps if step.kind is not StepKind.CALL)
+    """Whether no local variable ever changes after the arguments are bound, and nothing new is returned."""
+    known = {"None", "True", "False"}
+    for step in trace.steps:
+        if step.kind is StepKind.CALL:
+            known.update(value for _, value in step.changed)
+        elif step.changed:
+            return False
+    return trace.result in known
 
 
 def generate_traced(

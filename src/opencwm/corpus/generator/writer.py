@@ -100,7 +100,7 @@ class Var:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Param:
-    """What a function asks of an argument."""
+    """What a function asks of an argument; bounds as in :class:`Expr`, ``sampler`` names what draws fitting literals."""
 
     name: str
     type: Type
@@ -108,6 +108,7 @@ class Param:
     nonneg: bool = False
     max_mag: int = 0
     default: str | None = None
+    sampler: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
