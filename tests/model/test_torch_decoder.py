@@ -61,14 +61,15 @@ def test_documents_of_a_row_do_not_see_each_other() -> None:
 
 def test_every_way_to_attend_agrees() -> None:
     config = tiny_config()
-    lengths = [12, 12, 30, 10]
-    doc = torch.repeat_interleave(torch.arange(4), torch.tensor(lengths))[None]
+    lengths = [12, 12, 30, 10, 300]
+    doc = torch.repeat_interleave(torch.arange(5), torch.tensor(lengths))[None]
     ids = torch.randint(0, config.vocab_size, doc.shape)
     exact = make(config)
     reference = exact(ids, doc)
-    masked = DocumentLayout.with_masks(doc, config)
-    hidden = exact.hidden(ids, masked)
-    torch.testing.assert_close(exact.lm_head(hidden), reference, atol=1e-4, rtol=0)
+    for layout in (DocumentLayout.with_masks(doc, config), DocumentLayout.of(doc, config, torch.bfloat16)):
+        assert layout.masks or layout.biases
+        logits = exact.lm_head(exact.hidden(ids, layout))
+        torch.testing.assert_close(logits, reference, atol=1e-4, rtol=0)
     coarse = make(config, dtype="bfloat16")(ids, doc)
     assert (coarse - reference).abs().max() < 0.1 * reference.abs().max()
 
