@@ -14,6 +14,9 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
+import heapq
+import re
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
@@ -33,6 +36,8 @@ _UNLIKELY: Final = 2
 _ILLEGAL: Final = 5
 _FOREIGN: Final = 12
 
+_MANY: Final = 4  # lines with one text; past it only legal and near ones are read
+_SUSPENSION: Final = re.compile(r"\b(yield|await|async)\b")
 _MAX_UNWOUND: Final = 3  # each activation an exception leaves is reported, so more than one is a model's slip
 
 
@@ -53,8 +58,8 @@ def resolve_lineno(candidates: Sequence[int], after: int, legal: Collection[int]
 
 
 def _distance(after: int, line: int) -> int:
-    """Count lines from ``after`` to ``line``; going back costs one more than going forth."""
-    return line - after if line > after else after - line + 1
+    """Rank ``line`` by how near it is; of two equally near lines the later one comes first."""
+    return 2 * (line - after) - 1 if line > after else 2 * (after - line) + 2
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -106,9 +111,8 @@ class Locator:
             self._linenos[text] = (*self._linenos.get(text, ()), lineno)
         self._mark_lineno = mark_lineno(program)
         self._entry = (program.entry, entry_lineno(program))
-        self._starts = _graphs_by_start(program)
-        graphs = {id(graph): graph for found in self._starts.values() for graph in found}
-        self._resumable = [graph for graph in graphs.values() if graph.is_generator]
+        self._flow = _control_flow(program)
+        self._first_linenos = _first_linenos(program) if self._flow else {}
         self._history: list[list[_Reading]] = []
 
     def __len__(self) -> int:
@@ -138,8 +142,8 @@ class Locator:
             return MalformedStep(step.ids, "the source line is not in the program")
         readings: dict[tuple[int, int, int], _Reading] = {}
         for before in self._history[-1] if self._history else (None,):
-            for cost, frame in self._moves(before, step.kind, candidates):
-                reading = _extend(before, step, candidates, cost, frame)
+            for cost, distance, frame in self._moves(before, step.kind, candidates):
+                reading = _extend(before, step, candidates, (cost, distance), frame)
                 key = (id(frame.below), id(frame.graph), frame.lineno)
                 known = readings.get(key)
                 if known is None or reading.rank < known.rank:
@@ -158,34 +162,45 @@ class Locator:
 
     def _moves(
         self, before: _Reading | None, kind: StepKind, candidates: Sequence[int]
-    ) -> Iterator[tuple[int, _Frame]]:
-        """Yield every way to go on from ``before`` and its cost; there is always one."""
+    ) -> Iterator[tuple[int, int, _Frame]]:
+        """Yield every way to go on from ``before``, its cost and its distance; there is always one."""
         if before is None:
             cost = 0 if kind is StepKind.CALL else _FOREIGN
             for lineno in candidates:
                 for call_cost, frame in self._calls(None, lineno):
-                    yield cost + call_cost + (0 if self._is_entry(frame.graph) else _ILLEGAL), frame
+                    yield cost + call_cost + (0 if self._is_entry(frame.graph) else _ILLEGAL), 0, frame
             return
         for cost, active in _activations(before, kind):
-            for lineno in candidates:
-                if kind is StepKind.CALL:
+            if kind is StepKind.CALL:
+                for lineno in candidates:
                     for call_cost, frame in self._calls(active, lineno):
-                        yield cost + call_cost + self._caller_cost(active, frame.graph), frame
-                elif active is not None:
+                        yield cost + call_cost + self._caller_cost(active, frame.graph), 0, frame
+            elif active is not None:
+                for lineno in _plausible(active, candidates):
+                    distance = _distance(active.lineno, lineno) if len(candidates) > 1 else 0
                     frame = dataclasses.replace(active, lineno=lineno, last=kind)
-                    yield cost + _cost_within(active, kind, lineno), frame
-                else:  # a step after the entry was left
-                    yield cost + _FOREIGN, _Frame(None, lineno, kind, {}, None, 0)
+                    yield cost + _cost_within(active, kind, lineno), distance, frame
+            else:  # a step after the entry was left
+                yield cost + _FOREIGN, 0, _Frame(None, candidates[0], kind, {}, None, 0)
 
     def _calls(self, caller: _Frame | None, lineno: int) -> Iterator[tuple[int, _Frame]]:
         """Yield the activations that a call step at ``lineno`` can begin or resume."""
         depth = 0 if caller is None else caller.depth + 1
-        options = [(0, graph) for graph in self._starts.get(lineno, ())]
-        options += [(_UNUSUAL, graph) for graph in self._resumable if lineno in graph.lines]
+        options = [(0, graph) for graph in self._starting(lineno)]
+        if not options or _SUSPENSION.search(self._texts[lineno - 1]):
+            options += [(_UNUSUAL, graph) for graph in self._resumable if lineno in graph.lines]
         for cost, graph in options:
             yield cost, _Frame(graph, lineno, StepKind.CALL, {}, caller, depth)
         if not options:
             yield _FOREIGN, _Frame(None, lineno, StepKind.CALL, {}, caller, depth)
+
+    def _starting(self, lineno: int) -> tuple[CodeGraph, ...]:
+        """Return the graphs whose ``def`` or first decorator stands on the line."""
+        return self._flow.at(self._first_linenos.get(lineno, lineno)) if self._flow else ()
+
+    @functools.cached_property
+    def _resumable(self) -> list[CodeGraph]:
+        return [graph for graph in self._flow or () if graph.is_generator]
 
     def _caller_cost(self, caller: _Frame | None, callee: CodeGraph | None) -> int:
         """Return the cost of a call from the line that ``caller`` is at; one that names the callee is likelier."""
@@ -197,33 +212,28 @@ class Locator:
 
     def _is_entry(self, graph: CodeGraph | None) -> bool:
         if graph is None:
-            return not self._starts
+            return self._flow is None
         name, lineno = self._entry
-        return graph.qualname == name and any(graph is start for start in self._starts.get(lineno, ()))
+        return graph.qualname == name and graph.firstlineno == self._first_linenos.get(lineno, lineno)
 
 
-def _graphs_by_start(program: Program) -> dict[int, list[CodeGraph]]:
-    """Return the graphs a call step may begin, by its line: the ``def`` or the first decorator.
-
-    Empty when the program does not compile.
-    """
+def _control_flow(program: Program) -> ControlFlow | None:
     try:
-        flow = ControlFlow(program.text, program.filename)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            nodes = list(ast.walk(ast.parse(program.text)))
-    except ConfigError:
-        return {}
-    def_linenos = {
-        node.decorator_list[0].lineno: node.lineno
+        return ControlFlow(program.text, program.filename)
+    except ConfigError:  # only a program with a call gets here; it can still be followed by its text
+        return None
+
+
+def _first_linenos(program: Program) -> dict[int, int]:
+    """Return the line of the first decorator, by the line of the ``def`` or ``class`` it decorates."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        nodes = ast.walk(ast.parse(program.text))
+    return {
+        node.lineno: node.decorator_list[0].lineno
         for node in nodes
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.decorator_list
     }
-    starts: dict[int, list[CodeGraph]] = {}
-    for graph in flow:
-        for lineno in {graph.firstlineno, def_linenos.get(graph.firstlineno, graph.firstlineno)}:
-            starts.setdefault(lineno, []).append(graph)
-    return starts
 
 
 def _activations(before: _Reading, kind: StepKind) -> Iterator[tuple[int, _Frame | None]]:
@@ -241,6 +251,15 @@ def _activations(before: _Reading, kind: StepKind) -> Iterator[tuple[int, _Frame
         frame = frame.below
         yield cost, frame
         cost += _ILLEGAL
+
+
+def _plausible(frame: _Frame, candidates: Sequence[int]) -> Sequence[int]:
+    """Leave out lines that are neither legal next in ``frame`` nor near, where a text stands on very many."""
+    if len(candidates) <= _MANY:
+        return candidates
+    legal = frame.next().lines | {frame.lineno}
+    near = heapq.nsmallest(_MANY, candidates, key=lambda lineno: _distance(frame.lineno, lineno))
+    return sorted({*near, *(lineno for lineno in candidates if lineno in legal)})
 
 
 def _cost_within(frame: _Frame, kind: StepKind, lineno: int) -> int:
@@ -266,9 +285,14 @@ def _cost_within(frame: _Frame, kind: StepKind, lineno: int) -> int:
 
 
 def _extend(
-    before: _Reading | None, step: CwmStep, candidates: tuple[int, ...], cost: int, frame: _Frame
+    before: _Reading | None,
+    step: CwmStep,
+    candidates: tuple[int, ...],
+    move_rank: tuple[int, int],
+    frame: _Frame,
 ) -> _Reading:
     """Bring the locals of ``frame`` up to date and add what names that do not fit cost."""
+    cost, distance = move_rank
     unresolved: tuple[str, ...] = ()
     if step.kind in (StepKind.CALL, StepKind.LINE):
         known = frame.locals
@@ -281,7 +305,6 @@ def _extend(
     located = LocatedStep(
         step, frame.lineno, candidates, frame.depth, tuple(frame.locals.items()), unresolved
     )
-    if before is None:
-        return _Reading((cost, 0), located, frame, None)
-    distance = _distance(before.located.lineno, frame.lineno) if len(candidates) > 1 else 0
-    return _Reading((before.rank[0] + cost, before.rank[1] + distance), located, frame, before)
+    if before is not None:
+        cost, distance = before.rank[0] + cost, before.rank[1] + distance
+    return _Reading((cost, distance), located, frame, before)

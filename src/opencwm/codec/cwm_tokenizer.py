@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     import tokenizers
 
 TOKENIZER_FILE: Final = "tokenizer.json"
-_PROBE: Final = "    def F(x):  # caf\u00e9 e\u0301 \ufb01 \U0001f40d\n\tif x  <= 10: return '\\n<|frame_sep|>' \r\n\n "
+_PROBE: Final = (
+    "    def F(x):  # caf\u00e9 e\u0301 \ufb01 \U0001f40d\n\tif x  <= 10: return '\\n<|frame_sep|>' \r\n\n "
+)
 
 
 class Tokenizer(Protocol):
