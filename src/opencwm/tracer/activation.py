@@ -12,14 +12,15 @@ handler for it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from opencwm.traces.trace import Binding, StepFlags, StepKind
 from opencwm.tracer import bytecode
 from opencwm.tracer.bytecode import CodeFacts
-from opencwm.tracer.rendering import ATOMS, PLAIN_CONTAINERS, SMALL_INT, TINY
+from opencwm.tracer.rendering import ATOMS, SMALL_INT, TINY
+from opencwm.traces.trace import Binding, StepFlags, StepKind
 
 if TYPE_CHECKING:
     from opencwm.tracer.recorder import Recorder
@@ -33,16 +34,18 @@ _CALL, _LINE, _RETURN, _EXCEPTION = StepKind.CALL, StepKind.LINE, StepKind.RETUR
 _YIELD, _RESUME, _UNWIND, _TRUNCATED = (
     int(flag) for flag in (StepFlags.YIELD, StepFlags.RESUME, StepFlags.UNWIND, StepFlags.TRUNCATED)
 )
-_DROP = bytecode.DROP
+_NO_LINE = bytecode.NO_LINE
 _RETURN_OPS, _YIELD_OPS, _EXHAUST_OPS = bytecode.RETURN_OPS, bytecode.YIELD_OPS, bytecode.EXHAUST_OPS
 _YIELD_VALUE = bytecode.YIELD_VALUE
+_DELAY_RESUMED = sys.version_info >= (3, 13)
+"""Since 3.13 the event that resumes a generator does not tell whether an exception is thrown into it."""
 _NOTHING: tuple[()] = ()
 _UNCHANGED: Changes = ((), (), 0)
 _NOBODY: frozenset[str] = frozenset()
 # Bound here, so that a program that changes ``builtins`` does not change its recorder.
 _type, _id, _repr, _len, _issubclass, _zip, _range = type, id, repr, len, issubclass, zip, range
 _int, _str, _dict, _StopIteration, _GeneratorExit = int, str, dict, StopIteration, GeneratorExit
-_StopAsyncIteration, _MemoryError = StopAsyncIteration, MemoryError
+_StopAsyncIteration, _MemoryError, _Exception = StopAsyncIteration, MemoryError, Exception
 
 
 def activation_trace(recorder: Recorder, facts: CodeFacts) -> LocalTrace:  # noqa: C901 - one closure is what makes it fast
@@ -58,7 +61,7 @@ def activation_trace(recorder: Recorder, facts: CodeFacts) -> LocalTrace:  # noq
     line = raw_line = facts.call_line
     num_calls = 0
     raised_at = -1  # offset of the exception step, when no line step followed it
-    thrown = False  # resumed by throwing, not yet known what
+    held_back: Any = None  # the step of being resumed
     silent = False  # being closed without a handler
 
     def local(frame: FrameType, event: str, arg: Any) -> Any:
@@ -74,12 +77,17 @@ def activation_trace(recorder: Recorder, facts: CodeFacts) -> LocalTrace:  # noq
                 elif event == "exception":
                     raised(frame, arg[1])
                 return local
+            if silent:
+                return local
             number = frame.f_lineno or line
             if rules:
                 previous, raw_line = raw_line, number
-                rule = rules.get(frame.f_lasti)
-                if rule == _DROP or (number == line and (rule or previous != number)):
+                rule = rules.get(frame.f_lasti, number)
+                if rule == _NO_LINE or (rule == line and (previous != number or frame.f_lasti in rules)):
                     return local
+                number = rule
+            if held_back:
+                release()
             line = number
             raised_at = -1
             changed, deleted, flags = differ(locals_of(frame), _NOBODY)
@@ -88,6 +96,10 @@ def activation_trace(recorder: Recorder, facts: CodeFacts) -> LocalTrace:  # noq
             add((_LINE, index, number, depth, changed, deleted, None, flags))
         except _MemoryError:
             recorder.out_of_memory = recorder.finished = True
+            raise
+        except _Exception as error:
+            recorder.failure = error
+            recorder.finished = True
             raise
         return local
 
@@ -104,16 +116,9 @@ def activation_trace(recorder: Recorder, facts: CodeFacts) -> LocalTrace:  # noq
         return _NOBODY
 
     def called(frame: FrameType) -> None:
-        nonlocal num_calls, raised_at, thrown
+        nonlocal num_calls, raised_at, depth, held_back
         num_calls += 1
         raised_at = -1
-        if num_calls > 1 and facts.ops[frame.f_lasti >> 1] == _YIELD_VALUE:
-            thrown = True  # recorded when it is known what was thrown
-            return
-        entered(frame)
-
-    def entered(frame: FrameType) -> None:
-        nonlocal depth
         depth = recorder.depth
         hidden = hidden_at(frame)
         kept = forget(hidden)
@@ -124,18 +129,30 @@ def activation_trace(recorder: Recorder, facts: CodeFacts) -> LocalTrace:  # noq
         if _len(steps) >= recorder.most_steps:
             recorder.end_at_limit()
         recorder.depth = depth + 1
-        add((_CALL, index, line, depth, changed, _NOTHING, None, flags | (_RESUME if num_calls > 1 else 0)))
+        step = (_CALL, index, line, depth, changed, _NOTHING, None, flags | (_RESUME if num_calls > 1 else 0))
+        if num_calls > 1 and (_DELAY_RESUMED or facts.ops[frame.f_lasti >> 1] == _YIELD_VALUE):
+            held_back = recorder.held_back = step  # until it is known whether the generator is being closed
+        else:
+            add(step)
+
+    def release() -> None:
+        """Record the step that was held back, unless that is done."""
+        nonlocal held_back
+        if recorder.held_back is not None:
+            add(recorder.held_back)
+        held_back = recorder.held_back = None
 
     def raised(frame: FrameType, error: BaseException) -> None:
-        nonlocal raised_at, thrown, silent
+        nonlocal raised_at, held_back, silent
         offset = frame.f_lasti
-        if thrown:
-            thrown = False
-            if _issubclass(_type(error), _GeneratorExit) and bytecode.closes_silently(facts.code, offset):
+        if held_back:
+            if recorder.held_back and _issubclass(_type(error), _GeneratorExit) and bytecode.closes_silently(facts.code, offset):
+                held_back = recorder.held_back = None
+                recorder.depth = depth
                 silent = True
                 return
-            entered(frame)
-        elif facts.ops[offset >> 1] in _EXHAUST_OPS and (
+            release()
+        if bytecode.op_at(facts.ops, offset) in _EXHAUST_OPS and (
             _issubclass(_type(error), _StopIteration)
             or (_issubclass(_type(error), _StopAsyncIteration) and bytecode.ends_loop(facts.code, offset))
         ):
@@ -154,6 +171,8 @@ def activation_trace(recorder: Recorder, facts: CodeFacts) -> LocalTrace:  # noq
         if silent:
             silent = False
             return
+        if held_back:
+            release()
         offset = frame.f_lasti
         op = facts.ops[offset >> 1]
         text = None

@@ -19,21 +19,21 @@ import dis
 from collections.abc import Iterator
 from types import CodeType
 
-from opencwm.traces.trace import CodeInfo
 from opencwm.tracer.scopes import Comprehension, Range, SourceScopes
+from opencwm.traces.trace import CodeInfo
 
 COMPREHENSION_NAMES = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>"})
 FOLDED_NAMES = COMPREHENSION_NAMES | {"<genexpr>"}
 """Code objects whose activations are folded into their caller's."""
 
-DROP, AT_COMPREHENSION = 1, 2
-"""What to do with a line event: drop it, or drop it unless the line is new. No entry: keep it."""
+NO_LINE = -1
+"""Line rule of an instruction that is never a line step."""
 
 OPTIMIZED, GENERATOR, COROUTINE, ASYNC_GENERATOR = 1, 0x20, 0x80, 0x200  # co_flags
 RETURN_OPS = frozenset(op for name, op in dis.opmap.items() if name in ("RETURN_VALUE", "RETURN_CONST"))
 YIELD_VALUE, RESUME = dis.opmap["YIELD_VALUE"], dis.opmap["RESUME"]
 YIELD_OPS = frozenset({YIELD_VALUE, RESUME})
-EXHAUST_OPS = frozenset(dis.opmap[name] for name in ("FOR_ITER", "SEND"))
+EXHAUST_OPS = frozenset(dis.opmap[name] for name in ("FOR_ITER", "SEND", "END_SEND") if name in dis.opmap)
 """Instructions that swallow the StopIteration of what they iterate over."""
 
 _LOOP_OPS = frozenset(
@@ -42,9 +42,15 @@ _LOOP_OPS = frozenset(
 _LOAD_AND_CLEAR = dis.opmap.get("LOAD_FAST_AND_CLEAR")
 _LOAD_CONST = dis.opmap["LOAD_CONST"]
 _END_ASYNC_FOR = dis.opmap["END_ASYNC_FOR"]
+_CLEANUP_THROW = dis.opmap.get("CLEANUP_THROW")
+_COPY, _TO_BOOL = dis.opmap["COPY"], dis.opmap.get("TO_BOOL")
+_CONDITIONAL_JUMPS = frozenset(
+    op for name, op in dis.opmap.items() if name.startswith(("POP_JUMP_", "JUMP_IF_")) and "NONE" not in name
+)
 _EXTENDED_ARG = dis.opmap["EXTENDED_ARG"]
 _STORE_NAME = dis.opmap["STORE_NAME"]
-_STOP_ITERATION_HANDLER = dis.opmap.get("CALL_INTRINSIC_1")
+_COMPILER_HANDLERS = frozenset(op for name, op in dis.opmap.items() if name in ("CALL_INTRINSIC_1", "CLEANUP_THROW"))
+_CACHE = dis.opmap["CACHE"] if "CACHE" in dis.opmap else 0
 _IMPLICIT_CLASS_NAMES = frozenset(
     {
         "__module__",
@@ -70,7 +76,8 @@ class CodeFacts:
         info: how a trace describes it.
         call_line: line of its ``def``, ``class`` or ``lambda``.
         ops: opcode by instruction offset // 2.
-        line_rules: by instruction offset, :data:`DROP` or :data:`AT_COMPREHENSION`; empty for most.
+        line_rules: by instruction offset, the line to report instead, and only if it is a new one, or :data:`NO_LINE`;
+            empty for most code objects.
         shadowed: locals that an inlined comprehension uses for its iteration while it runs.
         is_class_body: its locals are a class namespace.
     """
@@ -107,12 +114,13 @@ def nested_codes(code: CodeType) -> Iterator[CodeType]:
 
 def _facts(code: CodeType, scopes: SourceScopes) -> CodeFacts:
     is_class_body = not code.co_flags & OPTIMIZED
+    ops = code.co_code[::2]
     rules: dict[int, int] = {}
     hidden: frozenset[str] = frozenset()
     shadowed: frozenset[str] = frozenset()
     comprehensions: list[Comprehension] = []
+    ranges = [_as_range(position) for position in code.co_positions()]
     if _has_comprehensions(code):
-        ranges = [_as_range(position) for position in code.co_positions()]
         if _LOAD_AND_CLEAR is None:
             rules, comprehensions = _rules_called(code, ranges, scopes)
         else:
@@ -120,12 +128,53 @@ def _facts(code: CodeType, scopes: SourceScopes) -> CodeFacts:
             real = frozenset().union(*(item.scope.bound for item in comprehensions), code.co_freevars)
             shadowed = frozenset(iterating & real)
             hidden = frozenset(iterating - real)
+    for start, end in scopes.with_headers:
+        if code.co_firstlineno < start[0]:
+            inside = (i for i, place in enumerate(ranges) if start <= place[:2] and place[2:] <= end)
+            rules.update((index * 2, start[0]) for index in inside)
+    rules.update((offset, NO_LINE) for offset in _silent_offsets(code, ops, ranges))
     names = _class_names(code) if is_class_body else _local_names(code, comprehensions)
     info = CodeInfo(
-        code.co_qualname, code.co_firstlineno, tuple(name for name in names if name not in hidden)
+        canonical_qualname(code.co_qualname), code.co_firstlineno, tuple(name for name in names if name not in hidden)
     )
     call_line = scopes.def_lines.get((code.co_firstlineno, code.co_name), code.co_firstlineno)
-    return CodeFacts(code, info, call_line, code.co_code[::2], rules, shadowed, is_class_body)
+    return CodeFacts(code, info, call_line, ops, rules, shadowed, is_class_body)
+
+
+def _silent_offsets(code: CodeType, ops: bytes, ranges: list[Range]) -> Iterator[int]:
+    """Yield the instructions that get a line of their own in some Pythons only.
+
+    These are the tests and jumps of a condition over several lines, the return of a lambda over several lines, and what
+    cleans up after an exception was thrown into a ``yield from``.
+    """
+    is_lambda = code.co_name == "<lambda>"
+    line = 0
+    for index, op in enumerate(ops):
+        if op in (_CACHE, _EXTENDED_ARG):
+            continue
+        in_jump = op in _CONDITIONAL_JUMPS or (op in (_COPY, _TO_BOOL) and _tests_next(ops, index + 1))
+        if in_jump and ranges[index][0] != line:
+            yield index * 2
+            continue
+        line = ranges[index][0]
+        if op == _CLEANUP_THROW or (is_lambda and op in RETURN_OPS):
+            yield index * 2
+
+
+def _tests_next(ops: bytes, index: int) -> bool:
+    """Tell whether a conditional jump follows, perhaps after a conversion to bool."""
+    while index < len(ops) and ops[index] in (_CACHE, _EXTENDED_ARG, _TO_BOOL):
+        index += 1
+    return index < len(ops) and ops[index] in _CONDITIONAL_JUMPS
+
+
+def canonical_qualname(name: str) -> str:
+    """Return a qualified name as since Python 3.12, where comprehensions are no functions."""
+    if "comp>" not in name:
+        return name
+    for comprehension in COMPREHENSION_NAMES:
+        name = name.replace(f"{comprehension}.<locals>.", "").replace(f"{comprehension}.", "")
+    return name
 
 
 def _has_comprehensions(code: CodeType) -> bool:
@@ -150,16 +199,16 @@ def _rules_inlined(
             comprehension = scopes.comprehensions.get(ranges[instruction.offset // 2])
             if comprehension is not None:
                 found[comprehension.range] = comprehension
-    rules = {}
+    rules: dict[int, int] = {}
+    outermost_first = sorted(found.values(), key=lambda item: (item.range[:2], (-item.range[2], -item.range[3])))
     for index, position in enumerate(ranges):
-        for comprehension in found.values():
-            if position == comprehension.range:
-                rules.setdefault(index * 2, AT_COMPREHENSION)
-            elif _contains(comprehension.range, position) and (
+        for comprehension in outermost_first:
+            if _contains(comprehension.range, position) and (
                 not _contains(comprehension.iterable, position)
                 or (position == comprehension.iterable and ops[index] in _LOOP_OPS)
             ):
-                rules[index * 2] = DROP
+                rules[index * 2] = comprehension.range[0]
+                break
     return rules, list(found.values()), iterating
 
 
@@ -190,7 +239,7 @@ def _rules_called(
                 found[comprehension.range] = comprehension
                 makes.add(index)
         extended = 0
-    rules = {index * 2: AT_COMPREHENSION for index, position in enumerate(ranges) if position in found}
+    rules = {index * 2: position[0] for index, position in enumerate(ranges) if position in found}
     line_after: dict[int, int] = {}
     for make in sorted(makes, reverse=True):
         first = last = make
@@ -204,7 +253,7 @@ def _rules_called(
             if ranges[index][0] == line:
                 del rules[index * 2]
             else:
-                rules[index * 2] = DROP
+                rules[index * 2] = NO_LINE
     return rules, list(found.values())
 
 
@@ -251,13 +300,19 @@ def _class_names(code: CodeType) -> list[str]:
     return [name for name in dict.fromkeys((*stored, *free)) if name not in _IMPLICIT_CLASS_NAMES]
 
 
+def op_at(ops: bytes, offset: int) -> int:
+    """Return the opcode at ``offset``, which some events of Python 3.12 report as inside of the instruction."""
+    index = offset >> 1
+    while ops[index] == _CACHE and index:
+        index -= 1
+    return ops[index]
+
+
 def closes_silently(code: CodeType, offset: int) -> bool:
     """Tell whether a generator suspended at ``offset`` has no handler of the program that a close would run."""
     ops = code.co_code[::2]
     for start, end, target in _exception_table(code.co_exceptiontable):
-        if start <= offset < end and (
-            _STOP_ITERATION_HANDLER is None or ops[target >> 1] != _STOP_ITERATION_HANDLER
-        ):
+        if start <= offset < end and ops[target >> 1] not in _COMPILER_HANDLERS:
             return False
     return True
 

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from opencwm.core.errors import TraceFormatError
+from opencwm.tracer.limits import TraceLimits
+from opencwm.tracer.run import record
 from opencwm.traces.jsonl import program_from_json, program_to_json, trace_to_json
 from opencwm.traces.program import Program
 from opencwm.traces.trace import Trace
-from opencwm.tracer.limits import TraceLimits
-from opencwm.tracer.run import record
 
 
 def encode_request(program: Program, limits: TraceLimits = TraceLimits()) -> bytes:

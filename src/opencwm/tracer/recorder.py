@@ -12,11 +12,11 @@ from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any, NoReturn
 
-from opencwm.traces.trace import Binding, CodeInfo, Status, Step, StepFlags, StepKind
 from opencwm.tracer.activation import LocalTrace, activation_trace
 from opencwm.tracer.bytecode import CodeFacts, program_facts
 from opencwm.tracer.limits import TraceLimits
 from opencwm.tracer.rendering import Renderer
+from opencwm.traces.trace import Binding, CodeInfo, Status, Step, StepFlags, StepKind
 
 RawStep = tuple[StepKind, int, int, int, tuple[Binding, ...], tuple[str, ...], str | None, int]
 """The fields of a :class:`Step`, flags as a plain integer."""
@@ -47,8 +47,10 @@ class Recorder:
         most_steps: number of steps that ends the run; falls as texts use up the bytes.
         limit: the limit that was reached, or None.
         out_of_memory: the recorder itself could not get memory.
+        failure: an error of the recorder itself.
         entry: code object whose return at depth 0 ends the recording, or None.
         finished: nothing is recorded any more.
+        held_back: the step of resuming a generator, until it is known that the generator is not being closed.
         renderer: makes the texts.
         trace: the function for ``sys.settrace``.
     """
@@ -62,8 +64,10 @@ class Recorder:
         self.most_steps = 0
         self.limit: Status | None = None
         self.out_of_memory = False
+        self.failure: Exception | None = None
         self.entry: CodeType | None = None
         self.finished = False
+        self.held_back: RawStep | None = None
         self.renderer = Renderer(limits)
         self._limits = limits
         self._on_limit = on_limit
@@ -124,6 +128,9 @@ class Recorder:
             facts = table.get(_id(frame.f_code))
             if facts is None:
                 return None
+            if self.held_back is not None:
+                self.steps.append(self.held_back)
+                self.held_back = None
             local = frame.f_trace
             if local is None:
                 local = activation_trace(self, facts)

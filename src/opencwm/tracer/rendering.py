@@ -28,6 +28,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from opencwm.tracer.bytecode import canonical_qualname
 from opencwm.tracer.limits import TraceLimits
 
 _repr, _len, _type, _sorted, _id, _str, _map, _set, _sum = repr, len, type, sorted, id, str, map, set, sum
@@ -64,7 +65,7 @@ class _SampleDataclass:
     field: int
 
 
-_SampleTuple = collections.namedtuple("_SampleTuple", "field")  # noqa: PYI024 - its generated __repr__ is what is wanted
+_SampleTuple = collections.namedtuple("_SampleTuple", "field")
 _DATACLASS_REPR = _SampleDataclass.__repr__.__code__
 _NAMEDTUPLE_REPR = _SampleTuple.__repr__.__code__
 
@@ -383,7 +384,7 @@ class Renderer:
     def _users_own(self, value: Any, kind: type, budget: int) -> str:
         try:
             text = _repr(value)
-        except Exception as error:  # noqa: BLE001 - whatever the program's code raises
+        except Exception as error:
             return f"<{_name_of(kind)}: repr raised {_name_of(_type(error))}>"
         return self._characters(_str(text), budget, _str)
 
@@ -407,9 +408,7 @@ class Renderer:
                 known = dict(attributes)
                 attributes = [(field, known[field]) for field in shown if field in known]
                 name = _qualname_of(kind)
-        elif not attributes and not _flags_of(kind) & _HEAP_TYPE:
-            return f"<{name} object>"
-        elif not attributes and _module_of(kind) in _STDLIB:
+        elif (not attributes and not _flags_of(kind) & _HEAP_TYPE) or (not attributes and _module_of(kind) in _STDLIB):
             return f"<{name} object>"
         return self._named(name, attributes, budget)
 
@@ -492,7 +491,7 @@ def _second(pair: tuple[Any, Any]) -> Any:
 
 def _function_name(value: Any) -> str:
     name = getattr(value, "__qualname__", None) if _type(value) in _SIMPLE else None
-    return name if _type(name) is str else "?"  # type: ignore[return-value]
+    return canonical_qualname(name) if isinstance(name, str) else "?"
 
 
 def _builtin_function(value: Any) -> str:
@@ -510,12 +509,12 @@ def _module(value: Any) -> str:
 _module_dict = types.ModuleType.__dict__["__dict__"].__get__
 
 _SIMPLE: dict[type, Callable[[Any], str]] = {
-    types.FunctionType: lambda value: f"<function {value.__qualname__}>",
+    types.FunctionType: lambda value: f"<function {canonical_qualname(value.__qualname__)}>",
     types.BuiltinFunctionType: _builtin_function,
     types.ModuleType: _module,
-    types.GeneratorType: lambda value: f"<generator object {value.__qualname__}>",
-    types.CoroutineType: lambda value: f"<coroutine object {value.__qualname__}>",
-    types.AsyncGeneratorType: lambda value: f"<async_generator object {value.__qualname__}>",
+    types.GeneratorType: lambda value: f"<generator object {canonical_qualname(value.__qualname__)}>",
+    types.CoroutineType: lambda value: f"<coroutine object {canonical_qualname(value.__qualname__)}>",
+    types.AsyncGeneratorType: lambda value: f"<async_generator object {canonical_qualname(value.__qualname__)}>",
     types.CodeType: lambda value: f"<code object {value.co_name}>",
 }
 

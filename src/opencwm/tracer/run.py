@@ -14,12 +14,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from opencwm.traces.program import Program
-from opencwm.traces.trace import Status, Trace
 from opencwm.tracer.bytecode import ASYNC_GENERATOR, COROUTINE, GENERATOR
 from opencwm.tracer.limits import TraceLimits
 from opencwm.tracer.recorder import LimitReached, Recorder
 from opencwm.tracer.rendering import Renderer
+from opencwm.traces.program import Program
+from opencwm.traces.trace import Status, Trace
 
 MODULE_NAME = "program"
 """``__name__`` of the module while it runs, so that an ``if __name__ == "__main__"`` block does not."""
@@ -91,7 +91,7 @@ class _Run:
                 exec(code, module.__dict__)  # noqa: S102 - running the program is the purpose
             except MemoryError as error:
                 return self.trace(Status.MEMORY, self.describe(error))
-            except BaseException as error:  # noqa: BLE001 - whatever the program raises
+            except BaseException as error:
                 return self.trace(Status.MODULE_FAILED, self.describe(error))
             entry, problem = _find_entry(module, self.program.entry)
             if problem:
@@ -118,12 +118,14 @@ class _Run:
             status, detail = Status.MEMORY, self.describe(error)
         except SystemExit as error:
             status, detail = Status.EXITED, self.describe(error)
-        except BaseException as error:  # noqa: BLE001 - whatever the program raises
+        except BaseException as error:
             status, detail = Status.RAISED, self.describe(error)
         finally:
             removed = sys.gettrace() is not recorder.trace
             sys.settrace(previous)
             sys.setrecursionlimit(recursion_limit)
+        if recorder.failure is not None:
+            raise recorder.failure
         if recorder.out_of_memory:
             return Status.MEMORY, detail or "no memory left to record"
         if recorder.limit is not None:
@@ -190,7 +192,7 @@ def _find_entry(module: types.ModuleType, name: str) -> tuple[Any, str]:
     for part in name.split("."):
         try:
             found = getattr(found, part)
-        except Exception:  # noqa: BLE001 - a descriptor of the program
+        except Exception:
             return None, f"the program has no function {name!r}"
     if not callable(found):
         return None, f"{name!r} is not a function"

@@ -12,6 +12,9 @@ from collections.abc import Iterator
 Range = tuple[int, int, int, int]
 """First line, first column, last line, end column; lines from 1, columns in UTF-8 bytes from 0."""
 
+Place = tuple[int, int]
+"""Line and column of a :data:`Range`."""
+
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
@@ -49,11 +52,13 @@ class SourceScopes:
 
     Attributes:
         comprehensions: by range.
+        with_headers: start, and end of the last item, of every ``with`` statement whose items are on several lines.
         def_lines: line of the ``def`` or ``class`` keyword, by first decorator's line and name.
     """
 
     def __init__(self, text: str, *, needed: bool = True) -> None:
         self.comprehensions: dict[Range, Comprehension] = {}
+        self.with_headers: list[tuple[Place, Place]] = []
         self.def_lines: dict[tuple[int, str], int] = {}
         if needed:
             self._visit_all(ast.parse(text).body, Scope())
@@ -82,6 +87,8 @@ class SourceScopes:
             scope.order.setdefault(node.target.id)
             scope.bound.add(node.target.id)
         else:
+            if isinstance(node, ast.With | ast.AsyncWith):
+                self._note_header(node)
             for name in _other_names(node):
                 scope.order.setdefault(name)
                 scope.bound.add(name)
@@ -120,6 +127,12 @@ class SourceScopes:
         for child in (*node.bases, *node.keywords):
             self._visit(child, scope, scope)
         self._define(node, scope)
+
+    def _note_header(self, node: ast.With | ast.AsyncWith) -> None:
+        last = node.items[-1].optional_vars or node.items[-1].context_expr
+        end = _range_of(last)[2:]
+        if end[0] != node.lineno:
+            self.with_headers.append(((node.lineno, node.col_offset), end))
 
     def _define(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, scope: Scope) -> None:
         if node.decorator_list:
