@@ -58,9 +58,9 @@ def load_program(path: Path, *, call: str | None = None, entry: str | None = Non
     With neither, it starts in ``main`` when the file has one that can be called without arguments.
 
     Raises:
-        ConfigError: the file cannot be read, is empty or does not parse; both ways to start are given, or none;
-            the call calls nothing that the file defines, imports or gets from Python; the entry is no function
-            of the file or needs arguments.
+        ConfigError: the file cannot be read, is empty or does not parse; both ways to start are given, or
+            none; the call calls nothing that the file defines, imports or gets from Python; the entry is no
+            function of the file or needs arguments.
     """
     if call is not None and entry is not None:
         raise ConfigError("--call and --entry exclude each other", hint="give the one that starts the run")

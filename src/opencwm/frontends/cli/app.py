@@ -15,6 +15,7 @@ from opencwm import __version__
 from opencwm.core.errors import OpenCWMError
 from opencwm.frontends.cli import EXIT_ERROR, EXIT_INTERRUPTED
 from opencwm.frontends.cli.doctor import doctor
+from opencwm.frontends.cli.evaluate import cruxeval, steps
 from opencwm.frontends.cli.trace import trace
 from opencwm.frontends.cli.train import export, train
 
@@ -46,6 +47,10 @@ def build() -> Any:
     root.callback()(_root)
     for command in (trace, train, export, doctor):
         root.command()(command)
+    evaluation = _group(help="Measure predictions against what really happens.")
+    for command in (steps, cruxeval):
+        evaluation.command()(command)
+    root.add_typer(evaluation, name="eval")
     return typer.main.get_command(root)
 
 
@@ -61,7 +66,9 @@ def invoke(arguments: Sequence[str]) -> int:
     """
     wants_traceback = "--traceback" in arguments
     try:
-        status = build()(list(arguments), prog_name=PROGRAM, standalone_mode=False)
+        status = build()(
+            list(arguments), prog_name=PROGRAM, standalone_mode=False, obj={"arguments": arguments}
+        )
     except OpenCWMError as error:
         _print_traceback(wanted=wants_traceback)
         return _fail(str(error))

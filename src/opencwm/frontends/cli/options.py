@@ -26,3 +26,9 @@ ModelFolder = Annotated[
     Path | None,
     typer.Option("--model", metavar="PATH", help="A model folder [default: the one in the package]."),
 ]
+Unconstrained = Annotated[
+    bool,
+    typer.Option(
+        "--unconstrained", help="Let the model write any step, also ones the program does not allow."
+    ),
+]

@@ -10,8 +10,8 @@ import contextlib
 import json
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator
-from typing import IO, TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,17 +53,22 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+class Advance(Protocol):
+    """Moves a progress bar."""
+
+    def __call__(self, completed: int, total: int | None = None) -> None:
+        """Show that ``completed`` are done by now, of ``total`` when that is news."""
+        ...
+
+
 @contextlib.contextmanager
-def progress(description: str, total: int | None, *, counts: bool = True) -> Iterator[Callable[[int], None]]:
+def progress(description: str, total: int | None = None, *, counts: bool = True) -> Iterator[Advance]:
     """Show a progress bar on stderr while the block runs, when stderr is a terminal.
 
     Args:
         description: what is being done.
-        total: how many there are; None when that is not known.
-        counts: show ``done/total``, not only the bar.
-
-    Yields:
-        a function that takes how many of ``total`` are done by now.
+        total: how many there are; None when that is not known yet.
+        counts: show ``done/total``, not a percentage.
     """
     from rich import progress as bars
 
@@ -78,4 +83,8 @@ def progress(description: str, total: int | None, *, counts: bool = True) -> Ite
     screen = console(stderr=True)
     with bars.Progress(*columns, console=screen, disable=not screen.is_terminal, transient=True) as bar:
         task = bar.add_task(description, total=total)
-        yield lambda completed: bar.update(task, completed=completed)
+
+        def advance(completed: int, total: int | None = None) -> None:
+            bar.update(task, completed=completed, total=total)
+
+        yield advance

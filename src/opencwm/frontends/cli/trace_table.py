@@ -14,7 +14,7 @@ from opencwm.traces import Step, StepFlags, StepKind, Trace
 if TYPE_CHECKING:
     from rich.table import Table
 
-_STYLES = {StepKind.CALL: "cyan", StepKind.LINE: "", StepKind.RETURN: "green", StepKind.EXCEPTION: "red"}
+STYLES = {StepKind.CALL: "cyan", StepKind.LINE: "", StepKind.RETURN: "green", StepKind.EXCEPTION: "red"}
 
 
 def trace_table(trace: Trace, *, max_rows: int = 0) -> Table:
@@ -35,7 +35,7 @@ def trace_table(trace: Trace, *, max_rows: int = 0) -> Table:
     lines = trace.program.lines
     for index, step in enumerate(trace.steps[: max_rows or None]):
         source = lines[step.lineno - 1] if 0 < step.lineno <= len(lines) else ""
-        style = _STYLES[step.kind]
+        style = STYLES[step.kind]
         table.add_row(
             str(index),
             str(step.lineno),

@@ -1,0 +1,168 @@
+"""``opencwm eval steps`` and ``opencwm eval cruxeval``."""
+
+from __future__ import annotations
+
+import enum
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from opencwm.frontends.cli.options import Json, ModelFolder, Unconstrained
+
+if TYPE_CHECKING:
+    from opencwm.evals.cruxeval_report import CruxEvalReport
+    from opencwm.evals.predictor import NativePredictor
+    from opencwm.evals.steps_report import StepsReport
+
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="Keep results here while they come; resumes when there are some.",
+    ),
+]
+MaxSteps = Annotated[
+    int, typer.Option("--max-steps", metavar="N", help="Most steps of a predicted run.", min=1)
+]
+
+
+def steps(
+    context: typer.Context,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="PATH", help="A corpus, .jsonl or .parquet [default: generated programs]."
+        ),
+    ] = None,
+    programs: Annotated[int, typer.Option("--programs", metavar="N", help="How many programs.", min=1)] = 200,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Of generated programs, or of the draw from DATA.")
+    ] = 0,
+    model: ModelFolder = None,
+    unconstrained: Unconstrained = False,
+    max_steps: MaxSteps = 1024,
+    output: Resume = None,
+    as_json: Json = False,
+) -> None:
+    """Score predictions against recorded runs.
+
+    Per step, given the true run so far: next line and state. Whole runs, left to itself: by number of steps.
+    Without --data it is scored on generated programs that were not in training.
+    """
+    from opencwm.evals.steps import StepsConfig, evaluate_steps
+    from opencwm.frontends.cli.output import progress
+    from opencwm.frontends.trace_files import held_out_traces, load_traces
+
+    predictor = _predictor(model, constrained=not unconstrained)
+    traces = load_traces(data) if data is not None else held_out_traces(programs, seed)
+    with progress("evaluating") as advance:
+        report = evaluate_steps(
+            traces,
+            predictor,
+            StepsConfig(num_programs=programs, seed=seed, max_steps=max_steps),
+            data=str(data) if data is not None else f"{programs} generated held-out programs, seed {seed}",
+            folder=output,
+            command=_command(context),
+            progress=advance,
+        )
+    _print_report(report, as_json=as_json)
+
+
+class Method(enum.StrEnum):
+    """How an output is predicted."""
+
+    TRACE = "trace"
+    DIRECT = "direct"
+    BOTH = "both"
+
+
+def cruxeval(
+    context: typer.Context,
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data", metavar="FILE", help="JSONL with code, input, output, id.", show_default=False
+        ),
+    ],
+    method: Annotated[
+        Method,
+        typer.Option(
+            "--method",
+            metavar="trace|direct|both",
+            help="Roll out the run, ask for the output at once, or both.",
+        ),
+    ] = Method.BOTH,
+    items: Annotated[
+        int | None, typer.Option("--items", metavar="N", help="Only the first N items.", min=1)
+    ] = None,
+    validate: Annotated[
+        bool,
+        typer.Option(
+            "--validate", help="Also run every item in the sandbox: the grader must accept what happens."
+        ),
+    ] = False,
+    model: ModelFolder = None,
+    unconstrained: Unconstrained = False,
+    max_steps: MaxSteps = 1024,
+    output: Resume = None,
+    as_json: Json = False,
+) -> None:
+    """Score output prediction on a CRUXEval file.
+
+    The file is yours; none comes with this package. Programs are not run, except with --validate.
+    """
+    from opencwm.evals import cruxeval as benchmark
+    from opencwm.evals.cruxeval_items import load_items
+    from opencwm.frontends.cli.output import progress
+    from opencwm.sandbox import Sandbox, record
+
+    found = load_items(data)
+    predictor = _predictor(model, constrained=not unconstrained)
+    methods = tuple(benchmark.Method) if method is Method.BOTH else (benchmark.Method(method),)
+    validation = None
+    if validate:
+        with progress("validating") as advance, Sandbox() as sandbox:
+            validation = benchmark.validate(
+                found[:items], lambda program: record(program, sandbox=sandbox), progress=advance
+            )
+    with progress("evaluating") as advance:
+        report = benchmark.evaluate_cruxeval(
+            found,
+            predictor,
+            benchmark.CruxEvalConfig(methods=methods, num_items=items, max_steps=max_steps),
+            data=str(data),
+            folder=output,
+            command=_command(context),
+            validation=validation,
+            progress=advance,
+        )
+    _print_report(report, as_json=as_json)
+
+
+def _predictor(model: Path | None, *, constrained: bool) -> NativePredictor:
+    from opencwm.evals.predictor import NativePredictor
+    from opencwm.frontends.models import open_model
+
+    opened = open_model(model)
+    return NativePredictor(
+        opened.name, opened.codec, opened.engine, constrained=constrained, revision=opened.revision
+    )
+
+
+def _command(context: typer.Context) -> str:
+    """Return the command line as typed, for the report."""
+    return shlex.join(["opencwm", *context.find_root().obj["arguments"]])
+
+
+def _print_report(report: StepsReport | CruxEvalReport, *, as_json: bool) -> None:
+    from opencwm.evals.report import format_table
+    from opencwm.frontends.cli.output import print_json
+
+    if as_json:
+        print_json(report.to_json())
+    else:
+        print("\n\n".join(format_table(table) for table in report.tables()))

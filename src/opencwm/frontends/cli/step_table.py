@@ -1,0 +1,106 @@
+"""Predicted steps as a table for people, alone or beside what really happened.
+
+The idea: one row a step; what the model decided stands with its probability, what was not its decision
+without one. A row that differs from the real run says how.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from opencwm.frontends.cli.output import visible
+from opencwm.frontends.cli.trace_table import STYLES, event_name, news
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.table import Table
+
+    from opencwm.debugger.compare import Comparison, Row
+    from opencwm.debugger.execution import StepView
+    from opencwm.traces import Program
+
+
+def confidence(view: StepView) -> float | None:
+    """Return the probability of everything the model decided in a step; None when nothing was its decision."""
+    parts = [view.control_probability, view.value_probability]
+    parts += [p for name, p in view.probabilities.items() if name not in view.supplied]
+    decided = [p for p in parts if p is not None and p < 1.0]
+    return math.prod(decided) if decided else None
+
+
+def percent(probability: float | None) -> str:
+    """Write a probability; never ``100%`` for what is not certain."""
+    if probability is None:
+        return ""
+    text = f"{100 * probability:.1f}%"
+    return ">99.9%" if text == "100.0%" else text
+
+
+def comparison_table(comparison: Comparison, program: Program) -> Table:
+    """Return the table of predicted and real steps side by side."""
+    from rich.text import Text
+
+    table = _empty_table("predicted")
+    table.add_column("real run", overflow="fold", ratio=1)
+    for index, row in enumerate(comparison.rows):
+        view = row.predicted or row.real
+        if view is None:
+            continue
+        is_first = index == comparison.first_divergence
+        verdict = (
+            Text("same", style="green")
+            if row.agrees
+            else Text(_difference(row), style="bold red" if is_first else "red")
+        )
+        table.add_row(
+            *_cells(row.predicted_index, view, program, is_predicted=row.predicted is not None), verdict
+        )
+    return table
+
+
+def prediction_table(views: Iterable[StepView], program: Program) -> Table:
+    """Return the table of predicted steps alone."""
+    table = _empty_table("predicted")
+    for index, view in enumerate(views):
+        table.add_row(*_cells(index, view, program, is_predicted=True))
+    return table
+
+
+def _empty_table(news_title: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
+    table.add_column("step", justify="right", style="dim")
+    table.add_column("line", justify="right", style="dim")
+    table.add_column("event", no_wrap=True)
+    table.add_column("source", overflow="fold", ratio=1)
+    table.add_column(news_title, overflow="fold", ratio=1)
+    table.add_column("sure", justify="right", no_wrap=True)
+    return table
+
+
+def _cells(index: int | None, view: StepView, program: Program, *, is_predicted: bool) -> list[Any]:
+    from rich.text import Text
+
+    step = view.step
+    lines = program.lines
+    source = lines[step.lineno - 1] if 0 < step.lineno <= len(lines) else ""
+    style = STYLES[step.kind]
+    return [
+        "" if index is None else str(index),
+        str(step.lineno),
+        Text(event_name(step), style=style),
+        Text("  " * step.depth + visible(source)),
+        Text(visible(news(step)) if is_predicted else "", style=style),
+        percent(confidence(view)) if is_predicted else "",
+    ]
+
+
+def _difference(row: Row) -> str:
+    if row.predicted is None and row.real is not None:
+        said = visible(news(row.real.step))
+        return f"only here{': ' if said else ''}{said}"
+    return visible(row.describe())
