@@ -1,7 +1,7 @@
 """Random small programs that terminate, for tests that record real runs.
 
-Functions call each other and themselves with a shrinking argument; there are loops, branches, handlers, ``finally``, raises
-and early returns.
+Functions call each other and themselves with a shrinking argument; there are loops, branches, handlers,
+``finally``, raises and early returns.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""A plain recorder for the codec's tests: ``sys.settrace``, the repr of every local at every event, no bounds.
+"""A plain recorder for the codec's tests: ``sys.settrace``, the repr of every local at every event.
 
-It is written apart from the tracer of the package, so that the codec is tested on real runs whatever the tracer does.
+It is written apart from the tracer of the package, so that the codec is tested on real runs whatever the
+tracer does.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Recorder:
     def record(self) -> Trace:
         name, previous = self.program.entry, sys.gettrace()
         namespace: dict[str, Any] = {"__name__": "program"}
-        exec(compile(self.program.text, self.program.filename, "exec", dont_inherit=True), namespace)  # noqa: S102
+        exec(compile(self.program.text, self.program.filename, "exec", dont_inherit=True), namespace)
         status, detail = Status.RETURNED, ""
         sys.settrace(self.on_call)
         try:
@@ -38,7 +39,7 @@ class Recorder:
         codes = tuple(CodeInfo(code.co_qualname, code.co_firstlineno, _names(code)) for code in self.codes)
         return Trace(self.program, codes, tuple(self.steps), status, detail)
 
-    def on_call(self, frame: FrameType, event: str, arg: object) -> Any:
+    def on_call(self, frame: FrameType, _event: str, _arg: object) -> Any:
         code = frame.f_code
         if code.co_filename != self.program.filename or code.co_name in _FOLDED:
             return None

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import random
-
 import pytest
 from cwm_recorder import record as record_plainly
 
@@ -10,9 +8,10 @@ from opencwm.codec.cwm_locate import MAX_READINGS, Locator, resolve_lineno
 from opencwm.codec.cwm_step import CwmStep, LocatedStep, MalformedStep
 from opencwm.codec.cwm_text import written_steps
 from opencwm.codec.testing import tiny_tokenizer
+from opencwm.core.seeds import derive_rng
 from opencwm.corpus.generator import generate_traced, sample_config
-from opencwm.traces import Binding, Program, StepKind, Trace
 from opencwm.tracer import record
+from opencwm.traces import Binding, Program, StepKind, Trace
 
 CALL, LINE, RETURN, EXCEPTION = StepKind.CALL, StepKind.LINE, StepKind.RETURN, StepKind.EXCEPTION
 CODEC = CwmCodec(tiny_tokenizer())
@@ -65,7 +64,8 @@ def test_resolve_lineno(
 
 
 def test_repeated_lines_are_told_apart_by_control_flow() -> None:
-    source = "def f():\n    x = 1\n    x += 1\n    x += 1\n    for i in 'ab':\n        x += 1\n        x += 1\n    x += 1\n"
+    source = "def f():\n    x = 1\n    x += 1\n    x += 1\n"
+    source += "    for i in 'ab':\n        x += 1\n        x += 1\n    x += 1\n"
     trace = record_plainly(source, entry="f")
     assert share_right(trace) == (len(trace.steps), len(trace.steps))
 
@@ -220,7 +220,7 @@ def test_runs_recorded_by_the_tracer_come_back(source: str) -> None:
 def test_generated_programs_come_back_but_for_undecidable_lines() -> None:
     right = number = 0
     for seed in range(60):
-        rng = random.Random(seed)
+        rng = derive_rng("cwm", seed)
         trace = generate_traced(rng, sample_config(rng))
         if trace is not None:
             one_right, one_number = share_right(trace)

@@ -264,7 +264,8 @@ def test_a_resumed_generator_writes_all_locals() -> None:
 
 
 def test_a_caught_exception_does_not_end_its_activation() -> None:
-    source = "def f():\n    a = 1\n    try:\n        1 / 0\n    except ZeroDivisionError:\n        a = 2\n    return a\n"
+    source = "def f():\n    a = 1\n    try:\n        1 / 0\n    except ZeroDivisionError:\n"
+    source += "        a = 2\n    return a\n"
     trace = record(source, entry="f")
     assert [(step.kind, step.lineno) for step in written_steps(trace)] == [
         (CALL, 1),

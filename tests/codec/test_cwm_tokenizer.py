@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,7 +80,7 @@ def test_a_tokenizer_that_changes_text_is_refused() -> None:
     backend.normalizer = normalizers.Lowercase()
     with pytest.raises(CodecError, match="does not give back text exactly"):
         HuggingFaceTokenizer(backend)
-    words = Tokenizer(models.WordLevel({"def": 0, "?": 1}, unk_token="?"))
+    words = Tokenizer(models.WordLevel({"def": 0, "?": 1}, "?"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     words.add_special_tokens(list(TRACE_TOKENS))
     with pytest.raises(CodecError, match="does not give back text exactly"):
@@ -115,3 +117,9 @@ def test_files_that_are_no_tokenizer(tmp_path: Path) -> None:
 def test_tiny_tokenizer_is_made_once() -> None:
     assert tiny_tokenizer() is tiny_tokenizer()
     assert tiny_tokenizer(300).vocab_size == 300
+
+
+def test_the_library_is_loaded_only_when_a_tokenizer_is_made() -> None:
+    code = "import sys, opencwm.codec.cwm, opencwm.codec.bpe, opencwm.codec.testing; print('tokenizers' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -203,7 +203,7 @@ class Locator:
         return [graph for graph in self._flow or () if graph.is_generator]
 
     def _caller_cost(self, caller: _Frame | None, callee: CodeGraph | None) -> int:
-        """Return the cost of a call from the line that ``caller`` is at; one that names the callee is likelier."""
+        """Return the cost of a call from where ``caller`` is; a line that names the callee is likelier."""
         if caller is None or callee is None:
             return 0
         text = self._texts[caller.lineno - 1]

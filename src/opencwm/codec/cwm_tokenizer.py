@@ -141,7 +141,7 @@ class HuggingFaceTokenizer:
 
 
 def _merged_pieces(config: dict[str, Any]) -> frozenset[str]:
-    """Return the pieces that merges make: ordinary text gives their ids, whatever else they are declared to be."""
+    """Return the pieces that merges make: ordinary text gives their ids, whatever they are declared to be."""
     merges = config["model"].get("merges") or []
     pairs = (merge.split(" ", 1) if isinstance(merge, str) else merge for merge in merges)
     return frozenset("".join(pair) for pair in pairs)
@@ -154,5 +154,6 @@ def _without_special_tokens(config: dict[str, Any], special: frozenset[str]) -> 
     model = dict(config["model"])
     if isinstance(model.get("vocab"), dict):
         model["vocab"] = {piece: id_ for piece, id_ in model["vocab"].items() if piece not in special}
-    bare = {"added_tokens": [], "post_processor": None, "truncation": None, "padding": None, "model": model}
-    return Backend.from_str(json.dumps({**config, **bare}))
+    config = {**config, "model": model, "added_tokens": []}
+    config.update(post_processor=None, truncation=None, padding=None)
+    return Backend.from_str(json.dumps(config))
