@@ -51,7 +51,7 @@ class Score:
 
     @classmethod
     def of_clusters(cls, clusters: Iterable[tuple[int, int]]) -> Score:
-        """Score cases that come in clusters, given as (right, total) of each cluster, for example of each program."""
+        """Score cases that come in clusters, such as programs, given as (right, total) of each."""
         counts = list(clusters)
         right, total = sum(r for r, _ in counts), sum(t for _, t in counts)
         return cls(right, total, *clustered_interval(counts))
@@ -184,7 +184,7 @@ def _bin(low: float, high: float, items: list[tuple[float, bool]]) -> Reliabilit
 
 
 def bucket_of(num_steps: int) -> tuple[int, int]:
-    """Return the first and last length of the bucket that holds ``num_steps`` >= 1: (1, 8), (9, 16), (17, 32), ...
+    """Return the bucket of ``num_steps`` >= 1 by its first and last length: (1, 8), (9, 16), (17, 32), ...
 
     Raises:
         ValueError: fewer than one step.
@@ -199,7 +199,7 @@ def bucket_of(num_steps: int) -> tuple[int, int]:
 
 
 def bucket_name(num_steps: int) -> str:
-    """Return the bucket of ``num_steps`` as text, for example ``9-16``; ``0`` for a run without steps."""
+    """Return the bucket of ``num_steps`` as text, such as ``9-16``; ``0`` for a run without steps."""
     if num_steps == 0:
         return "0"
     first, last = bucket_of(num_steps)

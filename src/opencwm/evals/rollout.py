@@ -10,6 +10,7 @@ import enum
 import time
 from collections.abc import Callable, Sequence
 
+from opencwm.core.errors import EngineError
 from opencwm.debugger.execution import Execution, StepView
 from opencwm.debugger.sampler import OutOfContextError
 from opencwm.traces import Status, Step, StepFlags, StepKind, Trace
@@ -92,8 +93,10 @@ def roll_out(
             return over(End.TIMEOUT, f"{max_seconds:g} s are over")
         try:
             view = execution.get(len(steps))
-        except OutOfContextError as error:
-            return over(End.CONTEXT, error.what)
+        except EngineError as error:
+            if isinstance(error, OutOfContextError) or isinstance(error.__cause__, OutOfContextError):
+                return over(End.CONTEXT, error.what)
+            raise
         if view is None:
             return over(End.STOPPED, execution.status)
         if view.malformed is not None:

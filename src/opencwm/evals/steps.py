@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import heapq
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -27,6 +28,8 @@ from opencwm.evals.steps_report import StepsReport
 from opencwm.evals.teacher_forced import score_trace
 from opencwm.source.cfg import ControlFlow
 from opencwm.traces import Trace
+
+_NUMBER = re.compile(r"\d+")
 
 Progress = Callable[[int, int], None]
 """Called with the number of cases done and the number there are, first before anything is done."""
@@ -81,8 +84,8 @@ def evaluate_steps(
 ) -> StepsReport:
     """Evaluate ``predictor`` on recorded traces.
 
-    Equal programs count once. Traces without steps are left out; programs the model cannot be shown are
-    counted as wrong in free running and reported as skipped.
+    Equal programs count once and traces without steps not at all. Programs the model cannot be shown are counted
+    as wrong in free running, are in no score of teacher forcing, and are reported as skipped.
 
     Args:
         traces: recorded runs, for example :func:`load_traces`.
@@ -162,20 +165,19 @@ class _Evaluator:
         self.config = config
 
     def evaluate(self, trace: Trace) -> Record:
-        """Return the record of one program."""
-        record: Record = {
-            "num_steps": len(trace.steps),
-            "skipped": None,
-            "teacher_forced": None,
-            "free_running": None,
-        }
-        try:
-            if self.config.teacher_forced:
-                record["teacher_forced"] = self._teacher_forced(trace)
-            if self.config.free_running:
-                record["free_running"] = self._free_running(trace)
-        except (CodecError, ConfigError) as error:  # too long to be shown, or a step on a line that is not
-            record["skipped"] = error.what
+        """Return the record of one program; a half that was not asked for, or cannot be had, is None."""
+        record: Record = {"num_steps": len(trace.steps), "skipped": []}
+        halves = {"teacher_forced": self._teacher_forced, "free_running": self._free_running}
+        for name, measure in halves.items():
+            record[name] = None
+            if getattr(self.config, name):
+                try:
+                    record[name] = measure(trace)
+                except (
+                    CodecError,
+                    ConfigError,
+                ) as error:  # too long to be shown, or a step on a line that is not
+                    record["skipped"].append(f"{name}: {_NUMBER.sub('N', error.what)}")
         return record
 
     def _teacher_forced(self, trace: Trace) -> dict[str, Any]:
@@ -192,7 +194,6 @@ class _Evaluator:
         )
         return {
             **dataclasses.asdict(result),
-            "counts": dict(result.counts),
             "seconds": time.perf_counter() - start,
         }
 

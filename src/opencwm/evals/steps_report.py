@@ -204,8 +204,8 @@ class StepsReport:
         provenance: model, data, settings, versions.
         num_programs: programs evaluated, the skipped ones included.
         num_steps: their recorded steps.
-        skipped: why programs were not predicted at all -> how many. Each counts as a wrong run in
-            ``free_running``; its steps are in no score of ``teacher_forced``.
+        skipped: why one half or the other could not be measured on a program -> on how many. Such a program counts as
+            a wrong run in ``free_running`` and is in no score of ``teacher_forced``.
         teacher_forced: None when it was not asked for.
         free_running: None when it was not asked for.
 
@@ -228,7 +228,7 @@ class StepsReport:
             provenance=provenance,
             num_programs=len(records),
             num_steps=sum(r["num_steps"] for r in records),
-            skipped=_ranked(r["skipped"] for r in records if r["skipped"] is not None),
+            skipped=_ranked(reason for r in records for reason in r["skipped"]),
             teacher_forced=TeacherForcedReport.of(teacher) if wanted["teacher_forced"] else None,
             free_running=FreeRunningReport.of(free) if wanted["free_running"] else None,
         )
@@ -254,8 +254,8 @@ class StepsReport:
             tables += _free_tables(self.free_running)
         if self.skipped:
             rows = tuple((reason, str(count)) for reason, count in self.skipped.items())
-            tables.append(Table("Programs not predicted", ("reason", "programs"), rows))
-        return [*tables, published_table(published(STEPS))]
+            tables.append(Table("Programs not measured", ("reason", "programs"), rows))
+        return [*(table for table in tables if table.rows), published_table(published(STEPS))]
 
 
 def _never_run(num_steps: int) -> Record:

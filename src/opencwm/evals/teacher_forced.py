@@ -12,7 +12,6 @@ Shape suffixes: T tokens of a document, V vocabulary.
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
@@ -93,9 +92,7 @@ class TeacherForced:
 
     """
 
-    counts: dict[str, list[int]] = dataclasses.field(
-        default_factory=lambda: collections.defaultdict(lambda: [0, 0])
-    )
+    counts: dict[str, list[int]] = dataclasses.field(default_factory=dict)
     line_confidences: list[tuple[float, bool]] = dataclasses.field(default_factory=list)
     num_steps: int = 0
     num_left_out: int = 0
@@ -105,7 +102,7 @@ class TeacherForced:
 
     def count(self, metric: str, is_right: bool) -> None:
         """Count one case."""
-        entry = self.counts[metric]
+        entry = self.counts.setdefault(metric, [0, 0])
         entry[0] += is_right
         entry[1] += 1
 
