@@ -48,8 +48,8 @@ def build() -> Any:
     for command in (trace, train, export, doctor):
         root.command()(command)
     evaluation = _group(help="Measure predictions against what really happens.")
-    for command in (steps, cruxeval):
-        evaluation.command()(command)
+    for benchmark in (steps, cruxeval):
+        evaluation.command()(benchmark)
     root.add_typer(evaluation, name="eval")
     return typer.main.get_command(root)
 

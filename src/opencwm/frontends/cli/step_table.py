@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def confidence(view: StepView) -> float | None:
-    """Return the probability of everything the model decided in a step; None when nothing was its decision."""
+    """Return the probability of all the model decided in a step; None when nothing was its decision."""
     parts = [view.control_probability, view.value_probability]
     parts += [p for name, p in view.probabilities.items() if name not in view.supplied]
     decided = [p for p in parts if p is not None and p < 1.0]

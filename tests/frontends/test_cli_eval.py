@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from opencwm.frontends.trace_files import held_out_traces
+
+from .conftest import EXAMPLES, Cli
+
+STEPS = ("eval", "steps", "--programs", "2", "--seed", "3", "--max-steps", "5")
+
+
+def test_held_out_programs_depend_on_their_seed_alone() -> None:
+    first, again, other = (list(held_out_traces(3, seed)) for seed in (1, 1, 2))
+    assert first == again
+    assert {trace.program.id for trace in first}.isdisjoint(trace.program.id for trace in other)
+    assert first[:2] == list(held_out_traces(2, 1))
+
+
+def test_steps_prints_one_object(cli: Cli, model_folder: Path) -> None:
+    outcome = cli(*STEPS, "--model", model_folder, "--json")
+    assert outcome.status == 0
+    report = json.loads(outcome.out)
+    assert report["num_programs"] == 2
+    assert report["command"] == f"opencwm {' '.join(STEPS)} --model {model_folder} --json"
+    assert report["data"] == "2 generated held-out programs, seed 3"
+
+
+def test_steps_prints_tables(cli: Cli, model_folder: Path) -> None:
+    outcome = cli(*STEPS, "--model", model_folder)
+    assert outcome.status == 0
+    assert "95 % interval" in outcome.out
+
+
+def test_steps_on_recorded_runs(cli: Cli, model_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "runs.jsonl"
+    cli("trace", EXAMPLES / "strawberry.py", "--call", "f('ab', 'b')", "--format", "jsonl", "-o", path)
+    outcome = cli("eval", "steps", "--model", model_folder, "--data", path, "--max-steps", "5", "--json")
+    assert json.loads(outcome.out)["num_programs"] == 1
+
+
+def test_an_evaluation_goes_on_where_it_stopped(cli: Cli, model_folder: Path, tmp_path: Path) -> None:
+    first = cli(*STEPS, "--model", model_folder, "--json", "-o", tmp_path / "results")
+    again = cli(*STEPS, "--model", model_folder, "--json", "-o", tmp_path / "results")
+    assert json.loads(first.out) == json.loads(again.out)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("t.jsonl", '{"schema'), ("t.jsonl", '{"schema_version": 99}\n'), ("t.txt", "x")]
+)
+def test_recorded_runs_that_cannot_be_read(
+    cli: Cli, model_folder: Path, tmp_path: Path, name: str, text: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    assert str(path) in cli("eval", "steps", "--model", model_folder, "--data", path).refused()
+
+
+def items(path: Path, *lines: dict[str, str]) -> Path:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_cruxeval_prints_one_object(cli: Cli, model_folder: Path, tmp_path: Path) -> None:
+    data = items(
+        tmp_path / "items.jsonl",
+        {"id": "own_0", "code": "def f(a):\n    return a + 1", "input": "1", "output": "2"},
+        {"id": "own_1", "code": "def f(a):\n    return a[3]", "input": "[1]", "output": "IndexError"},
+    )
+    outcome = cli(
+        "eval",
+        "cruxeval",
+        "--data",
+        data,
+        "--model",
+        model_folder,
+        "--json",
+        "--max-steps",
+        "5",
+        "--validate",
+    )
+    assert outcome.status == 0
+    report = json.loads(outcome.out)
+    assert report["num_programs"] == 2
+    assert 0.0 <= report["output_pass_at_1"] <= 1.0
+
+
+def test_cruxeval_refuses_what_is_no_item(cli: Cli, model_folder: Path, tmp_path: Path) -> None:
+    data = items(tmp_path / "items.jsonl", {"id": "own_0", "code": "def f(a):\n    return a"})
+    assert f"{data}:1" in cli("eval", "cruxeval", "--data", data, "--model", model_folder).refused()
+    assert "No such file" in cli("eval", "cruxeval", "--data", tmp_path / "no.jsonl").refused()

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from opencwm.codec.vocabulary import Vocabulary
+from opencwm.core.errors import ConfigError, EngineError
+from opencwm.frontends.exporting import export_run
+from opencwm.frontends.models import open_model
+
+from .conftest import Cli
+
+
+def edited(folder: Path, name: str, change: Callable[[dict[str, object]], object]) -> None:
+    path = folder / name
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+
+
+@pytest.fixture
+def copy(model_folder: Path, tmp_path: Path) -> Path:
+    shutil.copytree(model_folder, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def test_an_exported_model_opens_and_answers(model_folder: Path) -> None:
+    model = open_model(model_folder)
+    assert model.name == "tiny"
+    assert len(model.revision) == 16
+    assert model.codec.vocabulary.words == Vocabulary.default().words
+    assert model.engine.fork().append([1]).shape == (len(Vocabulary.default()),)
+
+
+def test_the_card_says_what_is_on_record_and_nothing_else(
+    run_folder: Path, tmp_path: Path, model_folder: Path
+) -> None:
+    card = (model_folder / "README.md").read_text()
+    assert "10 steps, 40,960 tokens, 0.50 h" in card
+    assert "| exact/line | 0.7500 |" in card
+    report = tmp_path / "report.json"
+    report.write_text(
+        json.dumps({"kind": "steps", "command": "opencwm eval steps", "data": "here", "num_programs": 7})
+    )
+    folder = export_run(run_folder, tmp_path / "out", reports=[report])
+    card = (folder.path / "README.md").read_text()
+    assert "`opencwm eval steps` on here:" in card
+    assert '"num_programs": 7' in card
+    assert folder.meta.scores["steps"]["num_programs"] == 7
+
+
+def test_without_measurements_the_card_says_so(run_folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(run_folder, run)
+    (run / "metrics.jsonl").unlink()
+    folder = export_run(run, tmp_path / "out")
+    assert "Nothing was measured." in (folder.path / "README.md").read_text()
+
+
+def test_export_from_the_command_line(cli: Cli, run_folder: Path, tmp_path: Path) -> None:
+    outcome = cli("export", run_folder, "-o", tmp_path / "out", "--safetensors")
+    assert (outcome.status, outcome.out) == (0, "")
+    assert "MiB written to" in outcome.err
+    assert (tmp_path / "out" / "model.safetensors").exists()
+
+
+def test_what_is_no_run_is_not_exported(cli: Cli, tmp_path: Path) -> None:
+    assert "is no training run" in cli("export", tmp_path, "-o", tmp_path / "out").refused()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_with_another_vocabulary_is_not_exported(run_folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(run_folder, run)
+    edited(run, "config.json", lambda data: data.update(recipe={"model": {"vocab_size": 7}}))
+    with pytest.raises(ConfigError, match="7 token ids"):
+        export_run(run, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"num_programs": 3}'])
+def test_a_score_that_is_no_report_is_refused(run_folder: Path, tmp_path: Path, text: str) -> None:
+    report = tmp_path / "report.json"
+    report.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        export_run(run_folder, tmp_path / "out", reports=[report])
+    assert caught.value.where == str(report)
+
+
+def test_a_model_of_another_schema_version(cli: Cli, copy: Path) -> None:
+    edited(copy, "opencwm.json", lambda data: data.update(schema_version=99))
+    line = cli("eval", "steps", "--model", copy, "--programs", "1").refused()
+    assert "schema version 99" in line
+    assert "export the model again" in line
+
+
+def test_a_model_with_a_vocabulary_of_another_schema_version(cli: Cli, copy: Path) -> None:
+    edited(copy, "native_vocabulary.json", lambda data: data.update(schema_version=99))
+    assert (
+        "vocabulary schema version 99" in cli("eval", "steps", "--model", copy, "--programs", "1").refused()
+    )
+
+
+def test_a_model_that_speaks_another_format(copy: Path) -> None:
+    edited(copy, "opencwm.json", lambda data: data.update(codec="cwm"))
+    with pytest.raises(EngineError, match="'cwm'"):
+        open_model(copy)
+
+
+def test_weights_that_do_not_fit_the_vocabulary(copy: Path) -> None:
+    def grow(data: dict[str, object]) -> None:
+        words = data["words"]
+        assert isinstance(words, list)
+        words.append("notawordofthemodel")
+
+    edited(copy, "native_vocabulary.json", grow)
+    with pytest.raises(EngineError, match="1001"):
+        open_model(copy)
+
+
+@pytest.mark.parametrize("name", ["opencwm.json", "config.json", "model.onnx", "native_vocabulary.json"])
+def test_an_incomplete_model_folder(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    with pytest.raises(EngineError, match=name):
+        open_model(copy)
+
+
+@pytest.mark.parametrize("name", ["opencwm.json", "config.json", "model.onnx", "native_vocabulary.json"])
+def test_a_corrupt_model_folder(copy: Path, name: str) -> None:
+    data = (copy / name).read_bytes()
+    (copy / name).write_bytes(data[: len(data) // 2])
+    with pytest.raises(EngineError):
+        open_model(copy)
+
+
+def test_a_folder_that_is_no_model(cli: Cli, tmp_path: Path) -> None:
+    assert "not an OpenCWM model folder" in cli("eval", "steps", "--model", tmp_path).refused()
+    assert "no such model folder" in cli("eval", "steps", "--model", tmp_path / "nothing").refused()
