@@ -31,6 +31,15 @@ class Breakpoint:
     ignore_count: int = 0
     num_hits: int = 0
 
+    def set_condition(self, condition: str | None) -> None:
+        """Change the condition; None removes it.
+
+        Raises:
+            ConfigError: it is not an expression.
+        """
+        check_condition(condition)
+        self.condition = condition
+
 
 class Breakpoints:
     """The breakpoints of one session, by number."""

@@ -14,6 +14,7 @@ from opencwm.debugger.execution import Execution, FrameView, Origin, StepView, V
 from opencwm.traces import StepFlags
 
 _MEANING = StepFlags.YIELD | StepFlags.RESUME | StepFlags.UNWIND
+_MAX_REALIGNED = 1_000  # steps after the parting that are paired; pairing costs their square
 _Key = tuple[str, str, int, int]
 
 
@@ -99,6 +100,44 @@ class Comparison:
         return self.first_divergence is None
 
 
+class Lockstep:
+    """Two executions compared step for step, for as long as they go the same way.
+
+    Attributes:
+        predicted: what is judged.
+        real: what it is judged by.
+        parted_at: the first step at which they went different ways; None while that is not known.
+    """
+
+    def __init__(self, predicted: Execution, real: Execution) -> None:
+        self.predicted = predicted
+        self.real = real
+        self.parted_at: int | None = None
+        self._num_checked = 0
+
+    def row(self, index: int) -> Row | None:
+        """Compare step ``index`` of both, the steps before it first.
+
+        Returns None when the executions parted before it, or neither has it.
+        """
+        while self._num_checked <= index and self.parted_at is None:
+            row = self._compare(self._num_checked)
+            if row is None:
+                return None
+            if not (row.line_agrees and row.kind_agrees):
+                self.parted_at = self._num_checked
+            self._num_checked += 1
+        if self.parted_at is not None and index > self.parted_at:
+            return None
+        return self._compare(index)
+
+    def _compare(self, index: int) -> Row | None:
+        said, was = self.predicted.get(index), self.real.get(index)
+        if said is None and was is None:
+            return None
+        return _row(self.predicted, index, said, self.real, index, was)
+
+
 def compare(predicted: Execution, real: Execution, *, max_steps: int = 10_000) -> Comparison:
     """Align two executions of one program.
 
@@ -110,19 +149,16 @@ def compare(predicted: Execution, real: Execution, *, max_steps: int = 10_000) -
     Raises:
         EngineError: the engine behind the predicted execution broke.
     """
-    rows = []
-    parted: int | None = None
+    rows: list[Row] = []
+    lockstep = Lockstep(predicted, real)
     for index in range(max_steps):
-        said, was = predicted.get(index), real.get(index)
-        if said is None and was is None:
+        row = lockstep.row(index)
+        if row is None:
             break
-        row = _row(predicted, index, said, real, index, was)
-        if not (row.line_agrees and row.kind_agrees):
-            parted = index
+        if lockstep.parted_at is not None:
+            rows += _realigned(predicted, real, index, max_steps)
             break
         rows.append(row)
-    if parted is not None:
-        rows += _realigned(predicted, real, parted, max_steps)
     first = next((index for index, row in enumerate(rows) if not row.agrees), None)
     return Comparison(tuple(rows), first)
 
@@ -133,21 +169,20 @@ def _realigned(predicted: Execution, real: Execution, start: int, max_steps: int
     was = list(_steps(real, start, max_steps))
     matcher = difflib.SequenceMatcher(
         None,
-        [_key(predicted, view) for view in said],
-        [_key(real, view) for view in was],
+        [_key(predicted, view) for view in said[:_MAX_REALIGNED]],
+        [_key(real, view) for view in was[:_MAX_REALIGNED]],
         autojunk=False,
     )
-    for operation, a, a_end, b, b_end in matcher.get_opcodes():
-        if operation in ("equal", "replace"):
-            paired = min(a_end - a, b_end - b)
-            for offset in range(paired):
-                left, right = start + a + offset, start + b + offset
-                yield _row(predicted, left, said[a + offset], real, right, was[b + offset])
-            a, b = a + paired, b + paired
-        for offset in range(a, a_end):
-            yield Row(start + offset, None, said[offset], None)
-        for offset in range(b, b_end):
-            yield Row(None, start + offset, None, was[offset])
+    rest = ("delete", _MAX_REALIGNED, len(said), _MAX_REALIGNED, len(was))
+    for operation, a, a_end, b, b_end in [*matcher.get_opcodes(), rest]:
+        paired = min(a_end - a, b_end - b) if operation in ("equal", "replace") else 0
+        for offset in range(paired):
+            left, right = a + offset, b + offset
+            yield _row(predicted, start + left, said[left], real, start + right, was[right])
+        for left in range(a + paired, a_end):
+            yield Row(start + left, None, said[left], None)
+        for right in range(b + paired, b_end):
+            yield Row(None, start + right, None, was[right])
 
 
 def _steps(execution: Execution, start: int, max_steps: int) -> Iterator[StepView]:

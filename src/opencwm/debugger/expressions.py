@@ -338,7 +338,8 @@ class _Evaluation:
 
     def _formattedvalue(self, node: ast.FormattedValue, bound: _Names) -> Any:
         value = self.visit(node.value, bound)
-        convert = {ord("r"): repr, ord("s"): str, ord("a"): ascii}.get(node.conversion)
+        conversions: dict[int, Callable[[Any], str]] = {ord("r"): repr, ord("s"): str, ord("a"): ascii}
+        convert = conversions.get(node.conversion)
         spec = "" if node.format_spec is None else str(self.visit(node.format_spec, bound))
         if sum(character.isdigit() for character in spec) > 4:
             raise ExpressionError("the result is too large")
