@@ -285,7 +285,7 @@ def test_what_a_run_leaves_in_files_is_gone_for_the_next(sandbox: Sandbox) -> No
     "source",
     [
         "for i in range(1000): open(str(i), 'w')",
-        "import os\nfor _ in range(600): os.mkdir('d'); os.chdir('d')",
+        "import os\nfor _ in range(300): os.mkdir('d'); os.chdir('d')",
         "import os; os.mkdir('d'); open('d/f', 'w'); os.chmod('d', 0)",
     ],
     ids=["many", "deep", "locked"],

@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import math
 import os
-import random
 import resource
 import signal
 from collections.abc import Callable, Mapping
@@ -36,11 +35,13 @@ class Confinement:
     Attributes:
         directory: where it starts; writable.
         uid: user and group it becomes, or None to stay who it is.
+        dies_with_server: ask for a signal when the server ends, where no namespace sees to that.
         kept_fds: descriptors that stay open besides the result pipe.
     """
 
     directory: str
     uid: int | None
+    dies_with_server: bool
     kept_fds: tuple[int, ...] = ()
 
 
@@ -71,8 +72,8 @@ def enter(
         _limit_resources(limits, num_tasks)
         if confinement.uid is not None:
             _become(confinement.uid)
-        processes.process_control(processes.PR_SET_PDEATHSIG, signal.SIGKILL)
-        random.seed(0)
+        if confinement.dies_with_server:
+            processes.process_control(processes.PR_SET_PDEATHSIG, signal.SIGKILL)
     except BaseException:  # nothing of the program may run half confined
         _exit(EXIT_NOT_CONFINED)
     _call(target, payload)
@@ -94,12 +95,9 @@ def _arrange_descriptors(pipe: int, kept: tuple[int, ...]) -> None:
 
 
 def _arrange_signals(wall_s: float) -> None:
-    """Default actions, and SIGALRM at the deadline: a target may handle it to emit what it has."""
+    """Undo what the server arranged, and ask for SIGALRM at the deadline, which a target may handle."""
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGCHLD, signal.SIGXCPU, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, wall_s)
 
 

@@ -112,9 +112,7 @@ def _bubblewrap(executable: str, config: SandboxConfig) -> Plan:
     # In the namespace are bubblewrap's first process and the server.
     tasks = 2 if per_namespace else processes.num_tasks(os.getuid()) + 2
     return Plan(
-        Isolation(
-            IsolationKind.BUBBLEWRAP, f"bubblewrap in an unprivileged user namespace, user {uid} inside"
-        ),
+        Isolation(IsolationKind.BUBBLEWRAP, "bubblewrap in an unprivileged user namespace"),
         _bubblewrap_command(executable, namespaces, config),
         {"uid": None, "pid_namespace": True, "tasks": tasks},
     )
@@ -129,7 +127,9 @@ def _bubblewrap_as_root(executable: str, config: SandboxConfig) -> Plan:
         *(word for name in _ROOT_CAPABILITIES for word in ("--cap-add", name)),
     )
     return Plan(
-        Isolation(IsolationKind.BUBBLEWRAP, f"bubblewrap started by root, every run becomes user {uid}"),
+        Isolation(
+            IsolationKind.BUBBLEWRAP, "bubblewrap started by root, every run becomes a user of its own"
+        ),
         _bubblewrap_command(executable, (*namespaces, *capabilities), config),
         {"uid": uid, "pid_namespace": True, "tasks": 0},
     )
@@ -137,7 +137,7 @@ def _bubblewrap_as_root(executable: str, config: SandboxConfig) -> Plan:
 
 def _rlimits() -> Plan:
     uid = _unused_uid() if os.getuid() == 0 else None
-    who = f"every run becomes user {uid}" if uid is not None else "runs stay the user who started them"
+    who = "every run becomes a user of its own" if uid is not None else "runs stay the user who started them"
     return Plan(
         Isolation(
             IsolationKind.RLIMITS,

@@ -8,7 +8,6 @@ are never followed.
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from pathlib import Path
 
@@ -20,7 +19,7 @@ def empty(directory: str | Path, max_entries: int | None = None) -> bool:
         OSError: something cannot be removed.
     """
     top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    mark, num_entries = secrets.token_hex(8), 0
+    mark, num_entries = os.urandom(8).hex(), 0
     try:
         while names := os.listdir(top):  # noqa: PTH208 - by descriptor
             for name in names:

@@ -50,7 +50,7 @@ class Server:
         self._control = control
         self._settings = settings
         self._targets: dict[str, child.Target] = {}
-        self._confinement = child.Confinement(settings["scratch"][0], settings["uid"])
+        self._confinement = child.Confinement(settings["scratch"][0], settings["uid"], dies_with_server=True)
         self._counted: tuple[float, int] | None = None
         self._child_ended, wake = socket.socketpair()
         self._child_ended.setblocking(False)
@@ -73,16 +73,17 @@ class Server:
     def _prepare(self) -> None:
         for name in self._settings["preload"]:
             importlib.import_module(name)
-        if self._settings["uid"] is not None:
+        kept: tuple[int, ...] = ()
+        uid, has_namespace = self._settings["uid"], self._settings["pid_namespace"]
+        if uid is not None:
             for directory in self._settings["scratch"]:
                 Path(directory).chmod(0o1777)
-            kept = _keep_imports_reachable(self._settings["uid"])
-            self._confinement = child.Confinement(self._confinement.directory, self._settings["uid"], kept)
+            kept = _keep_imports_reachable(uid)
+        self._confinement = child.Confinement(self._settings["scratch"][0], uid, not has_namespace, kept)
+        # Out of memory, the kernel is to take a program before anybody else.
         with contextlib.suppress(OSError):
-            Path("/proc/self/oom_score_adj").write_text(
-                "1000"
-            )  # out of memory, the kernel takes a program before anybody else
-        if not self._settings["pid_namespace"]:  # bubblewrap does this itself
+            Path("/proc/self/oom_score_adj").write_text("1000")
+        if not has_namespace:  # bubblewrap does this itself
             processes.process_control(processes.PR_SET_PDEATHSIG, signal.SIGKILL)
         processes.process_control(processes.PR_SET_CHILD_SUBREAPER, 1)
         processes.process_control(processes.PR_SET_NO_NEW_PRIVS, 1)
@@ -125,6 +126,8 @@ class Server:
             target = getattr(importlib.import_module(module), name)
             if not callable(target):
                 raise TypeError(f"{path} is not callable")
+            if warm_up := getattr(sys.modules[module], "warm_up", None):
+                warm_up()
             self._targets[path] = target
             _freeze()
         return self._targets[path]
@@ -191,6 +194,19 @@ class Server:
         protocol.write_all(self._control.fileno(), protocol.record(kind, body))
 
 
+def _import_random() -> None:
+    """Import ``random`` so that every run begins with the state of ``random.seed(0)``, at no cost.
+
+    By itself the module would seed anew in every forked process.
+    """
+    register, os.register_at_fork = os.register_at_fork, lambda **_: None
+    try:
+        import random
+    finally:
+        os.register_at_fork = register
+    random.seed(0)
+
+
 def _freeze() -> None:
     """Put all objects out of the collector's reach, so that no run copies their pages by collecting."""
     gc.collect()
@@ -235,8 +251,9 @@ def _can_reach(directory: str, uid: int) -> bool:
 
 def main(argument: str) -> None:
     """Serve on the descriptor and with the settings that ``argument``, a JSON object, names."""
+    _import_random()
     settings = json.loads(argument)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the parent's mask is inherited
     with socket.socket(fileno=settings["control_fd"]) as control:
         control.set_inheritable(False)
         Server(control, settings).serve()

@@ -1,0 +1,168 @@
+"""What a program may see and reach: tried from inside, and as :func:`opencwm.sandbox.probe` reports it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from opencwm.sandbox import RunStatus, Sandbox, SandboxConfig, probe
+
+EXECUTE = "opencwm.sandbox.testing:execute"
+PREAMBLE = "import json, os, sys\ndef say(value): emit(json.dumps(value).encode())\n"
+
+
+def ask(sandbox: Sandbox, source: str) -> object:
+    result = sandbox.run(EXECUTE, (PREAMBLE + textwrap.dedent(source)).encode())
+    assert result.status is RunStatus.RETURNED, result
+    return json.loads(result.outputs[0])
+
+
+def test_the_network_is_out_of_reach(bubblewrap: Sandbox) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port), timeout=5):
+            pass
+        said = ask(
+            bubblewrap,
+            f"""
+            import socket
+            try:
+                socket.create_connection(("127.0.0.1", {port}), timeout=5)
+                say("connected")
+            except OSError as error:
+                say(type(error).__name__)
+            """,
+        )
+    assert said in ("ConnectionRefusedError", "OSError")
+    assert ask(bubblewrap, "import socket; say([name for _, name in socket.if_nameindex()])") == ["lo"]
+
+
+def test_only_scratch_can_be_written(bubblewrap: Sandbox) -> None:
+    said = ask(
+        bubblewrap,
+        """
+        places = ["/", "/usr", "/etc", "/dev", "/proc", sys.prefix, os.path.dirname(os.__file__)]
+        places += ["/tmp", "/dev/shm"]
+        written = []
+        for place in places:
+            try:
+                open(os.path.join(place, "probe"), "w").close()
+                written.append(place)
+            except OSError:
+                pass
+        say(written)
+        """,
+    )
+    assert said == ["/tmp", "/dev/shm"]  # noqa: S108 - private to the run
+
+
+def test_scratch_is_small(bubblewrap: Sandbox) -> None:
+    said = ask(
+        bubblewrap,
+        """
+        total = 0
+        try:
+            for i in range(64):
+                total += open(f"/tmp/{i}", "wb").write(bytes(1 << 20))
+        except OSError:
+            pass
+        say(total)
+        """,
+    )
+    assert isinstance(said, int)
+    assert 0 < said <= 16 << 20
+
+
+def test_home_and_other_processes_are_invisible(bubblewrap: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    assert ask(bubblewrap, f"say(os.path.exists({str(tmp_path / 'secret')!r}))") is False
+    assert ask(bubblewrap, "say(os.path.exists('/etc/passwd') or os.path.exists('/home'))") is False
+    pids = ask(bubblewrap, "say([name for name in os.listdir('/proc') if name.isdigit()])")
+    assert isinstance(pids, list)
+    assert len(pids) == 3  # bubblewrap's first process, the server, the run
+
+
+def test_nothing_of_the_environment_comes_in(sandbox: Sandbox) -> None:
+    names = ask(sandbox, "say(sorted(os.environ))")
+    assert isinstance(names, list)
+    assert {"HOME", "TMPDIR", "PATH", "PYTHONHASHSEED"} <= set(names)
+    assert not {"USER", "PYTEST_CURRENT_TEST", "OPENCWM_SECRET"} & set(names)
+
+
+def test_no_descriptor_of_the_parent_or_server_comes_in(sandbox: Sandbox) -> None:
+    links = ask(
+        sandbox,
+        """
+        found = []
+        for number in os.listdir("/proc/self/fd"):
+            try:
+                found.append(os.readlink(f"/proc/self/fd/{number}").partition(":")[0])
+            except OSError:
+                pass
+        say(sorted(found))
+        """,
+    )
+    assert isinstance(links, list)
+    # Where an interpreter is out of its user's reach, its own directories come in as descriptors.
+    assert [link for link in links if not Path(link).is_dir()] == ["/dev/null"] * 3 + ["pipe"]
+
+
+def test_programs_are_not_root_and_cannot_become_it(sandbox: Sandbox) -> None:
+    assert ask(sandbox, "say(0 in (os.getuid(), os.geteuid(), *os.getgroups()))") is False
+    status = ask(sandbox, "say(open('/proc/self/status').read())")
+    assert isinstance(status, str)
+    assert "NoNewPrivs:\t1" in status
+    assert "CapEff:\t0000000000000000" in status
+
+
+def test_runs_are_reproducible(sandbox: Sandbox) -> None:
+    source = "import random; say([random.random(), hash('a'), sorted({'a', 'b', 'c'}, key=hash)])"
+    assert ask(sandbox, source) == ask(sandbox, source)
+    with Sandbox(SandboxConfig(isolation=sandbox.isolation.kind)) as another:
+        assert ask(another, source) == ask(sandbox, source)
+
+
+def test_the_standard_library_can_be_imported(sandbox: Sandbox) -> None:
+    """Also where the interpreter lies in a directory the program's user cannot enter."""
+    modules = "asyncio, concurrent.futures, decimal, email.message, sqlite3, xml.dom.minidom, zoneinfo"
+    assert ask(sandbox, f"import {modules}; say(sys.version_info[0])") == 3
+
+
+def test_directories_of_the_python_path_can_be_imported_and_not_written(tmp_path: Path) -> None:
+    (tmp_path / "neighbour.py").write_text("VALUE = 41\n")
+    for directory in (tmp_path, *tmp_path.parents[:2]):  # pytest's are for their owner alone
+        directory.chmod(0o755)
+    for kind in ("auto", "rlimits"):
+        with Sandbox(SandboxConfig(isolation=kind, python_path=(tmp_path,))) as sandbox:
+            assert ask(sandbox, "import neighbour; say(neighbour.VALUE)") == 41
+
+
+def test_probe_finds_all_protections_in_bubblewrap(bubblewrap: Sandbox) -> None:
+    reports = probe(bubblewrap)
+    assert [report.name for report in reports if not report.active] == []
+    assert len({report.name for report in reports}) == len(reports) == 8
+
+
+def test_probe_tells_which_protections_resource_limits_do_not_give(rlimits: Sandbox) -> None:
+    reports = {report.name: report for report in probe(rlimits)}
+    assert all(reports[name].active for name in ("memory", "processes", "processor time", "deadline"))
+    assert not any(reports[name].active for name in ("network", "file system", "your files"))
+    assert "network" in reports["network"].detail
+    if os.getuid() == 0:
+        assert reports["other processes"].active
+
+
+@pytest.mark.parametrize("kind", ["auto", "rlimits"])
+def test_an_isolation_that_is_less_says_so_once(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    with Sandbox(SandboxConfig(isolation=kind)) as sandbox:
+        isolation = sandbox.isolation
+    if kind == "auto" and isolation.kind == "rlimits":
+        assert isolation.notice
+    else:
+        assert isolation.notice == ""
+        assert caplog.text == ""
