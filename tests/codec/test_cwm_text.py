@@ -328,3 +328,29 @@ def test_depths_that_do_not_fit_are_taken_as_they_come() -> None:
         Step(LINE, 0, 2, 0, (("a", "1"),)),
     ]
     assert written(trace_of("def f():\n    pass\n", steps)) == [{"a": "1"}, {"a": ".."}]
+
+
+NAMES = st.sampled_from(["a", "b", "é"])
+STEPS = st.builds(
+    Step,
+    st.sampled_from(StepKind),
+    st.integers(-1, 2),
+    st.integers(0, 4),
+    st.integers(0, 3),
+    st.lists(st.tuples(NAMES, st.text(max_size=3)), max_size=3).map(tuple),
+    st.lists(NAMES, max_size=1).map(tuple),
+    st.none() | st.text(max_size=3),
+    st.sampled_from([StepFlags.NONE, StepFlags.UNWIND, StepFlags.YIELD]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(STEPS, max_size=8))
+def test_any_trace_is_written_or_refused(steps: list[Step]) -> None:
+    trace = trace_of("def f():\n    pass\n    pass", steps)
+    if all(1 <= step.lineno <= 3 for step in steps):
+        num_written = sum(StepFlags.UNWIND not in step.flags or step.kind in (CALL, LINE) for step in steps)
+        assert trace_text(trace).count("<|frame_sep|>") == 1 + num_written
+    else:
+        with pytest.raises(CodecError):
+            trace_text(trace)

@@ -35,6 +35,7 @@ _UNUSUAL: Final = 1
 _UNLIKELY: Final = 2
 _ILLEGAL: Final = 5
 _FOREIGN: Final = 12
+_MARGIN: Final = 12  # readings that cost so much more than the cheapest are dropped
 
 _MANY: Final = 4  # lines with one text; past it only legal and near ones are read
 _SUSPENSION: Final = re.compile(r"\b(yield|await|async)\b")
@@ -73,6 +74,10 @@ class _Frame:
     below: _Frame | None
     depth: int
 
+    def at(self, lineno: int, last: StepKind, locals_: dict[str, str]) -> _Frame:
+        """Return the activation one event on."""
+        return _Frame(self.graph, lineno, last, locals_, self.below, self.depth)
+
     def next(self) -> Continuation:
         """Return what the program allows next in this activation."""
         if self.graph is None:
@@ -84,11 +89,15 @@ class _Frame:
         return self.graph.after_line.get(self.lineno, NOTHING)
 
 
+_Rank = tuple[int, int]
+"""Cost, then how far the occurrences of repeated texts are from each other."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class _Reading:
     """One way to read the steps so far."""
 
-    rank: tuple[int, int]  # cost, then lines passed over to the next occurrence of repeated texts
+    rank: _Rank
     located: LocatedStep
     frame: _Frame
     before: _Reading | None
@@ -140,14 +149,21 @@ class Locator:
         candidates = self._candidates(step.source)
         if not candidates:
             return MalformedStep(step.ids, "the source line is not in the program")
+        moves = [
+            (_add(before, cost, distance), before, frame)
+            for before in (self._history[-1] if self._history else (None,))
+            for cost, distance, frame in self._moves(before, step.kind, candidates)
+        ]
         readings: dict[tuple[int, int, int], _Reading] = {}
-        for before in self._history[-1] if self._history else (None,):
-            for cost, distance, frame in self._moves(before, step.kind, candidates):
-                reading = _extend(before, step, candidates, (cost, distance), frame)
-                key = (id(frame.below), id(frame.graph), frame.lineno)
-                known = readings.get(key)
-                if known is None or reading.rank < known.rank:
-                    readings[key] = reading
+        cheapest = None
+        for rank, before, frame in sorted(moves, key=lambda move: move[0]):
+            if cheapest is not None and rank[0] > cheapest + _MARGIN:
+                break
+            reading = _extend(before, step, candidates, rank, frame)
+            key = (id(frame.below), id(frame.graph), frame.lineno)
+            if key not in readings or reading.rank < readings[key].rank:
+                readings[key] = reading
+            cheapest = reading.rank[0] if cheapest is None else min(cheapest, reading.rank[0])
         ranked = sorted(readings.values(), key=lambda reading: reading.rank)
         self._history.append(ranked[:MAX_READINGS])
         return ranked[0].located
@@ -178,7 +194,7 @@ class Locator:
             elif active is not None:
                 for lineno in _plausible(active, candidates):
                     distance = _distance(active.lineno, lineno) if len(candidates) > 1 else 0
-                    frame = dataclasses.replace(active, lineno=lineno, last=kind)
+                    frame = active.at(lineno, kind, active.locals)
                     yield cost + _cost_within(active, kind, lineno), distance, frame
             else:  # a step after the entry was left
                 yield cost + _FOREIGN, 0, _Frame(None, candidates[0], kind, {}, None, 0)
@@ -288,11 +304,11 @@ def _extend(
     before: _Reading | None,
     step: CwmStep,
     candidates: tuple[int, ...],
-    move_rank: tuple[int, int],
+    rank: _Rank,
     frame: _Frame,
 ) -> _Reading:
     """Bring the locals of ``frame`` up to date and add what names that do not fit cost."""
-    cost, distance = move_rank
+    cost = 0
     unresolved: tuple[str, ...] = ()
     if step.kind in (StepKind.CALL, StepKind.LINE):
         known = frame.locals
@@ -301,10 +317,12 @@ def _extend(
         is_foreign = frame.graph is not None and not now.keys() <= set(frame.graph.local_names)
         cost += (_ILLEGAL if is_foreign else 0) + (_ILLEGAL if unresolved else 0)
         cost += 0 if now.keys() >= known.keys() else _UNUSUAL
-        frame = dataclasses.replace(frame, locals=now)
+        frame = frame.at(frame.lineno, step.kind, now)
     located = LocatedStep(
         step, frame.lineno, candidates, frame.depth, tuple(frame.locals.items()), unresolved
     )
-    if before is not None:
-        cost, distance = before.rank[0] + cost, before.rank[1] + distance
-    return _Reading((cost, distance), located, frame, before)
+    return _Reading((rank[0] + cost, rank[1]), located, frame, before)
+
+
+def _add(before: _Reading | None, cost: int, distance: int) -> _Rank:
+    return (cost, distance) if before is None else (before.rank[0] + cost, before.rank[1] + distance)
