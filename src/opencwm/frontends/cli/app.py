@@ -14,6 +14,7 @@ import typer
 from opencwm import __version__
 from opencwm.core.errors import OpenCWMError
 from opencwm.frontends.cli import EXIT_ERROR, EXIT_INTERRUPTED
+from opencwm.frontends.cli.debug import debug
 from opencwm.frontends.cli.doctor import doctor
 from opencwm.frontends.cli.evaluate import cruxeval, steps
 from opencwm.frontends.cli.trace import trace
@@ -45,7 +46,7 @@ def build() -> Any:
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
     root = _group(context_settings=settings)
     root.callback()(_root)
-    for command in (trace, train, export, doctor):
+    for command in (debug, trace, train, export, doctor):
         root.command()(command)
     evaluation = _group(help="Measure predictions against what really happens.")
     for benchmark in (steps, cruxeval):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from opencwm.debugger.compare import Comparison, Row
-    from opencwm.debugger.execution import StepView
+    from opencwm.debugger.execution import Execution, StepView
     from opencwm.traces import Program
 
 
@@ -28,14 +28,6 @@ def confidence(view: StepView) -> float | None:
     parts += [p for name, p in view.probabilities.items() if name not in view.supplied]
     decided = [p for p in parts if p is not None and p < 1.0]
     return math.prod(decided) if decided else None
-
-
-def percent(probability: float | None) -> str:
-    """Write a probability; never ``100%`` for what is not certain."""
-    if probability is None:
-        return ""
-    text = f"{100 * probability:.1f}%"
-    return ">99.9%" if text == "100.0%" else text
 
 
 def comparison_table(comparison: Comparison, program: Program) -> Table:
@@ -95,8 +87,14 @@ def _cells(index: int | None, view: StepView, program: Program, *, is_predicted:
         Text(event_name(step), style=style),
         Text("  " * step.depth + visible(source)),
         Text(visible(news(step)) if is_predicted else "", style=style),
-        percent(confidence(view)) if is_predicted else "",
+        _percent(confidence(view)) if is_predicted else "",
     ]
+
+
+def _percent(probability: float | None) -> str:
+    from opencwm.debugger.display import percent
+
+    return "" if probability is None else percent(probability)
 
 
 def _difference(row: Row) -> str:
@@ -104,3 +102,16 @@ def _difference(row: Row) -> str:
         said = visible(news(row.real.step))
         return f"only here{': ' if said else ''}{said}"
     return visible(row.describe())
+
+
+def comparison_verdict(comparison: Comparison, predicted: Execution, real: Execution) -> list[str]:
+    """Return how both ended, and where they part, as lines."""
+    rows = comparison.rows
+    lines = [f"predicted: {predicted.status or 'not over yet'}", f"really:    {real.status}"]
+    num_agreeing = sum(row.agrees for row in rows)
+    if comparison.first_divergence is None:
+        return [*lines, f"all {len(rows)} steps agree"]
+    row = rows[comparison.first_divergence]
+    index = row.predicted_index if row.predicted_index is not None else row.real_index
+    lines.append(f"{num_agreeing} of {len(rows)} steps agree; they part at step {index}: {row.describe()}")
+    return lines
