@@ -13,7 +13,7 @@ import pytest
 from opencwm.sandbox import IsolationKind, RunLimits, RunResult, RunStatus, Sandbox, processes
 
 EXECUTE = "opencwm.sandbox.testing:execute"
-LIMITS = RunLimits(wall_s=0.4, memory_bytes=96 << 20, output_bytes=1 << 20)
+LIMITS = RunLimits(wall_s=0.25, memory_bytes=64 << 20, output_bytes=1 << 20)
 LATE_S = 4.0
 """How much later than its deadline a run may be over on a busy machine."""
 
@@ -41,7 +41,7 @@ TIMEOUT, MEMORY, FAILED = RunStatus.TIMEOUT, RunStatus.MEMORY, RunStatus.FAILED
 EXITED, KILLED, GARBLED = RunStatus.EXITED, RunStatus.KILLED, RunStatus.GARBLED
 
 PROGRAMS = [
-    hostile("infinite loop", "while True: pass", TIMEOUT, detail="0.4 s"),
+    hostile("infinite loop", "while True: pass", TIMEOUT, detail="0.25 s"),
     hostile("sleeping", "import time; time.sleep(1e6)", TIMEOUT),
     hostile("waiting for nothing", "import threading; threading.Event().wait()", TIMEOUT),
     hostile(
@@ -131,7 +131,7 @@ PROGRAMS = [
         import os, time
         for _ in range(3):
             os.fork()
-        x = bytearray(b"x") * (30 << 20)
+        x = bytearray(b"x") * (20 << 20)
         time.sleep(60)
         """,
         MEMORY,
@@ -246,14 +246,6 @@ def test_daemons_die_with_their_run(sandbox: Sandbox) -> None:
     daemon = int(result.outputs[0])
     again = run(sandbox, f"import os; emit(str(os.path.exists('/proc/{daemon}')).encode())")
     assert again.outputs == (b"False",)
-
-
-def test_processor_time_is_limited(sandbox: Sandbox) -> None:
-    limits = dataclasses.replace(LIMITS, wall_s=8.0, cpu_s=0.5)
-    result = run(sandbox, "while True: pass", limits)
-    assert result.status is TIMEOUT
-    assert "processor time" in result.detail
-    assert result.wall_s < 8
 
 
 def test_the_number_of_processes_is_limited(sandbox: Sandbox) -> None:

@@ -13,7 +13,7 @@ from opencwm.sandbox import RunLimits, RunResult, RunStatus, Sandbox, protocol, 
 from opencwm.traces import Program, Status, StepKind
 from opencwm.traces.jsonl import trace_to_json
 
-QUICK = RunLimits(wall_s=0.5)
+QUICK = RunLimits(wall_s=0.3)
 PATIENT = RunLimits(wall_s=10.0)
 
 PROGRAMS = {
@@ -86,17 +86,18 @@ def test_without_a_sandbox_one_is_made_for_the_call() -> None:
 def test_a_forged_record_of_another_program_is_not_believed(sandbox: Sandbox) -> None:
     honest = record(Program.from_call("x = 1", "x"), sandbox=sandbox, limits=PATIENT)
     forged = protocol.record(protocol.OUTPUT, json.dumps(trace_to_json(honest)).encode())
-    source = f"import os\ndef f():\n    os.write(3, {forged + protocol.record(protocol.RETURNED)!r})\n    os._exit(0)"
+    forged += protocol.record(protocol.RETURNED)
+    source = f"import os\ndef f():\n    os.write(3, {forged!r})\n    os._exit(0)"
     trace = record(Program.from_call(source, "f()"), sandbox=sandbox, limits=PATIENT)
     assert (trace.status, trace.steps) == (Status.UNTRACED, ())
 
 
+JSON_VALUES = st.recursive(st.none() | st.integers() | st.text(), st.lists)
 RESULTS = st.builds(
     RunResult,
     status=st.sampled_from(RunStatus),
     outputs=st.lists(
-        st.binary()
-        | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(lambda v: json.dumps(v).encode()),
+        st.binary() | JSON_VALUES.map(lambda value: json.dumps(value).encode()),
         max_size=3,
     ).map(tuple),
     detail=st.text(),
@@ -105,7 +106,7 @@ RESULTS = st.builds(
 
 
 @given(RESULTS)
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_no_result_of_a_run_breaks_the_parent(result: RunResult) -> None:
     program = Program("x = 1\n", "main", "x")
     trace = trace_of(result, program)
@@ -128,7 +129,7 @@ RECORDS = st.lists(
 
 
 @given(RECORDS, st.binary(max_size=40))
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_whole_records_are_found_before_any_garbage(
     records: list[tuple[bytes, bytes]], garbage: bytes
 ) -> None:

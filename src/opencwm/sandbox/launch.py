@@ -137,7 +137,7 @@ def _bubblewrap_as_root(executable: str, config: SandboxConfig) -> Plan:
 
 def _rlimits() -> Plan:
     uid = _unused_uid() if os.getuid() == 0 else None
-    who = "every run becomes a user of its own" if uid is not None else "runs stay the user who started them"
+    who = "every run becomes a user of its own" if uid is not None else "runs keep their user"
     return Plan(
         Isolation(
             IsolationKind.RLIMITS,

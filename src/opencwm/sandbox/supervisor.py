@@ -66,8 +66,8 @@ class Sandbox:
 
         Args:
             target: ``package.module:function``, importable without the program; called as
-                ``function(payload, emit)`` where ``emit(data)`` sends one record of bytes back. If its module has
-                a function ``warm_up()``, the server calls that once, before the first run.
+                ``function(payload, emit)`` where ``emit(data)`` sends a record of bytes back. If its module
+                has a function ``warm_up()``, the server calls that once, before the first run.
             payload: handed to the target.
             limits: what the run may use.
 
