@@ -36,7 +36,9 @@ class DocumentConfig:
     outcome: float = 0.05
 
 
-def documents(trace: Trace, codec: NativeCodec, rng: random.Random, config: DocumentConfig) -> Iterator[EncodedDocument]:
+def documents(
+    trace: Trace, codec: NativeCodec, rng: random.Random, config: DocumentConfig
+) -> Iterator[EncodedDocument]:
     """Yield the documents of one trace; none when its source does not fit the format."""
     lines = visible_lines(trace.program.text, trace.program.entry).lines
     if not lines or len(lines) > NUM_LINES or not trace.steps:
@@ -49,7 +51,9 @@ def documents(trace: Trace, codec: NativeCodec, rng: random.Random, config: Docu
         yield whole
     ends_early = len(whole.step_ends) < len(trace.steps)
     if ends_early or rng.random() < config.from_state:
-        yield from _from_state(trace, lines, codec, rng, config, earliest=len(whole.step_ends) // 2 if ends_early else 1)
+        yield from _from_state(
+            trace, lines, codec, rng, config, earliest=len(whole.step_ends) // 2 if ends_early else 1
+        )
     if rng.random() < config.outcome and trace.status in (Status.RETURNED, Status.RAISED):
         outcome = codec.encode_outcome(trace, _view(trace, lines, rng, config))
         if len(outcome.ids) <= config.max_tokens:
@@ -57,12 +61,22 @@ def documents(trace: Trace, codec: NativeCodec, rng: random.Random, config: Docu
 
 
 def _from_state(
-    trace: Trace, lines: tuple[int, ...], codec: NativeCodec, rng: random.Random, config: DocumentConfig, earliest: int
+    trace: Trace,
+    lines: tuple[int, ...],
+    codec: NativeCodec,
+    rng: random.Random,
+    config: DocumentConfig,
+    earliest: int,
 ) -> Iterator[EncodedDocument]:
     last = len(trace.steps) - 1
     starts = [i + 1 for i in range(earliest, last) if trace.steps[i].kind is StepKind.LINE]
     if starts:
-        document = codec.encode(trace, _view(trace, lines, rng, config), first_step=rng.choice(starts), max_tokens=config.max_tokens)
+        document = codec.encode(
+            trace,
+            _view(trace, lines, rng, config),
+            first_step=rng.choice(starts),
+            max_tokens=config.max_tokens,
+        )
         if document.step_ends:
             yield document
 

@@ -24,7 +24,6 @@ from opencwm.corpus.generator.config import CurriculumConfig, sample_config
 from opencwm.corpus.generator.traced import generate_traced
 from opencwm.train.data import Document
 
-PROGRAMS_PER_BLOCK = 128
 CLASS_NAMES: Mapping[int, str] = {int(kind): kind.name.lower() for kind in TokenClass}
 """Names of the documents' ``class_ids``."""
 
@@ -42,12 +41,14 @@ class BlockConfig:
     Attributes:
         seed: of everything; another seed gives other programs.
         num_documents: the length of the curriculum, in documents; the full mixture goes on after it.
+        programs_per_block: how many programs are made at a time.
         documents: how traces become documents.
         curriculum: how the programs' size moves.
     """
 
     seed: int
     num_documents: int
+    programs_per_block: int = 128
     documents: DocumentConfig = DocumentConfig()
     curriculum: CurriculumConfig = CurriculumConfig()
 
@@ -55,10 +56,10 @@ class BlockConfig:
 def generate_block(config: BlockConfig, block: int) -> list[Document]:
     """Generate, run and encode the programs of one block; a pure function of its arguments."""
     rng = random.Random(f"{config.seed}:{block}")
-    progress = min(1.0, block * PROGRAMS_PER_BLOCK / config.num_documents)
+    progress = min(1.0, block * config.programs_per_block / config.num_documents)
     codec = NativeCodec()
     made: list[Document] = []
-    for _ in range(PROGRAMS_PER_BLOCK):
+    for _ in range(config.programs_per_block):
         trace = generate_traced(rng, sample_config(rng, progress, config.curriculum))
         if trace is not None:
             made.extend(as_document(encoded) for encoded in documents(trace, codec, rng, config.documents))
@@ -99,7 +100,9 @@ class GeneratedSource:
         if not self._workers:
             return generate_block(self._config, self._block)
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(self._workers, mp_context=multiprocessing.get_context("forkserver"))
+            self._pool = ProcessPoolExecutor(
+                self._workers, mp_context=multiprocessing.get_context("forkserver")
+            )
         for block in range(self._block + len(self._ahead), self._block + 2 * self._workers + 1):
             self._ahead.append(self._pool.submit(generate_block, self._config, block))
         return self._ahead.popleft().result()
@@ -151,6 +154,8 @@ def generated(
 def generated_held_out(*, num_blocks: int = 2, seed: int = 0, max_tokens: int = 1024) -> list[Document]:
     """Return documents of the full mixture that no training seed reaches: their seeds are negative."""
     config = BlockConfig(
-        seed=-1 - abs(seed), num_documents=1, documents=DocumentConfig(max_tokens=max_tokens, from_state=0.0, outcome=0.0)
+        seed=-1 - abs(seed),
+        num_documents=1,
+        documents=DocumentConfig(max_tokens=max_tokens, from_state=0.0, outcome=0.0),
     )
     return [document for block in range(1, num_blocks + 1) for document in generate_block(config, block)]

@@ -1,0 +1,80 @@
+import dataclasses
+import random
+
+import pytest
+
+from opencwm.codec.native import NativeCodec, TokenClass
+from opencwm.codec.vocabulary import NUM_LINES, Control, is_line, line_label
+from opencwm.corpus.documents import DocumentConfig, documents
+from opencwm.corpus.generator import generate_traced, sample_config
+from opencwm.traces import Program, Status, Trace
+from opencwm.tracer import record
+
+CODEC = NativeCodec()
+PLAIN = DocumentConfig(shifted_labels=0.0, from_state=0.0, outcome=0.0)
+
+
+def traced(seed: int) -> Trace:
+    rng = random.Random(seed)
+    trace = generate_traced(rng, sample_config(rng))
+    assert trace is not None
+    return trace
+
+
+def loop(n: int) -> Trace:
+    source = "def f(n):\n    total = 0\n    for i in range(n):\n        total += i\n    return total\n"
+    return record(Program.from_call(source, f"f({n})"))
+
+
+def test_a_short_run_is_one_whole_document() -> None:
+    (document,) = documents(loop(3), CODEC, random.Random(0), PLAIN)
+    assert document.ids[0] == Control.BEGIN
+    assert document.ids[-1] == Control.END
+    assert all(kind is TokenClass.PROMPT for kind in document.classes[: document.num_prompt])
+    assert TokenClass.PROMPT not in document.classes[document.num_prompt :]
+
+
+def test_a_long_run_is_cut_and_goes_on_in_another_document_from_a_state() -> None:
+    trace = loop(200)
+    config = dataclasses.replace(PLAIN, max_tokens=512)
+    start, later = documents(trace, CODEC, random.Random(0), config)
+    assert len(start.ids) < 512
+    assert len(later.ids) < 512
+    assert Control.STATE in later.ids
+    assert later.first_step > len(start.step_ends) // 2
+
+
+def test_the_same_generator_state_gives_the_same_documents() -> None:
+    made = [
+        [document.ids for seed in range(20) for document in documents(traced(seed), CODEC, random.Random(4), DocumentConfig())]
+        for _ in range(2)
+    ]
+    assert made[0] == made[1]
+
+
+def test_shifted_labels_reach_past_the_number_of_lines() -> None:
+    config = dataclasses.replace(PLAIN, shifted_labels=1.0)
+    labels = set()
+    for seed in range(60):
+        for document in documents(loop(2), CODEC, random.Random(seed), config):
+            labels |= {line_label(token) for token in document.ids if is_line(token)}
+    assert min(labels) < 20
+    assert max(labels) > NUM_LINES - 20
+
+
+def test_outcomes_are_asked_for_only_where_there_is_one() -> None:
+    config = dataclasses.replace(PLAIN, outcome=1.0)
+    whole = loop(3)
+    assert len(list(documents(whole, CODEC, random.Random(0), config))) == 2
+    stopped = dataclasses.replace(whole, status=Status.STEP_LIMIT)
+    assert len(list(documents(stopped, CODEC, random.Random(0), config))) == 1
+
+
+@pytest.mark.parametrize("steps", [(), None])
+def test_what_does_not_fit_the_format_gives_nothing(steps: tuple[()] | None) -> None:
+    if steps is None:  # more lines than there are labels
+        body = "".join(f"    x{i} = {i}\n" for i in range(NUM_LINES))
+        trace = record(Program.from_call(f"def f():\n{body}    return 1\n", "f()"))
+    else:
+        trace = dataclasses.replace(loop(1), steps=steps)
+    assert list(documents(trace, CODEC, random.Random(0), PLAIN)) == []
