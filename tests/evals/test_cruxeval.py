@@ -18,7 +18,7 @@ from opencwm.traces import Program, Status, Trace
 
 CODEC = NativeCodec()
 LONG = "def f(n):\n    parts = []\n    for i in range(n):\n        parts.append(i)\n    return parts\n"
-LINES = [
+LINES: list[dict[str, Any]] = [
     {"id": "swap", "code": "def f(a, b):\n    return b, a\n", "input": "1, 'x'", "output": "('x', 1)"},
     {
         "id": 7,
@@ -89,7 +89,7 @@ GOOD: dict[str, Any] = {"id": "a", "code": "def f():\n    return 1\n", "input": 
         ({**GOOD, "id": "b", "output": 3}, "'output' must be a string"),
         (GOOD, "id 'a' is taken by line 1"),
         ({**GOOD, "id": "b", "code": "def f(:\n"}, "'code' is not valid Python"),
-        ({**GOOD, "id": "b", "code": "def f():\n    return 1\0\n"}, ""),
+        ({**GOOD, "id": "b", "code": "def f():\n    return 1\0\n"}, "null bytes"),
         ({**GOOD, "id": "b", "code": "x = 1\n"}, "must define a function 'f'"),
         ({**GOOD, "id": "b", "code": "def g(): pass\ndef h(): pass\n"}, "must define a function 'f'"),
         ({**GOOD, "id": "b", "input": "1 +"}, "not a Python expression"),
@@ -141,7 +141,8 @@ def test_wrong_answers_fail(items: list[Item]) -> None:
 
 
 def test_a_predictor_that_knows_nothing_scores_nothing(items: list[Item]) -> None:
-    report = evaluate_cruxeval(items, knowing()).to_json()
+    nothing = NativePredictor("nothing", CODEC, oracle(CODEC, [], max_tokens=400))
+    report = evaluate_cruxeval(items, nothing).to_json()
     assert report["output_pass_at_1"] == 0.0
     assert report["num_programs"] == 6
     assert report["num_malformed"] + report["num_timeouts"] > 0
@@ -215,7 +216,7 @@ def test_real_runs_score_one_under_the_grader(items: list[Item]) -> None:
     assert (found.num_right, found.wrong, found.unknown) == (5, (), ("unknown",))
     assert found.score == 1.0
     assert calls[-1] == (6, 6)
-    report = evaluate_cruxeval(items, knowing(), validation=found)
+    report = evaluate_cruxeval(items, knowing(), CruxEvalConfig(max_steps=1), validation=found)
     assert report.to_json()["validation"]["score"] == 1.0
     assert "not checked" in "\n".join(format_table(table) for table in report.tables())
 

@@ -122,7 +122,7 @@ def evaluate_cruxeval(
                 if progress is not None:
                     progress(len(journal.records), len(items))
         records = [journal.records[item.id] for item in items]
-    provenance = Provenance(model=predictor.name, data=data, command=command, settings=settings)
+    provenance = Provenance(model=predictor.name, data=data, command=command, settings=journal.settings)
     return CruxEvalReport.of(provenance, records, validation)
 
 

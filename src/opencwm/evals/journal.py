@@ -33,6 +33,7 @@ class Journal:
         settings: everything the results depend on, as JSON.
 
     Attributes:
+        settings: as they come back from JSON.
         records: key of a case -> its record, in the order they were added.
 
     Raises:
@@ -42,7 +43,7 @@ class Journal:
 
     def __init__(self, folder: Path | None, settings: Mapping[str, Any]) -> None:
         self.records: dict[str, Record] = {}
-        self._settings: Record = json.loads(json.dumps(settings))
+        self.settings: Record = json.loads(json.dumps(settings))
         self._file: BinaryIO | None = None
         if folder is None:
             return
@@ -104,7 +105,7 @@ class Journal:
             file.truncate(len(whole))
         lines = whole.split(b"\n")[:-1]
         if not lines:
-            self._write({"kind": _KIND, "schema_version": SCHEMA_VERSION, "settings": self._settings})
+            self._write({"kind": _KIND, "schema_version": SCHEMA_VERSION, "settings": self.settings})
             return
         self._check_header(self._parse(lines[0], 1))
         for number, line in enumerate(lines[1:], 2):
@@ -135,9 +136,9 @@ class Journal:
             )
         there = header.get("settings")
         there = there if isinstance(there, dict) else {}
-        for name in sorted(there.keys() | self._settings.keys()):
-            if there.get(name) != self._settings.get(name):
-                old, new = (json.dumps(values.get(name)) for values in (there, self._settings))
+        for name in sorted(there.keys() | self.settings.keys()):
+            if there.get(name) != self.settings.get(name):
+                old, new = (json.dumps(values.get(name)) for values in (there, self.settings))
                 raise ConfigError(
                     f"{name} is {new}, but the results there were made with {old}",
                     where=str(self.path),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import heapq
+import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -28,6 +29,7 @@ from opencwm.evals.steps_report import StepsReport
 from opencwm.evals.teacher_forced import score_trace
 from opencwm.source.cfg import ControlFlow
 from opencwm.traces import Trace
+from opencwm.traces.jsonl import trace_to_json
 
 _NUMBER = re.compile(r"\d+")
 
@@ -84,11 +86,11 @@ def evaluate_steps(
 ) -> StepsReport:
     """Evaluate ``predictor`` on recorded traces.
 
-    Equal programs count once and traces without steps not at all. Programs the model cannot be shown are counted
-    as wrong in free running, are in no score of teacher forcing, and are reported as skipped.
+    Equal programs count once and traces without steps not at all. Programs the model cannot be shown are
+    counted as wrong in free running, are in no score of teacher forcing, and are reported as skipped.
 
     Args:
-        traces: recorded runs, for example :func:`load_traces`.
+        traces: recorded runs, for example of :func:`opencwm.evals.held_out.load_traces`.
         predictor: what is evaluated.
         config: bounds and choice of programs.
         data: what the traces are, for the report.
@@ -123,7 +125,7 @@ def evaluate_steps(
                 if progress is not None:
                     progress(len(journal.records), len(chosen))
         records = [journal.records[key] for key in chosen]
-    provenance = Provenance(model=predictor.name, data=data, command=command, settings=settings)
+    provenance = Provenance(model=predictor.name, data=data, command=command, settings=journal.settings)
     return StepsReport.of(provenance, records)
 
 
@@ -153,9 +155,7 @@ def _digest(chosen: dict[str, Trace]) -> str:
     """Return the SHA-256 of the programs and of what was recorded of them."""
     digest = hashlib.sha256()
     for key, trace in chosen.items():
-        digest.update(
-            f"{key} {trace.python} {trace.status} {trace.steps!r}\n".encode("utf-8", "surrogatepass")
-        )
+        digest.update(f"{key} {json.dumps(trace_to_json(trace))}\n".encode())
     return digest.hexdigest()
 
 

@@ -204,8 +204,8 @@ class StepsReport:
         provenance: model, data, settings, versions.
         num_programs: programs evaluated, the skipped ones included.
         num_steps: their recorded steps.
-        skipped: why one half or the other could not be measured on a program -> on how many. Such a program counts as
-            a wrong run in ``free_running`` and is in no score of ``teacher_forced``.
+        skipped: why one half or the other could not be measured on a program -> on how many. Such a program
+            counts as a wrong run in ``free_running`` and is in no score of ``teacher_forced``.
         teacher_forced: None when it was not asked for.
         free_running: None when it was not asked for.
 
