@@ -250,6 +250,8 @@ class CwmReader:
         self._locator = Locator(program)
         self._pending: list[int] = []
         self._order: list[MalformedStep | None] = []  # None: the next located step
+        self._kept: list[int] = []
+        self._stops: list[int] = []  # length of the kept ids after each located step
         self.is_finished = False
 
     @property
@@ -263,9 +265,9 @@ class CwmReader:
         return tuple(self._pending)
 
     @property
-    def kept_ids(self) -> list[int]:
-        """The sampled ids of the well-formed steps, joined; the prompt is not included."""
-        return [id_ for located in self.steps for id_ in located.step.ids]
+    def kept_ids(self) -> Sequence[int]:
+        """The sampled ids of the well-formed steps, joined, without the prompt; not to be changed."""
+        return self._kept
 
     def push(self, id_: int) -> LocatedStep | MalformedStep | None:
         """Add one id, sampled or forced; return the step it completes, if it does.
@@ -290,6 +292,8 @@ class CwmReader:
         if num_steps < len(located):
             del self._order[located[num_steps] :]
         self._locator.truncate(num_steps)
+        del self._stops[num_steps:]
+        del self._kept[self._stops[-1] if self._stops else 0 :]
         self._pending.clear()
         self.is_finished = False
 
@@ -305,7 +309,12 @@ class CwmReader:
         step = self._codec.decode_step(self._pending)
         self._pending.clear()
         outcome = step if isinstance(step, MalformedStep) else self._locator.locate(step)
-        self._order.append(outcome if isinstance(outcome, MalformedStep) else None)
+        if isinstance(outcome, MalformedStep):
+            self._order.append(outcome)
+        else:
+            self._order.append(None)
+            self._kept += outcome.step.ids
+            self._stops.append(len(self._kept))
         return outcome
 
 

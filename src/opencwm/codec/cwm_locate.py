@@ -27,7 +27,7 @@ from opencwm.core.errors import ConfigError
 from opencwm.source.cfg import NOTHING, CodeGraph, Continuation, ControlFlow
 from opencwm.traces import Program, StepKind
 
-MAX_READINGS: Final = 24
+MAX_READINGS: Final = 12
 """Readings kept after each step."""
 
 # What a departure from the program costs. Only the order matters: least surprising first.
@@ -35,11 +35,11 @@ _UNUSUAL: Final = 1
 _UNLIKELY: Final = 2
 _ILLEGAL: Final = 5
 _FOREIGN: Final = 12
-_MARGIN: Final = 12  # readings that cost so much more than the cheapest are dropped
+_MARGIN: Final = 8  # readings that cost so much more than the cheapest are dropped
 
 _MANY: Final = 4  # lines with one text; past it only legal and near ones are read
 _SUSPENSION: Final = re.compile(r"\b(yield|await|async)\b")
-_MAX_UNWOUND: Final = 3  # each activation an exception leaves is reported, so more than one is a model's slip
+_MAX_UNWOUND: Final = 2  # each activation an exception leaves is reported, so more than one is a model's slip
 
 
 def resolve_lineno(candidates: Sequence[int], after: int, legal: Collection[int] | None = None) -> int | None:
@@ -115,9 +115,10 @@ class Locator:
 
     def __init__(self, program: Program) -> None:
         self._texts = [line[:-1] for line in source_lines(program)]
-        self._linenos: dict[str, tuple[int, ...]] = {}
+        linenos: dict[str, list[int]] = {}
         for lineno, text in enumerate(self._texts, 1):
-            self._linenos[text] = (*self._linenos.get(text, ()), lineno)
+            linenos.setdefault(text, []).append(lineno)
+        self._linenos = {text: tuple(found) for text, found in linenos.items()}
         self._mark_lineno = mark_lineno(program)
         self._entry = (program.entry, entry_lineno(program))
         self._flow = _control_flow(program)
