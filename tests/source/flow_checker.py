@@ -57,6 +57,10 @@ def _check_step(flow: ControlFlow, trace: Trace, stack: list[_Live], step: Step,
         caller = stack[-1] if stack else None
         resumed = step.flags & StepFlags.RESUME
         stack.append(_Live(graph, graph.after_resume if resumed else graph.after_call))
+        if step.lineno != graph.call_line and not step.flags & StepFlags.RESUME:
+            return f"called at {step.lineno}, the graph says {graph.call_line}"
+        if graph not in flow.at(step.lineno) and not step.flags & StepFlags.RESUME:
+            return f"not found by line {step.lineno}"
         is_merged = len(set(graph.local_names)) > len(info.local_names) and info.qualname.endswith("<lambda>")
         if info.local_names != graph.local_names and not is_merged:
             return f"names {info.local_names} in the trace, {graph.local_names} in the graph"

@@ -1099,7 +1099,14 @@ class _Writer:
             self.statement(depth, in_loop=in_loop)
 
     def expression(self) -> str:
-        choices = ["x + 1", "x - n", "x // (n - 1)", "[1, 2, 3][x % 4]", "sum(i for i in range(n))", "len([i for i in 'ab'])"]
+        choices = [
+            "x + 1",
+            "x - n",
+            "x // (n - 1)",
+            "[1, 2, 3][x % 4]",
+            "sum(i for i in range(n))",
+            "len([i for i in 'ab'])",
+        ]
         choices += [f"{name}(n - 1)" for name in self.callees]
         choices += ["(x +\n n)", "max(\n x,\n n)", "[\n i\n for i in range(x, n)\n][0]"]
         return self.random.choice(choices)
@@ -1156,7 +1163,9 @@ class _Writer:
     def try_(self, depth: int, in_loop: bool) -> None:
         self.add(depth, "try:")
         self.block(depth + 1, in_loop=in_loop)
-        handlers = self.random.choice([[], ["ValueError"], ["KeyError", "Exception as e"], ["(IndexError, KeyError)"]])
+        handlers = self.random.choice(
+            [[], ["ValueError"], ["KeyError", "Exception as e"], ["(IndexError, KeyError)"]]
+        )
         for handler in handlers:
             self.add(depth, f"except {handler}:")
             if self.random.random() < 0.2:
@@ -1193,6 +1202,7 @@ def random_program(seed: int) -> str:
     writer.budget = 20
     writer.function("f", ["g"])
     calls = "\n".join(
-        f"    try:\n        out.append(f({n}))\n    except Exception as e:\n        out.append(type(e))" for n in range(5)
+        f"    try:\n        out.append(f({n}))\n    except Exception as e:\n        out.append(type(e))"
+        for n in range(5)
     )
     return "\n".join(writer.lines) + f"\ndef main():\n    out = []\n{calls}\n    return out\n"

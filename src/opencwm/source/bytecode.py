@@ -14,9 +14,6 @@ import sys
 from collections.abc import Iterator
 from types import CodeType
 
-COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
-"""Names of code objects whose activations a trace folds into their function."""
-
 _JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
 _RETURNS = frozenset({"RETURN_VALUE", "RETURN_CONST"})
 _NO_FALL_THROUGH = _RETURNS | {
@@ -112,6 +109,7 @@ class Instruction:
 
     Attributes:
         opname: its name in this Python version.
+        offset: in bytes.
         line: 1-based line, None when it has none.
         next: places control may go to without an exception.
         backward: those of ``next`` that are reached by a jump back which counts as a new line even on the same line.
@@ -124,6 +122,7 @@ class Instruction:
     """
 
     opname: str
+    offset: int
     line: int | None
     next: tuple[int, ...]
     backward: frozenset[int]
@@ -157,9 +156,14 @@ def instructions(code: CodeType) -> list[Instruction]:
         line = None if _is_start(item) else lines.get(item.offset)
         successors, backward = _successors(raw, place, index)
         covered = [target for start, end, target in handlers if start <= item.offset < end]
+        if covered and raw[place[covered[-1]]].opname == "END_ASYNC_FOR":
+            successors += (
+                place[covered[-1]],
+            )  # a trace has no step for the StopAsyncIteration that ends a loop
         found.append(
             Instruction(
                 opname=item.opname,
+                offset=item.offset,
                 line=line,
                 next=successors,
                 backward=backward,
@@ -171,35 +175,6 @@ def instructions(code: CodeType) -> list[Instruction]:
                 reraises=item.opname == "RERAISE" or (item.opname == "RAISE_VARARGS" and not item.arg),
             )
         )
-    return found
-
-
-def folded_regions(items: list[Instruction]) -> list[range]:
-    """Return the places of each outermost comprehension that is compiled into its function (Python 3.12 and later).
-
-    A region begins after the instruction that saves the iteration variable and ends where the result is ready. The code
-    that restores the variable when an exception passes is a region of its own.
-    """
-    found: list[range] = []
-    end = 0
-    for place, item in enumerate(items):
-        if item.opname != "LOAD_FAST_AND_CLEAR" or place < end:
-            continue
-        build = next(
-            i for i in range(place, len(items)) if items[i].opname in ("BUILD_LIST", "BUILD_SET", "BUILD_MAP")
-        )
-        cleanup = items[build + 1].handler
-        loop = next(
-            (i for i in range(build, min(build + 4, len(items))) if items[i].opname == "FOR_ITER"), None
-        )
-        if loop is not None:
-            end = max(items[loop].next)
-        else:
-            end = 1 + max(i for i in range(build, len(items)) if items[i].handler == cleanup)
-        found.append(range(place + 1, end))
-        if cleanup is not None:
-            last = next(i for i in range(cleanup, len(items)) if items[i].reraises)
-            found.append(range(cleanup, last + 1))
     return found
 
 

@@ -21,8 +21,17 @@ from functools import cached_property
 from types import CodeType
 
 from opencwm.core.errors import ConfigError
-from opencwm.source.bytecode import COMPREHENSIONS, Instruction, entry_place, folded_regions, instructions
-from opencwm.source.scopes import Scopes
+from opencwm.source.bytecode import Instruction, entry_place, instructions
+from opencwm.source.code_facts import (
+    NO_LINE,
+    CodeFacts,
+    canonical_qualname,
+    facts_of,
+    is_recorded,
+    nested_codes,
+)
+from opencwm.source.comprehensions import SourceScopes
+from opencwm.source.scopes import HiddenCalls, hidden_calls
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,7 +76,8 @@ class CodeGraph:
 
     Attributes:
         qualname: ``co_qualname``.
-        firstlineno: 1-based line of its ``def``, or of its first decorator.
+        firstlineno: ``co_firstlineno``: 1-based line of its ``def``, or of its first decorator.
+        call_line: line of its CALL steps: of the ``def``, ``class`` or ``lambda``.
         local_names: names a step of it may bind, in canonical order: varnames, cellvars, freevars. Without names of
             folded comprehensions.
         params: the parameters among them.
@@ -82,6 +92,7 @@ class CodeGraph:
 
     qualname: str
     firstlineno: int
+    call_line: int
     local_names: tuple[str, ...]
     params: tuple[str, ...]
     lines: tuple[int, ...]
@@ -139,6 +150,7 @@ class CodeGraph:
         return CodeGraph(
             self.qualname,
             self.firstlineno,
+            self.call_line,
             tuple(dict.fromkeys(self.local_names + other.local_names)),
             tuple(dict.fromkeys(self.params + other.params)),
             tuple(sorted({*self.lines, *other.lines})),
@@ -177,12 +189,12 @@ class ControlFlow:
             raise ConfigError(
                 f"not valid Python: {getattr(error, 'msg', None) or error}", where=where
             ) from None
-        self._scopes = Scopes(tree)
-        self._call_kinds = _call_kinds(self._scopes)
+        self._scopes = SourceScopes(text)
+        self._hidden_calls = hidden_calls(tree)
         self._codes: dict[tuple[str, int], list[CodeType]] = {}
-        for code in _nested(module):
-            if code.co_name not in COMPREHENSIONS and code is not module:
-                self._codes.setdefault((code.co_qualname, code.co_firstlineno), []).append(code)
+        for code in filter(is_recorded, nested_codes(module)):
+            key = canonical_qualname(code.co_qualname), code.co_firstlineno
+            self._codes.setdefault(key, []).append(code)
         self._graphs: dict[tuple[str, int], CodeGraph] = {}
 
     def __iter__(self) -> Iterator[CodeGraph]:
@@ -199,7 +211,7 @@ class ControlFlow:
         Operators, attribute access, ``for`` and so on can, once the program defines special methods, properties or
         generators, or uses lazy iterators.
         """
-        return self._scopes.has_hidden_calls
+        return self._hidden_calls.by_protocol
 
     def get(self, qualname: str, firstlineno: int) -> CodeGraph | None:
         """Return the graph of the code object with this ``co_qualname`` and ``co_firstlineno``, or None."""
@@ -207,13 +219,19 @@ class ControlFlow:
         return self._graph(key) if key in self._codes else None
 
     def at(self, lineno: int) -> tuple[CodeGraph, ...]:
-        """Return the graphs whose ``firstlineno`` is ``lineno``: several when a line holds several lambdas."""
-        return tuple(self._graph(key) for key in self._codes if key[1] == lineno)
+        """Return the graphs that are defined at ``lineno``, the line of their CALL steps or of their first decorator.
+
+        They are several when a line holds several lambdas.
+        """
+        return tuple(self._graph(key) for key in self._codes if lineno in (key[1], self._call_line(key)))
 
     @cached_property
     def call_lines(self) -> frozenset[int]:
-        """The ``firstlineno`` of every graph: the lines a CALL step may have."""
-        return frozenset(line for _, line in self._codes)
+        """The lines a CALL step may have: the ``call_line`` of every graph."""
+        return frozenset(map(self._call_line, self._codes))
+
+    def _call_line(self, key: tuple[str, int]) -> int:
+        return self._scopes.def_lines.get((key[1], self._codes[key][0].co_name), key[1])
 
     def _graph(self, key: tuple[str, int]) -> CodeGraph:
         if key not in self._graphs:
@@ -224,8 +242,8 @@ class ControlFlow:
         return self._graphs[key]
 
     def _build(self, code: CodeType) -> CodeGraph:
-        items = instructions(code)
-        flow = _Flow(items, self._call_kinds)
+        facts = facts_of(code, self._scopes)
+        flow = _Flow(instructions(code), facts, _call_kinds(self._hidden_calls))
         after_line, after_exception = flow.by_line()
         after_resume = NOTHING
         for continuation in (*after_line.values(), *after_exception.values()):
@@ -234,12 +252,13 @@ class ControlFlow:
         num_params = code.co_argcount + code.co_kwonlyargcount
         num_params += bool(code.co_flags & _VARARGS) + bool(code.co_flags & _VARKEYWORDS)
         return CodeGraph(
-            code.co_qualname,
+            facts.qualname,
             code.co_firstlineno,
-            self.names_in_scope(code),
+            facts.call_line,
+            facts.local_names,
             code.co_varnames[:num_params],
             tuple(sorted(after_line)),
-            flow.after_call(),
+            flow.start.continuation,
             after_line,
             after_exception,
             after_resume,
@@ -248,25 +267,18 @@ class ControlFlow:
 
     def names_in_scope(self, code: CodeType) -> tuple[str, ...]:
         """Return the names a step of ``code`` may bind, in canonical order."""
-        return self._scopes.local_names(code)
+        return facts_of(code, self._scopes).local_names
 
 
-def _call_kinds(scopes: Scopes) -> frozenset[str]:
+def _call_kinds(hidden: HiddenCalls) -> frozenset[str]:
     """Return the kinds of instructions that may call a function of this program."""
-    if scopes.has_finalizers:
+    if hidden.by_finalizer:
         return frozenset({"yes", "hidden", "no"})
-    return frozenset({"yes", "hidden"} if scopes.has_hidden_calls else {"yes"})
+    return frozenset({"yes", "hidden"} if hidden.by_protocol else {"yes"})
 
 
 _VARARGS, _VARKEYWORDS = 0x04, 0x08
 _SUSPENDS = 0x20 | 0x80 | 0x200  # CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
-
-
-def _nested(code: CodeType) -> Iterator[CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _nested(constant)
 
 
 @dataclasses.dataclass
@@ -275,46 +287,49 @@ class _Stretch:
 
     continuation: Continuation = NOTHING
     inside: set[int] = dataclasses.field(default_factory=set)
-    events: set[int] = dataclasses.field(default_factory=set)
+    events: set[_Event] = dataclasses.field(default_factory=set)
+
+
+_Event = tuple[int, int]
+"""A LINE event: the place of the instruction that is about to run, and the line that is reported."""
+_Edge = tuple[int | None, int]
+"""From one place to another; from None when nothing is reported on entering."""
 
 
 class _Flow:
     """The stretches of instructions between the events of one code object."""
 
-    def __init__(self, items: list[Instruction], call_kinds: frozenset[str]) -> None:
+    def __init__(self, items: list[Instruction], facts: CodeFacts, call_kinds: frozenset[str]) -> None:
         self.items = items
-        self.folded: dict[int, int | None] = {}
-        for region in folded_regions(items):
-            self.folded.update(dict.fromkeys(region, items[region.start - 1].line))
+        self.rules = facts.line_rules
         self.call_kinds = call_kinds
-        self.start = self._stretch([(None, entry_place(items))])
-
-    def after_call(self) -> Continuation:
-        return self.start.continuation
+        self.start = self._stretch([(None, entry_place(items))], facts.call_line)
 
     def by_line(self) -> tuple[dict[int, Continuation], dict[int, Continuation]]:
         """Return what may follow LINE events and what may follow EXCEPTION events, both by line."""
         after_line: dict[int, Continuation] = {}
         after_exception: dict[int, Continuation] = {}
         pending = set(self.start.events)
-        seen: set[int] = set()
+        seen: set[_Event] = set()
         while pending:
-            place = pending.pop()
-            seen.add(place)
-            line = self._line(place)
-            normal = self._stretch([(None, place)])
+            event = pending.pop()
+            seen.add(event)
+            place, line = event
+            normal = self._stretch([(None, place)], line)
             after_line[line] = after_line.get(line, NOTHING) | normal.continuation
             pending |= normal.events
             if normal.continuation.can_raise:
-                raised = self._after_raise(normal.inside)
+                raised = self._after_raise(normal.inside, line)
                 after_exception[line] = after_exception.get(line, NOTHING) | raised.continuation
                 pending |= raised.events
             pending -= seen
         return after_line, after_exception
 
-    def _after_raise(self, inside: Iterable[int]) -> _Stretch:
+    def _after_raise(self, inside: Iterable[int], line: int) -> _Stretch:
         """Follow an EXCEPTION event at any of these places, or at one reached from there without a LINE event."""
-        raising, edges, unwinds = set[int](), list[tuple[int | None, int]](), False
+        raising: set[int] = set()
+        edges: list[_Edge] = []
+        unwinds = False
         while new := {place for place in inside if self.items[place].can_raise} - raising:
             raising |= new
             for place in new:
@@ -322,24 +337,21 @@ class _Flow:
                 unwinds |= item.handler is None
                 targets = () if item.handler is None else (item.handler,)
                 edges += [(place, target) for target in targets + (item.next if item.can_stop else ())]
-            stretch = self._stretch(edges)
-            inside = stretch.inside
-        stretch = self._stretch(edges)
+            inside = self._stretch(edges, line).inside
+        stretch = self._stretch(edges, line)
         if unwinds:
             stretch.continuation |= Continuation(can_unwind=True)
         return stretch
 
-    def _stretch(self, edges: list[tuple[int | None, int]]) -> _Stretch:
-        """Follow ``edges`` (from, to) and everything after them up to LINE events; no ``from`` means no event at ``to``."""
+    def _stretch(self, edges: list[_Edge], line: int) -> _Stretch:
+        """Follow ``edges`` and everything after them up to LINE events, after one that reported ``line``."""
         found = _Stretch()
         pending = list(edges)
-        lines: set[int] = set()
         while pending:
             source, place = pending.pop()
-            is_event, is_silent = (False, True) if source is None else self._events(source, place)
-            if is_event:
-                found.events.add(place)
-                lines.add(self._line(place))
+            reported, is_silent = (None, True) if source is None else self._entering(source, place, line)
+            if reported is not None:
+                found.events.add((place, reported))
             if is_silent and place not in found.inside:
                 found.inside.add(place)
                 item = self.items[place]
@@ -348,7 +360,7 @@ class _Flow:
                     pending.append((place, item.handler))
         items = [self.items[place] for place in found.inside]
         found.continuation = Continuation(
-            frozenset(lines),
+            frozenset(reported for _, reported in found.events),
             can_return=any(item.returns for item in items),
             can_yield=any(item.yields for item in items),
             can_unwind=any(item.reraises and item.handler is None for item in items),
@@ -357,19 +369,25 @@ class _Flow:
         )
         return found
 
-    def _line(self, place: int) -> int:
-        line = self.items[place].line
-        if line is None:
-            raise AssertionError("an instruction without a line begins none")
-        return line
+    def _entering(self, source: int, target: int, line: int) -> tuple[int | None, bool]:
+        """Return the line that going to ``target`` may report, or None, and whether it may report nothing.
 
-    def _events(self, source: int, target: int) -> tuple[bool, bool]:
-        """Whether going from one place to the other may report a LINE event, and whether it may report none."""
+        Args:
+            source: where control comes from.
+            target: where it goes.
+            line: the line that was reported last.
+        """
         before, after = self.items[source], self.items[target]
-        if not after.starts_line or target in self.folded:
-            return False, True
-        is_event = after.line != before.line or target in before.backward
-        if source in self.folded:
-            # In 3.11 the activation of the comprehension ends here, and its function is where it was.
-            return after.line != self.folded[source], is_event or after.line == before.line
-        return is_event, not is_event
+        if not after.starts_line or not (after.line != before.line or target in before.backward):
+            return None, True
+        if not self.rules:
+            return after.line, False
+        rule = self.rules.get(after.offset, after.line)
+        if rule == NO_LINE:
+            return None, True
+        if rule != line:
+            return rule, False
+        if after.offset in self.rules:
+            return None, True
+        is_same = after.line == before.line
+        return (rule, before.line is None) if is_same or before.line is None else (None, True)

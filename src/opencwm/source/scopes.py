@@ -1,16 +1,13 @@
-"""What the syntax tree adds to code objects: which names belong to comprehensions only, and hidden calls.
+"""What the syntax tree tells about names and calls: what a piece of code binds, and what may call without a call.
 
-The one idea: from Python 3.12 on, list, set and dict comprehensions are compiled into their function, and their variables
-look like its locals; the tree tells them apart.
-
-Source: PEP 709.
+The one idea: code objects say what each instruction is, the tree says what the program defines that gives it a meaning.
 """
 
 from __future__ import annotations
 
 import ast
+import dataclasses
 from collections.abc import Iterable, Iterator
-from types import CodeType
 
 _FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _Scope = _FunctionNode | ast.ClassDef
@@ -60,33 +57,24 @@ _BUILTIN_BASES = frozenset(
 )
 
 
-class Scopes:
-    """The scopes of one syntax tree, found by the name and first line of the code object compiled from them."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class HiddenCalls:
+    """Which instructions, calls apart, may call a function of a program.
 
-    def __init__(self, tree: ast.Module) -> None:
-        self._nodes: dict[tuple[str, int], list[_Scope]] = {}
-        for node in ast.walk(tree):
-            if isinstance(node, _Scope):
-                self._nodes.setdefault(_key(node), []).append(node)
-        self.has_finalizers = any(_may_finalize(node) for node in ast.walk(tree))
-        self.has_hidden_calls = self.has_finalizers or any(_may_hide_calls(node) for node in ast.walk(tree))
+    Attributes:
+        by_protocol: operators, attribute access, loops and so on may, since the program defines special methods,
+            properties or generators, or uses lazy iterators.
+        by_finalizer: any instruction may, since dropping an object can end a generator or run ``__del__``.
+    """
 
-    def local_names(self, code: CodeType) -> tuple[str, ...]:
-        """Return the names a step of ``code`` may bind: varnames, cellvars, freevars."""
-        names = dict.fromkeys(code.co_varnames + code.co_cellvars + code.co_freevars)
-        nodes = self._nodes.get((code.co_name, code.co_firstlineno), [])
-        bound = {*code.co_freevars}.union(*(bound_names(_body(node)) for node in nodes))
-        return tuple(
-            name
-            for name in names
-            if not name.startswith(".") and (not nodes or name in bound or _is_mangled(name, bound))
-        )
+    by_protocol: bool
+    by_finalizer: bool
 
 
-def _key(node: _Scope) -> tuple[str, int]:
-    if isinstance(node, ast.Lambda):
-        return "<lambda>", node.lineno
-    return node.name, min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+def hidden_calls(tree: ast.Module) -> HiddenCalls:
+    """Find out which instructions of a program may call its functions."""
+    by_finalizer = any(_may_finalize(node) for node in ast.walk(tree))
+    return HiddenCalls(by_finalizer or any(_may_hide_calls(node) for node in ast.walk(tree)), by_finalizer)
 
 
 def _own_nodes(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.AST, bool]]:
@@ -102,12 +90,6 @@ def _own_nodes(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.AST, bool]]:
             pending += [(part, inside) for part in _outer_parts(node)]
         else:
             pending += [(child, inside) for child in ast.iter_child_nodes(node)]
-
-
-def _body(scope: _Scope) -> list[ast.AST]:
-    if isinstance(scope, ast.ClassDef):
-        return [*scope.body]
-    return [scope.args, scope.body] if isinstance(scope, ast.Lambda) else [scope.args, *scope.body]
 
 
 def _inner_parts(node: _Comprehension) -> list[ast.expr]:
@@ -152,11 +134,6 @@ def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
         elif isinstance(node, ast.MatchMapping):
             found.add(node.rest)
     return {name for name in found if name is not None}
-
-
-def _is_mangled(name: str, bound: set[str]) -> bool:
-    """Whether ``name`` is a private name of ``bound`` as compiled inside a class: ``_C__x`` for ``__x``."""
-    return name.startswith("_") and any(item.startswith("__") and name.endswith(item) for item in bound)
 
 
 def _may_finalize(node: ast.AST) -> bool:
