@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from opencwm.sandbox import RunStatus, Sandbox, SandboxConfig, probe
+from opencwm.sandbox import RunStatus, Sandbox, SandboxConfig, landlock, probe
 
 EXECUTE = "opencwm.sandbox.testing:execute"
 PREAMBLE = "import json, os, sys\ndef say(value): emit(json.dumps(value).encode())\n"
@@ -148,13 +148,39 @@ def test_probe_finds_all_protections_in_bubblewrap(bubblewrap: Sandbox) -> None:
     assert len({report.name for report in reports}) == len(reports) == 8
 
 
-def test_probe_tells_which_protections_resource_limits_do_not_give(rlimits: Sandbox) -> None:
+def test_probe_agrees_with_what_the_sandbox_says_of_itself(rlimits: Sandbox) -> None:
     reports = {report.name: report for report in probe(rlimits)}
     assert all(reports[name].active for name in ("memory", "processes", "processor time", "deadline"))
-    assert not any(reports[name].active for name in ("network", "file system", "your files"))
-    assert "network" in reports["network"].detail
+    description = rlimits.isolation.description
+    assert reports["network"].active == ("no network" in description)
+    assert reports["file system"].active == ("Landlock" in description)
+    assert reports["your files"].active == ("Landlock" in description)
     if os.getuid() == 0:
         assert reports["other processes"].active
+
+
+@pytest.mark.skipif(not landlock.version(), reason="this kernel has no Landlock")
+def test_landlock_keeps_files_from_being_read_or_written(rlimits: Sandbox, tmp_path: Path) -> None:
+    for directory in (tmp_path, *tmp_path.parents[:2]):
+        directory.chmod(0o777)
+    (tmp_path / "secret").write_text("secret")
+    said = ask(
+        rlimits,
+        f"""
+        outcomes = []
+        for name, mode in (("secret", "r"), ("secret", "w"), ("new", "w")):
+            try:
+                open(os.path.join({str(tmp_path)!r}, name), mode).close()
+                outcomes.append("open")
+            except PermissionError:
+                outcomes.append("refused")
+        open(os.devnull, "w").write("x")
+        open("own", "w").write("x")
+        say(outcomes)
+        """,
+    )
+    assert said == ["refused"] * 3
+    assert (tmp_path / "secret").read_text() == "secret"
 
 
 @pytest.mark.parametrize("kind", ["auto", "rlimits"])

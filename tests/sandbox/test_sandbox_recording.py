@@ -106,7 +106,7 @@ RESULTS = st.builds(
 
 
 @given(RESULTS)
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_no_result_of_a_run_breaks_the_parent(result: RunResult) -> None:
     program = Program("x = 1\n", "main", "x")
     trace = trace_of(result, program)
@@ -129,7 +129,7 @@ RECORDS = st.lists(
 
 
 @given(RECORDS, st.binary(max_size=40))
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_whole_records_are_found_before_any_garbage(
     records: list[tuple[bytes, bytes]], garbage: bytes
 ) -> None:
@@ -140,7 +140,7 @@ def test_whole_records_are_found_before_any_garbage(
 
 
 @given(RECORDS.filter(bool), st.data())
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_a_cut_record_is_told_from_an_end(records: list[tuple[bytes, bytes]], data: st.DataObject) -> None:
     whole = b"".join(protocol.record(kind, body) for kind, body in records)
     kept = data.draw(st.integers(len(whole) - len(protocol.record(*records[-1])) + 1, len(whole) - 1))

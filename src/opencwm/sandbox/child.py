@@ -16,7 +16,7 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from opencwm.sandbox import processes, protocol
+from opencwm.sandbox import landlock, processes, protocol
 
 Target = Callable[[bytes, Callable[[bytes], None]], None]
 
@@ -37,12 +37,14 @@ class Confinement:
         uid: user and group it becomes, or None to stay who it is.
         dies_with_server: ask for a signal when the server ends, where no namespace sees to that.
         kept_fds: descriptors that stay open besides the result pipe.
+        landlock: descriptor of rules to put in force, see :mod:`opencwm.sandbox.landlock`.
     """
 
     directory: str
     uid: int | None
     dies_with_server: bool
     kept_fds: tuple[int, ...] = ()
+    landlock: int | None = None
 
 
 def enter(
@@ -66,6 +68,8 @@ def enter(
         confinement: what is given up.
     """
     try:
+        if confinement.landlock is not None:
+            landlock.restrict(confinement.landlock)
         _arrange_descriptors(pipe, confinement.kept_fds)
         _arrange_signals(limits["wall_s"])
         os.chdir(confinement.directory)

@@ -10,14 +10,14 @@ from opencwm.core.errors import ConfigError
 
 
 class IsolationKind(enum.StrEnum):
-    """How far a run is kept from the machine."""
+    """How far a run is kept from the machine.
 
-    BUBBLEWRAP = (
-        "bubblewrap"  # own namespaces: no network, read-only files, no other processes; and resource limits
-    )
-    RLIMITS = (
-        "rlimits"  # resource limits, the deadline, and for root another user; files and network are reachable
-    )
+    With ``rlimits`` and without Landlock, files and the network can be reached, and a run not started by root
+    can signal the processes of its user.
+    """
+
+    BUBBLEWRAP = "bubblewrap"  # own namespaces: no network, read-only files, no other processes; and limits
+    RLIMITS = "rlimits"  # limits and deadline, another user for root; Landlock where the kernel has it
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

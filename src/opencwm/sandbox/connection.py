@@ -63,6 +63,7 @@ class Connection:
 
     Attributes:
         plan: how it was started.
+        obtained: what holds runs back besides what ``plan`` says.
         owner: id of the process that started it; a fork of that process must leave it alone.
     """
 
@@ -75,6 +76,7 @@ class Connection:
     ) -> None:
         self.plan = plan
         self.owner = os.getpid()
+        self.obtained: tuple[str, ...] = ()
         self._process = process
         self._control = control
         self._num_runs = 0
@@ -115,6 +117,7 @@ class Connection:
                 lines = errors.read(1 << 16).decode(errors="replace").strip().splitlines()
                 reason = late or (lines[-1] if lines else f"exit status {process.returncode}")
                 raise SandboxError(f"the sandbox did not start: {reason[:300]}", where=plan.isolation.kind)
+        connection.obtained = tuple(json.loads(message[1]))
         return connection
 
     def exchange(self, target: str, payload: bytes, limits: RunLimits) -> Exchange:

@@ -55,7 +55,8 @@ class Plan:
     Attributes:
         isolation: what it gives when it works.
         wrapper: the command before the interpreter's own, empty without bubblewrap.
-        settings: for :class:`opencwm.sandbox.server.Server`: ``uid``, ``pid_namespace``, ``tasks``.
+        settings: for :class:`opencwm.sandbox.server.Server`: ``uid``, ``pid_namespace``, ``tasks``,
+            ``readable``.
     """
 
     isolation: Isolation
@@ -102,7 +103,7 @@ def plans(config: SandboxConfig) -> Iterator[Plan]:
             yield _bubblewrap_as_root(bubblewrap, config)
         yield _bubblewrap(bubblewrap, config)
     if config.isolation != IsolationKind.BUBBLEWRAP:
-        yield _rlimits()
+        yield _rlimits(config)
 
 
 def _bubblewrap(executable: str, config: SandboxConfig) -> Plan:
@@ -135,16 +136,19 @@ def _bubblewrap_as_root(executable: str, config: SandboxConfig) -> Plan:
     )
 
 
-def _rlimits() -> Plan:
+def _rlimits(config: SandboxConfig) -> Plan:
     uid = _unused_uid() if os.getuid() == 0 else None
     who = "every run becomes a user of its own" if uid is not None else "runs keep their user"
+    readable = ["/usr", *_SYSTEM_PATHS, *_ETC_PATHS, "/dev/urandom", *map(str, readable_paths(config))]
     return Plan(
-        Isolation(
-            IsolationKind.RLIMITS,
-            f"resource limits and deadline only, {who}; files and network are reachable",
-        ),
+        Isolation(IsolationKind.RLIMITS, f"resource limits and deadline, {who}"),
         (),
-        {"uid": uid, "pid_namespace": False, "tasks": 0 if uid is not None else None},
+        {
+            "uid": uid,
+            "pid_namespace": False,
+            "tasks": 0 if uid is not None else None,
+            "readable": readable,
+        },
     )
 
 

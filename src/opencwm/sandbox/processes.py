@@ -21,6 +21,8 @@ PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWNET = 0x40000000
 _STABLE_ROUNDS = 2
 _DYING_S = 0.001
 
@@ -30,6 +32,11 @@ def process_control(option: int, value: int) -> bool:
     if sys.platform != "linux":
         return False
     return bool(_libc().prctl(option, value, 0, 0, 0) == 0)
+
+
+def separate_network() -> bool:
+    """Move this process to a network of its own that leads nowhere; False where that is not allowed."""
+    return sys.platform == "linux" and bool(_libc().unshare(CLONE_NEWNET | CLONE_NEWIPC) == 0)
 
 
 @functools.cache

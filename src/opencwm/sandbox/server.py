@@ -25,7 +25,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from opencwm.sandbox import child, processes, protocol, scratch
+from opencwm.sandbox import child, landlock, processes, protocol, scratch
 
 WATCH_S = 0.05
 """How often the memory and the number of a run's processes are looked at, in seconds."""
@@ -51,6 +51,7 @@ class Server:
         self._settings = settings
         self._targets: dict[str, child.Target] = {}
         self._confinement = child.Confinement(settings["scratch"][0], settings["uid"], dies_with_server=True)
+        self._obtained: list[str] = []
         self._counted: tuple[float, int] | None = None
         self._child_ended, wake = socket.socketpair()
         self._child_ended.setblocking(False)
@@ -64,7 +65,7 @@ class Server:
     def serve(self) -> None:
         """Announce readiness, then serve until the parent is gone."""
         self._prepare()
-        protocol.write_all(self._control.fileno(), protocol.record(protocol.HELLO))
+        self._reply(protocol.HELLO, json.dumps(self._obtained).encode())
         while (message := protocol.receive(self._control)) is not None:
             kind, body, pipe = message
             if kind == protocol.RUN and pipe is not None:
@@ -75,11 +76,13 @@ class Server:
             importlib.import_module(name)
         kept: tuple[int, ...] = ()
         uid, has_namespace = self._settings["uid"], self._settings["pid_namespace"]
+        directory = self._settings["scratch"][0]
         if uid is not None:
-            for directory in self._settings["scratch"]:
-                Path(directory).chmod(0o1777)
+            for place in self._settings["scratch"]:
+                Path(place).chmod(0o1777)
             kept = _keep_imports_reachable(uid)
-        self._confinement = child.Confinement(self._settings["scratch"][0], uid, not has_namespace, kept)
+        rules = None if has_namespace else self._hold_back(directory)
+        self._confinement = child.Confinement(directory, uid, not has_namespace, kept, rules)
         # Out of memory, the kernel is to take a program before anybody else.
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")
@@ -89,6 +92,18 @@ class Server:
         processes.process_control(processes.PR_SET_NO_NEW_PRIVS, 1)
         processes.process_control(processes.PR_SET_DUMPABLE, 0)  # a run may not trace or read its server
         _freeze()
+
+    def _hold_back(self, directory: str) -> int | None:
+        """Take from runs, and note, what can be taken without bubblewrap; returns the rules for Landlock."""
+        if processes.separate_network():
+            self._obtained.append("no network")
+        try:
+            rules = landlock.ruleset([*self._settings["readable"], "/proc"], [directory, os.devnull])
+        except OSError:
+            return None
+        if rules is not None:
+            self._obtained.append("Landlock")
+        return rules
 
     def _run(self, body: bytes, pipe: int) -> None:
         """Fork one run, see it through, and report."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import os
 import signal
@@ -119,10 +120,7 @@ class Sandbox:
             except SandboxError as error:
                 failures.append(error.what)
                 continue
-            isolation = plan.isolation
-            if self.config.isolation == "auto" and isolation.kind is not IsolationKind.BUBBLEWRAP:
-                isolation = _noticed_isolation(isolation, failures)
-            self._plan, self._isolation = plan, isolation
+            self._plan, self._isolation = plan, self._obtained(connection, failures)
             return connection
         raise SandboxError(
             failures[-1] if failures else "bubblewrap is not installed",
@@ -132,20 +130,30 @@ class Sandbox:
             else "",
         )
 
+    def _obtained(self, connection: Connection, failures: list[str]) -> Isolation:
+        """Say what a server gives, with a notice, logged once in a process, if that is not bubblewrap."""
+        planned = connection.plan.isolation
+        if planned.kind is IsolationKind.BUBBLEWRAP:
+            return planned
+        missing = {"Landlock": "files are reachable", "no network": "the network is reachable"}
+        parts = [planned.description, *connection.obtained]
+        parts += [text for name, text in missing.items() if name not in connection.obtained]
+        isolation = Isolation(planned.kind, ", ".join(parts))
+        if self.config.isolation != "auto":
+            return isolation
+        reason = (
+            f"bubblewrap does not work here: {failures[-1]}" if failures else "bubblewrap is not installed"
+        )
+        notice = f"programs run with {isolation.description} ({reason})"
+        if notice not in _noticed:
+            _noticed.add(notice)
+            _log.warning("%s", notice)
+        return dataclasses.replace(isolation, notice=notice)
+
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-
-
-def _noticed_isolation(isolation: Isolation, failures: list[str]) -> Isolation:
-    """Add the notice to an isolation, and log it once in a process."""
-    reason = f"bubblewrap does not work here: {failures[-1]}" if failures else "bubblewrap is not installed"
-    notice = f"programs run with {isolation.description} ({reason})"
-    if notice not in _noticed:
-        _noticed.add(notice)
-        _log.warning("%s", notice)
-    return Isolation(isolation.kind, isolation.description, notice)
 
 
 def _result(seen: Exchange, limits: RunLimits) -> RunResult:
