@@ -6,7 +6,13 @@ import pytest
 
 from opencwm.codec.native import TokenClass
 from opencwm.core.errors import ConfigError
-from opencwm.train.curriculum import BlockConfig, GeneratedSource, generate_block, generated, generated_held_out
+from opencwm.train.curriculum import (
+    BlockConfig,
+    GeneratedSource,
+    generate_block,
+    generated,
+    generated_held_out,
+)
 from opencwm.train.data import resolve
 
 CONFIG = BlockConfig(seed=3, num_documents=200, programs_per_block=16)
@@ -53,7 +59,11 @@ def test_programs_grow_with_progress_and_echo_stays() -> None:
 
 
 def test_held_out_documents_are_none_of_the_trained_ones() -> None:
-    trained = {bytes(d.ids) for block in range(1) for d in generate_block(BlockConfig(seed=0, num_documents=1), block)}
+    trained = {
+        bytes(d.ids)
+        for block in range(1)
+        for d in generate_block(BlockConfig(seed=0, num_documents=1), block)
+    }
     held_out = generated_held_out(num_blocks=1, seed=0)
     long = [d for d in held_out if len(d.ids) > 200]
     assert len(long) > 40

@@ -7,7 +7,6 @@ Face folder, so a run can be tried out while it lasts.
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +38,11 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except Exception as error:  # a torn file makes the unpickler raise anything
         raise ConfigError(
-            f"is no readable checkpoint: {str(error).splitlines()[0]}", where=str(path)
+            f"is no readable checkpoint ({type(error).__name__})",
+            where=str(path),
+            hint="delete it to start anew",
         ) from None
     version = state.get("schema_version") if isinstance(state, dict) else None
     if version != SCHEMA_VERSION:

@@ -77,18 +77,19 @@ def train(
         ConfigError: a bad recipe, a source that yields nothing usable, or a checkpoint of another model.
     """
     torch.set_num_threads(config.num_threads)
+    owned = source is None
     if source is None:
         source = resolve(config.data.source)(**config.data.options)
     if held_out is None:
         held_out = (
             resolve(config.data.held_out)(**config.data.held_out_options) if config.data.held_out else ()
         )
-    run = _Run(config, out, source, pack_all(held_out, config.batch), class_names or {}, progress)
-    with _stop_on_signal() as stop:
-        try:
-            return run.go(stop)
-        finally:
-            run.log.close()
+    with contextlib.ExitStack() as stack:
+        if owned and hasattr(source, "close"):
+            stack.callback(source.close)
+        run = _Run(config, out, source, pack_all(held_out, config.batch), class_names or {}, progress)
+        stack.callback(run.log.close)
+        return run.go(stack.enter_context(_stop_on_signal()))
 
 
 class _Run:
@@ -104,6 +105,8 @@ class _Run:
         progress: Progress | None,
     ) -> None:
         self.config, self.out, self.held_out = config, out, held_out
+        for batch in held_out:
+            _check_ids(batch, config.model.vocab_size)
         self.class_names, self.progress = class_names, progress
         self.device = _choose_device(config.device)
         if self.device.type == "cpu":
@@ -167,6 +170,7 @@ class _Run:
     def _next_batches(self) -> list[Batch]:
         batches: list[Batch] = []
         for batch in self.packer:
+            _check_ids(batch, self.config.model.vocab_size)
             batches.append(batch)
             if len(batches) == self.config.batch.num_micro_batches:
                 break
@@ -262,6 +266,14 @@ class _Run:
         self.step, self.num_tokens, self.used_s = state["step"], state["num_tokens"], state["used_s"]
         self._meter.restore(state["meter"])
         torch.set_rng_state(state["random"])
+
+
+def _check_ids(batch: Batch, vocab_size: int) -> None:
+    largest = int(batch.ids_BT.max())
+    if largest >= vocab_size:
+        raise ConfigError(
+            f"a document holds id {largest} but model.vocab_size {vocab_size} ends before it", where="recipe"
+        )
 
 
 def _flops_per_token(config: TrainConfig) -> float:
