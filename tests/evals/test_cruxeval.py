@@ -72,6 +72,12 @@ def test_items_are_read(items: list[Item]) -> None:
     assert items[2].gold.kind is OutcomeKind.RAISED
 
 
+@pytest.mark.parametrize("output", [{}, {"output": None}, {"output": ""}, {"output": " \n"}])
+def test_a_gold_output_may_be_unknown(tmp_path: Path, output: dict[str, Any]) -> None:
+    line = {key: value for key, value in GOOD.items() if key != "output"} | output
+    assert load_items(write(tmp_path / "items.jsonl", line))[0].output is None
+
+
 GOOD: dict[str, Any] = {"id": "a", "code": "def f():\n    return 1\n", "input": "", "output": "1"}
 
 
@@ -141,14 +147,12 @@ def test_wrong_answers_fail(items: list[Item]) -> None:
 
 
 def test_a_predictor_that_knows_nothing_scores_nothing(items: list[Item]) -> None:
-    nothing = NativePredictor("nothing", CODEC, oracle(CODEC, [], max_tokens=400))
-    report = evaluate_cruxeval(items, nothing).to_json()
-    assert report["output_pass_at_1"] == 0.0
+    report = evaluate_cruxeval(items, knowing(), CruxEvalConfig(max_steps=30)).to_json()
     assert report["num_programs"] == 6
-    assert report["num_malformed"] + report["num_timeouts"] > 0
+    assert report["output_pass_at_1"] == 0.0
+    assert report["num_malformed"] + report["num_timeouts"] == 6
     direct = report["by_method"]["direct"]
-    assert direct["output_pass_at_1"] == 0.0
-    assert sum(direct["ends"].values()) == 6
+    assert (direct["output_pass_at_1"], direct["ends"]) == (0.0, {"malformed": 6})
 
 
 def test_bounds_are_timeouts(items: list[Item]) -> None:
@@ -237,7 +241,7 @@ def test_a_run_that_did_not_end_validates_nothing(items: list[Item]) -> None:
 
 
 @pytest.mark.parametrize(
-    "output", ["1", "ValueError", "ValueError('x')", "<object>", "", "not python (", "{1: {2}}", "nan"]
+    "output", ["1", "ValueError", "ValueError('x')", "<object>", "not python (", "{1: {2}}", "nan"]
 )
 def test_the_grader_scores_every_gold_output_one(output: str) -> None:
     check_grader([Item("a", Program.from_call(GOOD["code"], "f()"), output)])

@@ -42,7 +42,7 @@ def test_counts_that_are_no_fraction_are_refused(right: int, total: int) -> None
 
 
 @given(COUNTS)
-@settings(max_examples=100)
+@settings(max_examples=50)
 def test_wilson_interval_holds_the_fraction_and_mirrors(counts: tuple[int, int]) -> None:
     right, total = counts
     low, high = wilson_interval(right, total)
@@ -94,7 +94,7 @@ def test_clusters_that_all_agree_count_once_each() -> None:
 
 
 @given(st.lists(COUNTS, min_size=1, max_size=30))
-@settings(max_examples=100)
+@settings(max_examples=50)
 def test_clustered_interval_holds_the_fraction_and_is_no_narrower_than_wilsons(
     clusters: list[tuple[int, int]],
 ) -> None:
@@ -131,7 +131,7 @@ def test_a_confidence_that_is_no_probability_is_refused(confidence: float) -> No
 
 
 @given(CONFIDENT, st.integers(1, 20))
-@settings(max_examples=100)
+@settings(max_examples=50)
 def test_every_prediction_falls_in_the_bin_of_its_confidence(
     predictions: list[tuple[float, bool]], num_bins: int
 ) -> None:
@@ -156,7 +156,7 @@ def test_perfect_confidence_is_calibrated() -> None:
 
 
 @given(st.integers(1, 1 << 20))
-@settings(max_examples=100)
+@settings(max_examples=50)
 def test_buckets_tile_the_lengths(num_steps: int) -> None:
     first, last = bucket_of(num_steps)
     assert first <= num_steps <= last

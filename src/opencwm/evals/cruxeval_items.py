@@ -1,8 +1,8 @@
 """Items of an output-prediction benchmark, read strictly from JSONL.
 
 One JSON object a line: ``id``, ``code`` that defines the function, ``input`` (its arguments as written
-between the parentheses of a call), ``output`` (the rendered result; null or absent when it is not known).
-Other keys are ignored.
+between the parentheses of a call), ``output`` (the rendered result; null, blank or absent when it is not
+known). Other keys are ignored.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ def _item(fields: dict[str, Any], where: str) -> Item:
     output = fields.get("output")
     if output is not None and not isinstance(output, str):
         raise ConfigError("'output' must be a string that holds a rendered value, or null", where=where)
-    return Item(key, _program(fields["code"], fields["input"], key, where), output)
+    program = _program(fields["code"], fields["input"], key, where)
+    return Item(key, program, output if output and not output.isspace() else None)
 
 
 def _program(code: str, arguments: str, key: str, where: str) -> Program:

@@ -209,12 +209,12 @@ def predict_outcome(
     kinds[[Control.RETURN, Control.RAISE]] = True
     text = np.zeros(size, dtype=np.bool_)
     text[BYTE_BASE : len(codec.vocabulary)] = True
-    text[Control.END] = True
     kind, distribution = sampler.choose(kinds)
     logarithm = math.log(max(float(distribution[kind]), 1e-300))
     ids: list[int] = []
     while len(ids) < min(max_value_tokens, engine.max_tokens - len(prompt) - 1):
         token, distribution = sampler.choose(text)
+        text[Control.END] = True  # once there is a character
         logarithm += math.log(max(float(distribution[token]), 1e-300))
         if not is_text(token):
             ending = OutcomeKind.RETURNED if kind == Control.RETURN else OutcomeKind.RAISED
