@@ -1,9 +1,10 @@
-"""The trace function of one activation: a closure that holds what was last seen of its locals.
+"""One activation while it is recorded: what was last seen of its locals, and its trace function.
 
-It is the frame's own local trace function, so nothing is kept under ``id(frame)``, which the interpreter reuses. A local has
-changed when its text has; what makes that cheap is that most texts need not be made: an atom that is the same object has the same
-text, and so has a built-in container, or the attributes of an object, of which ``marshal.dumps`` gives the same bytes. Whatever
-else there is is rendered again, within bounds. Only atoms are held on to, so no object of the program is kept alive.
+The trace function is the frame's own (``f_trace``), so nothing is kept under ``id(frame)``, which the interpreter reuses.
+A local has changed when its text has. What makes that cheap is that most texts need not be made: an atom that is the same
+object has the same text, and so has a built-in container, or the attributes of an object, of which ``marshal.dumps`` gives
+the same bytes. Whatever else there is is rendered again, within bounds. Only atoms are held on to, so no object of the program
+is kept alive.
 
 Events that are no step: those of folded comprehensions (see :mod:`opencwm.tracer.bytecode`); the StopIteration that ends a
 ``for`` loop, a ``yield from`` or an ``await``, which no handler sees; the GeneratorExit of closing a generator that has no
@@ -13,7 +14,6 @@ handler for it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +23,7 @@ from opencwm.tracer.rendering import ATOMS, SMALL_INT, TINY
 from opencwm.traces.trace import Binding, StepFlags, StepKind
 
 if TYPE_CHECKING:
-    from opencwm.tracer.recorder import Recorder
-
-LocalTrace = Callable[[FrameType, str, Any], Any]
-Changes = tuple[tuple[Binding, ...], tuple[str, ...], int]
-"""Changed bindings, deleted names, flags."""
-Differ = Callable[[Mapping[str, Any], frozenset[str]], Changes]
+    from opencwm.tracer.recorder import RawStep, Recorder
 
 _CALL, _LINE, _RETURN, _EXCEPTION = StepKind.CALL, StepKind.LINE, StepKind.RETURN, StepKind.EXCEPTION
 _YIELD, _RESUME, _UNWIND, _TRUNCATED = (
@@ -39,236 +34,253 @@ _RETURN_OPS, _YIELD_OPS, _EXHAUST_OPS = bytecode.RETURN_OPS, bytecode.YIELD_OPS,
 _YIELD_VALUE = bytecode.YIELD_VALUE
 _DELAY_RESUMED = sys.version_info >= (3, 13)
 """Since 3.13 the event that resumes a generator does not tell whether an exception is thrown into it."""
-_NOTHING: tuple[()] = ()
-_UNCHANGED: Changes = ((), (), 0)
 _NOBODY: frozenset[str] = frozenset()
 # Bound here, so that a program that changes ``builtins`` does not change its recorder.
-_type, _id, _repr, _len, _issubclass, _zip, _range = type, id, repr, len, issubclass, zip, range
-_int, _str, _dict, _StopIteration, _GeneratorExit = int, str, dict, StopIteration, GeneratorExit
-_StopAsyncIteration, _MemoryError, _Exception = StopAsyncIteration, MemoryError, Exception
+_type, _id, _repr, _len, _issubclass, _tuple, _sorted = type, id, repr, len, issubclass, tuple, sorted
+_int, _str, _dict = int, str, dict
+_StopIteration, _StopAsyncIteration, _GeneratorExit = StopIteration, StopAsyncIteration, GeneratorExit
+_MemoryError, _Exception = MemoryError, Exception
 
 
-def activation_trace(recorder: Recorder, facts: CodeFacts) -> LocalTrace:  # noqa: C901 - one closure is what makes it fast
-    """Return the local trace function of a new activation of ``facts.code``."""
-    differ, forget = _differ(recorder, facts)
-    steps = recorder.steps
-    add = steps.append
-    index = recorder.index_of(facts)
-    rules = facts.line_rules
-    render = recorder.renderer.render
-    renderer = recorder.renderer
-    depth = 0
-    line = raw_line = facts.call_line
-    num_calls = 0
-    raised_at = -1  # offset of the exception step, when no line step followed it
-    held_back: Any = None  # the step of being resumed
-    silent = False  # being closed without a handler
+class _Missing:
+    """The value of a local that has none."""
 
-    def local(frame: FrameType, event: str, arg: Any) -> Any:
-        nonlocal line, raw_line, raised_at
-        if recorder.finished:
-            return None
+
+class _Unheld:
+    """Stands for a value that is not held, because the same object may have another text by now."""
+
+
+class Activation:
+    """Records one activation of a code object of the program.
+
+    The attributes are its own business; :meth:`trace` is what the interpreter calls.
+    """
+
+    __slots__ = (
+        "by_line",
+        "depth",
+        "facts",
+        "held",
+        "held_back",
+        "index",
+        "line",
+        "marks",
+        "num_calls",
+        "raised_at",
+        "raw_line",
+        "recorder",
+        "silent",
+        "texts",
+    )
+
+    def __init__(self, recorder: Recorder, facts: CodeFacts) -> None:
+        self.recorder = recorder
+        self.facts = facts
+        self.held: list[Any] = [_Missing] * _len(facts.names)
+        self.texts: list[str | None] = [None] * _len(facts.names)
+        self.marks: list[tuple[int, bytes] | None] = [None] * _len(facts.names)  # id and fingerprint
+        self.index = recorder.index_of(facts)
+        self.line = self.raw_line = facts.info.firstlineno
+        self.by_line = not facts.line_rules  # every line event is a step
+        self.depth = 0
+        self.num_calls = 0
+        self.raised_at = (-1, -1)  # offset of the last exception step, and how many steps there were after it
+        self.held_back: RawStep | None = None  # the step of being resumed
+        self.silent = False  # being closed without a handler
+
+    def trace(self, frame: FrameType, event: str, arg: Any) -> Any:
+        """Take one event; the trace function of the frame."""
         try:
-            if event != "line":
-                if event == "call":
-                    called(frame)
-                elif event == "return":
-                    returned(frame, arg)
-                elif event == "exception":
-                    raised(frame, arg[1])
-                return local
-            if silent:
-                return local
-            number = frame.f_lineno or line
-            if rules:
-                previous, raw_line = raw_line, number
-                rule = rules.get(frame.f_lasti, number)
-                if rule == _NO_LINE or (rule == line and (previous != number or frame.f_lasti in rules)):
-                    return local
-                number = rule
-            if held_back:
-                release()
-            line = number
-            raised_at = -1
-            changed, deleted, flags = differ(locals_of(frame), _NOBODY)
-            if _len(steps) >= recorder.most_steps:
-                recorder.end_at_limit()
-            add((_LINE, index, number, depth, changed, deleted, None, flags))
+            if event == "line":
+                number = frame.f_lineno or self.line
+                if self.by_line or (number := self._admitted_line(frame, number)) != _NO_LINE:
+                    self.line = number
+                    self._add(_LINE, self._values(frame) if self.facts.is_class_body else frame.f_locals, None, 0)
+            elif event == "call":
+                self._called(frame)
+            elif event == "return":
+                self._returned(frame, arg)
+            elif event == "exception":
+                self._raised(frame, arg[1])
         except _MemoryError:
-            recorder.out_of_memory = recorder.finished = True
+            self.recorder.out_of_memory = self.recorder.finished = True
             raise
         except _Exception as error:
-            recorder.failure = error
-            recorder.finished = True
+            self.recorder.failure = error
+            self.recorder.finished = True
             raise
-        return local
+        return self.trace
 
-    def locals_of(frame: FrameType) -> Any:
-        found = frame.f_locals
-        if facts.is_class_body and _type(found) is not _dict:  # what a metaclass's __prepare__ gave
-            return {}
-        return found
-
-    def hidden_at(frame: FrameType) -> frozenset[str]:
-        """Return the locals whose value belongs to a comprehension at this moment."""
-        if facts.shadowed and rules.get(frame.f_lasti):
-            return facts.shadowed
-        return _NOBODY
-
-    def called(frame: FrameType) -> None:
-        nonlocal num_calls, raised_at, depth, held_back
-        num_calls += 1
-        raised_at = -1
-        depth = recorder.depth
-        hidden = hidden_at(frame)
-        kept = forget(hidden)
-        changed, _, flags = differ(locals_of(frame), hidden)
-        if kept:
-            order = facts.info.local_names.index
-            changed = (*sorted((*changed, *kept), key=lambda binding: order(binding[0])),)
-        if _len(steps) >= recorder.most_steps:
-            recorder.end_at_limit()
-        recorder.depth = depth + 1
-        step = (_CALL, index, line, depth, changed, _NOTHING, None, flags | (_RESUME if num_calls > 1 else 0))
-        if num_calls > 1 and (_DELAY_RESUMED or facts.ops[frame.f_lasti >> 1] == _YIELD_VALUE):
-            held_back = recorder.held_back = step  # until it is known whether the generator is being closed
-        else:
-            add(step)
-
-    def release() -> None:
-        """Record the step that was held back, unless that is done."""
-        nonlocal held_back
-        if recorder.held_back is not None:
-            add(recorder.held_back)
-        held_back = recorder.held_back = None
-
-    def raised(frame: FrameType, error: BaseException) -> None:
-        nonlocal raised_at, held_back, silent
-        offset = frame.f_lasti
-        if held_back:
-            if recorder.held_back and _issubclass(_type(error), _GeneratorExit) and bytecode.closes_silently(facts.code, offset):
-                held_back = recorder.held_back = None
-                recorder.depth = depth
-                silent = True
-                return
-            release()
-        if bytecode.op_at(facts.ops, offset) in _EXHAUST_OPS and (
-            _issubclass(_type(error), _StopIteration)
-            or (_issubclass(_type(error), _StopAsyncIteration) and bytecode.ends_loop(facts.code, offset))
-        ):
-            return
-        raised_at = offset
-        text = render(error)
-        cut = _TRUNCATED if renderer.cut else 0
-        changed, deleted, flags = differ(locals_of(frame), hidden_at(frame))
-        if _len(steps) >= recorder.most_steps:
-            recorder.end_at_limit()
-        recorder.count_bytes(_len(text))
-        add((_EXCEPTION, index, line, depth, changed, deleted, text, flags | cut))
-
-    def returned(frame: FrameType, value: Any) -> None:
-        nonlocal silent
-        if silent:
-            silent = False
-            return
-        if held_back:
-            release()
-        offset = frame.f_lasti
-        op = facts.ops[offset >> 1]
-        text = None
-        cut = 0
-        if op in _RETURN_OPS or (op in _YIELD_OPS and (value is not None or raised_at != offset)):
-            text = render(value)
-            cut = (_TRUNCATED if renderer.cut else 0) | (0 if op in _RETURN_OPS else _YIELD)
-            recorder.count_bytes(_len(text))
-        else:
-            cut = _UNWIND
-        changed, deleted, flags = differ(locals_of(frame), hidden_at(frame))
-        if _len(steps) >= recorder.most_steps:
-            recorder.end_at_limit()
-        add((_RETURN, index, line, depth, changed, deleted, text, flags | cut))
-        recorder.depth = depth
-        if depth == 0 and facts.code is recorder.entry:
-            recorder.finished = True
-
-    return local
-
-
-def _differ(  # noqa: C901 - the recorder's inner loop, kept in one piece
-    recorder: Recorder, facts: CodeFacts
-) -> tuple[Differ, Callable[[frozenset[str]], list[Binding]]]:
-    """Return the function that compares the locals with those it saw last, and the one that makes it forget them."""
-    renderer = recorder.renderer
-    render, fingerprint = renderer.render, renderer.fingerprint
-    short = renderer.max_chars // 12
-    names = facts.info.local_names
-    positions = _range(_len(names))
-    missing, unheld = object(), object()
-    held: list[Any] = [missing] * _len(names)
-    texts: list[str | None] = [None] * _len(names)
-    keys: list[bytes | None] = [None] * _len(names)
-    ids = [0] * _len(names)
-
-    def differ(values: Mapping[str, Any], hidden: frozenset[str]) -> Changes:
+    def _add(self, kind: StepKind, values: Any, text: str | None, flags: int, hidden: frozenset[str] = _NOBODY) -> None:
+        """Compare the locals with what was last seen of them and record the step."""
+        held = self.held
         get = values.get
-        changed: list[Binding] = []
-        deleted: list[str] = []
-        flags = 0
-        for i, name, last in _zip(positions, names, held):
-            value = get(name, missing)
-            if value is last or (hidden and name in hidden):
+        changed: tuple[Binding, ...] = ()
+        deleted: tuple[str, ...] = ()
+        num_chars = 0
+        for i, name in self.facts.names:
+            value = get(name, _Missing)
+            if value is held[i] or (hidden and name in hidden):
                 continue
-            kind = _type(value)
-            if kind in ATOMS:
+            value_type = _type(value)
+            if value_type is _int and -SMALL_INT < value < SMALL_INT or value_type in TINY:
                 held[i] = value
-                if (
-                    (kind is _int and -SMALL_INT < value < SMALL_INT)
-                    or (kind is _str and _len(value) <= short)
-                    or kind in TINY
-                ):
-                    text = _repr(value)
-                else:
-                    text = render(value)
-                    if renderer.cut:
-                        flags = _TRUNCATED
-            elif value is missing:
-                held[i] = missing
-                texts[i] = None
-                deleted.append(name)
+                new = _repr(value)
+            elif value_type is _str and _len(value) <= self.recorder.short:
+                held[i] = value
+                new = _repr(value)
+            elif value is _Missing:
+                held[i] = _Missing
+                self.texts[i] = None
+                deleted += (name,)
                 continue
             else:
-                held[i] = unheld
-                key = None
-                if keys[i] is not None and ids[i] == _id(value):
-                    key = fingerprint(value, kind)
-                    if key == keys[i]:
-                        continue
-                text = render(value)
-                keys[i] = (key or fingerprint(value, kind)) if renderer.plain else None
-                ids[i] = _id(value)
-                if renderer.cut and text != texts[i]:
-                    flags = _TRUNCATED
-            if text != texts[i]:
-                texts[i] = text
-                changed.append((name, text))
-        if not changed and not deleted:
-            return _UNCHANGED
-        num_bytes = 0
-        for name, text in changed:
-            num_bytes += _len(name) + _len(text)
-        recorder.count_bytes(num_bytes)
-        return (*changed,), (*deleted,), flags
+                new = self._render(i, value, value_type)
+                if new is None:
+                    continue
+                if self.recorder.renderer.cut:
+                    flags |= _TRUNCATED
+            if new != self.texts[i]:
+                self.texts[i] = new
+                changed += ((name, new),)
+                num_chars += _len(new) + _len(name)
+        recorder = self.recorder
+        if num_chars:
+            recorder.count(num_chars)
+        if _len(recorder.steps) >= recorder.most_steps:
+            recorder.end_at_limit()
+        recorder.steps.append((kind, self.index, self.line, self.depth, changed, deleted, text, flags))
 
-    def forget(hidden: frozenset[str]) -> list[Binding]:
+    def _render(self, i: int, value: Any, value_type: type) -> str | None:
+        """Return the text of a value that is not a short atom, or None when it is sure to be the same as before."""
+        renderer = self.recorder.renderer
+        if value_type in ATOMS:
+            self.held[i] = value
+            text = renderer.render(value)
+            return None if text == self.texts[i] else text
+        self.held[i] = _Unheld
+        mark = self.marks[i]
+        key = None
+        if mark is not None and mark[0] == _id(value):
+            key = renderer.fingerprint(value, value_type)
+            if key == mark[1]:
+                return None
+        text = renderer.render(value)
+        if renderer.plain and key is None:
+            key = renderer.fingerprint(value, value_type)
+        self.marks[i] = (_id(value), key) if renderer.plain and key is not None else None
+        return None if text == self.texts[i] else text
+
+    def _admitted_line(self, frame: FrameType, number: int) -> int:
+        """Return the line a line event reports, or NO_LINE when it is no step."""
+        if self.silent:
+            return _NO_LINE
+        if self.held_back is not None:
+            self._release()
+        rules = self.facts.line_rules
+        self.by_line = not rules
+        offset = frame.f_lasti
+        previous, self.raw_line = self.raw_line, number
+        rule = rules.get(offset, number)
+        if rule == self.line and (previous != number or offset in rules):
+            return _NO_LINE
+        return rule
+
+    def _values(self, frame: FrameType) -> Any:
+        """Return the locals; those of a class body may be any mapping its metaclass made up."""
+        found = frame.f_locals
+        return {} if self.facts.is_class_body and _type(found) is not _dict else found
+
+    def _hidden(self, frame: FrameType) -> frozenset[str]:
+        """Return the locals whose value belongs to a comprehension at this moment."""
+        if self.facts.shadowed and self.facts.line_rules.get(frame.f_lasti):
+            return self.facts.shadowed
+        return _NOBODY
+
+    def _called(self, frame: FrameType) -> None:
+        recorder = self.recorder
+        self.depth = recorder.depth
+        self.num_calls += 1
+        if self.num_calls == 1:
+            self._add(_CALL, self._values(frame), None, 0)
+            recorder.depth = self.depth + 1
+            return
+        hidden = self._hidden(frame)
+        kept = self._forget(hidden)
+        self._add(_CALL, self._values(frame), None, _RESUME, hidden)
+        recorder.depth = self.depth + 1
+        step = recorder.steps.pop()
+        if kept:
+            order = self.facts.info.local_names.index
+            step = (*step[:4], _tuple(_sorted((*step[4], *kept), key=lambda binding: order(binding[0]))), *step[5:])
+        if _DELAY_RESUMED or self.facts.ops[frame.f_lasti >> 1] == _YIELD_VALUE:
+            self.held_back = recorder.held_back = step  # until it is known whether the generator is being closed
+            self.by_line = False
+        else:
+            recorder.steps.append(step)
+
+    def _forget(self, hidden: frozenset[str]) -> list[Binding]:
         """Let the next comparison report every local; return what is known of the hidden ones."""
         kept = []
-        for i, name in enumerate(names):
-            text = texts[i]
+        for i, name in self.facts.names:
+            text = self.texts[i]
             if name not in hidden:
-                held[i] = missing
-                texts[i] = keys[i] = None
+                self.held[i] = _Missing
+                self.texts[i] = self.marks[i] = None
             elif text is not None:
                 kept.append((name, text))
         return kept
 
-    return differ, forget
+    def _release(self) -> None:
+        """Record the step that was held back, unless that is done."""
+        recorder = self.recorder
+        if recorder.held_back is not None:
+            recorder.steps.append(recorder.held_back)
+        self.held_back = recorder.held_back = None
+
+    def _raised(self, frame: FrameType, error: BaseException) -> None:
+        recorder, facts = self.recorder, self.facts
+        offset = frame.f_lasti
+        kind = _type(error)
+        if self.held_back is not None:
+            closing = recorder.held_back is not None and _issubclass(kind, _GeneratorExit)
+            if closing and bytecode.closes_silently(facts.code, offset):
+                self.held_back = recorder.held_back = None
+                recorder.depth = self.depth
+                self.silent = True
+                return
+            self._release()
+        if bytecode.op_at(facts.ops, offset) in _EXHAUST_OPS and (
+            _issubclass(kind, _StopIteration)
+            or (_issubclass(kind, _StopAsyncIteration) and bytecode.ends_loop(facts.code, offset))
+        ):
+            return
+        text = recorder.renderer.render(error)
+        recorder.count(_len(text))
+        cut = _TRUNCATED if recorder.renderer.cut else 0
+        self._add(_EXCEPTION, self._values(frame), text, cut, self._hidden(frame))
+        self.raised_at = (offset, _len(recorder.steps))
+
+    def _returned(self, frame: FrameType, value: Any) -> None:
+        if self.silent:
+            self.silent = False
+            return
+        if self.held_back is not None:
+            self._release()
+        recorder = self.recorder
+        offset = frame.f_lasti
+        op = self.facts.ops[offset >> 1]
+        text = None
+        flags = _UNWIND
+        if op in _RETURN_OPS or (
+            op in _YIELD_OPS and (value is not None or self.raised_at != (offset, _len(recorder.steps)))
+        ):
+            flags = 0 if op in _RETURN_OPS else _YIELD
+            text = recorder.renderer.render(value)
+            recorder.count(_len(text))
+            if recorder.renderer.cut:
+                flags |= _TRUNCATED
+        self._add(_RETURN, self._values(frame), text, flags, self._hidden(frame))
+        recorder.depth = self.depth
+        if self.depth == 0 and self.facts.code is recorder.entry and not flags & _YIELD:
+            recorder.finished = True

@@ -2,12 +2,14 @@
 
 Its one purpose is that every supported Python gives the same trace. The differences it evens out:
 
-- Python 3.11 runs a list, set or dict comprehension as a function of its own, later ones run it inside the surrounding function
-  (PEP 709). The canonical trace is that of neither: nothing that happens inside a comprehension is a step, its iteration
-  variables are no locals, and a comprehension is at most one line event, on its first line, when its outermost iterable has
-  been evaluated on another line.
-- A local that only comprehensions capture is a cell in 3.11 and a plain local later. Canonical is the order of 3.12.
-- Closing a generator that is suspended outside of any ``try`` runs nothing since 3.13. So such a close is no step at all.
+- Python 3.11 runs a list, set or dict comprehension as a function of its own, later ones run it inside the
+  surrounding function (PEP 709). The canonical trace is that of neither: nothing that happens inside a
+  comprehension is a step, its iteration variables are no locals, and a comprehension is at most one line
+  event, on its first line, when its outermost iterable has been evaluated on another line.
+- A local that only comprehensions capture is a cell in 3.11 and a plain local later. Canonical is the order
+  of 3.12.
+- Closing a generator that is suspended outside of any ``try`` runs nothing since 3.13. So such a close is no
+  step at all.
 
 Not covered: code the program compiles itself (``exec``, ``eval``) is not the program's and not recorded.
 """
@@ -74,17 +76,17 @@ class CodeFacts:
     Attributes:
         code: the code object; holding it keeps its ``id`` from being reused.
         info: how a trace describes it.
-        call_line: line of its ``def``, ``class`` or ``lambda``.
+        names: the locals, numbered.
         ops: opcode by instruction offset // 2.
-        line_rules: by instruction offset, the line to report instead, and only if it is a new one, or :data:`NO_LINE`;
-            empty for most code objects.
+        line_rules: by instruction offset, the line to report instead, and only if it is a new one, or
+            :data:`NO_LINE`; empty for most code objects.
         shadowed: locals that an inlined comprehension uses for its iteration while it runs.
         is_class_body: its locals are a class namespace.
     """
 
     code: CodeType
     info: CodeInfo
-    call_line: int
+    names: tuple[tuple[int, str], ...]
     ops: bytes
     line_rules: dict[int, int]
     shadowed: frozenset[str]
@@ -94,7 +96,7 @@ class CodeFacts:
 def program_facts(module: CodeType, text: str) -> dict[int, CodeFacts]:
     """Return the facts of every function, lambda and class body of the module, by ``id`` of the code object."""
     codes = [code for code in nested_codes(module) if is_recorded(code)]
-    scopes = SourceScopes(text, needed=any(map(_has_comprehensions, codes)) or "@" in text)
+    scopes = SourceScopes(text, needed=any(map(_has_comprehensions, codes)) or "with" in text)
     return {id(code): _facts(code, scopes) for code in codes}
 
 
@@ -137,15 +139,14 @@ def _facts(code: CodeType, scopes: SourceScopes) -> CodeFacts:
     info = CodeInfo(
         canonical_qualname(code.co_qualname), code.co_firstlineno, tuple(name for name in names if name not in hidden)
     )
-    call_line = scopes.def_lines.get((code.co_firstlineno, code.co_name), code.co_firstlineno)
-    return CodeFacts(code, info, call_line, ops, rules, shadowed, is_class_body)
+    return CodeFacts(code, info, tuple(enumerate(info.local_names)), ops, rules, shadowed, is_class_body)
 
 
 def _silent_offsets(code: CodeType, ops: bytes, ranges: list[Range]) -> Iterator[int]:
     """Yield the instructions that get a line of their own in some Pythons only.
 
-    These are the tests and jumps of a condition over several lines, the return of a lambda over several lines, and what
-    cleans up after an exception was thrown into a ``yield from``.
+    These are the tests and jumps of a condition over several lines, the return of a lambda over several
+    lines, and what cleans up after an exception was thrown into a ``yield from``.
     """
     is_lambda = code.co_name == "<lambda>"
     line = 0
@@ -215,9 +216,11 @@ def _rules_inlined(
 def _rules_called(
     code: CodeType, ranges: list[Range], scopes: SourceScopes
 ) -> tuple[dict[int, int], list[Comprehension]]:
-    """Return line rules and comprehensions where a comprehension is a function that is made and called (3.11).
+    """Return line rules and comprehensions where a comprehension is a function that is made and called
+    (3.11).
 
-    Making it stands before the outermost iterable, on the line of the bracket; later Pythons have nothing there.
+    Making it stands before the outermost iterable, on the line of the bracket; later Pythons have nothing
+    there.
     """
     ops = code.co_code[::2]
     args = code.co_code[1::2]

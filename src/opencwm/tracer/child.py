@@ -1,7 +1,7 @@
 """What runs inside a sandbox child: JSON of a program in, JSON of its trace out.
 
-The wire is bytes, so that the parent never unpickles what an untrusted program could have forged. Nothing here isolates:
-that is the sandbox's part.
+The wire is bytes, so that the parent never unpickles what an untrusted program could have forged. Nothing
+here isolates: that is the sandbox's part.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ def encode_request(program: Program, limits: TraceLimits = TraceLimits()) -> byt
 def main(payload: bytes, emit: Callable[[bytes], None]) -> None:
     """Record the program in ``payload`` and give the trace's JSON, ASCII bytes, to ``emit`` exactly once.
 
-    When a limit is reached the trace so far is emitted and the process ends at once, with ``os._exit(0)``: an exception
-    could be swallowed by the program. The caller's ``emit`` must therefore have written everything when it returns.
+    When a limit is reached the trace so far is emitted and the process ends at once, with ``os._exit(0)``: an
+    exception could be swallowed by the program. The caller's ``emit`` must therefore have written everything
+    when it returns.
 
     Raises:
         TraceFormatError: ``payload`` is not what :func:`encode_request` returns.

@@ -13,13 +13,13 @@ class TraceLimits:
 
     Attributes:
         max_steps: most steps of a trace, at least 1.
-        max_bytes: most characters of names and values in a trace, plus 16 a step, at least 1.
-        max_value_chars: most characters of one rendered value, at least 16 (brackets that close a cut value and its
-            ``...`` marks come on top).
+        max_bytes: most characters of names and values in a trace, at least 1.
+        max_value_chars: most characters of one rendered value, at least 16 (brackets that close a cut value
+            and its ``...`` marks come on top).
         max_elements: most elements, entries or attributes rendered of one container or object, at least 1.
         max_nesting: deepest container rendered inside a value, 1 to 50; deeper ones become ``[...]``.
-        user_repr: call the ``__repr__`` of the program's own classes. It is the program's code: it can have side effects,
-            hang or lie. Off, objects read ``ClassName(attribute=value, ...)``.
+        user_repr: call the ``__repr__`` of the program's own classes. It is the program's code: it can have
+            side effects, hang or lie. Off, objects read ``ClassName(attribute=value, ...)``.
         max_stdout_chars: most characters of standard output that are kept; the rest is dropped.
     """
 

@@ -1,7 +1,7 @@
 """Runs a program in this process and returns the record of its run.
 
-Untrusted code belongs in :mod:`opencwm.sandbox`, which calls :func:`opencwm.tracer.child.main` in a child process; here the
-program has every right this process has.
+Untrusted code belongs in :mod:`opencwm.sandbox`, which calls :func:`opencwm.tracer.child.main` in a child
+process; here the program has every right this process has.
 """
 
 from __future__ import annotations
@@ -50,14 +50,16 @@ def record(
 ) -> Trace:
     """Run ``program`` in this process and return its trace.
 
-    The module's own statements run unrecorded; then the entry is called without arguments (a coroutine it returns is run by
-    ``asyncio.run``) and every activation of the program's code is recorded until the entry is left.
+    The module's own statements run unrecorded; then the entry is called without arguments (a coroutine it
+    returns is run by ``asyncio.run``) and every activation of the program's code is recorded until the entry
+    is left.
 
     Args:
         program: what to run.
         limits: bounds of the recording.
-        on_limit: called with the trace so far, from inside the program, when a limit is reached. It must not return: it is
-            meant to save the trace and end the process. Without it a ``BaseException`` unwinds the program, untraced; a
+        on_limit: called with the trace so far, from inside the program, when a limit is reached. It must not
+            return: it is meant to save the trace and end the process. Without it a ``BaseException`` unwinds
+                the program, untraced; a
             program that swallows that runs on until it ends by itself.
     """
     run = _Run(program, limits, on_limit)

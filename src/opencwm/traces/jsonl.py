@@ -1,7 +1,8 @@
 """Traces as JSON objects, and as files with one such object a line.
 
-The object is a literal picture of :class:`Trace`; nothing is recomputed. A step is a short array, because a trace has many:
-``[kind, code, lineno, depth, changed, deleted, value, flags]``, ``changed`` being a list of ``[name, value]``.
+The object is a literal picture of :class:`Trace`; nothing is recomputed. A step is a short array, because a
+trace has many: ``[kind, code, lineno, depth, changed, deleted, value, flags]``, ``changed`` being a list of
+``[name, value]``.
 """
 
 from __future__ import annotations
@@ -49,7 +50,11 @@ def trace_to_json(trace: Trace) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "program": program_to_json(trace.program),
         "codes": [
-            {"qualname": code.qualname, "firstlineno": code.firstlineno, "local_names": list(code.local_names)}
+            {
+                "qualname": code.qualname,
+                "firstlineno": code.firstlineno,
+                "local_names": list(code.local_names),
+            }
             for code in trace.codes
         ],
         "steps": [
@@ -76,8 +81,8 @@ def trace_from_json(obj: object, *, where: str = "trace") -> Trace:
     """Return the trace that :func:`trace_to_json` described.
 
     Raises:
-        TraceFormatError: another schema version, or a key missing, unknown, of the wrong type or out of range; the error
-            names the place.
+        TraceFormatError: another schema version, or a key missing, unknown, of the wrong type or out of
+            range; the error names the place.
     """
     if not isinstance(obj, Mapping):
         raise TraceFormatError(f"expected a JSON object, found {_kind(obj)}", where=where)
@@ -91,10 +96,12 @@ def trace_from_json(obj: object, *, where: str = "trace") -> Trace:
     fields = _object(obj, _TRACE_KEYS, where)
     program = program_from_json(fields["program"], where=f"{where}.program")
     codes = tuple(
-        _code_from_json(item, f"{where}.codes[{i}]") for i, item in enumerate(_list(fields["codes"], f"{where}.codes"))
+        _code_from_json(item, f"{where}.codes[{i}]")
+        for i, item in enumerate(_list(fields["codes"], f"{where}.codes"))
     )
     steps = tuple(
-        _step_from_json(item, len(codes), where, i) for i, item in enumerate(_list(fields["steps"], f"{where}.steps"))
+        _step_from_json(item, len(codes), where, i)
+        for i, item in enumerate(_list(fields["steps"], f"{where}.steps"))
     )
     try:
         status = Status(fields["status"])
@@ -140,8 +147,14 @@ def read_jsonl(path: Path) -> Iterator[Trace]:
 
 def _code_from_json(obj: object, where: str) -> CodeInfo:
     fields = _object(obj, _CODE_KEYS, where)
-    names = tuple(_text(name, f"{where}.local_names") for name in _list(fields["local_names"], f"{where}.local_names"))
-    return CodeInfo(_text(fields["qualname"], f"{where}.qualname"), _int(fields["firstlineno"], f"{where}.firstlineno"), names)
+    names = tuple(
+        _text(name, f"{where}.local_names") for name in _list(fields["local_names"], f"{where}.local_names")
+    )
+    return CodeInfo(
+        _text(fields["qualname"], f"{where}.qualname"),
+        _int(fields["firstlineno"], f"{where}.firstlineno"),
+        names,
+    )
 
 
 def _step_from_json(obj: object, num_codes: int, trace: str, index: int) -> Step:
