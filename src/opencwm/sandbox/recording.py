@@ -50,7 +50,7 @@ def record(
 
     Args:
         program: what to run.
-        sandbox: reused from call to call, about a millisecond each; without one a sandbox is started for this
+        sandbox: reused from call to call, a few milliseconds each; without one a sandbox is started for this
             call alone, about a tenth of a second.
         limits: what the process may use.
         trace_limits: bounds of the recording, a ``TraceLimits`` of the tracer or its fields by name.

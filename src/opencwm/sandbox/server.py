@@ -81,7 +81,9 @@ class Server:
             for place in self._settings["scratch"]:
                 Path(place).chmod(0o1777)
             kept = _keep_imports_reachable(uid)
-        rules = None if has_namespace else self._hold_back(directory)
+        rules = self._landlock(has_namespace)
+        if not has_namespace and processes.separate_network():
+            self._obtained.append("no network")
         self._confinement = child.Confinement(directory, uid, not has_namespace, kept, rules)
         # Out of memory, the kernel is to take a program before anybody else.
         with contextlib.suppress(OSError):
@@ -93,12 +95,11 @@ class Server:
         processes.process_control(processes.PR_SET_DUMPABLE, 0)  # a run may not trace or read its server
         _freeze()
 
-    def _hold_back(self, directory: str) -> int | None:
-        """Take from runs, and note, what can be taken without bubblewrap; returns the rules for Landlock."""
-        if processes.separate_network():
-            self._obtained.append("no network")
+    def _landlock(self, has_namespace: bool) -> int | None:
+        """Make the rules that runs are put under; in bubblewrap they keep runs from signalling the server."""
+        readable = ["/"] if has_namespace else [*self._settings["readable"], "/proc"]
         try:
-            rules = landlock.ruleset([*self._settings["readable"], "/proc"], [directory, os.devnull])
+            rules = landlock.ruleset(readable, [*self._settings["scratch"], os.devnull])
         except OSError:
             return None
         if rules is not None:

@@ -22,7 +22,7 @@ _DETAIL_CHARACTERS = 300
 
 
 class Sandbox:
-    """Runs functions in confined processes, about a millisecond each.
+    """Runs functions in confined processes, about two milliseconds each.
 
     A context manager; it starts when entered or first used, and ends, with every process below it, on
     :meth:`close`, when it is collected, or with the interpreter. Runs begin in an empty writable directory
