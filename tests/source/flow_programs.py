@@ -1080,7 +1080,7 @@ class _Writer:
     """Writes random nested statements that terminate: every loop is bounded and a budget limits the size."""
 
     def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
+        self.random = random.Random(seed)  # noqa: S311 - programs, not secrets
         self.lines: list[str] = []
         self.budget = 25
 

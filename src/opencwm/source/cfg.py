@@ -76,8 +76,7 @@ class CodeGraph:
 
     Attributes:
         qualname: ``co_qualname``.
-        firstlineno: ``co_firstlineno``: 1-based line of its ``def``, or of its first decorator.
-        call_line: line of its CALL steps: of the ``def``, ``class`` or ``lambda``.
+        firstlineno: ``co_firstlineno``: 1-based line of its ``def``, or of its first decorator; its CALL steps are there.
         local_names: names a step of it may bind, in canonical order: varnames, cellvars, freevars. Without names of
             folded comprehensions.
         params: the parameters among them.
@@ -92,7 +91,6 @@ class CodeGraph:
 
     qualname: str
     firstlineno: int
-    call_line: int
     local_names: tuple[str, ...]
     params: tuple[str, ...]
     lines: tuple[int, ...]
@@ -150,7 +148,6 @@ class CodeGraph:
         return CodeGraph(
             self.qualname,
             self.firstlineno,
-            self.call_line,
             tuple(dict.fromkeys(self.local_names + other.local_names)),
             tuple(dict.fromkeys(self.params + other.params)),
             tuple(sorted({*self.lines, *other.lines})),
@@ -183,13 +180,13 @@ class ControlFlow:
                 warnings.simplefilter("ignore")
                 tree = ast.parse(text, filename)
                 module = compile(tree, filename, "exec", dont_inherit=True)
+                self._scopes = SourceScopes(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
             line = getattr(error, "lineno", None)
             where = f"{filename}:{line}" if line else filename
             raise ConfigError(
                 f"not valid Python: {getattr(error, 'msg', None) or error}", where=where
             ) from None
-        self._scopes = SourceScopes(text)
         self._hidden_calls = hidden_calls(tree)
         self._codes: dict[tuple[str, int], list[CodeType]] = {}
         for code in filter(is_recorded, nested_codes(module)):
@@ -219,19 +216,13 @@ class ControlFlow:
         return self._graph(key) if key in self._codes else None
 
     def at(self, lineno: int) -> tuple[CodeGraph, ...]:
-        """Return the graphs that are defined at ``lineno``, the line of their CALL steps or of their first decorator.
-
-        They are several when a line holds several lambdas.
-        """
-        return tuple(self._graph(key) for key in self._codes if lineno in (key[1], self._call_line(key)))
+        """Return the graphs whose ``firstlineno`` is ``lineno``: several when a line holds several lambdas."""
+        return tuple(self._graph(key) for key in self._codes if key[1] == lineno)
 
     @cached_property
     def call_lines(self) -> frozenset[int]:
-        """The lines a CALL step may have: the ``call_line`` of every graph."""
-        return frozenset(map(self._call_line, self._codes))
-
-    def _call_line(self, key: tuple[str, int]) -> int:
-        return self._scopes.def_lines.get((key[1], self._codes[key][0].co_name), key[1])
+        """The ``firstlineno`` of every graph: the lines a CALL step may have."""
+        return frozenset(line for _, line in self._codes)
 
     def _graph(self, key: tuple[str, int]) -> CodeGraph:
         if key not in self._graphs:
@@ -243,7 +234,9 @@ class ControlFlow:
 
     def _build(self, code: CodeType) -> CodeGraph:
         facts = facts_of(code, self._scopes)
-        flow = _Flow(instructions(code), facts, _call_kinds(self._hidden_calls))
+        flow = _Flow(
+            instructions(code), facts.line_rules, code.co_firstlineno, _call_kinds(self._hidden_calls)
+        )
         after_line, after_exception = flow.by_line()
         after_resume = NOTHING
         for continuation in (*after_line.values(), *after_exception.values()):
@@ -254,7 +247,6 @@ class ControlFlow:
         return CodeGraph(
             facts.qualname,
             code.co_firstlineno,
-            facts.call_line,
             facts.local_names,
             code.co_varnames[:num_params],
             tuple(sorted(after_line)),
@@ -299,11 +291,13 @@ _Edge = tuple[int | None, int]
 class _Flow:
     """The stretches of instructions between the events of one code object."""
 
-    def __init__(self, items: list[Instruction], facts: CodeFacts, call_kinds: frozenset[str]) -> None:
+    def __init__(
+        self, items: list[Instruction], rules: dict[int, int], firstlineno: int, call_kinds: frozenset[str]
+    ) -> None:
         self.items = items
-        self.rules = facts.line_rules
+        self.rules = rules
         self.call_kinds = call_kinds
-        self.start = self._stretch([(None, entry_place(items))], facts.call_line)
+        self.start = self._stretch([(None, entry_place(items))], firstlineno)
 
     def by_line(self) -> tuple[dict[int, Continuation], dict[int, Continuation]]:
         """Return what may follow LINE events and what may follow EXCEPTION events, both by line."""

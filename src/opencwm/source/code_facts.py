@@ -45,7 +45,7 @@ _CONDITIONAL_JUMPS = frozenset(
 )
 _EXTENDED_ARG = dis.opmap["EXTENDED_ARG"]
 _STORE_NAME = dis.opmap["STORE_NAME"]
-_CACHE = dis.opmap["CACHE"] if "CACHE" in dis.opmap else 0
+_CACHE = dis.opmap.get("CACHE", 0)
 _IMPLICIT_CLASS_NAMES = frozenset(
     {
         "__module__",
@@ -64,28 +64,18 @@ _IMPLICIT_CLASS_NAMES = frozenset(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CodeFacts:
-    """A code object of the program and what was found out about it.
+    """A code object of the program and how it appears in a trace.
 
     Attributes:
-        code: the code object; holding it keeps its ``id`` from being reused.
         qualname: ``co_qualname`` as since Python 3.12.
         local_names: its locals in canonical order.
-        call_line: line of its ``def``, ``class`` or ``lambda``.
-        ops: opcode by instruction offset // 2.
         line_rules: by instruction offset, the line to report instead, and only if it is a new one, or
             :data:`NO_LINE`; empty for most code objects.
-        shadowed: locals that an inlined comprehension uses for its iteration while it runs.
-        is_class_body: its locals are a class namespace.
     """
 
-    code: CodeType
     qualname: str
     local_names: tuple[str, ...]
-    call_line: int
-    ops: bytes
     line_rules: dict[int, int]
-    shadowed: frozenset[str]
-    is_class_body: bool
 
 
 def is_recorded(code: CodeType) -> bool:
@@ -108,7 +98,6 @@ def facts_of(code: CodeType, scopes: SourceScopes) -> CodeFacts:
     ops = code.co_code[::2]
     rules: dict[int, int] = {}
     hidden: frozenset[str] = frozenset()
-    shadowed: frozenset[str] = frozenset()
     comprehensions: list[Comprehension] = []
     ranges = [_as_range(position) for position in code.co_positions()]
     if _has_comprehensions(code):
@@ -117,7 +106,6 @@ def facts_of(code: CodeType, scopes: SourceScopes) -> CodeFacts:
         else:
             rules, comprehensions, iterating = _rules_inlined(code, ranges, scopes)
             real = frozenset().union(*(item.scope.bound for item in comprehensions), code.co_freevars)
-            shadowed = frozenset(iterating & real)
             hidden = frozenset(iterating - real)
     for start, end in scopes.with_headers:
         if code.co_firstlineno < start[0]:
@@ -126,17 +114,7 @@ def facts_of(code: CodeType, scopes: SourceScopes) -> CodeFacts:
     rules.update((offset, NO_LINE) for offset in _silent_offsets(code, ops, ranges))
     names = _class_names(code) if is_class_body else _local_names(code, comprehensions)
     local_names = tuple(name for name in names if name not in hidden)
-    call_line = scopes.def_lines.get((code.co_firstlineno, code.co_name), code.co_firstlineno)
-    return CodeFacts(
-        code,
-        canonical_qualname(code.co_qualname),
-        local_names,
-        call_line,
-        ops,
-        rules,
-        shadowed,
-        is_class_body,
-    )
+    return CodeFacts(canonical_qualname(code.co_qualname), local_names, rules)
 
 
 def _silent_offsets(code: CodeType, ops: bytes, ranges: list[Range]) -> Iterator[int]:
@@ -215,8 +193,7 @@ def _rules_inlined(
 def _rules_called(
     code: CodeType, ranges: list[Range], scopes: SourceScopes
 ) -> tuple[dict[int, int], list[Comprehension]]:
-    """Return line rules and comprehensions where a comprehension is a function that is made and called
-    (3.11).
+    """Return line rules and comprehensions where a comprehension is made and called as a function (3.11).
 
     Making it stands before the outermost iterable, on the line of the bracket; later Pythons have nothing
     there.

@@ -49,19 +49,17 @@ class Comprehension:
 
 
 class SourceScopes:
-    """The comprehensions and decorated definitions of a text that compiles.
+    """The comprehensions and ``with`` statements of a text that compiles.
 
     Attributes:
         comprehensions: by range.
         with_headers: start, and end of the last item, of every ``with`` statement whose items are on several
             lines.
-        def_lines: line of the ``def`` or ``class`` keyword, by first decorator's line and name.
     """
 
     def __init__(self, text: str, *, needed: bool = True) -> None:
         self.comprehensions: dict[Range, Comprehension] = {}
         self.with_headers: list[tuple[Place, Place]] = []
-        self.def_lines: dict[tuple[int, str], int] = {}
         if needed:
             self._visit_all(ast.parse(text).body, Scope())
 
@@ -137,8 +135,6 @@ class SourceScopes:
             self.with_headers.append(((node.lineno, node.col_offset), end))
 
     def _define(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, scope: Scope) -> None:
-        if node.decorator_list:
-            self.def_lines[node.decorator_list[0].lineno, node.name] = node.lineno
         scope.order.setdefault(node.name)
         scope.bound.add(node.name)
 

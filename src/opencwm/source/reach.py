@@ -90,12 +90,22 @@ def visible_lines(text: str, entry: str) -> Visible:
             hint="name one of: " + ", ".join(_known(units)[:8]) if _known(units) else "the file defines none",
         )
     closure.run()
-    kept = [unit for unit in units if unit in closure.reached]
-    left_out = [unit.qualname for unit in units if unit.qualname and unit not in closure.reached]
+    kept = closure.reached | _stand_ins(units, closure.reached)
+    left_out = dict.fromkeys(unit.qualname for unit in units if unit.qualname and unit not in kept)
     return Visible(
         tuple(_without_comments(text, kept)),
         tuple(name for name in left_out if name.rpartition(".")[0] not in left_out),
     )
+
+
+def _stand_ins(units: list[_Unit], reached: set[_Unit]) -> set[_Unit]:
+    """Return a method of each reached class that would be left without a body, so that what is shown is valid Python."""
+    found: dict[_Unit, _Unit] = {}
+    for unit in units:
+        if unit.owner is not None and unit.owner in reached and not unit.owner.has_body:
+            found.setdefault(unit.owner, unit)
+    served = {unit.owner for unit in reached}
+    return {unit for owner, unit in found.items() if owner not in served}
 
 
 def _known(units: list[_Unit]) -> list[str]:
@@ -117,6 +127,7 @@ class _Unit:
     bases: frozenset[str] = frozenset()
     always: bool = False
     header: range = range(0)
+    has_body: bool = True
 
     @property
     def name(self) -> str:
@@ -148,6 +159,7 @@ def _class_units(node: ast.ClassDef) -> Iterator[_Unit]:
     parts = [*node.decorator_list, *node.bases, *node.keywords, *rest]
     roots = frozenset(_root(base) for base in node.bases) - {""}
     unit = _Unit(parts, frozenset({node.name}), _decorator_roots(node), node.name, bases=roots)
+    unit.has_body = bool(rest)
     unit.header = range(node.lineno, max(node.lineno + 1, _extent(node.body[0])[0]))
     yield unit
     local_names = {item.id for part in rest for item in ast.walk(part) if isinstance(item, ast.Name)}
