@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from opencwm.tracer import bytecode
 from opencwm.tracer.bytecode import CodeFacts
-from opencwm.tracer.rendering import ATOMS, SMALL_INT, TINY
+from opencwm.tracer.rendering import ATOMS, SMALL_INT, TINY, Known
 from opencwm.traces.trace import Binding, StepFlags, StepKind
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Activation:
         self.facts = facts
         self.held: list[Any] = [_Missing] * _len(facts.names)
         self.texts: list[str | None] = [None] * _len(facts.names)
-        self.marks: list[tuple[int, bytes] | None] = [None] * _len(facts.names)  # id and fingerprint
+        self.marks: list[Known | None] = [None] * _len(facts.names)  # what the texts came from
         self.index = recorder.index_of(facts)
         self.line = self.raw_line = facts.info.firstlineno
         self.by_line = not facts.line_rules  # every line event is a step
@@ -102,6 +102,11 @@ class Activation:
                 self._returned(frame, arg)
             elif event == "exception":
                 self._raised(frame, arg[1])
+            elif event == "opcode":
+                number = self.facts.late_lines.get(frame.f_lasti, self.line)
+                if number != self.line:
+                    self.line = number
+                    self._add(_LINE, self._values(frame), None, 0)
         except _MemoryError:
             self.recorder.out_of_memory = self.recorder.finished = True
             raise
@@ -159,16 +164,25 @@ class Activation:
             text = renderer.render(value)
             return None if text == self.texts[i] else text
         self.held[i] = _Unheld
-        mark = self.marks[i]
+        place = _id(value)
+        known = renderer.known.get(place)  # of this object, or one that was at its place
         key = None
-        if mark is not None and mark[0] == _id(value):
+        if known is not None and known[0] is value_type:
             key = renderer.fingerprint(value, value_type)
-            if key == mark[1]:
-                return None
+            if key is not None:
+                mark = self.marks[i]
+                if mark is not None and mark[0] is value_type and mark[1] == key:
+                    return None
+                if known[1] == key:
+                    self.marks[i] = known
+                    renderer.cut = known[3]
+                    return None if known[2] == self.texts[i] else known[2]
         text = renderer.render(value)
-        if renderer.plain and key is None:
-            key = renderer.fingerprint(value, value_type)
-        self.marks[i] = (_id(value), key) if renderer.plain and key is not None else None
+        self.marks[i] = None
+        if renderer.plain:
+            key = key or renderer.fingerprint(value, value_type)
+            if key is not None:
+                self.marks[i] = renderer.remember(place, value_type, key, text)
         return None if text == self.texts[i] else text
 
     def _admitted_line(self, frame: FrameType, number: int) -> int:
@@ -202,6 +216,8 @@ class Activation:
         self.depth = recorder.depth
         self.num_calls += 1
         if self.num_calls == 1:
+            if self.facts.late_lines:
+                frame.f_trace_opcodes = True
             self._add(_CALL, self._values(frame), None, 0)
             recorder.depth = self.depth + 1
             return

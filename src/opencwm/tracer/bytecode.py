@@ -80,6 +80,7 @@ class CodeFacts:
         ops: opcode by instruction offset // 2.
         line_rules: by instruction offset, the line to report instead, and only if it is a new one, or
             :data:`NO_LINE`; empty for most code objects.
+        late_lines: by instruction offset, line of an instruction that has no line event but should; empty for most.
         shadowed: locals that an inlined comprehension uses for its iteration while it runs.
         is_class_body: its locals are a class namespace.
     """
@@ -89,6 +90,7 @@ class CodeFacts:
     names: tuple[tuple[int, str], ...]
     ops: bytes
     line_rules: dict[int, int]
+    late_lines: dict[int, int]
     shadowed: frozenset[str]
     is_class_body: bool
 
@@ -134,32 +136,42 @@ def _facts(code: CodeType, scopes: SourceScopes) -> CodeFacts:
         if code.co_firstlineno < start[0]:
             inside = (i for i, place in enumerate(ranges) if start <= place[:2] and place[2:] <= end)
             rules.update((index * 2, start[0]) for index in inside)
-    rules.update((offset, NO_LINE) for offset in _silent_offsets(code, ops, ranges))
+    silent, late = _silent_offsets(code, ops, ranges)
+    rules.update(dict.fromkeys(silent, NO_LINE))
     names = _class_names(code) if is_class_body else _local_names(code, comprehensions)
     info = CodeInfo(
         canonical_qualname(code.co_qualname), code.co_firstlineno, tuple(name for name in names if name not in hidden)
     )
-    return CodeFacts(code, info, tuple(enumerate(info.local_names)), ops, rules, shadowed, is_class_body)
+    return CodeFacts(code, info, tuple(enumerate(info.local_names)), ops, rules, late, shadowed, is_class_body)
 
 
-def _silent_offsets(code: CodeType, ops: bytes, ranges: list[Range]) -> Iterator[int]:
-    """Yield the instructions that get a line of their own in some Pythons only.
+def _silent_offsets(code: CodeType, ops: bytes, ranges: list[Range]) -> tuple[set[int], dict[int, int]]:
+    """Return the instructions that get a line of their own in some Pythons only, and lines that are lost by that.
 
-    These are the tests and jumps of a condition over several lines, the return of a lambda over several
-    lines, and what cleans up after an exception was thrown into a ``yield from``.
+    These are the tests and jumps of a condition over several lines, the return of a lambda over several lines, and what
+    cleans up after an exception was thrown into a ``yield from``. What follows such a jump on the same line has no line event
+    of its own.
     """
     is_lambda = code.co_name == "<lambda>"
-    line = 0
+    silent: set[int] = set()
+    late: dict[int, int] = {}
+    line = jump_line = 0
     for index, op in enumerate(ops):
         if op in (_CACHE, _EXTENDED_ARG):
             continue
-        in_jump = op in _CONDITIONAL_JUMPS or (op in (_COPY, _TO_BOOL) and _tests_next(ops, index + 1))
-        if in_jump and ranges[index][0] != line:
-            yield index * 2
+        number = ranges[index][0]
+        if op in _CONDITIONAL_JUMPS or (op in (_COPY, _TO_BOOL) and _tests_next(ops, index + 1)):
+            if number != line:
+                silent.add(index * 2)
+                jump_line = number
             continue
-        line = ranges[index][0]
+        if jump_line and number == jump_line:
+            late[index * 2] = number
+        jump_line = 0
+        line = number
         if op == _CLEANUP_THROW or (is_lambda and op in RETURN_OPS):
-            yield index * 2
+            silent.add(index * 2)
+    return silent, late
 
 
 def _tests_next(ops: bytes, index: int) -> bool:

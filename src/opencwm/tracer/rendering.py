@@ -29,8 +29,8 @@ from opencwm.tracer.layouts import Form, Layout, layout_of, module_name, module_
 from opencwm.tracer.limits import TraceLimits
 
 _repr, _len, _type, _sorted, _id, _str, _map, _set = repr, len, type, sorted, id, str, map, set
-_issubclass, _iter, _max, _min, _all, _dict, _list = issubclass, iter, max, min, all, dict, list
-_islice, _dumps = itertools.islice, marshal.dumps
+_issubclass, _iter, _max, _min, _all, _dict, _list, _sum, _range = issubclass, iter, max, min, all, dict, list, sum, range
+_islice, _flattened, _dumps = itertools.islice, itertools.chain.from_iterable, marshal.dumps
 _dict_items = dict.items
 _args_of: Callable[[object], Any] = BaseException.__dict__["args"].__get__
 _default_factory: Callable[[object], Any] = collections.defaultdict.__dict__["default_factory"].__get__
@@ -42,6 +42,7 @@ TINY: frozenset[type] = SCALARS - {int}
 """Immutable types whose repr is always short."""
 ATOMS: frozenset[type] = SCALARS | {str, bytes}
 """Immutable types without references: the same object is the same value for ever."""
+_MOST_KNOWN = 4096
 SMALL_INT = 10**18
 """Integers below it in size have a repr shorter than any bound."""
 _SLICEABLE: frozenset[type] = frozenset({list, tuple, dict})
@@ -50,6 +51,9 @@ _PLAIN_CONTAINERS = _SLICEABLE | {set, frozenset}  # what ``marshal`` writes exa
 _NUMBERS = frozenset({int, float, bool})
 _BRACKETS = {list: "[]", tuple: "()", dict: "{}", set: "{}"}
 
+Known = tuple[type, bytes, str, bool]
+"""Type and fingerprint of a value, its text, and whether that was cut."""
+
 
 class Renderer:
     """Renders values within the bounds of ``limits``.
@@ -57,6 +61,8 @@ class Renderer:
     Attributes:
         cut: the last :meth:`render` dropped something.
         plain: an equal :meth:`fingerprint` means an equal text of the last value.
+        known: texts by the ``id`` of a value. The id is only where to look: what is found holds for any value of that
+            type and fingerprint.
     """
 
     def __init__(self, limits: TraceLimits) -> None:
@@ -66,6 +72,7 @@ class Renderer:
         self.user_repr = limits.user_repr
         self.cut = False
         self.plain = True
+        self.known: dict[int, Known] = {}
         self._open: list[int] = []  # ids of the containers being rendered
         self._layouts: dict[int, Layout] = {}
 
@@ -96,6 +103,13 @@ class Renderer:
             return _dumps(attributes, 2) if _type(attributes) is _dict else None
         except ValueError:  # something else inside
             return None
+
+    def remember(self, place: int, kind: type, key: bytes, text: str) -> Known:
+        """Keep and return the last text for values of this type and fingerprint."""
+        if _len(self.known) >= _MOST_KNOWN:
+            self.known.clear()
+        known = self.known[place] = (kind, key, text, self.cut)
+        return known
 
     def _text(self, value: Any, budget: int) -> str:
         kind = _type(value)
@@ -172,28 +186,27 @@ class Renderer:
 
     def _measure(self, value: Any, nesting: int) -> int:
         """Return a lower bound of the length of the repr, or -1 when something stands against taking it."""
-        if _len(value) > self.max_elements or nesting <= 0:
-            return -1
-        num_chars = 2
-        for part in (value, value.values()) if _type(value) is _dict else (value,):
-            kinds = _set(_map(_type, part))
-            if kinds <= SCALARS:
-                num_chars += 3 * _len(part)
-                continue
-            if not kinds <= _FLAT:
-                return -1
-            for item in part:
-                kind = _type(item)
-                if kind is _str:
-                    num_chars += _len(item)
-                elif kind in _SLICEABLE:
-                    inner = self._measure(item, nesting - 1)
-                    if inner < 0:
-                        return -1
-                    num_chars += inner
-                if num_chars > self.max_chars:
+        num_chars = 0
+        level = [value]
+        for _ in _range(nesting):
+            parts: list[Any] = []
+            for container in level:
+                size = _len(container)
+                if size > self.max_elements:
                     return -1
-        return num_chars
+                num_chars += 2 + size
+                parts.append(container)
+                if _type(container) is _dict:
+                    parts.append(container.values())
+            kinds = _set(_map(_type, _flattened(parts)))
+            if num_chars > self.max_chars or not kinds <= _FLAT:
+                return -1
+            if _str in kinds:
+                num_chars += _sum([_len(item) for item in _flattened(parts) if _type(item) is _str])
+            if kinds.isdisjoint(_SLICEABLE):
+                return num_chars
+            level = [item for item in _flattened(parts) if _type(item) in _SLICEABLE]
+        return -1
 
     def _guarded(self, value: Any, kind: type, budget: int, method: Callable[..., str]) -> str:
         """Call ``method(self, value, kind, budget)`` unless ``value`` is open already or nested too deep."""
