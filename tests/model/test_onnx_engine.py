@@ -115,6 +115,27 @@ def test_cache_grows_past_its_first_size(engine: OnnxEngine) -> None:
     np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-4)
 
 
+def test_long_appends_are_cut_into_calls_without_a_trace(tmp_path: Path) -> None:
+    config = tiny_config(max_position_embeddings=1300)
+    export_onnx(config, random_weights(config, seed=4), tmp_path / "model.onnx", kind="fp32")
+    engine = OnnxEngine.load(tmp_path / "model.onnx", config)
+    ids = some_ids(1300)
+    whole = engine.append_all(ids)
+    assert whole.shape == (1300, 48)
+    engine.truncate(1100)
+    np.testing.assert_allclose(engine.append(ids[1100:]), whole[-1], atol=1e-4)
+    engine.truncate(0)
+    np.testing.assert_array_equal(engine.append(ids), whole[-1])
+
+
+def test_a_graph_of_another_model_is_refused(tmp_path: Path) -> None:
+    config = tiny_config()
+    export_onnx(config, random_weights(config, seed=0), tmp_path / "model.onnx")
+    for other in (tiny_config(vocab_size=50), tiny_config(num_key_value_heads=4)):
+        with pytest.raises(EngineError, match="of different models"):
+            OnnxEngine.load(tmp_path / "model.onnx", other)
+
+
 def test_a_fork_is_unmoved_by_its_parent_and_shares_until_written(engine: OnnxEngine) -> None:
     parent = fresh(engine)
     parent.append(some_ids(30))

@@ -5,7 +5,8 @@ token moves no old state, ``truncate`` only lowers a counter (what lies behind i
 sliding layers mask old entries but keep them, so going back is exact), and ``fork`` shares the memory until
 one of the two writes.
 
-Source: onnxruntime, ``GroupQueryAttention`` with past and present in one buffer.
+Source: onnxruntime, ``GroupQueryAttention`` with past and present in one buffer; its window counts the
+current token since version 1.24 (microsoft/onnxruntime pull request 25927).
 """
 
 from __future__ import annotations
@@ -22,6 +23,27 @@ from opencwm.model.config import ModelConfig
 from opencwm.model.engine import Logits
 
 _MIN_CAPACITY = 256
+_MAX_CALL_TOKENS = 512  # a call's scratch memory is heads x tokens x capacity floats
+_OLDEST_RUNTIME = (1, 24)
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")[:2])
+
+
+def _check_fit(session: Any, config: ModelConfig, path: Path) -> None:
+    """Refuse a graph whose cache or vocabulary is not the one the config describes."""
+    shapes = {tensor.name: tensor.shape for tensor in (*session.get_inputs(), *session.get_outputs())}
+    num_layers = sum(name.endswith(".key") and name.startswith("past") for name in shapes)
+    cache = shapes.get("past_key_values.0.key", [None] * 4)
+    found = (num_layers, cache[1], cache[3], shapes.get("logits", [None])[-1])
+    wanted = (config.num_hidden_layers, config.num_key_value_heads, config.head_dim, config.vocab_size)
+    if found != wanted:
+        raise EngineError(
+            f"the graph has (layers, groups, head size, vocabulary) {found}, config.json says {wanted}",
+            where=str(path),
+            hint="the two files are of different models; export again",
+        )
 
 
 class _Cache:
@@ -64,6 +86,11 @@ class OnnxEngine:
         """
         import onnxruntime
 
+        if _version(onnxruntime.__version__) < _OLDEST_RUNTIME:
+            raise EngineError(
+                f"onnxruntime {onnxruntime.__version__} takes sliding windows one token too wide",
+                hint="pip install --upgrade 'onnxruntime>=1.24'",
+            )
         if not path.is_file():
             raise EngineError("no such file", where=str(path))
         options = onnxruntime.SessionOptions()
@@ -78,6 +105,7 @@ class OnnxEngine:
             raise EngineError(
                 f"cannot be loaded: {first}", where=str(path), hint="export the model again"
             ) from None
+        _check_fit(session, config, path)
         return cls(session, config)
 
     @property
@@ -101,7 +129,7 @@ class OnnxEngine:
         Raises:
             EngineError: no id, one out of range, or a sequence over :attr:`max_tokens`.
         """
-        logits: Logits = self._forward(ids, np.array([len(ids) - 1], np.int64))[0]
+        logits: Logits = self._forward(ids, every=False)[0]
         return logits
 
     def append_all(self, ids: Sequence[int]) -> NDArray[np.float32]:
@@ -110,7 +138,7 @@ class OnnxEngine:
         Raises:
             EngineError: as :meth:`append`.
         """
-        return self._forward(ids, np.arange(len(ids), dtype=np.int64))
+        return self._forward(ids, every=True)
 
     def truncate(self, length: int) -> None:
         """Keep the first ``length`` ids; costs nothing."""
@@ -144,12 +172,31 @@ class OnnxEngine:
                 hint="use a shorter program",
             )
 
-    def _forward(self, ids: Sequence[int], positions: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _forward(self, ids: Sequence[int], *, every: bool) -> NDArray[np.float32]:
+        """Append ``ids`` in calls of bounded memory; return logits after each, or after the last, (K, V)."""
         self._check(ids)
-        total = len(self._ids) + len(ids)
-        self._make_room(total)
+        before = len(self._ids)
+        self._make_room(before + len(ids))
         if self._binding is None:
             self._binding = self._bind_cache()
+        pieces = []
+        for start in range(0, len(ids), _MAX_CALL_TOKENS):
+            chunk = ids[start : start + _MAX_CALL_TOKENS]
+            is_last = start + len(chunk) == len(ids)
+            positions = np.arange(0 if every else len(chunk) - 1, len(chunk), dtype=np.int64)
+            try:
+                logits = self._call(chunk, positions)
+            except Exception as error:  # onnxruntime's exceptions share no public base
+                self.truncate(before)
+                first = str(error).strip().splitlines()[0]
+                raise EngineError(f"onnxruntime failed on {len(ids)} tokens: {first}") from None
+            if every or is_last:
+                pieces.append(logits)
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def _call(self, ids: Sequence[int], positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Run the graph once on ``ids`` and keep them; return the logits at ``positions``, (K, V)."""
+        total = len(self._ids) + len(ids)
         logits = np.empty((len(positions), self.vocab_size), np.float32)
         inputs: dict[str, NDArray[Any]] = {
             "input_ids": np.array([ids], np.int64),
