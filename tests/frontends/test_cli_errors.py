@@ -17,7 +17,7 @@ STRAWBERRY = EXAMPLES / "strawberry.py"
 COMMAND = (sys.executable, "-c", "import sys; from opencwm.frontends.cli import main; sys.exit(main())")
 
 
-@pytest.fixture(params=["trace"])
+@pytest.fixture(params=["trace", "debug"])
 def command(request: pytest.FixtureRequest) -> str:
     """Every command that takes a program refuses bad ones alike."""
     return str(request.param)
@@ -50,7 +50,9 @@ def test_a_file_in_another_encoding(cli: Cli, command: str, tmp_path: Path) -> N
 def test_a_declared_encoding_is_honoured(cli: Cli, command: str, tmp_path: Path) -> None:
     path = tmp_path / "latin.py"
     path.write_bytes("# -*- coding: latin-1 -*-\ndef f():\n    return 'ü'\n".encode("latin-1"))
-    outcome = cli(command, path, "--call", "f()")
+    outcome = cli(
+        command, path, "--call", "f()", *(["--real", "--commands", "c"] if command == "debug" else [])
+    )
     assert outcome.status == 0
     assert "'ü'" in outcome.out
 

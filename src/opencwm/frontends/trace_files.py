@@ -15,16 +15,16 @@ from opencwm.traces import Trace
 
 
 def load_traces(path: Path) -> Iterator[Trace]:
-    """Yield the traces of a corpus folder, a ``.jsonl`` or a ``.parquet`` file.
+    """Yield the traces of a corpus's test split, of a ``.jsonl`` or of a ``.parquet`` file.
 
     Raises:
         ConfigError: there is no such file, or its name ends in something else.
-        TraceFormatError: it is corrupt.
+        TraceFormatError: it is damaged.
     """
     if path.is_dir():
-        from opencwm.corpus.dataset import read_corpus
+        from opencwm.corpus.shards import read_split
 
-        yield from read_corpus(path)
+        yield from read_split(path, "test")
     elif not path.exists():
         raise ConfigError(
             "no such file", where=str(path), hint="name a corpus folder, a .jsonl or a .parquet file"

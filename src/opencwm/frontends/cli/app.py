@@ -13,10 +13,9 @@ import typer
 
 from opencwm import __version__
 from opencwm.core.errors import OpenCWMError
-from opencwm.frontends.cli import EXIT_ERROR, EXIT_INTERRUPTED
+from opencwm.frontends.cli import EXIT_ERROR, EXIT_INTERRUPTED, corpus, evaluate
 from opencwm.frontends.cli.debug import debug
 from opencwm.frontends.cli.doctor import doctor
-from opencwm.frontends.cli.evaluate import cruxeval, steps
 from opencwm.frontends.cli.trace import trace
 from opencwm.frontends.cli.train import export, train
 
@@ -48,9 +47,13 @@ def build() -> Any:
     root.callback()(_root)
     for command in (debug, trace, train, export, doctor):
         root.command()(command)
+    shards = _group(help="Programs and their recorded runs, as training data.")
+    shards.command()(corpus.build)
+    shards.command()(corpus.info)
+    root.add_typer(shards, name="corpus")
     evaluation = _group(help="Measure predictions against what really happens.")
-    for benchmark in (steps, cruxeval):
-        evaluation.command()(benchmark)
+    evaluation.command()(evaluate.steps)
+    evaluation.command()(evaluate.cruxeval)
     root.add_typer(evaluation, name="eval")
     return typer.main.get_command(root)
 

@@ -41,8 +41,8 @@ def debug(
     model: ModelFolder = None,
     unconstrained: Unconstrained = False,
     max_steps: Annotated[
-        int, typer.Option("--max-steps", metavar="N", help="Most steps at once.", min=1)
-    ] = 10_000,
+        int, typer.Option("--max-steps", metavar="N", help="Most steps predicted at once.", min=1)
+    ] = 1_000,
     timeout: Timeout = 10.0,
     as_json: Json = False,
 ) -> None:
@@ -62,9 +62,11 @@ def debug(
     if as_json and commands is not None:
         raise ConfigError("--json and --commands exclude each other", hint="--json prints the whole run")
     program = load_program(file, call=call, entry=entry)
-    observed = _observe(program, max_steps, timeout, needed=real) if real or compare else None
+    observed = _observe(program, timeout, needed=real) if real or compare else None
     execution = observed if real and observed else _predict(program, model, constrained=not unconstrained)
     beside = observed if compare else None
+    if beside is not None:  # a prediction that goes astray need not end
+        max_steps = min(max_steps, 2 * len(beside.trace.steps) + 16)
     if as_json:
         _print_json(execution, beside, max_steps)
     elif compare and commands is None:
@@ -85,7 +87,7 @@ def _predict(program: Program, model: Path | None, *, constrained: bool) -> Exec
     return execution
 
 
-def _observe(program: Program, max_steps: int, timeout: float, *, needed: bool) -> RealExecution | None:
+def _observe(program: Program, timeout: float, *, needed: bool) -> RealExecution | None:
     """Record the real run; None when it left nothing to look at.
 
     Raises:
@@ -95,13 +97,8 @@ def _observe(program: Program, max_steps: int, timeout: float, *, needed: bool) 
     from opencwm.debugger.execution import RealExecution
     from opencwm.frontends.cli.output import notice
     from opencwm.sandbox import RunLimits, record
-    from opencwm.tracer import TraceLimits
 
-    trace = record(
-        program,
-        limits=RunLimits(wall_s=timeout, cpu_s=timeout),
-        trace_limits=TraceLimits(max_steps=max_steps),
-    )
+    trace = record(program, limits=RunLimits(wall_s=timeout, cpu_s=timeout))
     execution = RealExecution(trace)
     if trace.steps:
         return execution

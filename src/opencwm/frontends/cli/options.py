@@ -32,3 +32,12 @@ Unconstrained = Annotated[
         "--unconstrained", help="Let the model write any step, also ones the program does not allow."
     ),
 ]
+OutputFolder = Annotated[
+    Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write.", show_default=False)
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a setting, for example batch.rows=2; repeatable."
+    ),
+]

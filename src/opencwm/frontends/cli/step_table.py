@@ -98,16 +98,25 @@ def _percent(probability: float | None) -> str:
 
 
 def _difference(row: Row) -> str:
-    if row.predicted is None and row.real is not None:
-        said = visible(news(row.real.step))
-        return f"only here{': ' if said else ''}{said}"
-    return visible(row.describe())
+    """Say what the real run has instead, in as few words as tell it."""
+    if row.real is None:
+        return "no such step" if row.predicted is None or row.predicted.malformed is None else row.describe()
+    real = row.real.step
+    if row.predicted is None:
+        return visible(f"{event_name(real)} {news(real)}".strip())
+    parts = [] if row.line_agrees and row.kind_agrees else [f"{event_name(real)} at line {real.lineno}"]
+    parts += [
+        f"{name} = {was}" if was is not None else f"no {name}" for name, (_, was) in row.differences.items()
+    ]
+    if not row.value_agrees and real.value is not None:
+        parts.append(news(real))
+    return visible(", ".join(parts))
 
 
 def comparison_verdict(comparison: Comparison, predicted: Execution, real: Execution) -> list[str]:
     """Return how both ended, and where they part, as lines."""
     rows = comparison.rows
-    lines = [f"predicted: {predicted.status or 'not over yet'}", f"really:    {real.status}"]
+    lines = [f"predicted: {predicted.status or 'it went on'}", f"really:    {real.status}"]
     num_agreeing = sum(row.agrees for row in rows)
     if comparison.first_divergence is None:
         return [*lines, f"all {len(rows)} steps agree"]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from opencwm.frontends.cli.options import Json
+from opencwm.frontends.cli.options import Json, OutputFolder, Settings
 
 Recipe = Annotated[
     Path, typer.Argument(metavar="RECIPE", help="A TOML file, for example of recipes/.", show_default=False)
@@ -17,18 +17,12 @@ Recipe = Annotated[
 Checkpoint = Annotated[
     Path, typer.Argument(metavar="CHECKPOINT", help="The folder of a training run.", show_default=False)
 ]
-OutputFolder = Annotated[
-    Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write.", show_default=False)
-]
 
 
 def train(
     recipe: Recipe,
     output: OutputFolder,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a setting: --set batch.rows=2."),
-    ] = None,
+    settings: Settings = None,
     as_json: Json = False,
 ) -> None:
     """Train a model by a recipe.
