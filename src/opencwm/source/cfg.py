@@ -24,7 +24,6 @@ from opencwm.core.errors import ConfigError
 from opencwm.source.bytecode import Instruction, entry_place, instructions
 from opencwm.source.code_facts import (
     NO_LINE,
-    CodeFacts,
     canonical_qualname,
     facts_of,
     is_recorded,

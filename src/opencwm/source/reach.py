@@ -45,7 +45,7 @@ _PLAIN_BASES = frozenset(
     {"object", "ABC", "Protocol", "Generic", "NamedTuple", "TypedDict", "Enum", "IntEnum", "StrEnum"}
 )
 _BY_STRING = frozenset({"getattr", "setattr", "hasattr", "delattr", "methodcaller", "attrgetter"})
-_ANY_NAME = frozenset({"globals", "eval", "exec", "locals", "vars"})
+_ANY_NAME = frozenset({"globals", "eval", "exec"})
 _EVERYTHING = "*"
 
 
@@ -135,9 +135,10 @@ class _Unit:
 
 
 def _units(tree: ast.Module) -> Iterator[_Unit]:
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
-            yield from _class_units(node)
+            yield from _class_units(node, is_open=_is_open(node, classes, set()))
         elif isinstance(node, _FunctionDef):
             yield _Unit([node], frozenset({node.name}), _decorator_roots(node), node.name)
         elif isinstance(node, ast.ImportFrom) and node.module == "__future__":
@@ -152,7 +153,7 @@ def _units(tree: ast.Module) -> Iterator[_Unit]:
             yield _Unit([node], binds, touches)
 
 
-def _class_units(node: ast.ClassDef) -> Iterator[_Unit]:
+def _class_units(node: ast.ClassDef, *, is_open: bool) -> Iterator[_Unit]:
     methods = [item for item in node.body if isinstance(item, _FunctionDef | ast.ClassDef)]
     rest = [item for item in node.body if item not in methods and not _is_docstring(item)] or node.body[:1]
     rest = [item for item in rest if item not in methods]
@@ -163,12 +164,24 @@ def _class_units(node: ast.ClassDef) -> Iterator[_Unit]:
     unit.header = range(node.lineno, max(node.lineno + 1, _extent(node.body[0])[0]))
     yield unit
     local_names = {item.id for part in rest for item in ast.walk(part) if isinstance(item, ast.Name)}
-    is_open = bool(node.keywords) or any(not _is_plain_base(base) for base in node.bases)
     for item in methods:
         plain = all(_last(decorator) in _PLAIN_DECORATORS for decorator in item.decorator_list)
         special = item.name.startswith("__") and item.name.endswith("__")
         always = special or is_open or not plain or item.name in local_names
         yield _Unit([item], frozenset(), qualname=f"{node.name}.{item.name}", owner=unit, always=always)
+
+
+def _is_open(node: ast.ClassDef, classes: dict[str, ast.ClassDef], seen: set[str]) -> bool:
+    """Whether code outside of the file may call methods by name: a metaclass or a foreign base class may."""
+    if node.keywords:
+        return True
+    for base in node.bases:
+        known = classes.get(base.id) if isinstance(base, ast.Name) else None
+        if known is None and not _is_plain_base(base):
+            return True
+        if known is not None and known.name not in seen and _is_open(known, classes, seen | {node.name}):
+            return True
+    return False
 
 
 class _Closure:
@@ -182,6 +195,10 @@ class _Closure:
         self._pending: list[_Unit] = []
         self._functions = {unit.name: unit for unit in units if unit.qualname and unit.owner is None}
         self._variables = {name for unit in units if not unit.qualname for name in unit.binds}
+        self._binding: dict[str, list[_Unit]] = {}
+        for unit in units:
+            for name in unit.binds:
+                self._binding.setdefault(name, []).append(unit)
         self._mentions: dict[_Unit, tuple[set[str], set[str]]] = {}
 
     def enter(self, entry: str) -> bool:
@@ -203,6 +220,9 @@ class _Closure:
             if not self._pending:
                 continue
             names, attributes = self._mentioned(self._pending.pop())
+            for name in names - self.names:  # the common case; _reach_more finds the rest
+                for unit in self._binding.get(name, ()):
+                    self._reach(unit)
             self.names |= names
             self.attributes |= attributes
 
