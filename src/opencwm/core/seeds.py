@@ -1,7 +1,7 @@
-"""Seeds derived from names, so that every part of a run has its own stream and none depends on the order of work.
+"""Seeds derived from names: every part of a run has its own stream, whatever the order of work.
 
-``derive_seed(7, "shard", 12)`` is a pure function of its arguments: the same on every platform, Python version and
-``PYTHONHASHSEED``. It is no source of secrets.
+``derive_seed(7, "shard", 12)`` is a pure function of its arguments: the same on every platform, Python
+version and ``PYTHONHASHSEED``. It is no source of secrets.
 """
 
 from __future__ import annotations

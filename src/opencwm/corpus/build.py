@@ -1,14 +1,14 @@
 """Build a corpus of generated programs: units to workers, then duplicates out, then the manifest.
 
-Whatever happens, running the same build again continues it: finished units are verified and kept, the others are made again, and since
-every unit is a pure function of the configuration and its range, the bytes of the finished corpus do not depend on how often it was
-interrupted or how many workers made it.
+Whatever happens, running the same build again continues it: finished units are verified and kept, the
+others are made again, and since every unit is a pure function of the configuration and its range, the
+bytes of the finished corpus do not depend on how often it was interrupted or how many workers made it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+import functools
 import json
 import os
 import queue
@@ -46,7 +46,7 @@ from opencwm.corpus.units import (
 )
 
 Progress = Callable[[int, int], object]
-"""Called with programs drawn so far and programs to draw; the latter may grow a little when duplicates are replaced."""
+"""Called with programs drawn and programs to draw; the latter grows a little when duplicates are replaced."""
 
 _Range = tuple[int, int, int]
 """A unit to build: its number, its first program, one past its last."""
@@ -61,8 +61,8 @@ def build_corpus(
 
     Args:
         config: what the corpus contains.
-        out: folder; made when it does not exist. It gets one folder of shards per split, ``manifest.json`` at the very end,
-            and ``.build`` with what resuming needs.
+        out: folder; made when it does not exist. It gets one folder of shards per split,
+            ``manifest.json`` at the very end, and ``.build`` with what resuming needs.
         workers: processes; 0 builds in this process, whose hash seed then should be fixed.
         progress: told how far it is, from this thread.
 
@@ -131,10 +131,12 @@ def _difference(found: Any, wanted: dict[str, Any]) -> str:
     return "it has further settings"
 
 
-# -- units ---------------------------------------------------------------------------------------------------------
+# -- units -----------------------------------------------------------------------------------------
 
 
-def _build_units(config: CorpusConfig, out: Path, workers: int, progress: Progress | None) -> list[UnitRecord]:
+def _build_units(
+    config: CorpusConfig, out: Path, workers: int, progress: Progress | None
+) -> list[UnitRecord]:
     """Build units until they hold enough distinct programs; return their records in order."""
     records: list[UnitRecord] = []
     size = config.programs_per_shard
@@ -191,10 +193,13 @@ def _build_here(
     finished = 0
     with recorder_factory(config.recorder)(config.curriculum.generator) as recorder:
         for unit, first, stop in todo:
-            before = finished
-            build_unit(config, out, unit, first, stop, recorder, lambda drawn, done=before: report(done + drawn))  # type: ignore[misc]
+            build_unit(config, out, unit, first, stop, recorder, functools.partial(_add, report, finished))
             finished += stop - first
             report(finished)
+
+
+def _add(report: Callable[[int], object], before: int, drawn: int) -> None:
+    report(before + drawn)
 
 
 def _build_in_processes(
@@ -211,7 +216,9 @@ def _build_in_processes(
             thread = threading.Thread(target=_drive, args=(worker, waiting, events), daemon=True)
             thread.start()
             stack.callback(thread.join)
-            stack.callback(worker.kill)  # runs first: a thread waiting for a reply then sees the end of the pipe
+            stack.callback(
+                worker.kill
+            )  # runs first: a thread waiting for a reply then sees the end of the pipe
         drawn: dict[int, int] = {}
         running = workers
         while running:
@@ -236,14 +243,27 @@ def _worker(config: CorpusConfig, out: Path) -> Iterator[subprocess.Popen[str]]:
         env={**os.environ, "PYTHONHASHSEED": "0"},
     )
     try:
-        assert process.stdin is not None
         setup = {"config": to_dict(config), "folder": str(out.resolve())}
-        process.stdin.write(json.dumps(setup) + "\n")
-        process.stdin.flush()
+        _send(process, setup)
         yield process
     finally:
         process.kill()
         process.communicate()
+
+
+def _send(worker: subprocess.Popen[str], message: dict[str, Any]) -> None:
+    if worker.stdin is None:
+        raise OSError("the worker takes no requests")
+    worker.stdin.write(json.dumps(message) + "\n")
+    worker.stdin.flush()
+
+
+def _receive(worker: subprocess.Popen[str]) -> dict[str, Any]:
+    line = worker.stdout.readline() if worker.stdout is not None else ""
+    message: dict[str, Any] = (
+        json.loads(line) if line else {"error": "a worker of the build ended unexpectedly"}
+    )
+    return message
 
 
 def _drive(
@@ -252,32 +272,28 @@ def _drive(
     events: queue.SimpleQueue[tuple[int, int] | Exception | None],
 ) -> None:
     """Hand units to one worker until none are left; tell ``events`` what happens."""
-    assert worker.stdin is not None
-    assert worker.stdout is not None
     try:
         while True:
             try:
                 unit, first, stop = waiting.get_nowait()
             except queue.Empty:
                 break
-            worker.stdin.write(json.dumps({"unit": unit, "first": first, "stop": stop}) + "\n")
-            worker.stdin.flush()
+            _send(worker, {"unit": unit, "first": first, "stop": stop})
             while True:
-                line = worker.stdout.readline()
-                message = json.loads(line) if line else {"error": "a worker of the build ended unexpectedly"}
+                message = _receive(worker)
                 if "error" in message:
-                    events.put(OpenCWMError(message["error"], where=f"programs {first} to {stop - 1}"))
+                    events.put(OpenCWMError(str(message["error"]), where=f"programs {first} to {stop - 1}"))
                     return
                 if "done" in message:
                     events.put((unit, stop - first))
                     break
-                events.put((unit, message["drawn"]))
+                events.put((unit, int(message["drawn"])))
     except (OSError, ValueError) as error:
         events.put(OpenCWMError(f"a worker of the build failed: {error}"))
     events.put(None)
 
 
-# -- finish --------------------------------------------------------------------------------------------------------
+# -- finish ----------------------------------------------------------------------------------------
 
 
 def _finish(config: CorpusConfig, out: Path, records: Sequence[UnitRecord]) -> Manifest:

@@ -1,7 +1,7 @@
-"""A corpus on disk: Parquet shards in one folder per split, and a manifest that says what every shard must be.
+"""A corpus on disk: Parquet shards in one folder per split, and a manifest that describes them.
 
-A corpus without ``manifest.json`` is not finished. Every shard is named with its rows, bytes and SHA-256 there, so that a damaged
-or missing one is found before it is trained on.
+A corpus without ``manifest.json`` is not finished. Every shard is named with its rows, bytes and SHA-256
+there, so that a damaged or missing one is found before it is trained on.
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ def read_manifest(folder: Path) -> Manifest:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         raise ConfigError(
-            "not a finished corpus: no manifest.json", where=str(folder), hint="run opencwm corpus build again"
+            "not a finished corpus: no manifest.json",
+            where=str(folder),
+            hint="run opencwm corpus build again",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise TraceFormatError(f"cannot be read: {error}", where=str(path)) from None

@@ -1,8 +1,8 @@
 """What two programs have in common when only their names differ, and the split that follows from it.
 
-The idea: the split of a program is a hash of its source with every bound name replaced by its rank of appearance and the call
-left out. Renamed copies, and the same functions called with other arguments, so always lie in the same split, and which split
-that is depends on nothing but the source.
+The idea: the split of a program is a hash of its source with every name replaced by its rank of appearance
+and the call left out. Renamed copies, and the same functions called with other arguments, so always lie in
+the same split, and which split that is depends on nothing but the source.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from opencwm.traces import Program
 SPLITS: Final = ("train", "valid", "test")
 """Names of the splits, in the order in which they are written."""
 
+_QUOTED: Final = (
+    r"""(?:'{3}(?:[^\\]|\\.)*?'{3}|"{3}(?:[^\\]|\\.)*?"{3}|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")"""
+)
 _TOKENS: Final = re.compile(
-    r"""
+    rf"""
     (?P<comment>\#[^\n]*)
-    | (?P<prefix>[rbuRBU]{0,2})(?P<text>'''(?:[^\\]|\\.)*?'''|\"\"\"(?:[^\\]|\\.)*?\"\"\"|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")
-    | (?P<f>[fF][rR]?|[rR][fF])(?P<ftext>'''(?:[^\\]|\\.)*?'''|\"\"\"(?:[^\\]|\\.)*?\"\"\"|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")
+    | (?P<text>[rbuRBU]{{0,2}}{_QUOTED})
+    | (?P<f>[fF][rR]?|[rR][fF])(?P<ftext>{_QUOTED})
     | (?P<name>[^\W\d]\w*)
     """,
     re.VERBOSE | re.DOTALL,
@@ -32,7 +35,7 @@ _KNOWN: Final = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | {"self", 
 
 
 def structure_of(source: str) -> str:
-    """Return ``source`` with its names replaced by ``v0``, ``v1``, ... in order of appearance, and comments dropped.
+    """Return ``source`` without comments, its names replaced by ``v0``, ``v1``, ... in order of appearance.
 
     Keywords, builtins and attribute names stay. The text is for comparing, not for running.
     """

@@ -1,7 +1,8 @@
 """The unit of a build: a range of program indices, generated, run and written by one worker.
 
-Program ``i`` of a corpus is a pure function of the corpus's seed and ``i``, so a unit is one of its range, whoever makes it and when.
-A unit leaves one Parquet file per split that it has programs of, and then a record that names them: a unit with a record is done.
+Program ``i`` of a corpus is a pure function of the corpus's seed and ``i``, so a unit is one of its
+range, whoever makes it and when. A unit leaves one Parquet file per split that it has programs of, and
+then a record that names them: a unit with a record is done.
 """
 
 from __future__ import annotations
@@ -53,17 +54,21 @@ class CorpusConfig:
     programs_per_shard: int = 5_000
     valid_fraction: float = 0.01
     test_fraction: float = 0.01
-    curriculum: CurriculumConfig = CurriculumConfig()
+    curriculum: CurriculumConfig = dataclasses.field(default_factory=CurriculumConfig)
     progress: float = 1.0
     recorder: str = "in_process"
 
     def __post_init__(self) -> None:
         for name in ("num_programs", "programs_per_shard"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}", where="CorpusConfig")
+                raise ConfigError(
+                    f"{name} must be at least 1, not {getattr(self, name)}", where="CorpusConfig"
+                )
         for name in ("valid_fraction", "test_fraction"):
             if not 0.0 <= getattr(self, name) < 1.0:
-                raise ConfigError(f"{name} must be in [0, 1), not {getattr(self, name)}", where="CorpusConfig")
+                raise ConfigError(
+                    f"{name} must be in [0, 1), not {getattr(self, name)}", where="CorpusConfig"
+                )
         if self.valid_fraction + self.test_fraction >= 1.0:
             raise ConfigError("the splits leave nothing for train", where="CorpusConfig")
         if not 0.0 <= self.progress <= 1.0:
@@ -104,7 +109,9 @@ def _sandbox(config: GeneratorConfig) -> Iterator[Recorder]:
     from opencwm.sandbox import Sandbox, record
     from opencwm.tracer import TraceLimits
 
-    limits = TraceLimits(max_steps=config.max_steps + 1, max_value_chars=4 * config.max_value_chars, max_bytes=2**20)
+    limits = TraceLimits(
+        max_steps=config.max_steps + 1, max_value_chars=4 * config.max_value_chars, max_bytes=2**20
+    )
     with Sandbox() as sandbox:
         yield lambda program: record(program, sandbox=sandbox, trace_limits=limits)
 
@@ -128,7 +135,9 @@ def recorder_factory(name: str) -> RecorderFactory:
         factory: RecorderFactory = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError):
         raise ConfigError(
-            f"no recorder {name!r}", where="recorder", hint=f"one of {', '.join(RECORDERS)}, or package.module:factory"
+            f"no recorder {name!r}",
+            where="recorder",
+            hint=f"one of {', '.join(RECORDERS)}, or package.module:factory",
         ) from None
     return factory
 
@@ -144,7 +153,7 @@ def record_path(folder: Path, unit: int) -> Path:
 
 
 def draw_program(config: CorpusConfig, index: int, recorder: Recorder) -> Trace | None:
-    """Return the trace of program ``index`` of the corpus, a pure function of the configuration and the index."""
+    """Return the trace of program ``index``, a pure function of the configuration and the index."""
     rng = derive_rng("program", config.seed, index)
     return generate_traced(rng, sample_config(rng, config.progress, config.curriculum), recorder)
 
@@ -158,9 +167,10 @@ def build_unit(
     recorder: Recorder,
     progress: Callable[[int], object] | None = None,
 ) -> UnitRecord:
-    """Generate, run and write programs ``first`` to ``stop``; return the unit's record, which is written last.
+    """Generate, run and write programs ``first`` to ``stop``; return the unit's record, written last.
 
-    Equal programs within the unit are written once. ``progress`` is called now and then with the programs drawn so far.
+    Equal programs within the unit are written once. ``progress`` is called now and then with the programs
+    drawn so far.
     """
     by_split: dict[str, dict[str, Trace]] = {split: {} for split in SPLITS}
     num_failed = 0

@@ -1,6 +1,7 @@
-"""A process that builds units: JSON lines in, JSON lines out. Started by :mod:`opencwm.corpus.build`; ends with its parent.
+"""A process that builds units: JSON lines in, JSON lines out.
 
-A process of its own, not a fork: it starts with a fixed hash seed and its own limits, whatever the parent has done.
+Started by :mod:`opencwm.corpus.build`; ends with its parent. A process of its own, not a fork: it starts
+with a fixed hash seed and its own limits, whatever the parent has done.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ MEMORY_LIMIT_BYTES = 8 * 2**30
 def serve(requests: TextIO, replies: TextIO) -> None:
     """Answer requests until there are no more.
 
-    The first line is ``{"config": ..., "folder": ...}``; each further one ``{"unit": n, "first": i, "stop": j}``. Replies are
-    ``{"drawn": k}`` while a unit is being built, then ``{"done": n}``; ``{"error": text}`` ends the worker.
+    The first line is ``{"config": ..., "folder": ...}``; each further one ``{"unit": n, "first": i,
+    "stop": j}``. Replies are ``{"drawn": k}`` while a unit is being built, then ``{"done": n}``;
+    ``{"error": text}`` ends the worker.
     """
 
     def reply(message: dict[str, Any]) -> None:

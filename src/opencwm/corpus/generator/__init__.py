@@ -1,4 +1,4 @@
-"""A typed random generator of realistic Python programs, its settings, its curriculum, and the filter behind it."""
+"""A typed random generator of realistic Python programs, its curriculum, and the filter behind it."""
 
 from opencwm.corpus.generator.config import CurriculumConfig, GeneratorConfig, sample_config
 from opencwm.corpus.generator.functions import generate_candidate, generate_program

@@ -11,7 +11,7 @@ MAX_COST = 90
 
 
 def build_call(g: Writer, function: Function, depth: int) -> Expr | None:
-    """Return a call of ``function``; None when it would make the run too long or an argument cannot be had."""
+    """Return a call of ``function``; None when the run would be too long or an argument cannot be had."""
     iterations = 6**g.loop_depth
     if g.cost + function.cost * iterations > MAX_COST:
         return None

@@ -92,8 +92,8 @@ def sample_config(
 ) -> GeneratorConfig:
     """Draw the settings of one program at ``progress``, 0.0 (start of training) to 1.0 (its end).
 
-    Early programs are mostly echo and 1-3 lines; the largest size that occurs grows until ``full_at``, and from there on sizes are
-    drawn from the whole range. The default progress gives the full mixture.
+    Early programs are mostly echo and 1-3 lines; the largest size that occurs grows until ``full_at``,
+    and from there on sizes are drawn from the whole range. The default progress gives the full mixture.
     """
     curriculum = curriculum or CurriculumConfig()
     progress = min(max(progress, 0.0), 1.0)

@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 from opencwm.corpus.generator.calls import build_call
-from opencwm.corpus.generator.dice import Table
+from opencwm.corpus.generator.dice import Dice, Table
 from opencwm.corpus.generator.scalar_expressions import element_type
 from opencwm.corpus.generator.text_expressions import slice_text
 from opencwm.corpus.generator.types import INT, INTS, STR, STRS, Type, is_hashable, is_ordered, list_of
 from opencwm.corpus.generator.vocabulary import SEPARATORS
-from opencwm.corpus.generator.writer import ADD, ATOM, BIT_AND, BIT_OR, BIT_XOR, COND, MUL, OR, Expr, Var, Writer
+from opencwm.corpus.generator.writer import (
+    ADD,
+    ATOM,
+    BIT_AND,
+    BIT_OR,
+    BIT_XOR,
+    COND,
+    MUL,
+    OR,
+    Expr,
+    Var,
+    Writer,
+)
 
 MAX_LENGTH = 14
 """Containers whose bound is above this are not grown further."""
+
+
+def _sort_keys(dice: Dice, element: Type, name: str) -> tuple[str, ...]:
+    if element == STR:
+        plain = ("len", "str.lower", f"lambda {name}: {name}[-1:]", f"lambda {name}: {name}[::-1]")
+        return (*plain, f"lambda {name}: (len({name}), {name})", f"lambda {name}: -len({name})")
+    if element == INT:
+        number = dice.integer(2, 7)
+        plain = ("abs", "str", f"lambda {name}: -{name}", f"lambda {name}: {name} % {number}")
+        return (*plain, f"lambda {name}: ({name} % 2, {name})", f"lambda {name}: abs({name} - {number})")
+    if element.kind == "tuple":
+        by_both = (f"lambda {name}: (-{name}[1], {name}[0])",) if element.args[1] == INT else ()
+        return (f"lambda {name}: {name}[1]", f"lambda {name}: {name}[0]", *by_both)
+    if element.kind in ("list", "vtuple"):
+        return ("len", "sum") if element.args[0] == INT else ("len",)
+    return ()
 
 
 def sort_key(g: Writer, element: Type) -> str:
@@ -20,20 +48,7 @@ def sort_key(g: Writer, element: Type) -> str:
     parts = []
     if dice.chance(0.55):
         name = dice.pick(("x", "p", "t", "item", "v", "w", "pair", "e", "kv"))
-        if element == STR:
-            choices = ("len", "str.lower", f"lambda {name}: {name}[-1:]", f"lambda {name}: (len({name}), {name})",
-                       f"lambda {name}: -len({name})", f"lambda {name}: {name}[::-1]")  # fmt: skip
-        elif element == INT:
-            number = dice.integer(2, 7)
-            choices = ("abs", f"lambda {name}: -{name}", f"lambda {name}: {name} % {number}", "str",
-                       f"lambda {name}: ({name} % 2, {name})", f"lambda {name}: abs({name} - {number})")  # fmt: skip
-        elif element.kind == "tuple":
-            choices = (f"lambda {name}: {name}[1]", f"lambda {name}: {name}[0]", f"lambda {name}: (-{name}[1], {name}[0])"
-                       if element.args[1] == INT else f"lambda {name}: {name}[1]")  # fmt: skip
-        elif element.kind in ("list", "vtuple"):
-            choices = ("len", "sum") if element.args[0] == INT else ("len",)
-        else:
-            choices = ()
+        choices = _sort_keys(dice, element, name)
         if choices:
             parts.append(f"key={dice.pick(choices)}")
     if dice.chance(0.35):
@@ -54,7 +69,9 @@ def iterable(g: Writer) -> Var | None:
     return g.choose([var for var in g.vars if var.type.kind in ("list", "str", "vtuple")])
 
 
-def comprehension_parts(g: Writer, depth: int, body_types: tuple[Type, ...]) -> tuple[list[Expr], str, int] | None:
+def comprehension_parts(
+    g: Writer, depth: int, body_types: tuple[Type, ...]
+) -> tuple[list[Expr], str, int] | None:
     """Return the bodies, the ``for ... in ... if ...`` part and a bound on the length of a comprehension."""
     dice = g.dice
     bound: list[str] = []
@@ -66,8 +83,12 @@ def comprehension_parts(g: Writer, depth: int, body_types: tuple[Type, ...]) -> 
         bound.append(name)
         count = dice.integer(2, 7)
         small = g.choose([v for v in g.candidates(INT) if v.nonneg and v.mag <= 9])
-        stop = small.expr().text if small is not None and small.name != name and dice.chance(0.6) else str(count)
-        head = dice.pick((f"range({stop})", f"range(1, {stop} + 1)" if not stop.isdigit() else f"range(1, {stop})"))
+        stop = (
+            small.expr().text if small is not None and small.name != name and dice.chance(0.6) else str(count)
+        )
+        head = dice.pick(
+            (f"range({stop})", f"range(1, {stop} + 1)" if not stop.isdigit() else f"range(1, {stop})")
+        )
         clause, mag = f"for {name} in {head}", 9
     else:
         value = var.expr()
@@ -101,7 +122,7 @@ def comprehension_parts(g: Writer, depth: int, body_types: tuple[Type, ...]) -> 
     return (bodies, clause, mag) if mag <= 30 else None
 
 
-# -- list ----------------------------------------------------------------------------------------------------------
+# -- list ------------------------------------------------------------------------------------------
 
 
 def _comprehension(g: Writer, depth: int, type_: Type) -> Expr | None:
@@ -131,7 +152,11 @@ def _sorted(g: Writer, depth: int, type_: Type) -> Expr | None:
         return None
     if element == STR and g.dice.chance(0.3):
         inner = g.expr(STR, depth)
-        return None if inner.mag > 20 else Expr(f"sorted({inner.text})", mag=inner.mag, elem=1, min_len=inner.min_len)
+        return (
+            None
+            if inner.mag > 20
+            else Expr(f"sorted({inner.text})", mag=inner.mag, elem=1, min_len=inner.min_len)
+        )
     found = [v for v in g.vars if v.type.kind in ("list", "set", "vtuple") and v.type.args[0] == element]
     var = g.choose(found)
     if var is None:
@@ -152,7 +177,12 @@ def _list_slice(g: Writer, depth: int, type_: Type) -> Expr | None:  # noqa: ARG
         return None
     value = var.expr()
     text, mag = slice_text(g, value.mag)
-    return Expr(f"{value.text}{text}", mag=mag, elem=value.elem, min_len=value.min_len if text in ("[::-1]", "[:]") else 0)
+    return Expr(
+        f"{value.text}{text}",
+        mag=mag,
+        elem=value.elem,
+        min_len=value.min_len if text in ("[::-1]", "[:]") else 0,
+    )
 
 
 def _list_concatenate(g: Writer, depth: int, type_: Type) -> Expr | None:
@@ -164,7 +194,11 @@ def _list_concatenate(g: Writer, depth: int, type_: Type) -> Expr | None:
         return Expr(f"{right.text} * {g.dice.integer(2, 3)}", MUL, mag=right.mag * 3, elem=right.elem)
     mag = left.mag + right.mag
     return Expr(
-        f"{left.at(ADD)} + {right.at(MUL)}", ADD, mag=mag, min_len=left.min_len + right.min_len, elem=max(left.elem, right.elem)
+        f"{left.at(ADD)} + {right.at(MUL)}",
+        ADD,
+        mag=mag,
+        min_len=left.min_len + right.min_len,
+        elem=max(left.elem, right.elem),
     )
 
 
@@ -183,7 +217,9 @@ def _from_text(g: Writer, depth: int, type_: Type) -> Expr | None:
         separator = g.literals.quoted(g.dice.pick([mark for mark in SEPARATORS if mark]))
         limit = f", {g.dice.integer(1, 2)}" if g.dice.chance(0.15) else ""
         method = "rsplit" if g.dice.chance(0.1) else "split"
-        return Expr(f"{inner.at(ATOM)}.{method}({separator}{limit})", mag=inner.mag // 2 + 1, elem=8, min_len=1)
+        return Expr(
+            f"{inner.at(ATOM)}.{method}({separator}{limit})", mag=inner.mag // 2 + 1, elem=8, min_len=1
+        )
     return Expr(f"{inner.at(ATOM)}.splitlines()", mag=3, elem=12)
 
 
@@ -238,7 +274,9 @@ def _pairs(g: Writer, depth: int, type_: Type) -> Expr | None:  # noqa: ARG001 -
     if element.kind != "tuple" or len(element.args) != 2:
         return None
     first, second = element.args
-    seconds = [v for v in g.vars if v.type.kind in ("list", "str", "vtuple") and element_type(v.type) == second]
+    seconds = [
+        v for v in g.vars if v.type.kind in ("list", "str", "vtuple") and element_type(v.type) == second
+    ]
     if first == INT and seconds and g.dice.chance(0.5):
         var = g.dice.pick(seconds)
         return Expr(f"list(enumerate({var.expr().text}))", mag=var.mag, min_len=var.min_len)
@@ -257,19 +295,38 @@ def _mapped(g: Writer, depth: int, type_: Type) -> Expr | None:  # noqa: ARG001 
     inner = element_type(source.type)
     name = g.dice.pick(("x", "v", "n", "w", "t"))
     if element == INT and inner == STR:
-        function = g.dice.pick(("len", "len", f"lambda {name}: len({name}) + 1") + (("ord",) if source.type == STR else ()))
+        function = g.dice.pick(
+            ("len", "len", f"lambda {name}: len({name}) + 1") + (("ord",) if source.type == STR else ())
+        )
     elif element == STR and inner == STR:
-        function = g.dice.pick(("str.upper", "str.strip", "str.title", f"lambda {name}: {name}[::-1]", f"lambda {name}: {name} * 2"))
+        function = g.dice.pick(
+            (
+                "str.upper",
+                "str.strip",
+                "str.title",
+                f"lambda {name}: {name}[::-1]",
+                f"lambda {name}: {name} * 2",
+            )
+        )
     elif element == STR and inner == INT:
         function = "str"
     elif element == INT and inner == INT:
-        function = g.dice.pick(("abs", f"lambda {name}: {name} * {name}", f"lambda {name}: {name} + {g.dice.integer(1, 9)}"))
+        function = g.dice.pick(
+            ("abs", f"lambda {name}: {name} * {name}", f"lambda {name}: {name} + {g.dice.integer(1, 9)}")
+        )
     else:
         return None
     if element == inner and g.dice.chance(0.3):
         test = f"{name} % 2 == 0" if element == INT else f"len({name}) > 2"
-        return Expr(f"list(filter(lambda {name}: {test}, {source.expr().text}))", mag=source.mag, elem=source.elem)
-    return Expr(f"list(map({function}, {source.expr().text}))", mag=source.mag, min_len=source.min_len, elem=source.elem)
+        return Expr(
+            f"list(filter(lambda {name}: {test}, {source.expr().text}))", mag=source.mag, elem=source.elem
+        )
+    return Expr(
+        f"list(map({function}, {source.expr().text}))",
+        mag=source.mag,
+        min_len=source.min_len,
+        elem=source.elem,
+    )
 
 
 def _reversed(g: Writer, depth: int, type_: Type) -> Expr | None:  # noqa: ARG001 - a leaf
@@ -297,13 +354,18 @@ def _container_call(g: Writer, depth: int, type_: Type) -> Expr | None:
     return build_call(g, g.dice.pick(found), depth) if found else None
 
 
-# -- tuple ---------------------------------------------------------------------------------------------------------
+# -- tuple -----------------------------------------------------------------------------------------
 
 
 def _tuple_display(g: Writer, depth: int, type_: Type) -> Expr:
     items = [g.expr(argument, min(depth, 1)) for argument in type_.args]
     tail = "," if len(items) == 1 else ""
-    return Expr(f"({', '.join(item.text for item in items)}{tail})", mag=len(items), min_len=len(items), elem=max(i.mag for i in items))
+    return Expr(
+        f"({', '.join(item.text for item in items)}{tail})",
+        mag=len(items),
+        min_len=len(items),
+        elem=max(i.mag for i in items),
+    )
 
 
 def _tuple_element(g: Writer, depth: int, type_: Type) -> Expr | None:  # noqa: ARG001 - a leaf
@@ -311,7 +373,9 @@ def _tuple_element(g: Writer, depth: int, type_: Type) -> Expr | None:  # noqa: 
     if var is not None:
         draw = g.dice.random()
         if draw < 0.5 and is_ordered(type_):
-            return Expr(f"{g.dice.pick(('min', 'max'))}({var.expr().text})", mag=len(type_.args), elem=var.elem)
+            return Expr(
+                f"{g.dice.pick(('min', 'max'))}({var.expr().text})", mag=len(type_.args), elem=var.elem
+            )
         return Expr(f"{var.expr().text}[{g.dice.pick((0, -1))}]", mag=len(type_.args), elem=var.elem)
     if type_.args == (INT, INT):
         return Expr(f"divmod({g.atom(INT).text}, {g.dice.integer(2, 9)})", mag=2, elem=100)
@@ -328,11 +392,17 @@ def _vtuple(g: Writer, depth: int, type_: Type) -> Expr | None:
         return None
     value = var.expr()
     if g.dice.chance(0.5):
-        return Expr(f"{value.text} + ({g.expr(element, 0).text},)", ADD, mag=value.mag + 1, min_len=value.min_len + 1, elem=value.elem)
+        return Expr(
+            f"{value.text} + ({g.expr(element, 0).text},)",
+            ADD,
+            mag=value.mag + 1,
+            min_len=value.min_len + 1,
+            elem=value.elem,
+        )
     return Expr(f"{value.text}[{g.dice.pick(('1:', ':-1', '::-1', ':2'))}]", mag=value.mag, elem=value.elem)
 
 
-# -- dict ----------------------------------------------------------------------------------------------------------
+# -- dict ------------------------------------------------------------------------------------------
 
 
 def _dict_comprehension(g: Writer, depth: int, type_: Type) -> Expr | None:
@@ -341,14 +411,21 @@ def _dict_comprehension(g: Writer, depth: int, type_: Type) -> Expr | None:
     if g.dice.chance(0.3):
         var = g.choose([v for v in g.vars if v.type.kind == "dict" and v.type.args[0] == type_.args[0]])
         if var is not None:
-            key, value = g.name(var.type.args[0], candidates=("k", "key", "name")), g.name(var.type.args[1], loop=True)
+            key, value = (
+                g.name(var.type.args[0], candidates=("k", "key", "name")),
+                g.name(var.type.args[1], loop=True),
+            )
             g.declare(key, var.type.args[0], Expr(key, mag=8))
             g.declare(value, var.type.args[1], Expr(value, mag=var.elem))
             body = g.expr(type_.args[1], depth)
             tail = f" if {g.condition(1).at(OR)}" if g.dice.chance(0.5) else ""
             g.taken.discard(key)
             g.taken.discard(value)
-            return Expr(f"{{{key}: {body.text} for {key}, {value} in {var.expr().text}.items(){tail}}}", mag=var.mag, elem=body.mag)
+            return Expr(
+                f"{{{key}: {body.text} for {key}, {value} in {var.expr().text}.items(){tail}}}",
+                mag=var.mag,
+                elem=body.mag,
+            )
     parts = comprehension_parts(g, min(depth, 1), type_.args)
     if parts is None:
         return None
@@ -357,7 +434,9 @@ def _dict_comprehension(g: Writer, depth: int, type_: Type) -> Expr | None:
 
 
 def _dict_zip(g: Writer, depth: int, type_: Type) -> Expr | None:
-    keys = g.choose([v for v in g.vars if v.type.kind in ("list", "str") and element_type(v.type) == type_.args[0]])
+    keys = g.choose(
+        [v for v in g.vars if v.type.kind in ("list", "str") and element_type(v.type) == type_.args[0]]
+    )
     if keys is None:
         return None
     if type_.args[1] == INT and g.dice.chance(0.3):
@@ -376,7 +455,12 @@ def _dict_copy(g: Writer, depth: int, type_: Type) -> Expr | None:
         form = g.dice.pick(("dict({})", "{}.copy()"))
         return Expr(form.format(value.text), mag=value.mag, min_len=value.min_len, elem=value.elem)
     key, item = g.expr(type_.args[0], 0), g.expr(type_.args[1], min(depth, 1))
-    return Expr(f"{{**{value.text}, {key.text}: {item.text}}}", mag=value.mag + 1, min_len=1, elem=max(value.elem, item.mag))
+    return Expr(
+        f"{{**{value.text}, {key.text}: {item.text}}}",
+        mag=value.mag + 1,
+        min_len=1,
+        elem=max(value.elem, item.mag),
+    )
 
 
 def _dict_display(g: Writer, depth: int, type_: Type) -> Expr:
@@ -389,16 +473,22 @@ def _dict_display(g: Writer, depth: int, type_: Type) -> Expr:
     return Expr(f"{{{body}}}", mag=len(pairs), min_len=1, elem=max(value.mag for value in pairs.values()))
 
 
-# -- set -----------------------------------------------------------------------------------------------------------
+# -- set -------------------------------------------------------------------------------------------
 
 
 def _set_of(g: Writer, depth: int, type_: Type) -> Expr | None:
     element = type_.args[0]
-    source = g.choose([v for v in g.vars if v.type.kind in ("list", "vtuple", "str") and element_type(v.type) == element])
+    source = g.choose(
+        [v for v in g.vars if v.type.kind in ("list", "vtuple", "str") and element_type(v.type) == element]
+    )
     if source is not None and g.dice.chance(0.7):
         return Expr(f"set({source.expr().text})", mag=source.mag, elem=source.elem)
     parts = comprehension_parts(g, min(depth, 1), (element,))
-    return None if parts is None else Expr(f"{{{parts[0][0].text} {parts[1]}}}", mag=parts[2], elem=parts[0][0].mag)
+    return (
+        None
+        if parts is None
+        else Expr(f"{{{parts[0][0].text} {parts[1]}}}", mag=parts[2], elem=parts[0][0].mag)
+    )
 
 
 def _set_operation(g: Writer, depth: int, type_: Type) -> Expr | None:
@@ -406,7 +496,9 @@ def _set_operation(g: Writer, depth: int, type_: Type) -> Expr | None:
     if not found:
         return None
     left = g.dice.pick(found).expr()
-    right = g.dice.pick(found).expr() if len(found) > 1 and g.dice.chance(0.7) else g.expr(type_, min(depth, 1))
+    right = (
+        g.dice.pick(found).expr() if len(found) > 1 and g.dice.chance(0.7) else g.expr(type_, min(depth, 1))
+    )
     mag = left.mag + right.mag
     if g.dice.chance(0.5):
         operator, prec = g.dice.pick((("|", BIT_OR), ("&", BIT_AND), ("-", ADD), ("^", BIT_XOR)))
@@ -434,5 +526,7 @@ LIST_PRODUCTIONS = Table(
 )
 TUPLE_PRODUCTIONS = Table([(8, _tuple_display), (4, _tuple_element), (2, _container_call)])
 VTUPLE_PRODUCTIONS = Table([(8, _vtuple)])
-DICT_PRODUCTIONS = Table([(9, _dict_comprehension), (5, _dict_zip), (4, _dict_copy), (4, _dict_display), (3, _container_call)])
+DICT_PRODUCTIONS = Table(
+    [(9, _dict_comprehension), (5, _dict_zip), (4, _dict_copy), (4, _dict_display), (3, _container_call)]
+)
 SET_PRODUCTIONS = Table([(6, _set_of), (6, _set_operation), (2, _container_call)])

@@ -1,7 +1,7 @@
 """Random choices built on ``Random.random()`` alone.
 
-``Random.choice``, ``shuffle`` and ``choices`` may change between Python versions; ``random()`` may not. The same seed so gives
-the same program on every supported version, and the choices are faster.
+``Random.choice``, ``shuffle`` and ``choices`` may change between Python versions; ``random()`` may not.
+The same seed so gives the same program on every supported version, and the choices are faster.
 """
 
 from __future__ import annotations

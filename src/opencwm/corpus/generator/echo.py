@@ -1,7 +1,8 @@
 """Echo programs: they move their arguments and compute next to nothing.
 
-Everything a model writes in such a trace is a copy of what stands in its context, often a long string whose characters never
-repeat. A model that fails on them cannot do anything else, so every curriculum starts with them and keeps some.
+Everything a model writes in such a trace is a copy of what stands in its context, often a long string
+whose characters never repeat. A model that fails on them cannot do anything else, so every curriculum
+starts with them and keeps some.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ def echo_value(g: Writer, type_: Type, *, room: int = 40) -> object:
         return tuple(echo_value(g, argument, room=12) for argument in type_.args)
     if type_.kind == "dict":
         return {
-            g.literals.text(min_len=1, max_len=6, textures=COPY_TEXTURES): echo_value(g, type_.args[1], room=10)
+            g.literals.text(min_len=1, max_len=6, textures=COPY_TEXTURES): echo_value(
+                g, type_.args[1], room=10
+            )
             for _ in range(dice.integer(1, 3))
         }
     return g.literals.value(type_)
@@ -138,4 +141,6 @@ def _joined(g: Writer, names: list[str], types: list[Type]) -> str:
 
 _Body = Callable[[Writer, list[str], list[Type]], str]
 _COUNTS: Table[int] = Table([(62, 1), (28, 2), (10, 3)])
-_BODIES: Table[_Body] = Table([(26, _plain), (30, _assigned), (14, _collected), (10, _swapped), (12, _constant), (8, _joined)])
+_BODIES: Table[_Body] = Table(
+    [(26, _plain), (30, _assigned), (14, _collected), (10, _swapped), (12, _constant), (8, _joined)]
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Mapping
 
 from opencwm.corpus.generator.config import GeneratorConfig
 from opencwm.corpus.generator.container_expressions import (
@@ -17,18 +18,26 @@ from opencwm.corpus.generator.echo import write_echo
 from opencwm.corpus.generator.idioms import IDIOMS
 from opencwm.corpus.generator.loops import for_loop, while_loop
 from opencwm.corpus.generator.scalar_expressions import BOOL_PRODUCTIONS, FLOAT_PRODUCTIONS, INT_PRODUCTIONS
-from opencwm.corpus.generator.statements import SIMPLE, STRAIGHT, branch, fail, guard, handle, missing, use_helper
+from opencwm.corpus.generator.statements import (
+    SIMPLE,
+    STRAIGHT,
+    branch,
+    fail,
+    guard,
+    handle,
+    missing,
+    use_helper,
+)
 from opencwm.corpus.generator.templates import write_idiom
 from opencwm.corpus.generator.text_expressions import STR_PRODUCTIONS
 from opencwm.corpus.generator.types import BOOL, INT, STR, Type
-from opencwm.corpus.generator.vocabulary import names_for
 from opencwm.corpus.generator.writer import Expr, Function, Param, Writer
 from opencwm.traces import Program
 
 ORIGIN = "generated"
 LICENCE = "Apache-2.0"
 
-PRODUCTIONS = {
+PRODUCTIONS: Mapping[str, Table[Callable[..., Expr | None]]] = {
     "int": INT_PRODUCTIONS,
     "float": FLOAT_PRODUCTIONS,
     "bool": BOOL_PRODUCTIONS,
@@ -44,8 +53,8 @@ PRODUCTIONS = {
 def generate_program(rng: random.Random, config: GeneratorConfig) -> Program:
     """Generate one program; the same state of ``rng`` gives the same program.
 
-    Most programs run to the end. About ``config.raise_fraction`` of those with statements are meant to raise; whether one does
-    is known only after a run, see :func:`opencwm.corpus.generator.generate_traced`.
+    Most programs run to the end. About ``config.raise_fraction`` of those with statements are meant to
+    raise; whether one does is known only after a run, see :func:`opencwm.corpus.generator.generate_traced`.
     """
     return generate_candidate(rng, config, may_raise=rng.random() < config.raise_fraction)
 
@@ -92,15 +101,23 @@ def write_helper(g: Writer) -> None:
     for _ in range(min(dice.weighted(_PARAM_COUNTS), 2)):
         type_ = g.random_type()
         min_len = int(type_.kind in ("list", "str") and dice.chance(0.4))
-        params.append(Param(g.name(type_), type_, min_len=min_len, nonneg=dice.chance(0.7), max_mag=_helper_limit(type_)))
+        params.append(
+            Param(
+                g.name(type_), type_, min_len=min_len, nonneg=dice.chance(0.7), max_mag=_helper_limit(type_)
+            )
+        )
     if len(params) > 1 and params[-1].type in (INT, STR, BOOL) and dice.chance(0.3):
         last = params[-1]
         default = g.literal(last.type, max_len=2)
-        params[-1] = Param(last.name, last.type, nonneg=last.nonneg, max_mag=last.max_mag, default=default.text)
+        params[-1] = Param(
+            last.name, last.type, nonneg=last.nonneg, max_mag=last.max_mag, default=default.text
+        )
     heads = [param.name if param.default is None else f"{param.name}={param.default}" for param in params]
     g.open(f"def {name}({', '.join(heads)}):")
     for param in params:
-        known = Expr(param.name, mag=param.max_mag or 100, min_len=param.min_len, nonneg=param.nonneg, elem=12)
+        known = Expr(
+            param.name, mag=param.max_mag or 100, min_len=param.min_len, nonneg=param.nonneg, elem=12
+        )
         g.declare(param.name, param.type, known)
     result, known = write_body(g, max(1, g.config.max_statements // 3))
     g.close()
@@ -133,7 +150,9 @@ def write_main(g: Writer, *, may_raise: bool) -> str:
         if isinstance(value, dict):
             var.keys = tuple(g.literals.source(key) for key in value)
         arguments.append(source)
-        heads.append(f"{param}: {type_.kind}" if type_.kind in ("int", "str") and dice.chance(0.03) else param)
+        heads.append(
+            f"{param}: {type_.kind}" if type_.kind in ("int", "str") and dice.chance(0.03) else param
+        )
     keyword = count > 1 and dice.chance(0.06)
     if keyword:
         arguments[-1] = f"{heads[-1].split(':')[0]}={arguments[-1]}"
@@ -219,9 +238,12 @@ def write_return(g: Writer) -> tuple[Type, Expr]:
         left, right = dice.pick((("", ""), ("(", ")"), ("[", "]"), ("", "")))
         g.line(f"return {left}{', '.join(var.name for var in chosen)}{right}")
         if left != "[":
-            return Type("tuple", tuple(var.type for var in chosen)), Expr("", mag=len(chosen), elem=max(v.mag for v in chosen))
-        same = all(var.type == chosen[0].type for var in chosen)
-        return Type("list", (chosen[0].type,)) if same else Type("opaque"), Expr("", mag=len(chosen), elem=40)
+            return Type("tuple", tuple(var.type for var in chosen)), Expr(
+                "", mag=len(chosen), elem=max(v.mag for v in chosen)
+            )
+        alike = all(var.type == chosen[0].type for var in chosen)
+        listed = Type("list", (chosen[0].type,)) if alike else Type("opaque")
+        return listed, Expr("", mag=len(chosen), elem=40)
     var = fresh[-1]
     if dice.chance(0.62):
         expr = var.expr()

@@ -1,7 +1,7 @@
 """Random values and their source text.
 
-Strings come in many textures (words, random letters, digits, punctuation, escapes, unicode, characters that never repeat),
-because what a model cannot copy it cannot compute with.
+Strings come in many textures (words, random letters, digits, punctuation, escapes, unicode, characters
+that never repeat), because what a model cannot copy it cannot compute with.
 """
 
 from __future__ import annotations
@@ -130,9 +130,24 @@ TEXTURES: Table[_Texture] = Table(
 )
 
 COPY_TEXTURES: Table[_Texture] = Table(
-    [(40, _distinct), (20, _mixed), (12, _punctuated), (8, _lower), (6, _digits), (4, _escaped), (2, _unicode), (8, _phrase)]
+    [
+        (40, _distinct),
+        (20, _mixed),
+        (12, _punctuated),
+        (8, _lower),
+        (6, _digits),
+        (4, _escaped),
+        (2, _unicode),
+        (8, _phrase),
+    ]
 )
 """Textures for echo programs: little to guess, everything to copy."""
+
+
+class SetItems(tuple[object, ...]):
+    """The elements of a set in the order drawn, so that its source does not depend on hashes."""
+
+    __slots__ = ()
 
 
 class Literals:
@@ -205,7 +220,7 @@ class Literals:
             return elements
         if kind == "vtuple":
             return tuple(elements)
-        return dict.fromkeys(elements).keys()  # a set, kept in the order drawn
+        return SetItems(dict.fromkeys(elements))
 
     def _mapping(self, type_: Type, count: int, min_len: int) -> dict[object, object]:
         key_type, value_type = type_.args
@@ -220,7 +235,13 @@ class Literals:
     def key(self) -> str:
         """Return a string that is plausible as a dictionary key."""
         dice = self.dice
-        return dice.pick(KEYWORD_LIKE) if dice.chance(0.3) else dice.pick(WORDS) if dice.chance(0.7) else _lower(dice, dice.integer(1, 4))
+        return (
+            dice.pick(KEYWORD_LIKE)
+            if dice.chance(0.3)
+            else dice.pick(WORDS)
+            if dice.chance(0.7)
+            else _lower(dice, dice.integer(1, 4))
+        )
 
     def _element(self, type_: Type) -> object:
         if type_ == STR:
@@ -235,12 +256,16 @@ class Literals:
             return self.quoted(value)
         if isinstance(value, list):
             return "[" + ", ".join([self.source(item) for item in value]) + "]"
+        if isinstance(value, SetItems):
+            return "{" + ", ".join([self.source(item) for item in value]) + "}" if value else "set()"
         if isinstance(value, tuple):
             return "(" + ", ".join([self.source(item) for item in value]) + (",)" if len(value) == 1 else ")")
         if isinstance(value, dict):
-            return "{" + ", ".join([f"{self.source(key)}: {self.source(item)}" for key, item in value.items()]) + "}"
-        if isinstance(value, type({}.keys())):
-            return "{" + ", ".join([self.source(item) for item in value]) + "}" if value else "set()"
+            return (
+                "{"
+                + ", ".join([f"{self.source(key)}: {self.source(item)}" for key, item in value.items()])
+                + "}"
+            )
         return repr(value)
 
     def quoted(self, text: str) -> str:

@@ -9,13 +9,26 @@ from opencwm.corpus.generator.container_expressions import sort_key
 from opencwm.corpus.generator.dice import Table
 from opencwm.corpus.generator.scalar_expressions import element_type
 from opencwm.corpus.generator.statements import handle, write_simple
-from opencwm.corpus.generator.types import BOOL, COUNTS, FLOAT, INT, INTS, STR, STRS, Type, dict_of, is_hashable, list_of, set_of
+from opencwm.corpus.generator.types import (
+    BOOL,
+    COUNTS,
+    FLOAT,
+    INT,
+    INTS,
+    STR,
+    STRS,
+    Type,
+    dict_of,
+    is_hashable,
+    list_of,
+    set_of,
+)
 from opencwm.corpus.generator.writer import ATOM, LONG, MUL, Expr, Var, Writer
 
 
 @contextlib.contextmanager
 def body(g: Writer, header: str, frozen: tuple[Var, ...] = ()) -> Iterator[None]:
-    """Write a loop's header, and its body in a scope of its own in which ``frozen`` variables are left alone."""
+    """Write a loop's header, and its body in a scope of its own that leaves ``frozen`` variables alone."""
     mark = len(g.vars)
     roots = {var.alias or var.name for var in frozen if var.type.kind in ("list", "dict", "set")}
     shared = [var for var in g.vars if (var.alias or var.name) in roots and var not in frozen]
@@ -33,11 +46,13 @@ def body(g: Writer, header: str, frozen: tuple[Var, ...] = ()) -> Iterator[None]
 
 
 def loop_header(g: Writer) -> tuple[str, list[tuple[str, Type, Expr, str]], tuple[Var, ...]]:
-    """Return a ``for`` header, the variables it binds (name, type, knowledge, index of), and what it runs over."""
+    """Return a ``for`` header, what it binds (name, type, knowledge, index of), and what it runs over."""
     dice = g.dice
     draw = dice.random()
     limit = 14 if g.loop_depth == 0 else 7
-    var = g.choose([v for v in g.vars if v.type.kind in ("list", "str", "dict", "vtuple", "set") and 2 <= v.mag <= limit])
+    var = g.choose(
+        [v for v in g.vars if v.type.kind in ("list", "str", "dict", "vtuple", "set") and 2 <= v.mag <= limit]
+    )
     if var is None or draw < 0.16:
         return _range_header(g)
     name = var.expr().text
@@ -52,7 +67,10 @@ def loop_header(g: Writer) -> tuple[str, list[tuple[str, Type, Expr, str]], tupl
     known = Expr("", mag=1 if is_text else var.elem, min_len=int(is_text))
     if element.kind == "tuple" and dice.chance(0.75):
         names = [g.name(argument, loop=True) for argument in element.args]
-        bound = [(item, argument, Expr(item, mag=var.elem), "") for item, argument in zip(names, element.args, strict=True)]
+        bound = [
+            (item, argument, Expr(item, mag=var.elem), "")
+            for item, argument in zip(names, element.args, strict=True)
+        ]
         return f"for {', '.join(names)} in {name}:", bound, (var,)
     item = g.name(element, loop=True)
     if draw < 0.38:
@@ -63,19 +81,33 @@ def loop_header(g: Writer) -> tuple[str, list[tuple[str, Type, Expr, str]], tupl
         return header, [(index, INT, position, "" if start else var.name), (item, element, known, "")], (var,)
     if draw < 0.53:
         index = g.index_name()
-        header = dice.pick((f"range(len({name}))", f"range(len({name}))", f"range(len({name}) - 1, -1, -1)", f"range(0, len({name}), 2)"))
-        return f"for {index} in {header}:", [(index, INT, Expr(index, mag=max(var.mag, 1), nonneg=True), var.name)], (var,)
+        header = dice.pick(
+            (
+                f"range(len({name}))",
+                f"range(len({name}))",
+                f"range(len({name}) - 1, -1, -1)",
+                f"range(0, len({name}), 2)",
+            )
+        )
+        return (
+            f"for {index} in {header}:",
+            [(index, INT, Expr(index, mag=max(var.mag, 1), nonneg=True), var.name)],
+            (var,),
+        )
     if draw < 0.62:
-        other = g.choose([v for v in g.vars if v is not var and v.type.kind in ("list", "str", "vtuple") and 2 <= v.mag <= limit])
+        other = g.choose(
+            [
+                v
+                for v in g.vars
+                if v is not var and v.type.kind in ("list", "str", "vtuple") and 2 <= v.mag <= limit
+            ]
+        )
         if other is not None:
             second = g.name(element_type(other.type), loop=True)
             far = Expr(second, mag=1 if other.type == STR else other.elem, min_len=int(other.type == STR))
             bound = [(item, element, known, ""), (second, element_type(other.type), far, "")]
             return f"for {item}, {second} in zip({name}, {other.expr().text}):", bound, (var, other)
-        if not is_text:
-            source = f"reversed({name})"
-        else:
-            source = f"{name}[::-1]"
+        source = f"{name}[::-1]" if is_text else f"reversed({name})"
         return f"for {item} in {source}:", [(item, element, known, "")], (var,)
     source = name
     if draw < 0.76:
@@ -83,7 +115,12 @@ def loop_header(g: Writer) -> tuple[str, list[tuple[str, Type, Expr, str]], tupl
         if element.kind in ("int", "str"):
             options += [f"sorted({name})", f"sorted({name}{sort_key(g, element)})"]
         if is_text:
-            options += [f"{name}.split()", f"{name}.lower()", f"{name}.upper()", f"{name}.split({g.literals.quoted(',')})"]
+            options += [
+                f"{name}.split()",
+                f"{name}.lower()",
+                f"{name}.upper()",
+                f"{name}.split({g.literals.quoted(',')})",
+            ]
         source = dice.pick(options)
         if ".split" in source:
             known = Expr("", mag=10)
@@ -100,7 +137,15 @@ def _range_header(g: Writer) -> tuple[str, list[tuple[str, Type, Expr, str]], tu
     if small is not None and draw < 0.5:
         frozen = (small,)
         name = small.expr().text
-        header = dice.pick((f"range({name})", f"range({name})", f"range(1, {name} + 1)", f"range({name}, 0, -1)", f"range(2, {name} + 1)"))
+        header = dice.pick(
+            (
+                f"range({name})",
+                f"range({name})",
+                f"range(1, {name} + 1)",
+                f"range({name}, 0, -1)",
+                f"range(2, {name} + 1)",
+            )
+        )
         mag = small.mag + 1
     elif draw < 0.75:
         header, mag = f"range({count})", count
@@ -121,18 +166,24 @@ def _dict_header(g: Writer, var: Var) -> tuple[str, list[tuple[str, Type, Expr, 
     draw = dice.random()
     if draw < 0.6:
         value = g.name(value_type, candidates=("v", "value", "val", "count", "n", "c", "amount"))
-        source = f"{name}.items()" if draw < 0.45 or not is_hashable(value_type) else f"sorted({name}.items())"
+        source = (
+            f"{name}.items()" if draw < 0.45 or not is_hashable(value_type) else f"sorted({name}.items())"
+        )
         bound = [(key, key_type, known, ""), (value, value_type, Expr(value, mag=var.elem), "")]
         return f"for {key}, {value} in {source}:", bound, (var,)
     if draw < 0.75:
         g.taken.discard(key)
         value = g.name(value_type, loop=True)
-        return f"for {value} in {name}.values():", [(value, value_type, Expr(value, mag=var.elem), "")], (var,)
+        return (
+            f"for {value} in {name}.values():",
+            [(value, value_type, Expr(value, mag=var.elem), "")],
+            (var,),
+        )
     source = dice.pick((name, f"sorted({name})", f"{name}.keys()", f"list({name})"))
     return f"for {key} in {source}:", [(key, key_type, known, "")], (var,)
 
 
-# -- accumulators --------------------------------------------------------------------------------------------------
+# -- accumulators ----------------------------------------------------------------------------------
 
 _ACCUMULATORS: Table[Type] = Table(
     [
@@ -170,17 +221,26 @@ def start_accumulator(g: Writer, type_: Type) -> Var:
         text = dice.pick(("{}", "{}", "dict()"))
     else:
         text = dice.pick(("[]", "[]", "list()")) if dice.chance(0.9) else g.literal(type_, max_len=2).text
-    return g.assign(type_, Expr(text, mag=abs(int(text)) if kind == "int" else 1, nonneg=text in ("0", "1", "10", "100"), elem=1))
+    return g.assign(
+        type_,
+        Expr(
+            text, mag=abs(int(text)) if kind == "int" else 1, nonneg=text in ("0", "1", "10", "100"), elem=1
+        ),
+    )
 
 
 def update_accumulator(g: Writer, acc: Var) -> None:
     """Write one statement that feeds an accumulator from what is in scope."""
-    acc_fresh, acc.fresh = acc.fresh, False
+    acc.fresh = False
     kind = acc.type.kind
-    {"int": _update_int, "str": _update_text, "list": _update_list, "dict": _update_dict, "set": _update_set}.get(
-        kind, _update_scalar
-    )(g, acc)
-    acc.fresh = True or acc_fresh
+    {
+        "int": _update_int,
+        "str": _update_text,
+        "list": _update_list,
+        "dict": _update_dict,
+        "set": _update_set,
+    }.get(kind, _update_scalar)(g, acc)
+    acc.fresh = True
 
 
 def _without(g: Writer, acc: Var, type_: Type, depth: int) -> Expr:
@@ -202,7 +262,11 @@ def _update_int(g: Writer, acc: Var) -> None:
     expr = _without(g, acc, INT, 2)
     if draw < 0.65:
         operator = dice.pick(("+=", "+=", "+=", "-="))
-        g.line(f"{acc.name} {operator} {expr.text}" if dice.chance(0.85) else f"{acc.name} = {acc.name} {operator[0]} {expr.at(MUL)}")
+        g.line(
+            f"{acc.name} {operator} {expr.text}"
+            if dice.chance(0.85)
+            else f"{acc.name} = {acc.name} {operator[0]} {expr.at(MUL)}"
+        )
         acc.mag += 10 * expr.mag
         acc.nonneg = acc.nonneg and expr.nonneg and operator == "+="
     elif draw < 0.8:
@@ -243,7 +307,12 @@ def _update_list(g: Writer, acc: Var) -> None:
     elif draw < 0.86:
         g.line(f"{acc.name}.insert(0, {expr.text})")
     elif draw < 0.93:
-        g.line(f"{acc.name} {dice.pick((f'+= [{expr.text}]', f'= {acc.name} + [{expr.text}]', f'= [{expr.text}] + {acc.name}'))}")
+        g.line(
+            acc.name
+            + dice.pick(
+                (f" += [{expr.text}]", f" = {acc.name} + [{expr.text}]", f" = [{expr.text}] + {acc.name}")
+            )
+        )
     else:
         g.line(f"{acc.name}.extend([{expr.text}, {_without(g, acc, acc.type.args[0], 0).text}])")
     acc.mag = min(acc.mag + 8, 14)
@@ -301,16 +370,20 @@ def _update_scalar(g: Writer, acc: Var) -> None:
     acc.mag += 10 * expr.mag
 
 
-# -- loops ---------------------------------------------------------------------------------------------------------
+# -- loops -----------------------------------------------------------------------------------------
 
 
 def for_loop(g: Writer) -> bool:
     """Write a ``for`` loop that feeds one or two accumulators."""
     dice = g.dice
-    mutable = [v for v in g.vars if not v.frozen and v.type.kind in ("int", "str", "list", "dict", "set") and v.type in _ACCUMULATORS.items]
-    if g.loop_depth > 0 and mutable and dice.chance(0.75):
-        accs = [dice.pick(mutable)]
-    elif mutable and dice.chance(0.12):
+    mutable = [
+        v
+        for v in g.vars
+        if not v.frozen
+        and v.type.kind in ("int", "str", "list", "dict", "set")
+        and v.type in _ACCUMULATORS.items
+    ]
+    if (g.loop_depth > 0 and mutable and dice.chance(0.75)) or (mutable and dice.chance(0.12)):
         accs = [dice.pick(mutable)]
     else:
         accs = [start_accumulator(g, dice.weighted(_ACCUMULATORS))]
@@ -432,7 +505,11 @@ def _while_digits(g: Writer) -> bool:
     source = g.choose([v for v in g.vars if v.type == INT and v.nonneg])
     if source is None:
         return False
-    number = g.assign(INT, Expr(source.expr().text, mag=source.mag, nonneg=True)) if source.frozen or dice.chance(0.6) else source
+    number = (
+        g.assign(INT, Expr(source.expr().text, mag=source.mag, nonneg=True))
+        if source.frozen or dice.chance(0.6)
+        else source
+    )
     base = dice.pick((10, 10, 10, 2, 2, 3, 8))
     acc = start_accumulator(g, dice.pick((INT, INT, STR, INTS)))
     was_frozen, number.frozen = number.frozen, True
@@ -461,7 +538,11 @@ def _while_consume(g: Writer) -> bool:
     if source.type == STR:
         rest = g.assign(STR, source.expr()) if source.frozen or dice.chance(0.5) else source
     else:
-        copy = Expr(f"{dice.pick(('list({})', '{}[:]', '{}.copy()')).format(source.expr().text)}", mag=source.mag, elem=source.elem)
+        copy = Expr(
+            f"{dice.pick(('list({})', '{}[:]', '{}.copy()')).format(source.expr().text)}",
+            mag=source.mag,
+            elem=source.elem,
+        )
         rest = g.assign(source.type, copy)
     acc = start_accumulator(g, dice.weighted(_ACCUMULATORS))
     item = g.name(element, loop=True)
@@ -469,7 +550,11 @@ def _while_consume(g: Writer) -> bool:
     with body(g, f"while {dice.pick((rest.name, rest.name, f'len({rest.name}) > 0'))}:"):
         if rest.type == STR:
             take = dice.integer(1, 3)
-            g.line(f"{item} = {rest.name}[{dice.pick(('0', '0', f':{take}'))}]" if take == 1 else f"{item} = {rest.name}[:{take}]")
+            g.line(
+                f"{item} = {rest.name}[{dice.pick(('0', '0', f':{take}'))}]"
+                if take == 1
+                else f"{item} = {rest.name}[:{take}]"
+            )
             g.line(f"{rest.name} = {rest.name}[{take}:]")
             g.declare(item, STR, Expr(item, mag=take, min_len=1))
         else:
@@ -494,7 +579,9 @@ def _while_pointers(g: Writer) -> bool:
     low, high = dice.pick((("left", "right"), ("i", "j"), ("lo", "hi"), ("start", "end"), ("a", "b")))
     if not (g.is_free(low) and g.is_free(high)):
         return False
-    acc = start_accumulator(g, dice.pick((INT, STR, STRS, BOOL) if sequence.type != INTS else (INT, INTS, BOOL)))
+    acc = start_accumulator(
+        g, dice.pick((INT, STR, STRS, BOOL) if sequence.type != INTS else (INT, INTS, BOOL))
+    )
     g.line(f"{low}, {high} = 0, len({name}) - 1" if dice.chance(0.6) else f"{low} = 0")
     if g.lines[-1].endswith("= 0"):
         g.line(f"{high} = len({name}) - 1")
@@ -532,11 +619,16 @@ def _while_search(g: Writer) -> bool:
             g.close()
         if count is not None:
             g.line(f"{count.name} += {dice.pick(('1', '1', '2', value.name))}")
-        g.line(f"{value.name} {dice.pick(('*= 2', '*= 3', f'+= {dice.integer(5, 15)}', f'= {value.name} * 2 + 1'))}")
+        g.line(
+            value.name
+            + dice.pick((" *= 2", " *= 3", f" += {dice.integer(5, 15)}", f" = {value.name} * 2 + 1"))
+        )
     value.frozen, value.mag = False, 3 * limit
     if count is not None:
         count.mag = 1000
     return True
 
 
-_WHILES = Table([(8, _while_counter), (4, _while_digits), (5, _while_consume), (3, _while_pointers), (3, _while_search)])
+_WHILES = Table(
+    [(8, _while_counter), (4, _while_digits), (5, _while_consume), (3, _while_pointers), (3, _while_search)]
+)

@@ -75,13 +75,17 @@ def _nonnumeric(g: Writer) -> str:
 
 
 def _mixed_numbers(g: Writer) -> object:
-    return [str(g.dice.integer(0, 99)) if g.dice.chance(0.7) else _nonnumeric(g) for _ in range(g.dice.integer(2, 5))]
+    return [
+        str(g.dice.integer(0, 99)) if g.dice.chance(0.7) else _nonnumeric(g)
+        for _ in range(g.dice.integer(2, 5))
+    ]
 
 
 def _nested(g: Writer, depth: int = 2) -> object:
     dice = g.dice
     return [
-        _nested(g, depth - 1) if depth and dice.chance(0.35) else dice.integer(0, 20) for _ in range(dice.integer(1, 3))
+        _nested(g, depth - 1) if depth and dice.chance(0.35) else dice.integer(0, 20)
+        for _ in range(dice.integer(1, 3))
     ]
 
 
@@ -117,7 +121,9 @@ def _commands(g: Writer) -> object:
 
 def _fields(g: Writer) -> object:
     dice = g.dice
-    return dice.pick((";", "&", ",")).join(f"{g.literals.key()}={dice.integer(0, 99)}" for _ in range(dice.integer(1, 3)))
+    return dice.pick((";", "&", ",")).join(
+        f"{g.literals.key()}={dice.integer(0, 99)}" for _ in range(dice.integer(1, 3))
+    )
 
 
 def _binary(g: Writer) -> object:
@@ -130,12 +136,18 @@ def _spaced(g: Writer) -> object:
 
 def _graph(g: Writer) -> object:
     nodes = g.dice.sample("abcdefg", g.dice.integer(3, 5))
-    return {node: g.dice.sample([other for other in nodes if other != node], g.dice.integer(0, 2)) for node in nodes}
+    return {
+        node: g.dice.sample([other for other in nodes if other != node], g.dice.integer(0, 2))
+        for node in nodes
+    }
 
 
 def _actions(g: Writer) -> object:
     dice = g.dice
-    return [(dice.pick(("add", "add", "remove", "double", "skip")), dice.integer(1, 20)) for _ in range(dice.integer(2, 5))]
+    return [
+        (dice.pick(("add", "add", "remove", "double", "skip")), dice.integer(1, 20))
+        for _ in range(dice.integer(2, 5))
+    ]
 
 
 SAMPLERS: Final[dict[str, Callable[[Writer], object]]] = {

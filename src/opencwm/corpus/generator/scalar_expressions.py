@@ -58,7 +58,7 @@ def safe_index(g: Writer, name: str, min_len: int) -> str | None:
     return str(dice.integer(-min_len, min_len - 1))
 
 
-# -- int -----------------------------------------------------------------------------------------------------------
+# -- int -------------------------------------------------------------------------------------------
 
 
 def _sum(g: Writer, depth: int) -> Expr:
@@ -69,7 +69,7 @@ def _sum(g: Writer, depth: int) -> Expr:
 
 def _difference(g: Writer, depth: int) -> Expr | None:
     left, right = g.expr(INT, depth), g.atom(INT)
-    if left.text == right.text or left.text.isdigit() and right.text.isdigit():
+    if left.text == right.text or (left.text.isdigit() and right.text.isdigit()):
         return None
     return Expr(f"{left.at(ADD)} - {right.at(MUL)}", ADD, mag=left.mag + right.mag)
 
@@ -82,12 +82,18 @@ def _product(g: Writer, depth: int) -> Expr | None:
     if left.prec == ATOM and left.text.isdigit():
         left, right = right, left
     return Expr(
-        f"{left.at(MUL)} * {right.at(UNARY)}", MUL, mag=left.mag * right.mag, nonneg=left.nonneg and right.nonneg
+        f"{left.at(MUL)} * {right.at(UNARY)}",
+        MUL,
+        mag=left.mag * right.mag,
+        nonneg=left.nonneg and right.nonneg,
     )
 
 
 def _modulo(g: Writer, depth: int) -> Expr:
-    left, divisor = g.expr(INT, depth), g.dice.pick((2, 2, 3, 3, 4, 5, 5, 7, 8, 9, 10, 10, 11, 13, 26, 97, 100))
+    left, divisor = (
+        g.expr(INT, depth),
+        g.dice.pick((2, 2, 3, 3, 4, 5, 5, 7, 8, 9, 10, 10, 11, 13, 26, 97, 100)),
+    )
     return Expr(f"{left.at(MUL)} % {divisor}", MUL, mag=divisor, nonneg=True)
 
 
@@ -125,7 +131,9 @@ def _extreme(g: Writer, depth: int) -> Expr:
         parts.append(g.atom(INT))
     nonneg = all(part.nonneg for part in parts)
     return Expr(
-        f"{function}({', '.join(part.text for part in parts)})", mag=max(part.mag for part in parts), nonneg=nonneg
+        f"{function}({', '.join(part.text for part in parts)})",
+        mag=max(part.mag for part in parts),
+        nonneg=nonneg,
     )
 
 
@@ -163,7 +171,11 @@ def _list_count(g: Writer, depth: int) -> Expr | None:
     item = g.atom(element)
     value = var.expr()
     if depth > 0 and g.dice.chance(0.3):
-        return Expr(f"{value.text}.index({item.text}) if {item.at(BIT_OR)} in {value.text} else -1", COND, mag=value.mag)
+        return Expr(
+            f"{value.text}.index({item.text}) if {item.at(BIT_OR)} in {value.text} else -1",
+            COND,
+            mag=value.mag,
+        )
     return Expr(f"{value.text}.count({item.text})", mag=value.mag, nonneg=True)
 
 
@@ -174,12 +186,18 @@ def _aggregate(g: Writer, depth: int) -> Expr | None:
     function = g.dice.pick(("sum", "sum", "max", "min"))
     value = var.expr()
     if function == "sum":
-        tail = g.dice.pick(("", "", "", "[1:]", "[:-1]", "[::2]")) if var.type.kind != "set" and depth > 0 else ""
+        tail = (
+            g.dice.pick(("", "", "", "[1:]", "[:-1]", "[::2]"))
+            if var.type.kind != "set" and depth > 0
+            else ""
+        )
         return Expr(f"sum({value.text}{tail})", mag=value.elem * max(value.mag, 1))
     if var.min_len < 1:
         if g.dice.chance(0.5):
             return Expr(f"{function}({value.text}, default={g.small_int().text})", mag=value.elem)
-        return Expr(f"{function}({value.text}) if {value.text} else {g.small_int().text}", COND, mag=value.elem)
+        return Expr(
+            f"{function}({value.text}) if {value.text} else {g.small_int().text}", COND, mag=value.elem
+        )
     return Expr(f"{function}({value.text})", mag=value.elem)
 
 
@@ -189,7 +207,9 @@ def _sum_generator(g: Writer, depth: int) -> Expr | None:
         return None
     value = var.expr()
     name = g.name(element_type(var.type), loop=True)
-    item = g.declare(name, element_type(var.type), Expr(name, mag=value.elem if var.type.kind != "str" else 1))
+    item = g.declare(
+        name, element_type(var.type), Expr(name, mag=value.elem if var.type.kind != "str" else 1)
+    )
     if g.dice.chance(0.4):
         text = f"sum(1 for {name} in {value.text} if {g.condition(max(depth, 1)).text})"
         mag = value.mag
@@ -234,7 +254,11 @@ def _dict_int(g: Writer, depth: int) -> Expr | None:
         return Expr(f"{value.text}[{g.dice.pick(var.keys)}]", mag=var.elem)
     if draw < 0.6:
         return Expr(f"sum({value.text}.values())", mag=var.elem * max(value.mag, 1))
-    key = g.dice.pick(var.keys) if var.keys and g.dice.chance(0.4) else g.expr(var.type.args[0], min(depth, 1)).text
+    key = (
+        g.dice.pick(var.keys)
+        if var.keys and g.dice.chance(0.4)
+        else g.expr(var.type.args[0], min(depth, 1)).text
+    )
     return Expr(f"{value.text}.get({key}, {g.small_int(0, 5).text})", mag=var.elem)
 
 
@@ -242,12 +266,18 @@ def _ordinal(g: Writer, depth: int) -> Expr | None:  # noqa: ARG001 - a leaf
     chars = [var for var in g.vars if var.type == STR and var.min_len == 1 and var.mag == 1]
     base = g.dice.pick(("", "", " - ord('a')", " - 97", " - 48"))
     if chars:
-        return Expr(f"ord({g.dice.pick(chars).expr().text}){base}", ADD if base else ATOM, mag=130, nonneg=not base)
+        return Expr(
+            f"ord({g.dice.pick(chars).expr().text}){base}", ADD if base else ATOM, mag=130, nonneg=not base
+        )
     var = g.var(STR, min_len=1)
     if var is None:
         return None
     index = safe_index(g, var.name, var.min_len)
-    return None if index is None else Expr(f"ord({var.expr().text}[{index}]){base}", ADD if base else ATOM, mag=130)
+    return (
+        None
+        if index is None
+        else Expr(f"ord({var.expr().text}[{index}]){base}", ADD if base else ATOM, mag=130)
+    )
 
 
 def _int_choice(g: Writer, depth: int) -> Expr:
@@ -264,11 +294,18 @@ def _bitwise(g: Writer, depth: int) -> Expr | None:
     left, right = g.expr(INT, depth), g.atom(INT)
     if left.mag > BIG_INT or right.mag > BIG_INT:
         return None
-    operator, prec = g.dice.pick((("&", BIT_AND), ("|", BIT_OR), ("^", BIT_XOR), ("<<", SHIFT), (">>", SHIFT)))
+    operator, prec = g.dice.pick(
+        (("&", BIT_AND), ("|", BIT_OR), ("^", BIT_XOR), ("<<", SHIFT), (">>", SHIFT))
+    )
     if prec == SHIFT:
         right = Expr(str(g.dice.integer(1, 3)), mag=3, nonneg=True)
     mag = 2 * max(left.mag, right.mag) if prec != SHIFT else left.mag * 8
-    return Expr(f"{left.at(prec + 1)} {operator} {right.at(prec + 1)}", prec, mag=mag, nonneg=left.nonneg and right.nonneg)
+    return Expr(
+        f"{left.at(prec + 1)} {operator} {right.at(prec + 1)}",
+        prec,
+        mag=mag,
+        nonneg=left.nonneg and right.nonneg,
+    )
 
 
 def _to_int(g: Writer, depth: int) -> Expr | None:
@@ -277,12 +314,21 @@ def _to_int(g: Writer, depth: int) -> Expr | None:
         return Expr(f"int({g.expr(BOOL, depth).text})", mag=1, nonneg=True)
     if draw < 0.55:
         real = g.var(FLOAT)
-        return None if real is None else Expr(f"{g.dice.pick(('int', 'round'))}({real.expr().text})", mag=real.mag)
+        return (
+            None
+            if real is None
+            else Expr(f"{g.dice.pick(('int', 'round'))}({real.expr().text})", mag=real.mag)
+        )
     var = g.var(STR)
     if var is None or var.mag > 9:
         return None
     name = var.expr().text
-    return Expr(f"int({name}) if {name}.isdecimal() else {g.small_int().text}", COND, mag=10 ** max(var.mag, 1), nonneg=True)
+    return Expr(
+        f"int({name}) if {name}.isdecimal() else {g.small_int().text}",
+        COND,
+        mag=10 ** max(var.mag, 1),
+        nonneg=True,
+    )
 
 
 def _call_of(result: Type) -> Production:
@@ -293,7 +339,7 @@ def _call_of(result: Type) -> Production:
     return call
 
 
-# -- float ---------------------------------------------------------------------------------------------------------
+# -- float -----------------------------------------------------------------------------------------
 
 
 def _divide(g: Writer, depth: int) -> Expr:
@@ -336,7 +382,7 @@ def _float_sum(g: Writer, depth: int) -> Expr | None:  # noqa: ARG001 - a leaf
     return None if var is None else Expr(f"sum({var.expr().text})", mag=var.elem * max(var.mag, 1))
 
 
-# -- bool ----------------------------------------------------------------------------------------------------------
+# -- bool ------------------------------------------------------------------------------------------
 
 
 def _compare_ints(g: Writer, depth: int) -> Expr | None:
@@ -344,7 +390,9 @@ def _compare_ints(g: Writer, depth: int) -> Expr | None:
     right = g.small_int(0, max(3, min(20, left.mag))) if g.dice.chance(0.6) else g.atom(INT)
     if left.text == right.text or left.text.isdigit():
         return None
-    return Expr(f"{left.at(BIT_OR)} {g.dice.pick(('<', '>', '<=', '>=', '==', '!='))} {right.at(BIT_OR)}", CMP, mag=1)
+    return Expr(
+        f"{left.at(BIT_OR)} {g.dice.pick(('<', '>', '<=', '>=', '==', '!='))} {right.at(BIT_OR)}", CMP, mag=1
+    )
 
 
 def _divisible(g: Writer, depth: int) -> Expr:  # noqa: ARG001 - a leaf
@@ -360,7 +408,9 @@ def _chained(g: Writer, depth: int) -> Expr | None:
     middle = g.expr(INT, depth)
     if middle.text.isdigit():
         return None
-    return Expr(f"{low} {g.dice.pick(('<', '<='))} {middle.at(BIT_OR)} {g.dice.pick(('<', '<='))} {high}", CMP, mag=1)
+    return Expr(
+        f"{low} {g.dice.pick(('<', '<='))} {middle.at(BIT_OR)} {g.dice.pick(('<', '<='))} {high}", CMP, mag=1
+    )
 
 
 def _compare_texts(g: Writer, depth: int) -> Expr | None:
@@ -371,7 +421,9 @@ def _compare_texts(g: Writer, depth: int) -> Expr | None:
     right = g.constant_text() if g.dice.chance(0.7) else g.atom(STR)
     if left.text == right.text:
         return None
-    return Expr(f"{left.at(BIT_OR)} {g.dice.pick(('==', '==', '!=', '<', '>', '<='))} {right.at(BIT_OR)}", CMP, mag=1)
+    return Expr(
+        f"{left.at(BIT_OR)} {g.dice.pick(('==', '==', '!=', '<', '>', '<='))} {right.at(BIT_OR)}", CMP, mag=1
+    )
 
 
 def _membership(g: Writer, depth: int) -> Expr | None:
@@ -381,7 +433,9 @@ def _membership(g: Writer, depth: int) -> Expr | None:
         return None
     if var.type.kind == "str":
         if g.dice.chance(0.4):
-            pool = g.dice.pick(("aeiou", "aeiou", "aeiouAEIOU", "0123456789", "xyz", ".,!?", "abcdef", "+-*/", "([{", " \t"))
+            pool = g.dice.pick(
+                ("aeiou", "aeiou", "aeiouAEIOU", "0123456789", "xyz", ".,!?", "abcdef", "+-*/", "([{", " \t")
+            )
             return Expr(f"{var.expr().text} {operator} {g.literals.quoted(pool)}", CMP, mag=1)
         needle = g.constant_text(2) if g.dice.chance(0.6) else g.atom(STR)
         if needle.text == var.name:
@@ -396,7 +450,7 @@ def _membership(g: Writer, depth: int) -> Expr | None:
 def _literal_membership(g: Writer, depth: int) -> Expr:  # noqa: ARG001 - a leaf
     type_ = g.dice.pick((INT, STR))
     options = [g.small_int() if type_ == INT else g.constant_text() for _ in range(g.dice.integer(2, 4))]
-    left, right = g.dice.pick(("()", "[]", "{}"))
+    left, right = g.dice.pick((("(", ")"), ("[", "]"), ("{", "}")))
     operator = "not in" if g.dice.chance(0.25) else "in"
     body = ", ".join(dict.fromkeys(option.text for option in options))
     if left == "(" and "," not in body:
@@ -412,7 +466,18 @@ def _text_test(g: Writer, depth: int) -> Expr | None:
     draw = g.dice.random()
     if draw < 0.65:
         method = g.dice.pick(
-            ("isdigit", "isdigit", "isalpha", "isalpha", "isupper", "islower", "isspace", "isalnum", "istitle", "isdecimal")
+            (
+                "isdigit",
+                "isdigit",
+                "isalpha",
+                "isalpha",
+                "isupper",
+                "islower",
+                "isspace",
+                "isalnum",
+                "istitle",
+                "isdecimal",
+            )
         )
         return Expr(f"{value}.{method}()", mag=1)
     argument = g.constant_text().text
@@ -452,7 +517,9 @@ def _quantifier(g: Writer, depth: int) -> Expr | None:
     value = var.expr()
     name = g.name(element_type(var.type), loop=True)
     is_text = var.type.kind == "str"
-    g.declare(name, element_type(var.type), Expr(name, mag=1 if is_text else value.elem, min_len=int(is_text)))
+    g.declare(
+        name, element_type(var.type), Expr(name, mag=1 if is_text else value.elem, min_len=int(is_text))
+    )
     text = f"{g.dice.pick(('any', 'all'))}({g.condition(max(depth, 1)).text} for {name} in {value.text})"
     g.taken.discard(name)
     return Expr(text, mag=1)
@@ -463,7 +530,9 @@ def _compare_lengths(g: Writer, depth: int) -> Expr | None:  # noqa: ARG001 - a 
     if var is None or var.type.kind == "tuple":
         return None
     operator = g.dice.pick(("<", ">", "<=", ">=", "==", "!="))
-    return Expr(f"len({var.expr().text}) {operator} {g.dice.integer(0, max(3, min(var.mag, 12)))}", CMP, mag=1)
+    return Expr(
+        f"len({var.expr().text}) {operator} {g.dice.integer(0, max(3, min(var.mag, 12)))}", CMP, mag=1
+    )
 
 
 def _same_text(g: Writer, depth: int) -> Expr | None:  # noqa: ARG001 - a leaf
@@ -528,7 +597,15 @@ INT_PRODUCTIONS: Table[Production] = Table(
 )
 
 FLOAT_PRODUCTIONS: Table[Production] = Table(
-    [(5, _divide), (4, _round), (4, _float_arithmetic), (3, _mean), (1, _to_float), (2, _float_sum), (2, _call_of(FLOAT))]
+    [
+        (5, _divide),
+        (4, _round),
+        (4, _float_arithmetic),
+        (3, _mean),
+        (1, _to_float),
+        (2, _float_sum),
+        (2, _call_of(FLOAT)),
+    ]
 )
 
 BOOL_PRODUCTIONS: Table[Production] = Table(

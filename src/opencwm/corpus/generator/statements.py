@@ -47,7 +47,9 @@ def reassign(g: Writer) -> bool:
     if g.loop_depth and var.name in expr.text:
         if var.type != INT:
             return False
-        expr = Expr(f"{expr.at(MUL)} % {g.dice.pick((10, 17, 50, 97, 100, 1000))}", MUL, mag=1000, nonneg=True)
+        expr = Expr(
+            f"{expr.at(MUL)} % {g.dice.pick((10, 17, 50, 97, 100, 1000))}", MUL, mag=1000, nonneg=True
+        )
     if expr.mag > limit:
         return False
     g.line(f"{var.name} = {expr.text}")
@@ -89,10 +91,15 @@ def augment(g: Writer) -> bool:
     if kind == "int":
         return _augment_int(g, var, rounds)
     if kind == "float":
-        g.line(f"{var.name} {g.dice.pick(('+=', '-=', '+='))} {g.atom(FLOAT if g.dice.chance(0.6) else INT).text}")
+        g.line(
+            f"{var.name} {g.dice.pick(('+=', '-=', '+='))} "
+            + g.atom(FLOAT if g.dice.chance(0.6) else INT).text
+        )
     elif kind == "str":
-        expr = g.expr(STR, 1) if not g.loop_depth else g.atom(STR) if g.dice.chance(0.5) else g.constant_text()
-        if var.mag + rounds * expr.mag > LONG + 30 or var.name in expr.text and g.loop_depth:
+        expr = (
+            g.expr(STR, 1) if not g.loop_depth else g.atom(STR) if g.dice.chance(0.5) else g.constant_text()
+        )
+        if var.mag + rounds * expr.mag > LONG + 30 or (var.name in expr.text and g.loop_depth):
             return False
         g.line(f"{var.name} += {expr.text}")
         var.mag += rounds * expr.mag
@@ -196,7 +203,13 @@ def unpack(g: Writer) -> bool:
 
 
 def _unpack_variable(g: Writer) -> bool:
-    var = g.choose([v for v in g.vars if v.type.kind == "tuple" or v.type.kind in ("list", "vtuple") and v.min_len >= 2])
+    var = g.choose(
+        [
+            v
+            for v in g.vars
+            if v.type.kind == "tuple" or (v.type.kind in ("list", "vtuple") and v.min_len >= 2)
+        ]
+    )
     if var is None:
         return False
     value = var.expr()
@@ -215,7 +228,7 @@ def _unpack_variable(g: Writer) -> bool:
     return True
 
 
-# -- mutations -----------------------------------------------------------------------------------------------------
+# -- mutations -------------------------------------------------------------------------------------
 
 
 def mutate(g: Writer) -> bool:
@@ -243,64 +256,78 @@ def shrink(g: Writer, var: Var) -> None:
 
 
 def _mutate_list(g: Writer, var: Var) -> bool:
-    dice, name, element = g.dice, var.name, var.type.args[0]
-    draw = dice.random()
+    draw = g.dice.random()
     if draw < 0.42 and var.mag < 16:
-        item = g.expr(element, 1)
-        if item.text == name or item.mag > 30 and element != INT:
-            return False
-        if draw < 0.3:
-            g.line(f"{name}.append({item.text})")
-        elif draw < 0.38:
-            g.line(f"{name}.insert({dice.pick(('0', '0', '1', '-1', f'len({name}) // 2'))}, {item.text})")
-        else:
-            other = g.expr(var.type, 0)
-            if other.text == name or other.mag > 6:
-                return False
-            g.line(f"{name}.extend({other.text})")
-            grow(g, var, other.mag)
-            return True
-        var.elem = max(var.elem, item.mag)
-        grow(g, var)
-        return True
+        return _lengthen_list(g, var)
     if draw < 0.6:
-        if var.min_len < 1 or g.loop_depth:
-            return _guarded_pop(g, var)
-        position = dice.pick(("", "", "0", "-1"))
-        target = g.name(element)
-        g.line(f"{target} = {name}.pop({position})" if dice.chance(0.75) else f"del {name}[{position or '0'}]")
-        if g.lines[-1].lstrip().startswith(target + " ="):
-            g.declare(target, element, Expr(target, mag=var.elem))
-        shrink(g, var)
-        return True
-    if draw < 0.7 and is_ordered(element):
-        key = sort_key(g, element)
-        g.line(f"{name}.sort({key[2:]})")
+        return _take_from_list(g, var)
+    if draw < 0.7 and is_ordered(var.type.args[0]):
+        g.line(f"{var.name}.sort({sort_key(g, var.type.args[0])[2:]})")
         return True
     if draw < 0.78:
-        g.line(f"{name}.reverse()")
+        g.line(f"{var.name}.reverse()")
         return True
     if draw < 0.92:
-        index = safe_index(g, name, var.min_len)
-        if index is None:
-            return False
-        if element == INT and dice.chance(0.4):
-            g.line(f"{name}[{index}] {dice.pick(('+=', '-='))} {g.small_int(1, 9).text}")
-        else:
-            g.line(f"{name}[{index}] = {g.expr(element, 1).text}")
-        return True
-    if draw < 0.97 and element.kind in ("int", "str"):
-        item = g.atom(element)
-        g.open(f"if {item.at(CMP + 1)} in {name}:")
-        g.line(f"{name}.remove({item.text})")
+        return _store_in_list(g, var)
+    if draw < 0.97 and var.type.args[0].kind in ("int", "str"):
+        item = g.atom(var.type.args[0])
+        g.open(f"if {item.at(CMP + 1)} in {var.name}:")
+        g.line(f"{var.name}.remove({item.text})")
         g.close()
-        shrink(g, var)
-        return True
-    if g.loop_depth:
+    elif g.loop_depth:
         return False
-    g.line(f"{name}.clear()")
-    var.min_len = 0
+    else:
+        g.line(f"{var.name}.clear()")
+        var.min_len = 0
     shrink(g, var)
+    return True
+
+
+def _lengthen_list(g: Writer, var: Var) -> bool:
+    dice, name = g.dice, var.name
+    item = g.expr(var.type.args[0], 1)
+    if item.text == name or (item.mag > 30 and var.type.args[0] != INT):
+        return False
+    draw = dice.random()
+    if draw < 0.7:
+        g.line(f"{name}.append({item.text})")
+    elif draw < 0.88:
+        g.line(f"{name}.insert({dice.pick(('0', '0', '1', '-1', f'len({name}) // 2'))}, {item.text})")
+    else:
+        other = g.expr(var.type, 0)
+        if other.text == name or other.mag > 6:
+            return False
+        g.line(f"{name}.extend({other.text})")
+        grow(g, var, other.mag)
+        return True
+    var.elem = max(var.elem, item.mag)
+    grow(g, var)
+    return True
+
+
+def _take_from_list(g: Writer, var: Var) -> bool:
+    if var.min_len < 1 or g.loop_depth:
+        return _guarded_pop(g, var)
+    position = g.dice.pick(("", "", "0", "-1"))
+    if g.dice.chance(0.75):
+        target = g.name(var.type.args[0])
+        g.line(f"{target} = {var.name}.pop({position})")
+        g.declare(target, var.type.args[0], Expr(target, mag=var.elem))
+    else:
+        g.line(f"del {var.name}[{position or '0'}]")
+    shrink(g, var)
+    return True
+
+
+def _store_in_list(g: Writer, var: Var) -> bool:
+    index = safe_index(g, var.name, var.min_len)
+    if index is None:
+        return False
+    element = var.type.args[0]
+    if element == INT and g.dice.chance(0.4):
+        g.line(f"{var.name}[{index}] {g.dice.pick(('+=', '-='))} {g.small_int(1, 9).text}")
+    else:
+        g.line(f"{var.name}[{index}] = {g.expr(element, 1).text}")
     return True
 
 
@@ -330,7 +357,10 @@ def _mutate_dict(g: Writer, var: Var) -> bool:
     draw = dice.random()
     grow(g, var)
     if value_type == INT and draw < 0.3:
-        g.line(f"{name}[{key.text}] = {name}.get({key.text}, {dice.pick((0, 0, 0, 1, 10))}) + {g.atom(INT).at(MUL)}")
+        g.line(
+            f"{name}[{key.text}] = {name}.get({key.text}, {dice.pick((0, 0, 0, 1, 10))}) + "
+            + g.atom(INT).at(MUL)
+        )
         return True
     if value_type.kind == "list" and draw < 0.5:
         g.line(f"{name}.setdefault({key.text}, []).append({g.expr(value_type.args[0], 1).text})")
@@ -376,12 +406,14 @@ def _mutate_set(g: Writer, var: Var) -> bool:
         if other.text == var.name or other.mag > 10:
             return False
         method = g.dice.pick(("|=", "-=", "&=", "update"))
-        g.line(f"{var.name}.update({other.text})" if method == "update" else f"{var.name} {method} {other.text}")
+        g.line(
+            f"{var.name}.update({other.text})" if method == "update" else f"{var.name} {method} {other.text}"
+        )
         var.min_len = 0
     return True
 
 
-# -- branches ------------------------------------------------------------------------------------------------------
+# -- branches --------------------------------------------------------------------------------------
 
 
 def branch(g: Writer) -> bool:
@@ -465,7 +497,11 @@ def check(g: Writer) -> bool:
     if var is None:
         return False
     if var.min_len > 0 and g.dice.chance(0.6):
-        message = f", {g.literals.quoted(g.dice.pick(('empty', 'no items', 'need data')))}" if g.dice.chance(0.4) else ""
+        message = (
+            f", {g.literals.quoted(g.dice.pick(('empty', 'no items', 'need data')))}"
+            if g.dice.chance(0.4)
+            else ""
+        )
         g.line(f"assert {var.name}{message}")
     else:
         g.line(f"assert len({var.name}) {g.dice.pick(('>= 0', '< 100', '>= 0'))}")
@@ -487,7 +523,7 @@ def missing(g: Writer) -> bool:
     else:
         g.open(f"if {name} is {g.dice.pick(('None', 'None', 'not None'))}:")
         if "not" in g.lines[-1]:
-            g.line(f"{name} {'+=' if value_type == INT else '+='} {g.small_int().text if value_type == INT else g.constant_text().text}")
+            g.line(f"{name} += {g.small_int().text if value_type == INT else g.constant_text().text}")
             g.close()
             g.open("else:")
         g.line(f"{name} = {default.text}")
@@ -513,7 +549,9 @@ def handle(g: Writer) -> bool:
     g.line(f"{name} = {text}")
     g.close()
     if dice.chance(0.18):
-        others = [other for other in ("ValueError", "KeyError", "TypeError", "IndexError") if other != exception]
+        others = [
+            other for other in ("ValueError", "KeyError", "TypeError", "IndexError") if other != exception
+        ]
         exception = f"({exception}, {dice.pick(others)})"
     elif exception in ("KeyError", "IndexError") and dice.chance(0.12):
         exception = "LookupError"
@@ -546,7 +584,11 @@ def _attempt_int(g: Writer) -> _Attempt | None:
     if var is not None:
         return INT, f"int({var.expr().text})", "ValueError", 10 ** min(var.mag, 7)
     items = g.var(STRS, min_len=1)
-    return None if items is None else (INT, f"int({items.expr().text}[{g.dice.pick((0, -1))}])", "ValueError", 1000)
+    return (
+        None
+        if items is None
+        else (INT, f"int({items.expr().text}[{g.dice.pick((0, -1))}])", "ValueError", 1000)
+    )
 
 
 def _attempt_key(g: Writer) -> _Attempt | None:
@@ -562,12 +604,22 @@ def _attempt_index(g: Writer) -> _Attempt | None:
     if var is None:
         return None
     index = g.atom(INT)
-    return element_type(var.type), f"{var.expr().text}[{index.text}]", "IndexError", 1 if var.type == STR else var.elem
+    return (
+        element_type(var.type),
+        f"{var.expr().text}[{index.text}]",
+        "IndexError",
+        1 if var.type == STR else var.elem,
+    )
 
 
 def _attempt_division(g: Writer) -> _Attempt | None:
     left, right = g.atom(INT), g.expr(INT, 1)
-    return INT, f"{left.at(MUL)} {g.dice.pick(('//', '%'))} {right.at(UNARY)}", "ZeroDivisionError", left.mag + right.mag
+    return (
+        INT,
+        f"{left.at(MUL)} {g.dice.pick(('//', '%'))} {right.at(UNARY)}",
+        "ZeroDivisionError",
+        left.mag + right.mag,
+    )
 
 
 def fail(g: Writer) -> bool:
@@ -575,8 +627,12 @@ def fail(g: Writer) -> bool:
     dice = g.dice
     draw = dice.random()
     if draw < 0.3:
-        exception = dice.pick(("ValueError", "ValueError", "TypeError", "KeyError", "RuntimeError", "IndexError"))
-        message = g.literals.quoted(dice.pick(("bad value", "empty input", "not found", "invalid", "too small", "limit reached")))
+        exception = dice.pick(
+            ("ValueError", "ValueError", "TypeError", "KeyError", "RuntimeError", "IndexError")
+        )
+        message = g.literals.quoted(
+            dice.pick(("bad value", "empty input", "not found", "invalid", "too small", "limit reached"))
+        )
         scalar = g.choose([v for v in g.vars if v.type in (INT, STR)])
         if scalar is not None and dice.chance(0.4):
             message = f"f{message[0]}{message[1:-1]}: {{{scalar.expr().text}}}{message[-1]}"
@@ -599,7 +655,11 @@ def _failing_expression(g: Writer) -> tuple[str | None, Type]:
     kind = dice.integer(0, 6)
     if kind == 0:
         var = g.sized({"list", "str", "vtuple"})
-        return (None if var is None else f"{var.expr().text}[{dice.pick((f'len({var.name})', str(var.mag + dice.integer(0, 9))))}]"), INT
+        return (
+            None
+            if var is None
+            else f"{var.expr().text}[{dice.pick((f'len({var.name})', str(var.mag + dice.integer(0, 9))))}]"
+        ), INT
     if kind == 1:
         var = g.choose([v for v in g.vars if v.type.kind == "dict"])
         return (None if var is None else f"{var.expr().text}[{_key_for(g, var).text}]"), INT
@@ -611,18 +671,31 @@ def _failing_expression(g: Writer) -> tuple[str | None, Type]:
         if text is None:
             return None, STR
         other = number.expr().text if number is not None else str(dice.integer(0, 9))
-        return dice.pick((f"{text.expr().text} + {other}", f"{other} + {text.expr().text}", f"{text.name} < {other}", f"len({other})")), STR
+        return dice.pick(
+            (
+                f"{text.expr().text} + {other}",
+                f"{other} + {text.expr().text}",
+                f"{text.name} < {other}",
+                f"len({other})",
+            )
+        ), STR
     if kind == 4:
         number = g.var(INT)
         if number is None:
             return None, INT
-        return f"{g.atom(INT).at(MUL)} {dice.pick(('//', '%', '/'))} ({number.expr().text} - {number.name})", INT
+        return (
+            f"{g.atom(INT).at(MUL)} {dice.pick(('//', '%', '/'))} ({number.expr().text} - {number.name})",
+            INT,
+        )
     if kind == 5:
         var = g.sized({"list", "str", "dict", "vtuple"})
         if var is None:
             return None, STR
         wrong = {"list": ("upper()", "add(1)", "keys()"), "dict": ("append(1)", "add('a')", "index(0)")}
-        return f"{var.expr().text}.{dice.pick(wrong.get(var.type.kind, ('append(1)', 'push(2)', 'add(3)')))}", STR
+        return (
+            f"{var.expr().text}.{dice.pick(wrong.get(var.type.kind, ('append(1)', 'push(2)', 'add(3)')))}",
+            STR,
+        )
     var = g.sized({"list", "str"})
     if var is None:
         return None, INT
@@ -652,11 +725,29 @@ def flip(g: Writer) -> bool:
 
 
 SIMPLE: Table[Statement] = Table(
-    [(26, assign_new), (20, augment), (16, mutate), (14, reassign), (5, unpack), (2, flip), (0.6, announce), (0.7, check)]
+    [
+        (26, assign_new),
+        (20, augment),
+        (16, mutate),
+        (14, reassign),
+        (5, unpack),
+        (2, flip),
+        (0.6, announce),
+        (0.7, check),
+    ]
 )
 """Statements without a body."""
 
 STRAIGHT: Table[Statement] = Table(
-    [(40, assign_new), (12, augment), (14, mutate), (14, reassign), (12, unpack), (1, flip), (0.5, announce), (1, check)]
+    [
+        (40, assign_new),
+        (12, augment),
+        (14, mutate),
+        (14, reassign),
+        (12, unpack),
+        (1, flip),
+        (0.5, announce),
+        (1, check),
+    ]
 )
 """What straight-line code is made of."""

@@ -13,8 +13,8 @@ An idiom is text with holes, so that one gives thousands of different functions:
 ``?type name:type name:type?``
     a generated expression of the type over these variables, as deep as the program's size allows.
 
-A parameter is written ``name:kind``, then ``+`` when it must not be empty, ``<=N`` to bound it, ``=text`` for a default, ``~sampler``
-to draw the arguments of the program's own call from one of :data:`SAMPLERS`.
+A parameter is written ``name:kind``, then ``+`` when it must not be empty, ``<=N`` to bound it, ``=text``
+for a default, ``~sampler`` to draw the arguments of the program's own call from one of :data:`SAMPLERS`.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ class Idiom:
     Attributes:
         params: the entry function's parameters, separated by spaces.
         result: kind of what it returns, ``any`` when no other function can use it.
-        names: the other local names, ``name:kind``; ``index`` for an index, ``class``, ``method``, ``error`` for those.
+        names: the other local names, ``name:kind``; ``index`` for an index, ``class``, ``method``,
+            ``error`` for those.
         text: one or more functions or classes; the last function is ``$F`` and takes ``params``.
         cost: steps a typical call takes.
         size: least size at which it is used.
@@ -122,7 +123,9 @@ def write_idiom(g: Writer, idiom: Idiom) -> tuple[Function, Callable[[], list[st
     for line in text.split("\n"):
         if line.strip() or not line:
             g.line(line.rstrip())
-    function = Function(names["F"], tuple(parameters.values()), KINDS[idiom.result], mag=1000, elem=60, cost=idiom.cost)
+    function = Function(
+        names["F"], tuple(parameters.values()), KINDS[idiom.result], mag=1000, elem=60, cost=idiom.cost
+    )
 
     def arguments() -> list[str]:
         return [
@@ -225,7 +228,7 @@ def _expression(g: Writer, match: re.Match[str], names: dict[str, str], types: d
     return expr.text if expr.prec >= 9 or wanted == BOOL else f"({expr.text})"
 
 
-# -- arguments -----------------------------------------------------------------------------------------------------
+# -- arguments -------------------------------------------------------------------------------------
 
 
 def _sample(g: Writer, param: Param) -> str:
@@ -237,7 +240,9 @@ def _sample(g: Writer, param: Param) -> str:
         return str(g.dice.integer(low, high))
     if param.type == NONE or param.type.kind == "opaque":
         return g.literals.source(g.literals.value(g.random_type()))
-    value = g.literals.value(param.type, min_len=max(param.min_len, int(g.dice.chance(0.9))), max_len=min(param.max_mag or 7, 9))
+    value = g.literals.value(
+        param.type, min_len=max(param.min_len, int(g.dice.chance(0.9))), max_len=min(param.max_mag or 7, 9)
+    )
     if param.type == STR and param.max_mag and isinstance(value, str) and len(value) > param.max_mag:
         value = value[: param.max_mag]
     return g.literals.source(value)

@@ -40,8 +40,8 @@ def _receiver(g: Writer, depth: int) -> Expr:
 
 def _concatenate(g: Writer, depth: int) -> Expr | None:
     parts = [g.expr(STR, depth)]
-    for _ in range(1 if g.dice.chance(0.75) else 2):
-        parts.append(g.constant_text() if g.dice.chance(0.4) else g.atom(STR))
+    num_more = 1 if g.dice.chance(0.75) else 2
+    parts += [g.constant_text() if g.dice.chance(0.4) else g.atom(STR) for _ in range(num_more)]
     mag = sum(part.mag for part in parts)
     if mag > LONG + 20:
         return None
@@ -83,7 +83,8 @@ def _replace(g: Writer, depth: int) -> Expr | None:
         return None
     limit = f", {g.dice.integer(1, 2)}" if g.dice.chance(0.12) else ""
     return Expr(
-        f"{receiver.at(ATOM)}.replace({old.text}, {new.text}{limit})", mag=receiver.mag * max(new.mag - old.mag + 1, 1)
+        f"{receiver.at(ATOM)}.replace({old.text}, {new.text}{limit})",
+        mag=receiver.mag * max(new.mag - old.mag + 1, 1),
     )
 
 
@@ -91,7 +92,9 @@ def _pad(g: Writer, depth: int) -> Expr:
     receiver = _receiver(g, min(depth, 1))
     width = g.dice.integer(3, 14)
     method = g.dice.pick(("zfill", "center", "ljust", "rjust"))
-    fill = "" if method == "zfill" or g.dice.chance(0.4) else f", {g.literals.quoted(g.dice.pick('*-_. 0#=x'))}"
+    fill = (
+        "" if method == "zfill" or g.dice.chance(0.4) else f", {g.literals.quoted(g.dice.pick('*-_. 0#=x'))}"
+    )
     return Expr(f"{receiver.at(ATOM)}.{method}({width}{fill})", mag=max(receiver.mag, width), min_len=width)
 
 
@@ -137,7 +140,11 @@ def _dict_text(g: Writer, depth: int) -> Expr | None:
         return None
     if var.keys and g.dice.chance(0.4):
         return Expr(f"{var.expr().text}[{g.dice.pick(var.keys)}]", mag=var.elem)
-    key = g.dice.pick(var.keys) if var.keys and g.dice.chance(0.4) else g.expr(var.type.args[0], min(depth, 1)).text
+    key = (
+        g.dice.pick(var.keys)
+        if var.keys and g.dice.chance(0.4)
+        else g.expr(var.type.args[0], min(depth, 1)).text
+    )
     return Expr(f"{var.expr().text}.get({key}, {g.constant_text().text})", mag=var.elem)
 
 
@@ -164,7 +171,9 @@ def _join(g: Writer, depth: int) -> Expr | None:
     g.taken.discard(name)
     if body.mag * value.mag > 3 * LONG:
         return None
-    return Expr(f"{separator}.join({body.text} for {name} in {value.text}{tail})", mag=(body.mag + 1) * value.mag)
+    return Expr(
+        f"{separator}.join({body.text} for {name} in {value.text}{tail})", mag=(body.mag + 1) * value.mag
+    )
 
 
 def _to_text(g: Writer, depth: int) -> Expr:
@@ -174,7 +183,10 @@ def _to_text(g: Writer, depth: int) -> Expr:
     if g.dice.chance(0.06):
         inner = g.expr(INT, depth)
         if inner.nonneg:
-            return Expr(f"{g.dice.pick(('bin', 'hex', 'oct'))}({inner.text}){g.dice.pick(('', '[2:]', '[2:]'))}", mag=12)
+            return Expr(
+                f"{g.dice.pick(('bin', 'hex', 'oct'))}({inner.text}){g.dice.pick(('', '[2:]', '[2:]'))}",
+                mag=12,
+            )
     inner = g.expr(INT, depth)
     return Expr(f"str({inner.text})", mag=len(str(inner.mag)) + 1, min_len=1)
 
@@ -194,7 +206,9 @@ def _piece(g: Writer, depth: int) -> Expr:
         return Expr(f"{receiver.at(ATOM)}.{method}({separator})[{g.dice.pick((0, 0, 2))}]", mag=receiver.mag)
     if draw < 0.75:
         limit = ", 1" if g.dice.chance(0.2) else ""
-        return Expr(f"{receiver.at(ATOM)}.split({separator}{limit})[{g.dice.pick((0, 0, -1))}]", mag=receiver.mag)
+        return Expr(
+            f"{receiver.at(ATOM)}.split({separator}{limit})[{g.dice.pick((0, 0, -1))}]", mag=receiver.mag
+        )
     method = g.dice.pick(("removeprefix", "removesuffix"))
     return Expr(f"{receiver.at(ATOM)}.{method}({g.constant_text(3).text})", mag=receiver.mag)
 
@@ -206,18 +220,16 @@ def _text_choice(g: Writer, depth: int) -> Expr:
 
 
 def _field(g: Writer) -> tuple[str, int]:
-    """Return one replacement field of an f-string and a bound on its length; no quotes or backslashes inside."""
+    """Return one replacement field of an f-string, free of quotes, and a bound on its length."""
     dice = g.dice
     var = g.choose([v for v in g.vars if v.type.kind in ("int", "str", "float", "bool")])
     if var is None:
         return f"{{{dice.integer(0, 99)}}}", 2
     name = var.expr().text
     if var.type == INT:
-        tails = ("", "", "", "", "", ":02d", ":03d", ":>4", ":<4", ":^5", ":,", ":x", ":b", " + 1", " * 2", "=", ":+d")
-        return f"{{{name}{dice.pick(tails)}}}", 8
+        return f"{{{name}{dice.pick(_INT_TAILS)}}}", 8
     if var.type == STR:
-        tails = ("", "", "", "", "", ":>8", ":<6", ":^7", "!r", ".upper()", ".title()", "[0:2]", ":*^9", "[::-1]")
-        return f"{{{name}{dice.pick(tails)}}}", max(var.mag, 9)
+        return f"{{{name}{dice.pick(_STR_TAILS)}}}", max(var.mag, 9)
     if var.type == FLOAT:
         return f"{{{name}{dice.pick((':.1f', ':.2f', ':.2f', ':.0f', '', ':8.3f', ':.1%'))}}}", 9
     return f"{{{name}}}", 5
@@ -271,8 +283,32 @@ def _call(g: Writer, depth: int) -> Expr | None:
     return build_call(g, g.dice.pick(found), depth) if found else None
 
 
+_INT_TAILS = (*[""] * 6, *":02d :03d :>4 :<4 :^5 :, :x :b = :+d".split(), " + 1", " * 2")
+_STR_TAILS = (*[""] * 6, *":>8 :<6 :^7 !r .upper() .title() [0:2] :*^9 [::-1]".split())
 _FIELD_COUNTS: Table[int] = Table([(45, 1), (40, 2), (15, 3)])
-_GLUE = (" ", "-", ": ", ", ", "=", "_", " has ", "id", " is ", "#", "/", " of ", " x ", "<", " and ", "v", "=>", " [", "(", ".", " at ")
+_GLUE = (
+    " ",
+    "-",
+    ": ",
+    ", ",
+    "=",
+    "_",
+    " has ",
+    "id",
+    " is ",
+    "#",
+    "/",
+    " of ",
+    " x ",
+    "<",
+    " and ",
+    "v",
+    "=>",
+    " [",
+    "(",
+    ".",
+    " at ",
+)
 
 STR_PRODUCTIONS: Table[Production] = Table(
     [

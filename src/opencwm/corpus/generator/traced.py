@@ -1,7 +1,8 @@
 """Generated programs that were run: the filter between the generator and a corpus.
 
-Only programs that ended by themselves, within bounds, and to some purpose are kept. The share of programs that raise is set by
-deciding first whether the next one is to raise, and then drawing until one does as decided.
+Only programs that ended by themselves, within bounds, and to some purpose are kept. The share of programs
+that raise is set by deciding first whether the next one is to raise, and then drawing until one does as
+decided.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class _CpuLimitError(BaseException):
 
 @contextlib.contextmanager
 def _cpu_limit(seconds: float) -> Iterator[None]:
-    """End what runs inside after this much CPU time; no limit outside the main thread, where signals cannot be had."""
+    """End what runs inside after this much CPU time; outside the main thread there is no limit."""
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "ITIMER_PROF"):
         yield
         return
@@ -51,12 +52,14 @@ def _cpu_limit(seconds: float) -> Iterator[None]:
 def in_process_recorder(config: GeneratorConfig) -> Recorder:
     """Return a recorder that runs programs in this process, bounded by the configuration.
 
-    For programs of this generator alone: they touch nothing outside themselves and their loops are bounded. A CPU-time alarm
-    stands behind that. Programs from elsewhere belong in ``opencwm.sandbox``.
+    For programs of this generator alone: they touch nothing outside themselves and their loops are
+    bounded. A CPU-time alarm stands behind that. Programs from elsewhere belong in ``opencwm.sandbox``.
     """
     from opencwm.tracer import TraceLimits, record
 
-    limits = TraceLimits(max_steps=config.max_steps + 1, max_value_chars=4 * config.max_value_chars, max_bytes=2**20)
+    limits = TraceLimits(
+        max_steps=config.max_steps + 1, max_value_chars=4 * config.max_value_chars, max_bytes=2**20
+    )
 
     def run(program: Program) -> Trace:
         try:

@@ -1,7 +1,7 @@
 """The state of a program being written: its lines, the variables in scope, and what is known about each.
 
-A light static analysis rides along with every expression (a bound on its size, a least length, its sign), so that most
-programs run, nothing explodes, and nothing has to be executed while writing.
+A light static analysis rides along with every expression (a bound on its size, a least length, its sign),
+so that most programs run, nothing explodes, and nothing has to be executed while writing.
 """
 
 from __future__ import annotations
@@ -49,7 +49,14 @@ class Expr:
     __slots__ = ("elem", "mag", "min_len", "nonneg", "prec", "text")
 
     def __init__(
-        self, text: str, prec: int = ATOM, *, mag: int = 100, min_len: int = 0, nonneg: bool = False, elem: int = 100
+        self,
+        text: str,
+        prec: int = ATOM,
+        *,
+        mag: int = 100,
+        min_len: int = 0,
+        nonneg: bool = False,
+        elem: int = 100,
     ) -> None:
         self.text = text
         self.prec = prec
@@ -100,7 +107,7 @@ class Var:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Param:
-    """What a function asks of an argument; bounds as in :class:`Expr`, ``sampler`` names what draws fitting literals."""
+    """What a function asks of an argument; bounds as in :class:`Expr`, ``sampler`` draws fitting literals."""
 
     name: str
     type: Type
@@ -137,7 +144,10 @@ class Writer:
     """
 
     def __init__(
-        self, dice: Dice, config: GeneratorConfig, productions: Mapping[str, Table[Callable[..., Expr | None]]]
+        self,
+        dice: Dice,
+        config: GeneratorConfig,
+        productions: Mapping[str, Table[Callable[..., Expr | None]]],
     ) -> None:
         self.dice = dice
         self.config = config
@@ -154,7 +164,7 @@ class Writer:
         self.cost = 0
         self.called: set[str] = set()
 
-    # -- lines -------------------------------------------------------------------------------------------------
+    # -- lines -------------------------------------------------------------------------------------
 
     def line(self, text: str) -> None:
         """Write one line at the current indentation."""
@@ -167,11 +177,14 @@ class Writer:
 
     def close(self) -> None:
         """End a block; an empty one gets ``pass``."""
-        if self.lines[-1].endswith(":") and len(self.lines[-1]) - len(self.lines[-1].lstrip()) < 4 * self.indent:
+        if (
+            self.lines[-1].endswith(":")
+            and len(self.lines[-1]) - len(self.lines[-1].lstrip()) < 4 * self.indent
+        ):
             self.line("pass")
         self.indent -= 1
 
-    # -- names -------------------------------------------------------------------------------------------------
+    # -- names -------------------------------------------------------------------------------------
 
     def name(self, type_: Type, *, loop: bool = False, candidates: Sequence[str] = ()) -> str:
         """Return a name that is free in this function, and take it."""
@@ -218,7 +231,7 @@ class Writer:
         self.module_names.add(name)
         return name
 
-    # -- variables ---------------------------------------------------------------------------------------------
+    # -- variables ---------------------------------------------------------------------------------
 
     def declare(self, name: str, type_: Type, expr: Expr | None = None, *, frozen: bool = False) -> Var:
         """Put a variable in scope with what is known of the value bound to it."""
@@ -238,7 +251,9 @@ class Writer:
         """Return the type this function returns, settling it now when nothing was returned yet."""
         if self.result_type is None:
             typed = [var.type for var in self.vars if var.type.kind in ("int", "str", "list", "bool")]
-            self.result_type = self.dice.pick(typed) if typed and self.dice.chance(0.6) else self.random_type()
+            self.result_type = (
+                self.dice.pick(typed) if typed and self.dice.chance(0.6) else self.random_type()
+            )
         return self.result_type
 
     def assign(self, type_: Type, expr: Expr, *, name: str = "") -> Var:
@@ -272,7 +287,7 @@ class Writer:
         """Return a variable whose type is one of these kinds, or None."""
         return self.choose([var for var in self.vars if var.type.kind in kinds and var.min_len >= min_len])
 
-    # -- expressions -------------------------------------------------------------------------------------------
+    # -- expressions -------------------------------------------------------------------------------
 
     def literal(self, type_: Type, *, min_len: int = 0, max_len: int = 5) -> Expr:
         """Return a literal of the type."""
@@ -295,7 +310,7 @@ class Writer:
         return Expr(text, UNARY if number < 0 else ATOM, mag=abs(number), nonneg=number >= 0)
 
     def atom(self, type_: Type, *, min_len: int = 0) -> Expr:
-        """Return a variable of the type if there is one, mostly; something short made of others; or a literal."""
+        """Return, mostly, a variable of the type; else something short made of others; else a literal."""
         if self.dice.chance(0.88):
             var = self.var(type_, min_len=min_len)
             if var is not None:
@@ -320,11 +335,15 @@ class Writer:
         elif type_ == BOOL:
             number = self.var(INT)
             if number is not None and dice.chance(0.8):
-                text = f"{number.expr().text} {dice.pick(('<', '>', '==', '>=', '!='))} {self.small_int().text}"
+                text = (
+                    f"{number.expr().text} {dice.pick(('<', '>', '==', '>=', '!='))} {self.small_int().text}"
+                )
                 return Expr(text, CMP, mag=1)
             sized = self.sized()
             if sized is not None:
-                return Expr(f"len({sized.expr().text}) {dice.pick(('>', '<', '=='))} {dice.integer(1, 6)}", CMP, mag=1)
+                return Expr(
+                    f"len({sized.expr().text}) {dice.pick(('>', '<', '=='))} {dice.integer(1, 6)}", CMP, mag=1
+                )
         elif type_ == FLOAT:
             number = self.var(INT)
             if number is not None:
@@ -332,7 +351,7 @@ class Writer:
         return None
 
     def expr(self, type_: Type, depth: int | None = None, *, min_len: int = 0) -> Expr:
-        """Return an expression of the type, nested at most ``depth`` deep (the configured depth when None)."""
+        """Return an expression of the type, nested at most ``depth`` deep (None: as configured)."""
         if depth is None:
             depth = self.config.expression_depth
         if depth <= 0 or self.dice.chance(0.12):
@@ -365,7 +384,9 @@ class Writer:
         """Return a short string literal, often a single letter."""
         dice = self.dice
         if dice.chance(0.55):
-            return Expr(self.literals.quoted(dice.pick("aeioustrnlbcdmpx aeiou-_,.0123ABXY")), mag=1, min_len=1)
+            return Expr(
+                self.literals.quoted(dice.pick("aeioustrnlbcdmpx aeiou-_,.0123ABXY")), mag=1, min_len=1
+            )
         text = self.literals.text(min_len=1, max_len=max_len)[: max_len + 2]
         return Expr(self.literals.quoted(text), mag=len(text), min_len=len(text))
 

@@ -1,8 +1,8 @@
-"""Algorithms that people write over and over, as templates with holes; see :mod:`opencwm.corpus.generator.templates`."""
+"""Algorithms that people write over and over, as templates with holes, see :mod:`..templates`."""
 
+from opencwm.corpus.generator.idioms.arithmetic import NUMBER_IDIOMS
 from opencwm.corpus.generator.idioms.containers import COLLECTION_IDIOMS
 from opencwm.corpus.generator.idioms.control import CONTROL_IDIOMS
-from opencwm.corpus.generator.idioms.arithmetic import NUMBER_IDIOMS
 from opencwm.corpus.generator.idioms.objects import OBJECT_IDIOMS
 from opencwm.corpus.generator.idioms.texts import TEXT_IDIOMS
 

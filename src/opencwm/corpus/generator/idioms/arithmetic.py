@@ -124,7 +124,8 @@ def $F($n):
         $n = $n // ~2:10~>>
     return $total||return sum(int($d)<< ||** 2>> for $d in str($n))||if $n < 10:
         return $n
-    return <<$n % 10 + $F($n // 10)||$F(sum(int($d) for $d in str($n)))||$n % 10 * $F($n // 10)>>||$s = str($n)
+    return <<$n % 10 + $F($n // 10)||$F(sum(int($d) for $d in str($n)))||$n % 10 * $F($n // 10)>>||\
+$s = str($n)
     $total = 0
     for $i, $d in enumerate($s):
         $total += int($d) * <<($i + 1)||(-1) ** $i||(2 if $i % 2 else 1)>>
@@ -152,7 +153,8 @@ def $F($n):
         if $n % $d == 0:
             return False
         $d += 1
-    return True||return all($n % $d for $d in range(2, $n))||return not any($n % $d == 0 for $d in range(2, int($n ** 0.5) + 1))>>
+    return True||return all($n % $d for $d in range(2, $n))||\
+return not any($n % $d == 0 for $d in range(2, int($n ** 0.5) + 1))>>
 """,
         cost=25,
     ),

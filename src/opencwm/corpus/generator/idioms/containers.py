@@ -64,7 +64,8 @@ def $F($xs, $target):
     Idiom(
         "xs:ints<=6",
         "ints",
-        "n:n|size|length i:index j:index best:best|m|pos|smallest swapped:swapped|changed|moved key:key|cur|item",
+        "n:n|size|length i:index j:index best:best|m|pos|smallest swapped:swapped|changed|moved "
+        "key:key|cur|item",
         """
 def $F($xs):
     <<||$xs = <<list($xs)||$xs[:]||$xs.copy()>>>>
@@ -152,7 +153,8 @@ def $F($a, $b):
         "row:row|r|line out:grid i:index j:j|k|c|col x:x|v|cell|n",
         """
 def $F($grid):
-    <<return [[$row[$i] for $row in $grid] for $i in range(len($grid[0]))]||return [list($row) for $row in zip(*$grid)]||$out = []
+    <<return [[$row[$i] for $row in $grid] for $i in range(len($grid[0]))]||\
+return [list($row) for $row in zip(*$grid)]||$out = []
     for $j in range(len($grid[0])):
         $row = []
         for $i in range(len($grid)):
@@ -186,7 +188,8 @@ def $F($grid):
     return $total||$total = $grid[0][0]
     for $row in $grid:
         $total = <<max||min>>($total, <<max||min>>($row))
-    return $total||return <<sum||max||min>>(<<sum||max||min||len>>($row) for $row in $grid)||return $grid[0][0] * $grid[1][1] - $grid[0][1] * $grid[1][0]>>
+    return $total||return <<sum||max||min>>(<<sum||max||min||len>>($row) for $row in $grid)||\
+return $grid[0][0] * $grid[1][1] - $grid[0][1] * $grid[1][0]>>
 """,
         cost=30,
         size=0.35,
@@ -319,7 +322,8 @@ def $F($xs, $k):
         else:
             $cur = <<0||1>>
         $best = max($best, $cur)
-    return $best||return max(sum($xs[$i:$i + $k]) for $i in range(len($xs)))||return sorted($xs<<||, reverse=True>>)[min($k, len($xs)) - 1]||$best = $xs[0]
+    return $best||return max(sum($xs[$i:$i + $k]) for $i in range(len($xs)))||return sorted($xs<<||\
+, reverse=True>>)[min($k, len($xs)) - 1]||$best = $xs[0]
     for $x in $xs:
         if ?bool x k:nat?:
             $best = $x
@@ -359,7 +363,8 @@ def $F($words):
     for $w in $words:
         <<if not $w:
             continue
-        ||>>$key = <<$w[:1]||$w[:1].lower()||$w[-1:]||'long' if len($w) > ~3:6~ else 'short'||''.join(sorted($w))||str(len($w))>>
+        ||>>$key = <<$w[:1]||$w[:1].lower()||$w[-1:]||'long' if len($w) > ~3:6~ else 'short'||\
+''.join(sorted($w))||str(len($w))>>
         <<$out.setdefault($key, []).append($w)||if $key not in $out:
             $out[$key] = []
         $out[$key].append($w)||if $key in $out:
@@ -380,7 +385,10 @@ def $F($d):
     for $k, $v in $d.items():
         <<$out[$v] = $k||$out.setdefault($v, []).append($k)||if ?bool k:str v?:
             $out[$k] = ?int v?||$out[$k.upper()] = ?int v k:str?>>
-    return $out||return sorted($d.items(), key=lambda kv: <<kv[1]||-kv[1]||(-kv[1], kv[0])||len(kv[0])>>)||return sorted($d, key=$d.get<<||, reverse=True>>)||return {$k: $d[$k] for $k in sorted($d)}||return [$k for $k, $v in $d.items() if ?bool v k:str?]||return <<max||min||sum>>($d.values()) if $d else 0||$out = []
+    return $out||return sorted($d.items(), key=lambda kv: <<kv[1]||-kv[1]||(-kv[1], kv[0])||len(kv[0])>>)||\
+return sorted($d, key=$d.get<<||, reverse=True>>)||return {$k: $d[$k] for $k in sorted($d)}||\
+return [$k for $k, $v in $d.items() if ?bool v k:str?]||return <<max||min||\
+sum>>($d.values()) if $d else 0||$out = []
     for $k in $d:
         $out.append(f'{$k}<<=||: ||-||#>>{$d[$k]}')
     return <<$out||', '.join($out)||$out[::-1]>>>>
@@ -440,12 +448,15 @@ def $F($pairs):
     for $name, $n in $pairs:
         <<$out[$name] = $out.get($name, 0) + $n||$out[$name] = $n||if $n > $out.get($name, ~0:5~):
             $out[$name] = $n>>
-    return <<$out||$out||sorted($out.items())>>||$pairs.sort(key=lambda p: <<p[1]||(p[1], p[0])||-p[1]||len(p[0])>>)
+    return <<$out||$out||sorted($out.items())>>||$pairs.sort(key=lambda p: <<p[1]||(p[1], p[0])||-p[1]||\
+len(p[0])>>)
     return <<$pairs||[$name for $name, _ in $pairs]||$pairs[:2]>>||$best = None
     for $name, $n in $pairs:
         if $best is None or $n > $best[1]:
             $best = ($name, $n)
-    return $best||return [(<<$name.upper()||$name[::-1]||$name>>, ?int n?) for $name, $n in $pairs if ?bool n name:str?]||return <<max||min>>($pairs, key=lambda p: p[1])[0]||return dict($pairs)||return list(zip(*$pairs))>>
+    return $best||return [(<<$name.upper()||$name[::-1]||\
+$name>>, ?int n?) for $name, $n in $pairs if ?bool n name:str?]||return <<max||\
+min>>($pairs, key=lambda p: p[1])[0]||return dict($pairs)||return list(zip(*$pairs))>>
 """,
         cost=25,
     ),
@@ -461,7 +472,8 @@ def $F($xs):
             $evens.append($x)
         else:
             $odds.append(<<$x||?int x?>>)
-    return <<$evens, $odds||$evens + $odds||{'yes': $evens, 'no': $odds}||len($evens) - len($odds)||[$evens, $odds]>>||$a = $b = 0
+    return <<$evens, $odds||$evens + $odds||{'yes': $evens, 'no': $odds}||len($evens) - len($odds)||\
+[$evens, $odds]>>||$a = $b = 0
     for $x in $xs:
         if ?bool x?:
             $a += <<$x||1>>
@@ -503,11 +515,16 @@ def $F($items):
     for $item in $items:
         if len($item) <<>||>=>> len($longest):
             $longest = $item
-    return <<$longest||$longest, len($longest)>>||return [f'{$i}<<.||:||)>> {$item}' for $i, $item in enumerate($items<<||, 1>>)]||$out = []
+    return <<$longest||$longest, len($longest)>>||return [f'{$i}<<.||:||\
+)>> {$item}' for $i, $item in enumerate($items<<||, 1>>)]||$out = []
     for $i, $item in enumerate($items):
         if ?bool item:str i:nat?:
             $out.append(?str item:str i:nat?)
-    return $out||return list(filter(<<lambda w: len(w) > ~2:4~||str.isalpha||str.islower||None>>, $items))||return ' '.join(map(str.<<upper||title||strip||capitalize>>, $items))||return {$item: len($item) for $item in $items}||return sorted($items, key=<<len||str.lower||lambda w: w[-1:]||lambda w: (len(w), w)>>)||while $items and <<len($items[-1]) > ~2:4~||$items[-1].islower()>>:
+    return $out||return list(filter(<<lambda w: len(w) > ~2:4~||str.isalpha||str.islower||\
+None>>, $items))||return ' '.join(map(str.<<upper||title||strip||capitalize>>, $items))||\
+return {$item: len($item) for $item in $items}||return sorted($items, key=<<len||str.lower||\
+lambda w: w[-1:]||lambda w: (len(w), w)>>)||while $items and <<len($items[-1]) > ~2:4~||\
+$items[-1].islower()>>:
         $items.pop()
     return $items>>
 """,
@@ -516,7 +533,8 @@ def $F($items):
     Idiom(
         "graph:any~graph",
         "any",
-        "seen:seen|visited|order|done todo:todo|queue|stack|frontier node:node|cur|n|at other:nxt|neighbor|m|child depth:dict|dist|depth",
+        "seen:seen|visited|order|done todo:todo|queue|stack|frontier node:node|cur|n|at "
+        "other:nxt|neighbor|m|child depth:dict|dist|depth",
         """
 def $F($graph):
     <<$seen, $todo = [], [<<min($graph)||next(iter($graph))||max($graph)>>]
@@ -528,7 +546,8 @@ def $F($graph):
         <<$todo.extend($graph[$node])||for $other in $graph[$node]:
             if $other not in $seen:
                 $todo.append($other)>>
-    return $seen||return {$node: len($graph[$node]) for $node in $graph}||$depth = {$node: 0 for $node in $graph}
+    return $seen||return {$node: len($graph[$node]) for $node in $graph}||\
+$depth = {$node: 0 for $node in $graph}
     for $node, $todo in $graph.items():
         for $other in $todo:
             $depth[$other] += 1

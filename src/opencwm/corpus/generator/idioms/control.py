@@ -213,7 +213,8 @@ def $F($n):
     Idiom(
         "moves:str<=8~commands",
         "any",
-        "x:x|col|row y:y|level|depth m:m|move|c|step path:path|trail|seen|visited steps:dict|deltas|dirs|steps",
+        "x:x|col|row y:y|level|depth m:m|move|c|step path:path|trail|seen|visited "
+        "steps:dict|deltas|dirs|steps",
         """
 def $F($moves):
     $x<<, $y = ~0:3~, ~0:3~|| = $y = 0>>
@@ -226,7 +227,8 @@ def $F($moves):
             $x -= 1
         <<elif $m == 'R'||else>>:
             $x += 1
-    return <<$x, $y||($x, $y)||abs($x) + abs($y)||[$x, $y]||$x == 0 and $y == 0>>||$steps = {'U': (0, 1), 'D': (0, -1), 'L': (-1, 0), 'R': (1, 0)}
+    return <<$x, $y||($x, $y)||abs($x) + abs($y)||[$x, $y]||$x == 0 and $y == 0>>||\
+$steps = {'U': (0, 1), 'D': (0, -1), 'L': (-1, 0), 'R': (1, 0)}
     $path = [($x, $y)]
     for $m in $moves:
         $x += $steps[$m][0]
@@ -316,7 +318,8 @@ def $F($s):
 def $F($n, $a=%a=key%, $b=%key%, $c=%key%):
     if $n <= 0:
         return []
-    return $F($n - 1, $a, $c, $b) + [$a + '<<->||-||:>>' + $b] + <<$F($n - 1, $c, $b, $a)||$F($n - 2, $b, $a, $c)>>
+    return $F($n - 1, $a, $c, $b) + [$a + '<<->||-||:>>' + $b] + <<$F($n - 1, $c, $b, $a)||\
+$F($n - 2, $b, $a, $c)>>
 """,
         cost=70,
         size=0.6,
@@ -331,7 +334,8 @@ def $F($m, $n):
         return $n + ~1:3~
     if $n <= 0:
         return $F($m - 1, ~1:2~)
-    return <<$F($m - 1, $n) + $F($m, $n - 1)||$F($m - 1, $n - 1) + $n||max($F($m - 1, $n), $F($m, $n - 1)) + 1>>
+    return <<$F($m - 1, $n) + $F($m, $n - 1)||$F($m - 1, $n - 1) + $n||\
+max($F($m - 1, $n), $F($m, $n - 1)) + 1>>
 """,
         cost=80,
         size=0.6,

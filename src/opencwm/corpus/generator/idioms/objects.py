@@ -8,7 +8,8 @@ OBJECT_IDIOMS = (
     Idiom(
         "xs:ints<=6",
         "any",
-        "C:class total:total|value|count|amount|size log:items|history|log|entries m:method x:loopint obj:c|obj|acc|it n:int",
+        "C:class total:total|value|count|amount|size log:items|history|log|entries m:method "
+        "x:loopint obj:c|obj|acc|it n:int",
         """
 class $C:
     <<limit = ~20:60~
@@ -37,7 +38,8 @@ def $F($xs):
     Idiom(
         "xs:strs<=5",
         "any",
-        "C:class data:items|data|stack|queue m:method take:take|pop|get|remove|serve x:loopstr obj:s|q|obj|box out:strs",
+        "C:class data:items|data|stack|queue m:method take:take|pop|get|remove|serve x:loopstr "
+        "obj:s|q|obj|box out:strs",
         """
 class $C:
     def __init__(self<<||, items=()>>):
@@ -75,7 +77,8 @@ def $F($xs):
     Idiom(
         "a:pair b:pair",
         "any",
-        "C:class x:x|row|width|left y:y|col|height|top p:p|first|one|this q:q|second|other|that o:other|o|rhs",
+        "C:class x:x|row|width|left y:y|col|height|top p:p|first|one|this q:q|second|other|that "
+        "o:other|o|rhs",
         """
 class $C:
     def __init__(self, $x, $y<<||=~0:9~>>):
@@ -133,7 +136,8 @@ def $F($name, $n=~1:9~):
     $x = $C($name, $n)
     <<||$x.$value += ~1:9~
     >>
-    return <<$x.describe()||$x.describe(), $x.$value||[$B($name).describe(), $x.describe()]||f'{$x.describe()}/{$x.$value}'||isinstance($x, $B)>>
+    return <<$x.describe()||$x.describe(), $x.$value||[$B($name).describe(), $x.describe()]||\
+f'{$x.describe()}/{$x.$value}'||isinstance($x, $B)>>
 """,
         cost=25,
         size=0.6,
@@ -141,7 +145,8 @@ def $F($name, $n=~1:9~):
     Idiom(
         "xs:ints<=5",
         "any",
-        "C:class value:value|data|item next:next|link|rest head:head|first|top x:loopint node:node|cur|n out:ints",
+        "C:class value:value|data|item next:next|link|rest head:head|first|top x:loopint "
+        "node:node|cur|n out:ints",
         """
 class $C:
     def __init__(self, $value, $next=None):
@@ -166,7 +171,8 @@ def $F($xs):
     Idiom(
         "balance:int<=60 changes:ints<=5",
         "any",
-        "C:class E:error m:put|deposit|add|gain take:take|withdraw|spend|use obj:acc|a|box|wallet x:loopint e:e|err|exc",
+        "C:class E:error m:put|deposit|add|gain take:take|withdraw|spend|use obj:acc|a|box|wallet "
+        "x:loopint e:e|err|exc",
         """
 class $E(<<ValueError||Exception||RuntimeError>>):
     pass

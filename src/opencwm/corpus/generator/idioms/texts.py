@@ -56,7 +56,8 @@ def $F($s, $n<<||=~1:13~>>):
         "vowels:set|vowels|wanted|letters c:loopchar n:count|n|total|num i:index",
         """
 def $F($s):
-    $vowels = <<'aeiou'||'aeiouAEIOU'||'xyz'||'0123456789'||['a', 'e', 'i', 'o', 'u']||'bcdfg'||('a', 'b', 'c')>>
+    $vowels = <<'aeiou'||'aeiouAEIOU'||'xyz'||'0123456789'||['a', 'e', 'i', 'o', 'u']||'bcdfg'||\
+('a', 'b', 'c')>>
     $n = 0
     for $c in <<$s||$s.lower()||$s[::-1]>>:
         if $c <<in||in||not in>> $vowels:
@@ -124,16 +125,19 @@ def $F($s):
 def $F($s):
     $words = $s.split(<<||' '>>)
     <<$words.reverse()
-    return ' '.join($words)||return ' '.join($words[::-1])||return ' '.join($w[::-1] for $w in $words)||$out = []
+    return ' '.join($words)||return ' '.join($words[::-1])||return ' '.join($w[::-1] for $w in $words)||\
+$out = []
     for $w in $words:
         <<$out.append($w.capitalize())||$out.append($w[0].upper() + $w[1:])||if ?bool w:str?:
             $out.append(?str w:str?)
         else:
             $out.append($w)||if $w not in $out:
             $out.append($w)>>
-    return <<' '||' '||'-'||''||'_'>>.join($out)||for $i in range(<<len($words)||0, len($words), 2||1, len($words)>>):
+    return <<' '||' '||'-'||''||'_'>>.join($out)||for $i in range(<<len($words)||0, len($words), 2||\
+1, len($words)>>):
         $words[$i] = <<$words[$i].title()||$words[$i].upper()||$words[$i][::-1]||$words[$i][:~1:3~]>>
-    return ' '.join($words)||return max($words, key=len)||return ''.join($w[0] for $w in $words)<<||.upper()>>>>
+    return ' '.join($words)||return max($words, key=len)||return ''.join($w[0] for $w in $words)<<||\
+.upper()>>>>
 """,
     ),
     Idiom(
@@ -178,7 +182,8 @@ def $F($s):
     Idiom(
         "s:str<=14~brackets",
         "bool",
-        "stack:stack|st|opened|pending pairs:pairs|match|closing|table c:loopchar depth:depth|level|balance|n",
+        "stack:stack|st|opened|pending pairs:pairs|match|closing|table c:loopchar "
+        "depth:depth|level|balance|n",
         """
 def $F($s):
     <<$stack = []
@@ -225,7 +230,8 @@ def $F($s):
         """
 def $F($s):
     <<$parts = $s.replace('-', ' ').replace('_', ' ').split()
-    return <<$parts[0] + ''.join($p.title() for $p in $parts[1:])||''.join($p.capitalize() for $p in $parts)||'_'.join($parts)||'-'.join(reversed($parts))>>||$out = ''
+    return <<$parts[0] + ''.join($p.title() for $p in $parts[1:])||\
+''.join($p.capitalize() for $p in $parts)||'_'.join($parts)||'-'.join(reversed($parts))>>||$out = ''
     for $i, $c in enumerate($s):
         if $c.isupper() <<and $i > 0||or $c == ' '||or $c == '-'>>:
             $out += <<'_'||'-'||' '>>
@@ -347,11 +353,13 @@ def $F($s):
         """
 def $F($s):
     $result = {}
-    for $part in $s.<<split(';')||split('&')||split(',')||replace('&', ';').split(';')||replace(',', ';').split(';')>>:
+    for $part in $s.<<split(';')||split('&')||split(',')||replace('&', ';').split(';')||\
+replace(',', ';').split(';')>>:
         <<if '=' not in $part:
             continue
         ||>>$key, <<_, ||sep, >>$value = $part.partition('=')
-        $result[$key<<||.strip()||.upper()>>] = <<$value||int($value) if $value.isdigit() else $value||len($value)>>
+        $result[$key<<||.strip()||.upper()>>] = <<$value||int($value) if $value.isdigit() else $value||\
+len($value)>>
     return $result
 """,
         cost=25,
