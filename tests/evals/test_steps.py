@@ -15,7 +15,7 @@ from opencwm.evals.predictor import NativePredictor
 from opencwm.evals.report import format_table
 from opencwm.evals.steps import StepsConfig, evaluate_steps
 from opencwm.evals.testing import oracle, trace_documents
-from opencwm.traces import Program, Status, Trace
+from opencwm.traces import Program, Status, StepKind, Trace
 
 CODEC = NativeCodec()
 
@@ -98,6 +98,18 @@ def test_a_rollout_that_goes_on_too_long_is_cut() -> None:
     assert free["ends"] == {"step_limit": 1}
     assert free["num_steps"] == 2 * len(short.steps) + 16
     assert scores(free, "terminated") == (0, 1)
+
+
+def test_a_run_longer_than_the_context_is_exact_from_states() -> None:
+    trace = loop(60)
+    view = knowing().view(trace.program)
+    starts = [0, *(i + 1 for i, step in enumerate(trace.steps[:-1]) if step.kind is StepKind.LINE)]
+    documents = [CODEC.encode(trace, view, first_step=start).ids for start in starts]
+    predictor = NativePredictor("long", CODEC, oracle(CODEC, documents, max_tokens=400))
+    report = evaluate_steps([trace], predictor).to_json()
+    assert len(documents[0]) > 4 * 400
+    assert scores(report["free_running"], "exact") == (1, 1)
+    assert scores(report["teacher_forced"], "step") == (len(trace.steps), len(trace.steps))
 
 
 def test_results_are_kept_and_not_made_twice(tmp_path: Path) -> None:

@@ -125,8 +125,11 @@ def calibration_table(title: str, calibration: Calibration) -> Table:
 
 
 def published_table(figures: Sequence[PublishedFigure]) -> Table:
-    """Return published figures as a table."""
-    rows = tuple((figure.model, figure.metric, f"{figure.percent:.1f}", figure.source) for figure in figures)
+    """Return published figures as a table; of a source it gives the identifier, its last part."""
+    rows = tuple(
+        (figure.model, figure.metric, f"{figure.percent:.1f}", figure.source.rpartition(", ")[2])
+        for figure in figures
+    )
     return Table("Published by others, on their data", ("model", "metric", "percent", "source"), rows)
 
 

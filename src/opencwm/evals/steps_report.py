@@ -127,7 +127,7 @@ class Runs:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FreeRunningReport:
-    """Whole runs predicted from the source alone.
+    """Whole runs predicted from the source alone. Arguments that the call spells out are given.
 
     Attributes:
         runs: all programs.
