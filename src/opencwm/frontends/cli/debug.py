@@ -129,13 +129,13 @@ def _print_table(execution: Execution, beside: Execution | None, max_steps: int)
 
     screen = console()
     if beside is None:
-        screen.print(prediction_table(_watched(execution, max_steps), execution.program))
+        screen.print(prediction_table(_watched(execution, max_steps), execution.program, width=screen.width))
         screen.print(visible(f"predicted: {execution.status}"), soft_wrap=True)
         return
     for _ in _watched(execution, max_steps):
         pass
     comparison = compare(execution, beside, max_steps=max_steps)
-    screen.print(comparison_table(comparison, execution.program))
+    screen.print(comparison_table(comparison, execution.program, width=screen.width))
     for line in comparison_verdict(comparison, execution, beside):
         screen.print(visible(line), soft_wrap=True)
 

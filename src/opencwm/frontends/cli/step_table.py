@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from opencwm.frontends.cli.output import visible
-from opencwm.frontends.cli.trace_table import STYLES, event_name, news
+from opencwm.frontends.cli.trace_table import STYLES, event_name, news, source_cell, step_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,12 +30,12 @@ def confidence(view: StepView) -> float | None:
     return math.prod(decided) if decided else None
 
 
-def comparison_table(comparison: Comparison, program: Program) -> Table:
-    """Return the table of predicted and real steps side by side."""
+def comparison_table(comparison: Comparison, program: Program, *, width: int) -> Table:
+    """Return the table of predicted and real steps side by side, for a screen of ``width`` columns."""
     from rich.text import Text
 
-    table = _empty_table("predicted")
-    table.add_column("real run", overflow="fold", ratio=1)
+    table = _empty_table(int((width - 36) * 0.45))
+    table.add_column("real run", overflow="fold", min_width=12)
     for index, row in enumerate(comparison.rows):
         view = row.predicted or row.real
         if view is None:
@@ -52,24 +52,17 @@ def comparison_table(comparison: Comparison, program: Program) -> Table:
     return table
 
 
-def prediction_table(views: Iterable[StepView], program: Program) -> Table:
-    """Return the table of predicted steps alone."""
-    table = _empty_table("predicted")
+def prediction_table(views: Iterable[StepView], program: Program, *, width: int) -> Table:
+    """Return the table of predicted steps alone, for a screen of ``width`` columns."""
+    table = _empty_table(int((width - 36) * 0.6))
     for index, view in enumerate(views):
         table.add_row(*_cells(index, view, program, is_predicted=True))
     return table
 
 
-def _empty_table(news_title: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
-    table.add_column("step", justify="right", style="dim")
-    table.add_column("line", justify="right", style="dim")
-    table.add_column("event", no_wrap=True)
-    table.add_column("source", overflow="fold", ratio=1)
-    table.add_column(news_title, overflow="fold", ratio=1)
+def _empty_table(source_width: int) -> Table:
+    table = step_columns(source_width)
+    table.add_column("predicted", overflow="fold", min_width=12)
     table.add_column("sure", justify="right", no_wrap=True)
     return table
 
@@ -78,15 +71,13 @@ def _cells(index: int | None, view: StepView, program: Program, *, is_predicted:
     from rich.text import Text
 
     step = view.step
-    lines = program.lines
-    source = lines[step.lineno - 1] if 0 < step.lineno <= len(lines) else ""
     style = STYLES[step.kind]
     return [
         "" if index is None else str(index),
         str(step.lineno),
         Text(event_name(step), style=style),
-        Text("  " * step.depth + visible(source)),
-        Text(visible(news(step)) if is_predicted else "", style=style),
+        Text(source_cell(program, step), style="" if is_predicted else "dim"),
+        Text(visible(news(step)), style=style) if is_predicted else Text("no such step", style="red"),
         _percent(confidence(view)) if is_predicted else "",
     ]
 
@@ -103,7 +94,7 @@ def _difference(row: Row) -> str:
         return "no such step" if row.predicted is None or row.predicted.malformed is None else row.describe()
     real = row.real.step
     if row.predicted is None:
-        return visible(f"{event_name(real)} {news(real)}".strip())
+        return visible(news(real))
     parts = [] if row.line_agrees and row.kind_agrees else [f"{event_name(real)} at line {real.lineno}"]
     parts += [
         f"{name} = {was}" if was is not None else f"no {name}" for name, (_, was) in row.differences.items()

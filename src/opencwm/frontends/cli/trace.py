@@ -126,7 +126,7 @@ def _write_table(trace: Trace, output: Path | None, max_rows: int) -> None:
 
     file = io.StringIO() if output is not None else None
     screen = console(file=file)
-    screen.print(trace_table(trace, max_rows=max_rows))
+    screen.print(trace_table(trace, width=screen.width, max_rows=max_rows))
     if max_rows and len(trace.steps) > max_rows:
         screen.print(f"... {len(trace.steps) - max_rows} more steps (--rows 0 shows all)")
     screen.print(visible(_outcome(trace)), soft_wrap=True)

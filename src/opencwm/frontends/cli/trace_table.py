@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opencwm.frontends.cli.output import visible
-from opencwm.traces import Step, StepFlags, StepKind, Trace
+from opencwm.traces import Program, Step, StepFlags, StepKind, Trace
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,33 +17,49 @@ if TYPE_CHECKING:
 STYLES = {StepKind.CALL: "cyan", StepKind.LINE: "", StepKind.RETURN: "green", StepKind.EXCEPTION: "red"}
 
 
-def trace_table(trace: Trace, *, max_rows: int = 0) -> Table:
+def trace_table(trace: Trace, *, width: int, max_rows: int = 0) -> Table:
     """Return the table: step, line, event, source, and what is new (new or changed locals, or the value).
 
-    ``max_rows`` 0 means all.
+    ``width`` is that of the screen in columns; ``max_rows`` 0 means all.
     """
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
-    table.add_column("step", justify="right", style="dim")
-    table.add_column("line", justify="right", style="dim")
-    table.add_column("event", no_wrap=True)
-    table.add_column("source", overflow="fold", ratio=1)
-    table.add_column("new since the last step of the call", overflow="fold", ratio=1)
-    lines = trace.program.lines
+    table = step_columns(int((width - 28) * 0.55))
+    table.add_column("new since the last step of the call", overflow="fold")
     for index, step in enumerate(trace.steps[: max_rows or None]):
-        source = lines[step.lineno - 1] if 0 < step.lineno <= len(lines) else ""
         style = STYLES[step.kind]
         table.add_row(
             str(index),
             str(step.lineno),
             Text(event_name(step), style=style),
-            Text("  " * step.depth + visible(source)),
+            Text(source_cell(trace.program, step)),
             Text(visible(news(step)), style=style),
         )
     return table
+
+
+def step_columns(source_width: int) -> Table:
+    """Return a table with the columns that all tables of steps begin with: step, line, event, source.
+
+    A line longer than ``source_width`` columns is cut; its number is there to look it up.
+    """
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, expand=False)
+    table.add_column("step", justify="right", style="dim")
+    table.add_column("line", justify="right", style="dim")
+    table.add_column("event", no_wrap=True)
+    table.add_column("source", no_wrap=True, overflow="ellipsis", max_width=max(16, source_width))
+    return table
+
+
+def source_cell(program: Program, step: Step) -> str:
+    """Return the line of a step, indented by its depth; the line's own indentation is halved to save room."""
+    lines = program.lines
+    text = visible(lines[step.lineno - 1]) if 0 < step.lineno <= len(lines) else ""
+    code = text.lstrip(" ")
+    return "  " * step.depth + " " * ((len(text) - len(code)) // 2) + code
 
 
 def event_name(step: Step) -> str:
