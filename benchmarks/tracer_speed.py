@@ -1,7 +1,8 @@
 """How fast a run is recorded, against a tracer that takes the repr of every local at every line.
 
-Both make the same steps of the same programs, which is asserted, in one process and in turns; the table holds the best of
-several turns, because the machine may be shared. The second part grows a list to 20,000 elements, recorded, and prints the cost per step as it grows.
+Both make the same steps of the same programs, which is asserted, in one process and in turns; the table holds
+the best of several turns, because the machine may be shared. The second part grows a list to 20,000 elements,
+recorded, and prints the cost per step as it grows.
 
     python benchmarks/tracer_speed.py [--turns 5]
 """
@@ -9,6 +10,7 @@ several turns, because the machine may be shared. The second part grows a list t
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import time
 from collections.abc import Callable
@@ -196,7 +198,7 @@ def record_reprs(entry: Callable[[], object]) -> list[Step]:
 
 
 def shape(step: Step, name: str) -> object:
-    """Return what must be equal: all of it, but for objects, which only the baseline shows through their own repr."""
+    """Return what must be equal: all of it, but for objects, which only the baseline shows by their repr."""
     return (step.kind, step.lineno, step.depth) if name == "objects" else step
 
 
@@ -280,13 +282,15 @@ def grow() -> None:
     sys.settrace(None)
     sys.setrecursionlimit(limit)
     print("\nlist of 20,000 elements growing by append: microseconds per iteration (2 steps)")
-    for low, high in zip(marks, marks[1:], strict=False):
+    for low, high in itertools.pairwise(marks):
         spent = times[min(high, len(times) - 1)] - times[low]
         print(f"  {low:>6} to {high:>6} elements: {spent / (high - low) * 1e6:8.1f}")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--turns", type=int, default=5)
     compare(parser.parse_args().turns)
     grow()

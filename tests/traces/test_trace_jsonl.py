@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -47,15 +48,13 @@ JSON = st.recursive(
 @given(traces(max_steps=3), st.data())
 def test_a_damaged_object_is_refused_or_read_never_worse(trace: Trace, data: st.DataObject) -> None:
     obj = trace_to_json(trace)
-    key = data.draw(st.sampled_from(sorted(obj)))
+    key: Any = data.draw(st.sampled_from(sorted(obj)))
     place: Any = obj
     if obj[key] and isinstance(obj[key], list):
         place, key = obj[key], data.draw(st.integers(0, len(obj[key]) - 1))
     place[key] = data.draw(JSON)
-    try:
-        trace_from_json(obj)
-    except TraceFormatError as error:
-        assert error.where
+    with contextlib.suppress(TraceFormatError):
+        assert isinstance(trace_from_json(obj), Trace)
 
 
 @pytest.mark.parametrize(

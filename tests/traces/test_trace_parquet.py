@@ -108,7 +108,7 @@ def test_a_failing_source_of_traces_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_text_that_is_no_unicode_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TraceFormatError, match="not Unicode"):
+    with pytest.raises(TraceFormatError, match="text that is no Unicode"):
         write_parquet(tmp_path / "s.parquet", [Trace(Program("'\ud800'", "main"), (), (), Status.REFUSED)])
     assert list(tmp_path.iterdir()) == []
 

@@ -1,14 +1,14 @@
 """One activation while it is recorded: what was last seen of its locals, and its trace function.
 
-The trace function is the frame's own (``f_trace``), so nothing is kept under ``id(frame)``, which the interpreter reuses.
-A local has changed when its text has. What makes that cheap is that most texts need not be made: an atom that is the same
-object has the same text, and so has a built-in container, or the attributes of an object, of which ``marshal.dumps`` gives
-the same bytes. Whatever else there is is rendered again, within bounds. Only atoms are held on to, so no object of the program
-is kept alive.
+The trace function is the frame's own (``f_trace``), so nothing is kept under ``id(frame)``, which the
+interpreter reuses. A local has changed when its text has. What makes that cheap is that most texts need not
+be made: an atom that is the same object has the same text, and so has a built-in container, or the attributes
+of an object, of which ``marshal.dumps`` gives the same bytes. Whatever else there is is rendered again,
+within bounds. Only atoms are held on to, so no object of the program is kept alive.
 
-Events that are no step: those of folded comprehensions (see :mod:`opencwm.tracer.bytecode`); the StopIteration that ends a
-``for`` loop, a ``yield from`` or an ``await``, which no handler sees; the GeneratorExit of closing a generator that has no
-handler for it.
+Events that are no step: those of folded comprehensions (see :mod:`opencwm.tracer.bytecode`); the
+StopIteration that ends a ``for`` loop, a ``yield from`` or an ``await``, which no handler sees; the
+GeneratorExit of closing a generator that has no handler for it.
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ class Activation:
                 number = frame.f_lineno or self.line
                 if self.by_line or (number := self._admitted_line(frame, number)) != _NO_LINE:
                     self.line = number
-                    self._add(_LINE, self._values(frame) if self.facts.is_class_body else frame.f_locals, None, 0)
+                    self._add(
+                        _LINE, self._values(frame) if self.facts.is_class_body else frame.f_locals, None, 0
+                    )
             elif event == "call":
                 self._called(frame)
             elif event == "return":
@@ -116,22 +118,26 @@ class Activation:
             raise
         return self.trace
 
-    def _add(self, kind: StepKind, values: Any, text: str | None, flags: int, hidden: frozenset[str] = _NOBODY) -> None:
+    def _add(
+        self, kind: StepKind, values: Any, text: str | None, flags: int, hidden: frozenset[str] = _NOBODY
+    ) -> None:
         """Compare the locals with what was last seen of them and record the step."""
         held = self.held
         get = values.get
         changed: tuple[Binding, ...] = ()
         deleted: tuple[str, ...] = ()
         num_chars = 0
+        new: str | None
         for i, name in self.facts.names:
             value = get(name, _Missing)
             if value is held[i] or (hidden and name in hidden):
                 continue
             value_type = _type(value)
-            if value_type is _int and -SMALL_INT < value < SMALL_INT or value_type in TINY:
-                held[i] = value
-                new = _repr(value)
-            elif value_type is _str and _len(value) <= self.recorder.short:
+            if (
+                (value_type is _int and -SMALL_INT < value < SMALL_INT)
+                or value_type in TINY
+                or (value_type is _str and _len(value) <= self.recorder.short)
+            ):
                 held[i] = value
                 new = _repr(value)
             elif value is _Missing:
@@ -157,7 +163,7 @@ class Activation:
         recorder.steps.append((kind, self.index, self.line, self.depth, changed, deleted, text, flags))
 
     def _render(self, i: int, value: Any, value_type: type) -> str | None:
-        """Return the text of a value that is not a short atom, or None when it is sure to be the same as before."""
+        """Return the text of a value that is not a short atom, or None when it is the same as before."""
         renderer = self.recorder.renderer
         if value_type in ATOMS:
             self.held[i] = value
@@ -228,9 +234,15 @@ class Activation:
         step = recorder.steps.pop()
         if kept:
             order = self.facts.info.local_names.index
-            step = (*step[:4], _tuple(_sorted((*step[4], *kept), key=lambda binding: order(binding[0]))), *step[5:])
+            step = (
+                *step[:4],
+                _tuple(_sorted((*step[4], *kept), key=lambda binding: order(binding[0]))),
+                *step[5:],
+            )
         if _DELAY_RESUMED or self.facts.ops[frame.f_lasti >> 1] == _YIELD_VALUE:
-            self.held_back = recorder.held_back = step  # until it is known whether the generator is being closed
+            self.held_back = recorder.held_back = (
+                step  # until it is known whether the generator is being closed
+            )
             self.by_line = False
         else:
             recorder.steps.append(step)

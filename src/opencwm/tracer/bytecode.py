@@ -51,8 +51,10 @@ _CONDITIONAL_JUMPS = frozenset(
 )
 _EXTENDED_ARG = dis.opmap["EXTENDED_ARG"]
 _STORE_NAME = dis.opmap["STORE_NAME"]
-_COMPILER_HANDLERS = frozenset(op for name, op in dis.opmap.items() if name in ("CALL_INTRINSIC_1", "CLEANUP_THROW"))
-_CACHE = dis.opmap["CACHE"] if "CACHE" in dis.opmap else 0
+_COMPILER_HANDLERS = frozenset(
+    op for name, op in dis.opmap.items() if name in ("CALL_INTRINSIC_1", "CLEANUP_THROW")
+)
+_CACHE = dis.opmap.get("CACHE", 0)
 _IMPLICIT_CLASS_NAMES = frozenset(
     {
         "__module__",
@@ -80,7 +82,8 @@ class CodeFacts:
         ops: opcode by instruction offset // 2.
         line_rules: by instruction offset, the line to report instead, and only if it is a new one, or
             :data:`NO_LINE`; empty for most code objects.
-        late_lines: by instruction offset, line of an instruction that has no line event but should; empty for most.
+        late_lines: by instruction offset, line of an instruction that has no line event but should; empty for
+            most.
         shadowed: locals that an inlined comprehension uses for its iteration while it runs.
         is_class_body: its locals are a class namespace.
     """
@@ -96,14 +99,14 @@ class CodeFacts:
 
 
 def program_facts(module: CodeType, text: str) -> dict[int, CodeFacts]:
-    """Return the facts of every function, lambda and class body of the module, by ``id`` of the code object."""
+    """Return the facts of every function, lambda and class body of the module, by ``id`` of the code."""
     codes = [code for code in nested_codes(module) if is_recorded(code)]
     scopes = SourceScopes(text, needed=any(map(_has_comprehensions, codes)) or "with" in text)
     return {id(code): _facts(code, scopes) for code in codes}
 
 
 def is_recorded(code: CodeType) -> bool:
-    """Tell whether activations of ``code`` are steps: not comprehensions, nor scopes the compiler adds for annotations."""
+    """Tell whether activations of ``code`` are steps: no comprehensions, no scopes of annotations."""
     name = code.co_name
     return not (name in FOLDED_NAMES or name.startswith("<generic parameters") or name == "__annotate__")
 
@@ -140,17 +143,21 @@ def _facts(code: CodeType, scopes: SourceScopes) -> CodeFacts:
     rules.update(dict.fromkeys(silent, NO_LINE))
     names = _class_names(code) if is_class_body else _local_names(code, comprehensions)
     info = CodeInfo(
-        canonical_qualname(code.co_qualname), code.co_firstlineno, tuple(name for name in names if name not in hidden)
+        canonical_qualname(code.co_qualname),
+        code.co_firstlineno,
+        tuple(name for name in names if name not in hidden),
     )
-    return CodeFacts(code, info, tuple(enumerate(info.local_names)), ops, rules, late, shadowed, is_class_body)
+    return CodeFacts(
+        code, info, tuple(enumerate(info.local_names)), ops, rules, late, shadowed, is_class_body
+    )
 
 
 def _silent_offsets(code: CodeType, ops: bytes, ranges: list[Range]) -> tuple[set[int], dict[int, int]]:
-    """Return the instructions that get a line of their own in some Pythons only, and lines that are lost by that.
+    """Return the instructions that get a line of their own in some Pythons only, and the lines lost by that.
 
-    These are the tests and jumps of a condition over several lines, the return of a lambda over several lines, and what
-    cleans up after an exception was thrown into a ``yield from``. What follows such a jump on the same line has no line event
-    of its own.
+    These are the tests and jumps of a condition over several lines, the return of a lambda over several
+    lines, and what cleans up after an exception was thrown into a ``yield from``. What follows such a jump on
+    the same line has no line event of its own.
     """
     is_lambda = code.co_name == "<lambda>"
     silent: set[int] = set()
@@ -202,7 +209,7 @@ def _has_comprehensions(code: CodeType) -> bool:
 def _rules_inlined(
     code: CodeType, ranges: list[Range], scopes: SourceScopes
 ) -> tuple[dict[int, int], list[Comprehension], set[str]]:
-    """Return line rules, comprehensions and their iteration variables where comprehensions are inlined (since 3.12)."""
+    """Return line rules, comprehensions and iteration variables where comprehensions are inlined (3.12+)."""
     ops = code.co_code[::2]
     iterating = set()
     found: dict[Range, Comprehension] = {}
@@ -213,7 +220,9 @@ def _rules_inlined(
             if comprehension is not None:
                 found[comprehension.range] = comprehension
     rules: dict[int, int] = {}
-    outermost_first = sorted(found.values(), key=lambda item: (item.range[:2], (-item.range[2], -item.range[3])))
+    outermost_first = sorted(
+        found.values(), key=lambda item: (item.range[:2], (-item.range[2], -item.range[3]))
+    )
     for index, position in enumerate(ranges):
         for comprehension in outermost_first:
             if _contains(comprehension.range, position) and (
@@ -228,8 +237,7 @@ def _rules_inlined(
 def _rules_called(
     code: CodeType, ranges: list[Range], scopes: SourceScopes
 ) -> tuple[dict[int, int], list[Comprehension]]:
-    """Return line rules and comprehensions where a comprehension is a function that is made and called
-    (3.11).
+    """Return line rules and comprehensions where a comprehension is a function made and called (3.11).
 
     Making it stands before the outermost iterable, on the line of the bracket; later Pythons have nothing
     there.
@@ -316,7 +324,7 @@ def _class_names(code: CodeType) -> list[str]:
 
 
 def op_at(ops: bytes, offset: int) -> int:
-    """Return the opcode at ``offset``, which some events of Python 3.12 report as inside of the instruction."""
+    """Return the opcode at ``offset``; some events of Python 3.12 report the inside of the instruction."""
     index = offset >> 1
     while ops[index] == _CACHE and index:
         index -= 1
@@ -324,7 +332,7 @@ def op_at(ops: bytes, offset: int) -> int:
 
 
 def closes_silently(code: CodeType, offset: int) -> bool:
-    """Tell whether a generator suspended at ``offset`` has no handler of the program that a close would run."""
+    """Tell whether closing a generator suspended at ``offset`` runs no handler of the program."""
     ops = code.co_code[::2]
     for start, end, target in _exception_table(code.co_exceptiontable):
         if start <= offset < end and ops[target >> 1] not in _COMPILER_HANDLERS:

@@ -13,14 +13,14 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from opencwm.core.errors import TraceFormatError
-from opencwm.tracer.limits import TraceLimits
+from opencwm.tracer.limits import DEFAULT_LIMITS, TraceLimits
 from opencwm.tracer.run import record
 from opencwm.traces.jsonl import program_from_json, program_to_json, trace_to_json
 from opencwm.traces.program import Program
 from opencwm.traces.trace import Trace
 
 
-def encode_request(program: Program, limits: TraceLimits = TraceLimits()) -> bytes:
+def encode_request(program: Program, limits: TraceLimits = DEFAULT_LIMITS) -> bytes:
     """Return the payload that makes :func:`main` record ``program``."""
     return json.dumps({"program": program_to_json(program), "limits": dataclasses.asdict(limits)}).encode()
 

@@ -1,7 +1,8 @@
 """How instances of a type are read without running any code of the program.
 
-Everything goes through the descriptors that the interpreter itself put into ``type``, ``BaseException`` and the class, found in
-the MRO's own dictionaries, so that no metaclass, property, ``__getattr__``, ``__class__`` or ``__repr__`` of the program runs.
+Everything goes through the descriptors that the interpreter itself put into ``type``, ``BaseException`` and
+the class, found in the MRO's own dictionaries, so that no metaclass, property, ``__getattr__``, ``__class__``
+or ``__repr__`` of the program runs.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 dict_of: Callable[[type], dict[str, Any]] = type.__dict__["__dict__"].__get__
 name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
 qualname_of: Callable[[type], str] = type.__dict__["__qualname__"].__get__
+_builtin_module_of: Callable[[type], str] = type.__dict__["__module__"].__get__
 _flags_of: Callable[[type], int] = type.__dict__["__flags__"].__get__
-_module_dict_of: Callable[[object], dict[str, Any]] = types.ModuleType.__dict__["__dict__"].__get__
+_module_dict_of: Callable[[object], dict[str, Any]] = type.__getattribute__(types.ModuleType, "__dict__")[
+    "__dict__"
+].__get__
 _STDLIB = frozenset(sys.stdlib_module_names)
 
 
@@ -31,7 +35,7 @@ class _SampleDataclass:
     field: int
 
 
-_SampleTuple = collections.namedtuple("_SampleTuple", "field")  # noqa: PYI024 - its generated __repr__ is what is wanted
+_SampleTuple = collections.namedtuple("_SampleTuple", "field")
 _DATACLASS_REPR = _SampleDataclass.__repr__.__code__
 _NAMEDTUPLE_REPR = _SampleTuple.__repr__.__code__
 _PLAIN_FIELD = dataclasses.fields(_SampleDataclass)[0]._field_type  # type: ignore[attr-defined]
@@ -53,7 +57,10 @@ _TRUSTED = frozenset(
         ("builtins", "range"),
     }
 )
-"""Types of the standard library whose repr is exact, short and runs no code of the program; by name, not to import them."""
+"""Types of the standard library whose repr is exact, short and runs no code of the program.
+
+By name, so that they need not be imported.
+"""
 
 
 class Form(enum.Enum):
@@ -116,7 +123,7 @@ def layout_of(kind: type, builtin_bases: frozenset[type], *, user_repr: bool) ->
     own = _own_repr(kind)
     if user_repr and is_heap and own is not None and _is_function(own):
         return Layout(kind, Form.USER_REPR, name)
-    if (_text_in(kind, "__module__"), qualname_of(kind)) in _TRUSTED and _is_genuine(kind):
+    if (_module_of(kind), qualname_of(kind)) in _TRUSTED and _is_genuine(kind):
         return Layout(kind, Form.TRUSTED, name)
     get_dict, slots = _storage(kind)
     if _issubclass(kind, BaseException):
@@ -131,25 +138,23 @@ def layout_of(kind: type, builtin_bases: frozenset[type], *, user_repr: bool) ->
     fields = _shown_fields(kind, own)
     if fields is not None:
         name = qualname_of(kind)
-    elif not get_dict and not slots and (not is_heap or _text_in(kind, "__module__") in _STDLIB):
+    elif kind is types.SimpleNamespace:
+        name = "namespace"
+    elif not get_dict and not slots and (not is_heap or _module_of(kind) in _STDLIB):
         return Layout(kind, Form.OPAQUE, name)
     return Layout(kind, Form.OBJECT, name, fields=fields, get_dict=get_dict, slots=slots)
 
 
 def module_prefix(kind: type) -> str:
     """Return the module of a class with a dot, nothing for built-in classes."""
-    module = _text_in(kind, "__module__") if _flags_of(kind) & _HEAP_TYPE else "builtins"
-    if not _flags_of(kind) & _HEAP_TYPE:
-        return type.__dict__["__module__"].__get__(kind).replace("builtins", "") and (
-            type.__dict__["__module__"].__get__(kind) + "."
-        )
+    module = _module_of(kind)
     return "" if module in ("", "builtins") else f"{module}."
 
 
 def module_name(module: object) -> str:
     """Return the name of a module object."""
-    name = _module_dict_of(module).get("__name__")
-    return name if _type(name) is _str else "?"
+    name: Any = _module_dict_of(module).get("__name__")
+    return _str(name) if _type(name) is _str else "?"
 
 
 def _storage(
@@ -160,23 +165,25 @@ def _storage(
     slots: list[tuple[str, Callable[[object], Any]]] = []
     for base in reversed(mro_of(kind)):
         attributes = dict_of(base)
-        descriptor = attributes.get("__dict__")
-        if get_dict is None and _type(descriptor) is types.GetSetDescriptorType:
+        descriptor: Any = attributes.get("__dict__")
+        if get_dict is None and _type(descriptor) in (types.GetSetDescriptorType, types.MemberDescriptorType):
             get_dict = descriptor.__get__
         if "__slots__" in attributes:
             members = _list(attributes.items())
-            slots += [(name, slot.__get__) for name, slot in members if _type(slot) is types.MemberDescriptorType]
+            slots += [
+                (name, slot.__get__) for name, slot in members if _type(slot) is types.MemberDescriptorType
+            ]
     return get_dict, _tuple(slots)
 
 
 def _own_repr(kind: type) -> object:
-    """Return the ``__repr__`` that a class in the MRO of ``kind`` defines before the built-in ones do, or None."""
+    """Return the ``__repr__`` that a class written in Python defines for ``kind``, or None."""
     for base in mro_of(kind):
         if not _flags_of(base) & _HEAP_TYPE:
             return None
         own = dict_of(base).get("__repr__")
         if own is not None:
-            return own  # type: ignore[no-any-return]
+            return own
     return None
 
 
@@ -184,8 +191,8 @@ def _is_function(own: object) -> bool:
     return _type(own) is types.FunctionType
 
 
-def _code_of(own: object) -> types.CodeType | None:
-    return own.__code__ if isinstance(own, types.FunctionType) and _is_function(own) else None
+def _code_of(own: Any) -> types.CodeType | None:
+    return own.__code__ if _is_function(own) else None
 
 
 def _lookup(kind: type, name: str) -> Any:
@@ -196,16 +203,19 @@ def _lookup(kind: type, name: str) -> Any:
     return None
 
 
-def _text_in(kind: type, name: str) -> str:
-    found = dict_of(kind).get(name)
-    if name == "__module__" and not _flags_of(kind) & _HEAP_TYPE:
-        found = type.__dict__["__module__"].__get__(kind)
-    return found if _type(found) is _str else ""
+def _module_of(kind: type) -> str:
+    """Return where a class says it is from; a class statement leaves that in the class's own dictionary."""
+    found: Any = dict_of(kind).get("__module__") if _flags_of(kind) & _HEAP_TYPE else _builtin_module_of(kind)
+    return _str(found) if _type(found) is _str else ""
 
 
 def _tuple_fields(kind: type, own: object) -> tuple[str, ...] | None:
     fields = _lookup(kind, "_fields")
-    if _code_of(own) is _NAMEDTUPLE_REPR and _type(fields) is _tuple and _all(_type(field) is _str for field in fields):
+    if (
+        _code_of(own) is _NAMEDTUPLE_REPR
+        and _type(fields) is _tuple
+        and _all(_type(field) is _str for field in fields)
+    ):
         return fields  # type: ignore[no-any-return]
     return None
 
@@ -223,5 +233,5 @@ def _shown_fields(kind: type, own: object) -> tuple[str, ...] | None:
 
 
 def _is_genuine(kind: type) -> bool:
-    module = sys.modules.get(_text_in(kind, "__module__"), builtins)
+    module = sys.modules.get(_module_of(kind), builtins)
     return _type(module) is types.ModuleType and _module_dict_of(module).get(qualname_of(kind)) is kind

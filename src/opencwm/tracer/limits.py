@@ -40,3 +40,6 @@ class TraceLimits:
                 )
         if self.max_nesting > 50:
             raise ConfigError(f"max_nesting must be at most 50, not {self.max_nesting}", where="TraceLimits")
+
+
+DEFAULT_LIMITS = TraceLimits()

@@ -26,7 +26,7 @@ RawStep = tuple[StepKind, int, int, int, tuple[Binding, ...], tuple[str, ...], s
 """The fields of a :class:`Step`, flags as a plain integer."""
 
 MAX_DEPTH = 1000
-"""Recorded activations a program may have at once before it gets RecursionError, unless it sets another limit."""
+"""Recorded activations a program may have at once before it gets RecursionError, unless it sets a limit."""
 ROOM = 600
 """Python frames kept free for the trace function."""
 
@@ -36,7 +36,7 @@ _id, _len = id, len
 
 
 class LimitReached(BaseException):
-    """Unwinds a program that reached a limit where no ``on_limit`` ends the process. The program can swallow it."""
+    """Unwinds a program that reached a limit, when no ``on_limit`` ends the process; it can be swallowed."""
 
 
 class Recorder:
@@ -82,9 +82,15 @@ class Recorder:
         self._max_depth = MAX_DEPTH
         self.trace = self._trace_function()
 
-    def start(self, stack_depth: int) -> None:
-        """Begin tracing; ``stack_depth`` is how many Python frames lie below the program."""
-        self._interpreter_limit = stack_depth + 3 * MAX_DEPTH + ROOM
+    def start(self, stack_depth: int, max_depth: int | None = None) -> None:
+        """Begin tracing.
+
+        Args:
+            stack_depth: how many Python frames lie below the program.
+            max_depth: the recursion limit the program has set already, if it has.
+        """
+        self._max_depth = max_depth or MAX_DEPTH
+        self._interpreter_limit = stack_depth + 3 * self._max_depth + ROOM
         _set_limit(self._interpreter_limit)
         _settrace(self.trace)
 
@@ -163,7 +169,9 @@ class Recorder:
         if recorded:
             return self.depth >= self._max_depth
         try:
-            _set_limit(self._interpreter_limit - self._max_depth - ROOM)  # refused when the stack is deeper than that
+            _set_limit(
+                self._interpreter_limit - self._max_depth - ROOM
+            )  # refused when the stack is deeper than that
         except RecursionError:
             return True
         _set_limit(self._interpreter_limit)

@@ -1,18 +1,20 @@
-"""Values as text: Python's ``repr`` within bounds, cut and marked beyond them, and no user code run on the way.
+"""Values as text: Python's ``repr`` within bounds, cut and marked beyond them, and no user code run for it.
 
 The rules, so that equal states give equal text in every run and on every supported Python:
 
-- Atoms, the built-in containers and the common types of ``collections`` read exactly as ``repr`` writes them, but sets are
-  sorted and ``OrderedDict`` reads as since Python 3.12. A recursive reference is ``...`` in the brackets of its type.
-- A cut is a bare ``...`` (outside quotes): ``[1, 2, ...]``, ``'abc'...``, ``[...]`` for a container nested too deep. An integer
-  with more digits than allowed reads ``<int of N bits>...``. :attr:`Renderer.cut` tells that something was cut. A set that is
-  cut shows the first elements in its own order, sorted.
-- An object of a class written in Python reads ``ClassName(attribute=value, ...)``, see :mod:`opencwm.tracer.layouts`. A
-  subclass of a built-in type that defines its own ``__repr__`` reads ``ClassName(<the built-in's text>)``. The generated reprs of
-  dataclasses and named tuples are reproduced.
+- Atoms, the built-in containers and the common types of ``collections`` read exactly as ``repr`` writes them,
+  but sets are sorted and ``OrderedDict`` reads as since Python 3.12. A recursive reference is ``...`` in the
+  brackets of its type.
+- A cut is a bare ``...`` (outside quotes): ``[1, 2, ...]``, ``'abc'...``, ``[...]`` for a container nested
+  too deep. An integer with more digits than allowed reads ``<int of N bits>...``. :attr:`Renderer.cut` tells
+  that something was cut. A set that is cut shows the first elements in its own order, sorted.
+- An object of a class written in Python reads ``ClassName(attribute=value, ...)``, see
+  :mod:`opencwm.tracer.layouts`. A subclass of a built-in type that defines its own ``__repr__`` reads
+  ``ClassName(<the built-in's text>)``. The generated reprs of dataclasses and named tuples are reproduced.
 - Everything else is ``<type name>``, never an address or a path.
 
-Every function and type used is bound when this module is imported, so a program that patches ``builtins`` does not reach it.
+Every function and type used is bound when this module is imported, so a program that patches ``builtins``
+does not reach it.
 """
 
 from __future__ import annotations
@@ -29,14 +31,26 @@ from opencwm.tracer.layouts import Form, Layout, layout_of, module_name, module_
 from opencwm.tracer.limits import TraceLimits
 
 _repr, _len, _type, _sorted, _id, _str, _map, _set = repr, len, type, sorted, id, str, map, set
-_issubclass, _iter, _max, _min, _all, _dict, _list, _sum, _range = issubclass, iter, max, min, all, dict, list, sum, range
+_issubclass, _iter, _max, _min, _all, _dict, _list, _sum, _range = (
+    issubclass,
+    iter,
+    max,
+    min,
+    all,
+    dict,
+    list,
+    sum,
+    range,
+)
 _islice, _flattened, _dumps = itertools.islice, itertools.chain.from_iterable, marshal.dumps
 _dict_items = dict.items
 _args_of: Callable[[object], Any] = BaseException.__dict__["args"].__get__
 _default_factory: Callable[[object], Any] = collections.defaultdict.__dict__["default_factory"].__get__
 _maxlen: Callable[[object], Any] = collections.deque.__dict__["maxlen"].__get__
 
-SCALARS: frozenset[type] = frozenset({int, float, complex, bool, type(None), type(Ellipsis), type(NotImplemented)})
+SCALARS: frozenset[type] = frozenset(
+    {int, float, complex, bool, type(None), type(Ellipsis), type(NotImplemented)}
+)
 """Immutable types whose repr is short, integers apart."""
 TINY: frozenset[type] = SCALARS - {int}
 """Immutable types whose repr is always short."""
@@ -49,7 +63,7 @@ _SLICEABLE: frozenset[type] = frozenset({list, tuple, dict})
 _FLAT = SCALARS | _SLICEABLE | {str}
 _PLAIN_CONTAINERS = _SLICEABLE | {set, frozenset}  # what ``marshal`` writes exactly and without running code
 _NUMBERS = frozenset({int, float, bool})
-_BRACKETS = {list: "[]", tuple: "()", dict: "{}", set: "{}"}
+_BRACKETS: dict[type, str] = {list: "[]", tuple: "()", dict: "{}", set: "{}"}
 
 Known = tuple[type, bytes, str, bool]
 """Type and fingerprint of a value, its text, and whether that was cut."""
@@ -61,8 +75,8 @@ class Renderer:
     Attributes:
         cut: the last :meth:`render` dropped something.
         plain: an equal :meth:`fingerprint` means an equal text of the last value.
-        known: texts by the ``id`` of a value. The id is only where to look: what is found holds for any value of that
-            type and fingerprint.
+        known: texts by the ``id`` of a value. The id is only where to look: what is found holds for any value
+            of that type and fingerprint.
     """
 
     def __init__(self, limits: TraceLimits) -> None:
@@ -90,7 +104,7 @@ class Renderer:
         return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
     def fingerprint(self, value: Any, kind: type) -> bytes | None:
-        """Return bytes that are equal only if the text is, provided that was :attr:`plain`; None when there are none."""
+        """Return bytes that are equal only if the text is, provided that was :attr:`plain`, or None."""
         try:
             if kind in _PLAIN_CONTAINERS:
                 if _len(value) <= self.max_elements:
@@ -234,7 +248,9 @@ class Renderer:
             left -= _len(parts[-1]) + 2
         return self._closed(parts, size, opener, closer)
 
-    def _pairs(self, items: Iterable[tuple[Any, Any]], size: int, opener: str, closer: str, budget: int) -> str:
+    def _pairs(
+        self, items: Iterable[tuple[Any, Any]], size: int, opener: str, closer: str, budget: int
+    ) -> str:
         """Render ``key: value`` pairs between brackets."""
         parts: list[str] = []
         left = budget - _len(opener) - _len(closer)
@@ -400,7 +416,9 @@ class Renderer:
         known = _dict(self._layouts[_id(kind)].attributes(value))
         member = known.get("_name_")
         inner = self._text(known.get("_value_"), budget)
-        return f"<{name_of(kind)}.{member}: {inner}>" if _type(member) is _str else f"<{name_of(kind)}: {inner}>"
+        return (
+            f"<{name_of(kind)}.{member}: {inner}>" if _type(member) is _str else f"<{name_of(kind)}: {inner}>"
+        )
 
     def _named_tuple(self, value: Any, kind: type, budget: int) -> str:
         fields = self._layouts[_id(kind)].fields or ()
@@ -465,7 +483,9 @@ _SIMPLE: dict[type, Callable[[Any], str]] = {
     types.ModuleType: lambda value: f"<module '{module_name(value)}'>",
     types.GeneratorType: lambda value: f"<generator object {canonical_qualname(value.__qualname__)}>",
     types.CoroutineType: lambda value: f"<coroutine object {canonical_qualname(value.__qualname__)}>",
-    types.AsyncGeneratorType: lambda value: f"<async_generator object {canonical_qualname(value.__qualname__)}>",
+    types.AsyncGeneratorType: lambda value: (
+        f"<async_generator object {canonical_qualname(value.__qualname__)}>"
+    ),
     types.CodeType: lambda value: f"<code object {value.co_name}>",
 }
 
@@ -478,7 +498,11 @@ def _ordered(items: list[Any]) -> list[Any] | None:
     """Return ``items`` sorted when they have a natural order that runs no user code, otherwise None."""
     kinds = {_type(item) for item in items}
     is_total = kinds <= _NUMBERS and _all(item == item for item in items)  # no nan
-    if is_total or kinds in ({_str}, {bytes}) or (kinds == {tuple} and _all(_is_comparable(item) for item in items)):
+    if (
+        is_total
+        or kinds in ({_str}, {bytes})
+        or (kinds == {tuple} and _all(_is_comparable(item) for item in items))
+    ):
         try:
             return _sorted(items)
         except TypeError:  # tuples of different make
@@ -487,4 +511,7 @@ def _ordered(items: list[Any]) -> list[Any] | None:
 
 
 def _is_comparable(item: Any) -> bool:
-    return _all(_type(part) in (int, bool, _str, bytes) or (_type(part) is tuple and _is_comparable(part)) for part in item)
+    return _all(
+        _type(part) in (int, bool, _str, bytes) or (_type(part) is tuple and _is_comparable(part))
+        for part in item
+    )

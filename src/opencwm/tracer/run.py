@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from opencwm.tracer.bytecode import ASYNC_GENERATOR, COROUTINE, GENERATOR
-from opencwm.tracer.limits import TraceLimits
+from opencwm.tracer.limits import DEFAULT_LIMITS, TraceLimits
 from opencwm.tracer.recorder import LimitReached, Recorder
 from opencwm.tracer.rendering import Renderer
 from opencwm.traces.program import Program
@@ -44,7 +44,7 @@ class _Output(io.RawIOBase):
 
 def record(
     program: Program,
-    limits: TraceLimits = TraceLimits(),
+    limits: TraceLimits = DEFAULT_LIMITS,
     *,
     on_limit: Callable[[Trace], NoReturn] | None = None,
 ) -> Trace:
@@ -74,6 +74,7 @@ class _Run:
         self.limits = limits
         self.on_limit = on_limit
         self.recorder: Recorder | None = None
+        self.recursion_limit = sys.getrecursionlimit()
         self.output = _Output(limits.max_stdout_chars * 4)
         self.stdout = io.TextIOWrapper(io.BufferedWriter(self.output), "utf-8", "backslashreplace", "\n")
 
@@ -103,12 +104,13 @@ class _Run:
 
     def call(self, entry: Callable[[], object], recorder: Recorder) -> tuple[Status, str]:
         """Call the entry, traced."""
-        previous, recursion_limit = sys.gettrace(), sys.getrecursionlimit()
+        previous = sys.gettrace()
         if isinstance(entry, types.FunctionType) and not entry.__code__.co_flags & COROUTINE:
             recorder.entry = entry.__code__
         status, detail = Status.RETURNED, ""
         try:
-            recorder.start(_stack_depth())
+            own_limit = sys.getrecursionlimit()  # of the module's statements, or of this process
+            recorder.start(_stack_depth(), None if own_limit == self.recursion_limit else own_limit)
             result = entry()
             if _is_coroutine_of(result, entry):
                 import asyncio
@@ -125,7 +127,6 @@ class _Run:
         finally:
             removed = sys.gettrace() is not recorder.trace
             sys.settrace(previous)
-            sys.setrecursionlimit(recursion_limit)
         if recorder.failure is not None:
             raise recorder.failure
         if recorder.out_of_memory:
@@ -181,6 +182,7 @@ class _Run:
                 warnings.simplefilter("ignore")
                 yield
         finally:
+            sys.setrecursionlimit(self.recursion_limit)
             sys.stdin, sys.stdout, sys.stderr, sys.argv = saved
             if shadowed is None:
                 sys.modules.pop(MODULE_NAME, None)

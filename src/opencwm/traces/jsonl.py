@@ -112,7 +112,10 @@ def trace_from_json(obj: object, *, where: str = "trace") -> Trace:
 
 
 def write_jsonl(path: Path, traces: Iterable[Trace]) -> int:
-    """Write ``traces`` to ``path``, one line each, whole or not at all; return how many. The same traces give the same bytes."""
+    """Write ``traces`` to ``path``, one line each, whole or not at all; return how many.
+
+    The same traces give the same bytes.
+    """
     count = 0
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         for trace in traces:

@@ -84,11 +84,9 @@ def write_parquet(path: Path, traces: Iterable[Trace], metadata: Mapping[str, st
             try:
                 table = pa.Table.from_pylist([_row(trace) for trace in group], schema=schema)
             except UnicodeEncodeError as error:
-                raise TraceFormatError(
-                    f"a trace between {count} and {count + len(group) - 1} holds text that is not Unicode: {error.reason}",
-                    where=str(path),
-                    hint="leave out programs with lone surrogates",
-                ) from None
+                what = f"text that is no Unicode after trace {count}: {error.reason}"
+                hint = "leave out programs with lone surrogates"
+                raise TraceFormatError(what, where=str(path), hint=hint) from None
             writer.write_table(table)
             count += len(group)
     return count

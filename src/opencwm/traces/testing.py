@@ -26,7 +26,7 @@ _SOURCE_LINES = (
 
 def texts(max_size: int = 20) -> st.SearchStrategy[str]:
     """Any text that can be encoded, control characters and all."""
-    return st.text(st.characters(exclude_categories=("Cs",)), max_size=max_size)
+    return st.text(st.characters(exclude_categories=["Cs"]), max_size=max_size)
 
 
 def names() -> st.SearchStrategy[str]:
@@ -86,7 +86,7 @@ def code_infos() -> st.SearchStrategy[CodeInfo]:
 
 @st.composite
 def traces(draw: st.DrawFn, max_steps: int = 12) -> Trace:
-    """Well-formed traces: every step belongs to the activation its depth says, and only bound names change or vanish."""
+    """Well-formed traces: every step belongs to the activation its depth says, only bound names vanish."""
     program = draw(programs())
     codes = tuple(draw(st.lists(code_infos(), min_size=1, max_size=3)))
     steps: list[Step] = []

@@ -1,4 +1,6 @@
-"""Programs that together use every construct of the language a trace depends on. Each has a ``main`` without arguments."""
+"""Programs that together use every construct a trace depends on. Each has a ``main`` without arguments."""
+
+from opencwm.traces import Trace
 
 PROGRAMS: dict[str, str] = {
     "loops": """
@@ -814,3 +816,19 @@ def main():
         print("no input")
 """,
 }
+
+
+def outline(trace: Trace) -> str:
+    """Return a trace as text, one line a step, for golden files and for reading differences."""
+    lines = [
+        f"{trace.status} {trace.detail}".rstrip(),
+        *(f"code {code.qualname} {code.firstlineno} {' '.join(code.local_names)}" for code in trace.codes),
+    ]
+    for step in trace.steps:
+        parts = [f"{'  ' * step.depth}{step.kind} {trace.codes[step.code].qualname}:{step.lineno}"]
+        parts += [f"{name}={value}" for name, value in step.changed]
+        parts += [f"del {name}" for name in step.deleted]
+        parts += [f"-> {step.value}"] if step.value is not None else []
+        parts += [f"[{step.flags.name}]"] if step.flags else []
+        lines.append(" ".join(parts))
+    return "\n".join(lines) + "\n"
