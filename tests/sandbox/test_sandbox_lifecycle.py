@@ -77,8 +77,8 @@ def test_a_killed_server_is_replaced(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("ending", ["end", "kill"])
-def test_nothing_outlives_the_interpreter(kind: str, ending: str) -> None:
-    """Neither when it ends without closing the sandbox, nor when it is killed in the middle of a run."""
+def test_nothing_outlives_the_interpreter(kind: str, ending: str, tmp_path: Path) -> None:
+    """No process and no file, when it ends without closing the sandbox and when it is killed during a run."""
     script = f"""
         import sys, threading, time
         from opencwm.sandbox import *
@@ -95,7 +95,10 @@ def test_nothing_outlives_the_interpreter(kind: str, ending: str) -> None:
         sys.stdin.readline()
     """
     with subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", textwrap.dedent(script)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
@@ -104,7 +107,8 @@ def test_nothing_outlives_the_interpreter(kind: str, ending: str) -> None:
         if ending == "kill":
             process.kill()
         process.communicate(b"\n")
-    assert wait_until(lambda: are_gone(own)), [Path(f"/proc/{pid}/stat").read_text() for pid in own]
+    assert wait_until(lambda: are_gone(own)), own
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_thread_that_started_it_may_end(sandbox: Sandbox) -> None:

@@ -71,6 +71,14 @@ class Server:
             if kind == protocol.RUN and pipe is not None:
                 self._run(body, pipe)
 
+    def end(self) -> None:
+        """End the present run and remove the scratch directory, if no namespace takes both along."""
+        if not self._settings["pid_namespace"]:
+            self._end_rest()
+            with contextlib.suppress(OSError):
+                scratch.empty(self._settings["scratch"][0])
+                Path(self._settings["scratch"][0]).rmdir()
+
     def _prepare(self) -> None:
         for name in self._settings["preload"]:
             importlib.import_module(name)
@@ -88,8 +96,6 @@ class Server:
         # Out of memory, the kernel is to take a program before anybody else.
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")
-        if not has_namespace:  # bubblewrap does this itself
-            processes.process_control(processes.PR_SET_PDEATHSIG, signal.SIGKILL)
         processes.process_control(processes.PR_SET_CHILD_SUBREAPER, 1)
         processes.process_control(processes.PR_SET_NO_NEW_PRIVS, 1)
         processes.process_control(processes.PR_SET_DUMPABLE, 0)  # a run may not trace or read its server
@@ -170,7 +176,6 @@ class Server:
             if self._control.fileno() in ready:
                 message = protocol.receive(self._control)
                 if message is None:
-                    self._kill_all()
                     sys.exit(0)
                 if message[0] == protocol.KILL and message[1].decode() == str(request["id"]):
                     reason = reason or "deadline"
@@ -272,4 +277,8 @@ def main(argument: str) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the parent's mask is inherited
     with socket.socket(fileno=settings["control_fd"]) as control:
         control.set_inheritable(False)
-        Server(control, settings).serve()
+        server = Server(control, settings)
+        try:
+            server.serve()
+        finally:
+            server.end()
