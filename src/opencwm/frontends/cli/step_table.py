@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from opencwm.debugger.compare import Comparison, Row
     from opencwm.debugger.execution import Execution, StepView
-    from opencwm.traces import Program
+    from opencwm.traces import Program, Step
 
 
 def confidence(view: StepView) -> float | None:
@@ -95,13 +95,18 @@ def _difference(row: Row) -> str:
     real = row.real.step
     if row.predicted is None:
         return visible(news(real))
-    parts = [] if row.line_agrees and row.kind_agrees else [f"{event_name(real)} at line {real.lineno}"]
+    parts = [] if row.line_agrees and row.kind_agrees else [_place(real)]
     parts += [
         f"{name} = {was}" if was is not None else f"no {name}" for name, (_, was) in row.differences.items()
     ]
     if not row.value_agrees and real.value is not None:
         parts.append(news(real))
     return visible(", ".join(parts))
+
+
+def _place(step: Step) -> str:
+    name = event_name(step)
+    return f"line {step.lineno}" if name == "line" else f"{name} at line {step.lineno}"
 
 
 def comparison_verdict(comparison: Comparison, predicted: Execution, real: Execution) -> list[str]:
