@@ -44,8 +44,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV) && $(PYTHON) -m venv --without-pip $(VENV) \
 		&& $(PYTHON) -m pip --python $(VENV)/bin/python install pip; }
 
+# What an earlier install left in build/ would bring back files that are gone.
 $(BASE): $(BIN)/python $(PACKAGE)
+	rm -rf build
 	$(PIP) install --quiet .
+	rm -rf build
 	touch $@
 
 # torch comes first and alone: only this one look-up goes to the CPU index, and a machine that cannot reach it loses a second.

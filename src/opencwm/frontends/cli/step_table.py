@@ -112,7 +112,8 @@ def _place(step: Step) -> str:
 def comparison_verdict(comparison: Comparison, predicted: Execution, real: Execution) -> list[str]:
     """Return how both ended, and where they part, as lines."""
     rows = comparison.rows
-    lines = [f"predicted: {predicted.status or 'it went on'}", f"really:    {real.status}"]
+    unfinished = f"not over after {sum(row.predicted is not None for row in rows)} steps"
+    lines = [f"predicted: {predicted.status or unfinished}", f"really:    {real.status}"]
     num_agreeing = sum(row.agrees for row in rows)
     if comparison.first_divergence is None:
         return [*lines, f"all {len(rows)} steps agree"]
