@@ -62,22 +62,28 @@ def curve(folder: Path) -> list[tuple[int, float]]:
 @pytest.mark.parametrize("name", ["adamw", "muon"])
 def test_stopping_and_resuming_gives_the_same_curve(tmp_path: Path, name: Any) -> None:
     config = recipe(
-        optimizer=OptimizerConfig(name=name, learning_rate=3e-3, ema_decay=0.9), log_interval_steps=3
+        optimizer=OptimizerConfig(name=name, learning_rate=3e-3, ema_decay=0.9),
+        log_interval_steps=5,
+        eval_interval_steps=7,
     )
     documents = copy_documents(40)
     held_out = copy_documents(10, seed=1)
     whole = train(config, tmp_path / "whole", source=MemorySource(documents), held_out=held_out)
 
-    def stop_at_six(fraction: float, record: Any) -> None:
+    def stop_between_records(fraction: float, record: Any) -> None:
         del fraction
-        if record["step"] == 6:
+        if record["kind"] == "eval":
             os.kill(os.getpid(), signal.SIGTERM)
 
     first = train(
-        config, tmp_path / "cut", source=MemorySource(documents), held_out=held_out, progress=stop_at_six
+        config,
+        tmp_path / "cut",
+        source=MemorySource(documents),
+        held_out=held_out,
+        progress=stop_between_records,
     )
     assert first.status == "interrupted"
-    assert first.step == 6
+    assert first.step == 8
     second = train(config, tmp_path / "cut", source=MemorySource(documents), held_out=held_out)
     assert second.status == "finished"
     assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
@@ -197,3 +203,32 @@ def test_a_half_written_metrics_line_is_dropped_on_resume(tmp_path: Path) -> Non
         file.write('{"kind": "train", "step": 99}\n{"kind": "tr')
     train(config, tmp_path, source=MemorySource(copy_documents(40)))
     assert max(r["step"] for r in read_metrics(tmp_path / METRICS_NAME)) == 10
+
+
+def test_what_a_checkpoint_cannot_continue_is_told(tmp_path: Path) -> None:
+    source = MemorySource(copy_documents(20))
+    train(recipe(schedule=ScheduleConfig(num_steps=2)), tmp_path, source=source)
+    with pytest.raises(ConfigError, match="another optimizer"):
+        train(recipe(optimizer=OptimizerConfig(name="muon")), tmp_path, source=source)
+    with pytest.raises(ConfigError, match="compile is for GPUs"):
+        train(recipe(compile=True, device="cpu"), tmp_path / "new", source=source)
+
+
+def test_averaging_can_be_switched_on_later(tmp_path: Path) -> None:
+    source = MemorySource(copy_documents(40))
+    held_out = copy_documents(10, seed=1)
+    first = train(recipe(), tmp_path, source=source, held_out=held_out)
+    averaged = OptimizerConfig(learning_rate=1e-6, ema_decay=0.99)
+    config = recipe(optimizer=averaged, schedule=ScheduleConfig(num_steps=21))
+    second = train(config, tmp_path, source=source, held_out=held_out)
+    assert second.evaluation["loss"] == pytest.approx(first.evaluation["loss"], rel=1e-3)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> None:
+    source = MemorySource(copy_documents(40))
+    train(recipe(schedule=ScheduleConfig(num_steps=5)), tmp_path, source=source)
+    saved = (tmp_path / "checkpoint.pt").read_bytes()
+    wild = OptimizerConfig(learning_rate=1e30, max_grad_norm=0.0)
+    with pytest.raises(ConfigError, match="no longer a number"):
+        train(recipe(optimizer=wild, schedule=ScheduleConfig(num_steps=30)), tmp_path, source=source)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == saved

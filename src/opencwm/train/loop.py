@@ -10,7 +10,6 @@ Files: ``config.json`` (the resolved recipe), ``metrics.jsonl``, ``loss.png``, `
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import signal
 import threading
@@ -33,6 +32,7 @@ from opencwm.train import checkpoint as checkpoints
 from opencwm.train.config import TrainConfig
 from opencwm.train.data import Batch, Packer, TokenDocument, TokenSource, pack_all, resolve
 from opencwm.train.evaluation import EvalReport, evaluate
+from opencwm.train.heap import keep_heap, trim_heap
 from opencwm.train.metrics import Meter, MetricsLog, plot_loss
 from opencwm.train.optimizer import AveragedWeights, Optimizer, rate_factor
 
@@ -114,6 +114,10 @@ class _Run:
         torch.manual_seed(config.seed)
         self.model = Decoder(config.model, compute_dtype=getattr(torch, config.dtype)).to(self.device)
         if config.compile:
+            if self.device.type == "cpu":
+                raise ConfigError(
+                    "compile is for GPUs: on a CPU every batch would compile anew", where="recipe"
+                )
             for layer in self.model.model.layers:
                 layer.compile()
         self.optimizer = Optimizer(self.model, config.optimizer)
@@ -150,8 +154,8 @@ class _Run:
                 self.save()
         if self.step == 0:
             raise ConfigError("the source yields no document that fits", where="data.source")
-        self._flush_metrics()
         if status != "interrupted":
+            self._flush_metrics()
             self._evaluate()
         self.save()
         plot_loss(self.out)
@@ -188,7 +192,7 @@ class _Run:
         self.num_tokens += num_tokens
         self._meter.add(torch.stack(losses).sum(), norm, num_tokens=num_tokens, num_targets=num_targets)
         if self.step % self.config.log_interval_steps == 0 or self.step == 1:
-            self._flush_metrics(rate=factor * self.optimizer.peak)
+            self._flush_metrics()
 
     def _backward(self, batch: Batch, num_targets: int) -> Tensor:
         ids, doc, positions, targets = (
@@ -200,15 +204,23 @@ class _Run:
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
-    def _flush_metrics(self, rate: float | None = None) -> None:
+    def _flush_metrics(self) -> None:
         if not self._meter.num_steps:
             return
+        self._demand_finite()
         record = {"kind": "train", "step": self.step, "tokens": self.num_tokens, **self._meter.take()}
-        if rate is not None:
-            record["lr"] = rate
+        record["lr"] = self.optimizer.rate
         record["dropped"] = self.packer.num_dropped
         record["elapsed_s"] = round(time.perf_counter() - self._started, 3)
         self._write(record)
+
+    def _demand_finite(self) -> None:
+        if not self._meter.is_finite():
+            raise ConfigError(
+                f"the loss is no longer a number at step {self.step}",
+                where=str(self.out),
+                hint="lower optimizer.learning_rate and start again from the last checkpoint",
+            )
 
     def _evaluate(self) -> None:
         if not self.held_out:
@@ -228,7 +240,7 @@ class _Run:
 
     def save(self) -> None:
         """Write the checkpoint and ``model/``."""
-        self.fraction()
+        self._demand_finite()
         state = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state(),
@@ -247,6 +259,7 @@ class _Run:
         checkpoints.save_model(self.out / checkpoints.MODEL_FOLDER, self.model)
         if self.average:
             self.average.swap()
+        trim_heap()
         self._saved = time.perf_counter()
         self._meter.skip_time()
 
@@ -259,9 +272,16 @@ class _Run:
                 "the checkpoint there has another model shape", where=str(self.out), hint="use a new folder"
             )
         self.model.load_state_dict(state["model"])
-        self.optimizer.restore(state["optimizer"])
+        try:
+            self.optimizer.restore(state["optimizer"])
+        except ValueError:
+            raise ConfigError(
+                "the checkpoint there has another optimizer", where=str(self.out), hint="use a new folder"
+            ) from None
         if self.average and state["average"] is not None:
             self.average.restore(state["average"])
+        elif self.average:
+            self.average = AveragedWeights(self.model, self.config.optimizer.ema_decay)
         self.packer.restore(state["data"])
         self.step, self.num_tokens, self.used_s = state["step"], state["num_tokens"], state["used_s"]
         self._meter.restore(state["meter"])
@@ -287,19 +307,6 @@ def _choose_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device is 'cuda' but torch sees no GPU", where="recipe")
     return torch.device(name)
-
-
-def keep_heap() -> None:
-    """Tell glibc to keep freed memory; no effect with another C library.
-
-    Fresh pages for every activation cost a tenth of a CPU step.
-    """
-    trim_threshold, top_pad, mmap_max = -1, -2, -4
-    with contextlib.suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(mmap_max, 0)
-        mallopt(trim_threshold, 2**31 - 1)
-        mallopt(top_pad, 256 << 20)
 
 
 @contextlib.contextmanager

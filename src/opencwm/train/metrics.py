@@ -69,6 +69,10 @@ class Meter:
         self._timed_tokens += num_tokens
         self._clock = now
 
+    def is_finite(self) -> bool:
+        """Tell whether the latest loss is a number."""
+        return not self._losses or math.isfinite(float(self._losses[-1]))
+
     def skip_time(self) -> None:
         """Leave the time since the last step out of the throughput (evaluation, saving)."""
         self._clock = time.perf_counter()

@@ -35,10 +35,13 @@ def rate_factor(config: ScheduleConfig, *, step: int, progress: float) -> float:
 
 
 class Optimizer:
-    """One or two torch optimizers behind one set of calls; ``peak`` is the learning rate at factor 1."""
+    """One or two torch optimizers behind one set of calls.
+
+    ``peak`` is the learning rate at factor 1, ``rate`` that of the last step.
+    """
 
     def __init__(self, model: nn.Module, config: OptimizerConfig) -> None:
-        self.peak = config.learning_rate
+        self.peak = self.rate = config.learning_rate
         self._config = config
         matrices, embeddings, gains = [], [], []
         for name, parameter in model.named_parameters():
@@ -77,9 +80,10 @@ class Optimizer:
         """Clip, update at ``factor`` of the peak rate, clear gradients; return the norm before clipping."""
         limit = self._config.max_grad_norm or float("inf")
         norm = nn.utils.clip_grad_norm_(self._parameters, limit)
+        self.rate = self.peak * factor
         for part in self._parts:
             for group in part.param_groups:
-                group["lr"] = self.peak * factor
+                group["lr"] = self.rate
             part.step()
             part.zero_grad(set_to_none=True)
         return norm
