@@ -135,7 +135,7 @@ class Activation:
             value_type = _type(value)
             if (
                 (value_type is _int and -SMALL_INT < value < SMALL_INT)
-                or value_type in TINY
+                or _id(value_type) in TINY
                 or (value_type is _str and _len(value) <= self.recorder.short)
             ):
                 held[i] = value
@@ -165,7 +165,7 @@ class Activation:
     def _render(self, i: int, value: Any, value_type: type) -> str | None:
         """Return the text of a value that is not a short atom, or None when it is the same as before."""
         renderer = self.recorder.renderer
-        if value_type in ATOMS:
+        if _id(value_type) in ATOMS:
             self.held[i] = value
             text = renderer.render(value)
             return None if text == self.texts[i] else text

@@ -13,7 +13,7 @@ import dataclasses
 import enum
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 _type, _issubclass, _dict, _str, _tuple, _list, _all = type, issubclass, dict, str, tuple, list, all
@@ -114,8 +114,8 @@ class Layout:
                 yield from ((name, item) for name, item in _dict.items(found) if _type(name) is _str)
 
 
-def layout_of(kind: type, builtin_bases: frozenset[type], *, user_repr: bool) -> Layout:
-    """Return how instances of ``kind`` are read; ``builtin_bases`` are the types the caller can render."""
+def layout_of(kind: type, builtin_bases: Container[int], *, user_repr: bool) -> Layout:
+    """Return how instances of ``kind`` are read; ``builtin_bases`` are ids of the types the caller can render."""
     name = name_of(kind)
     is_heap = bool(_flags_of(kind) & _HEAP_TYPE)
     if _issubclass(kind, type):
@@ -131,7 +131,7 @@ def layout_of(kind: type, builtin_bases: frozenset[type], *, user_repr: bool) ->
     if _issubclass(kind, enum.Enum):
         return Layout(kind, Form.ENUM, name, get_dict=get_dict, slots=slots)
     for base in mro_of(kind):
-        if base in builtin_bases:
+        if id(base) in builtin_bases:
             fields = _tuple_fields(kind, own)
             form = Form.SUBCLASS if fields is None else Form.NAMEDTUPLE
             return Layout(kind, form, name, base, _is_function(own), fields)

@@ -48,22 +48,30 @@ _args_of: Callable[[object], Any] = BaseException.__dict__["args"].__get__
 _default_factory: Callable[[object], Any] = collections.defaultdict.__dict__["default_factory"].__get__
 _maxlen: Callable[[object], Any] = collections.deque.__dict__["maxlen"].__get__
 
-SCALARS: frozenset[type] = frozenset(
-    {int, float, complex, bool, type(None), type(Ellipsis), type(NotImplemented)}
-)
-"""Immutable types whose repr is short, integers apart."""
-TINY: frozenset[type] = SCALARS - {int}
-"""Immutable types whose repr is always short."""
-ATOMS: frozenset[type] = SCALARS | {str, bytes}
-"""Immutable types without references: the same object is the same value for ever."""
+
+def _ids(*kinds: type) -> frozenset[int]:
+    """Return the ids of types: to look a type itself up would call the ``__hash__`` of its metaclass."""
+    return frozenset(map(id, kinds))
+
+
+SCALARS = _ids(int, float, complex, bool, type(None), type(Ellipsis), type(NotImplemented))
+"""Ids of the immutable types whose repr is short, integers apart."""
+TINY = SCALARS - _ids(int)
+"""Ids of the immutable types whose repr is always short."""
+ATOMS = SCALARS | _ids(str, bytes)
+"""Ids of the immutable types without references: the same object is the same value for ever."""
 _MOST_KNOWN = 4096
 SMALL_INT = 10**18
 """Integers below it in size have a repr shorter than any bound."""
-_SLICEABLE: frozenset[type] = frozenset({list, tuple, dict})
-_FLAT = SCALARS | _SLICEABLE | {str}
-_PLAIN_CONTAINERS = _SLICEABLE | {set, frozenset}  # what ``marshal`` writes exactly and without running code
-_NUMBERS = frozenset({int, float, bool})
-_BRACKETS: dict[type, str] = {list: "[]", tuple: "()", dict: "{}", set: "{}"}
+_STR, _TUPLE, _BYTES = _id(str), _id(tuple), _id(bytes)
+_SLICEABLE = _ids(list, tuple, dict)
+_FLAT = SCALARS | _SLICEABLE | _ids(str)
+_PLAIN_CONTAINERS = _SLICEABLE | _ids(
+    set, frozenset
+)  # what ``marshal`` writes exactly and without running code
+_NUMBERS = _ids(int, float, bool)
+_COMPARABLE = _ids(int, bool, str, bytes)
+_BRACKETS = {_id(list): "[]", _TUPLE: "()", _id(dict): "{}", _id(set): "{}"}
 
 Known = tuple[type, bytes, str, bool]
 """Type and fingerprint of a value, its text, and whether that was cut."""
@@ -106,10 +114,10 @@ class Renderer:
     def fingerprint(self, value: Any, kind: type) -> bytes | None:
         """Return bytes that are equal only if the text is, provided that was :attr:`plain`, or None."""
         try:
-            if kind in _PLAIN_CONTAINERS:
+            if _id(kind) in _PLAIN_CONTAINERS:
                 if _len(value) <= self.max_elements:
                     return _dumps(value, 2)
-                return _dumps(self._window(value, kind), 2) + b"+" if kind in _SLICEABLE else None
+                return _dumps(self._window(value, kind), 2) + b"+" if _id(kind) in _SLICEABLE else None
             layout = self._layouts.get(_id(kind))
             if layout is None or layout.form is not Form.OBJECT or layout.slots or layout.get_dict is None:
                 return None
@@ -127,22 +135,22 @@ class Renderer:
 
     def _text(self, value: Any, budget: int) -> str:
         kind = _type(value)
-        if kind in TINY:
+        place = _id(kind)
+        if place in TINY:
             return _repr(value)
         if kind is int:
             return _repr(value) if -SMALL_INT < value < SMALL_INT else self._integer(value, budget)
         if kind is _str:
             return self._characters(value, budget, _repr)
-        if kind in _SLICEABLE:
+        if place in _SLICEABLE:
             return self._sliceable(value, kind, budget)
-        if kind is set or kind is frozenset:
-            return self._guarded(value, kind, budget, _BUILTIN[kind])
-        if kind in _BUILTIN:
+        if place in _BUILTIN:
+            if place not in _PLAIN_CONTAINERS:
+                self.plain = False
+            return self._guarded(value, kind, budget, _BUILTIN[place])
+        if place in _SIMPLE:
             self.plain = False
-            return self._guarded(value, kind, budget, _BUILTIN[kind])
-        if kind in _SIMPLE:
-            self.plain = False
-            return _SIMPLE[kind](value)
+            return _SIMPLE[place](value)
         return self._instance(value, kind, budget)
 
     # Atoms
@@ -190,7 +198,7 @@ class Renderer:
                 if self._open:
                     self.plain = False
                 return f"{text[:-1].removesuffix(',')}, ...{text[-1]}"
-        return self._guarded(value, kind, budget, _BUILTIN[kind])
+        return self._guarded(value, kind, budget, _BUILTIN[_id(kind)])
 
     def _window(self, value: Any, kind: type) -> Any:
         """Return the first elements of a list, tuple or dict."""
@@ -212,14 +220,14 @@ class Renderer:
                 parts.append(container)
                 if _type(container) is _dict:
                     parts.append(container.values())
-            kinds = _set(_map(_type, _flattened(parts)))
+            kinds = _set(_map(_id, _map(_type, _flattened(parts))))
             if num_chars > self.max_chars or not kinds <= _FLAT:
                 return -1
-            if _str in kinds:
+            if _STR in kinds:
                 num_chars += _sum([_len(item) for item in _flattened(parts) if _type(item) is _str])
             if kinds.isdisjoint(_SLICEABLE):
                 return num_chars
-            level = [item for item in _flattened(parts) if _type(item) in _SLICEABLE]
+            level = [item for item in _flattened(parts) if _id(_type(item)) in _SLICEABLE]
         return -1
 
     def _guarded(self, value: Any, kind: type, budget: int, method: Callable[..., str]) -> str:
@@ -229,7 +237,7 @@ class Renderer:
             if not is_open:
                 self.cut = True
             self.plain = False
-            brackets = _BRACKETS.get(kind)
+            brackets = _BRACKETS.get(_id(kind))
             return f"{brackets[0]}...{brackets[1]}" if brackets else f"{name_of(kind)}(...)"
         self._open.append(_id(value))
         try:
@@ -326,7 +334,7 @@ class Renderer:
         if not size:
             return f"{name_of(kind)}()"
         items: Iterable[tuple[Any, Any]] = _dict_items(value)
-        if size <= self.max_elements and {_type(count) for count in dict.values(value)} <= _NUMBERS:
+        if size <= self.max_elements and _set(_map(_id, _map(_type, dict.values(value)))) <= _NUMBERS:
             items = _sorted(items, key=_second, reverse=True)
         return self._pairs(items, size, f"{name_of(kind)}({{", "})", budget)
 
@@ -353,7 +361,7 @@ class Renderer:
 
     def _render_method(self, value: Any, _kind: type, budget: int) -> str:
         function = value.__func__
-        name = canonical_qualname(function.__qualname__) if _type(function) in _SIMPLE else "?"
+        name = canonical_qualname(function.__qualname__) if _id(_type(function)) in _SIMPLE else "?"
         return f"<bound method {name} of {self._text(value.__self__, budget)}>"
 
     def _render_bytes(self, value: Any, _kind: type, budget: int) -> str:
@@ -376,7 +384,7 @@ class Renderer:
     def _instance(self, value: Any, kind: type, budget: int) -> str:
         layout = self._layouts.get(_id(kind))
         if layout is None:
-            layout = layout_of(kind, _BASES, user_repr=self.user_repr)
+            layout = layout_of(kind, _BUILTIN_BASES, user_repr=self.user_repr)
             self._layouts[_id(kind)] = layout
         form = layout.form
         if form is not Form.OBJECT or self._open:
@@ -426,13 +434,13 @@ class Renderer:
 
     def _subclass(self, value: Any, kind: type, budget: int) -> str:
         layout = self._layouts[_id(kind)]
-        text = _BUILTIN_BASES[layout.base](self, value, kind, budget)
-        is_named = layout.base not in _UNNAMED
+        text = _BUILTIN_BASES[_id(layout.base)](self, value, kind, budget)
+        is_named = _id(layout.base) not in _UNNAMED
         return f"{layout.name}({text})" if layout.own_repr and not is_named else text
 
 
 _Method = Callable[[Renderer, Any, type, int], str]
-_BUILTIN: dict[type, _Method] = {
+_METHODS: dict[type, _Method] = {
     list: Renderer._render_list,
     tuple: Renderer._render_tuple,
     dict: Renderer._render_dict,
@@ -450,7 +458,7 @@ _BUILTIN: dict[type, _Method] = {
     slice: Renderer._render_slice,
     types.MethodType: Renderer._render_method,
 }
-_UNNAMED: dict[type, _Method] = {
+_UNNAMED_METHODS: dict[type, _Method] = {
     list: Renderer._render_list,
     tuple: Renderer._render_tuple,
     dict: Renderer._render_dict,
@@ -460,8 +468,9 @@ _UNNAMED: dict[type, _Method] = {
     float: Renderer._render_float,
     complex: Renderer._render_complex,
 }
-_BUILTIN_BASES: dict[type, _Method] = {**_BUILTIN, **_UNNAMED}
-_BASES = frozenset(_BUILTIN_BASES)
+_BUILTIN = {_id(kind): method for kind, method in _METHODS.items()}
+_UNNAMED = {_id(kind): method for kind, method in _UNNAMED_METHODS.items()}
+_BUILTIN_BASES = _BUILTIN | _UNNAMED
 _FORMS: dict[Form, _Method] = {
     Form.EXCEPTION: Renderer._exception,
     Form.ENUM: Renderer._enum,
@@ -477,7 +486,7 @@ def _builtin_function(value: Any) -> str:
     return f"<built-in method {value.__name__} of {name_of(_type(owner))} object>"
 
 
-_SIMPLE: dict[type, Callable[[Any], str]] = {
+_SIMPLE_METHODS: dict[type, Callable[[Any], str]] = {
     types.FunctionType: lambda value: f"<function {canonical_qualname(value.__qualname__)}>",
     types.BuiltinFunctionType: _builtin_function,
     types.ModuleType: lambda value: f"<module '{module_name(value)}'>",
@@ -488,6 +497,7 @@ _SIMPLE: dict[type, Callable[[Any], str]] = {
     ),
     types.CodeType: lambda value: f"<code object {value.co_name}>",
 }
+_SIMPLE = {_id(kind): method for kind, method in _SIMPLE_METHODS.items()}
 
 
 def _second(pair: tuple[Any, Any]) -> Any:
@@ -496,12 +506,12 @@ def _second(pair: tuple[Any, Any]) -> Any:
 
 def _ordered(items: list[Any]) -> list[Any] | None:
     """Return ``items`` sorted when they have a natural order that runs no user code, otherwise None."""
-    kinds = {_type(item) for item in items}
+    kinds = _set(_map(_id, _map(_type, items)))
     is_total = kinds <= _NUMBERS and _all(item == item for item in items)  # no nan
     if (
         is_total
-        or kinds in ({_str}, {bytes})
-        or (kinds == {tuple} and _all(_is_comparable(item) for item in items))
+        or kinds in ({_STR}, {_BYTES})
+        or (kinds == {_TUPLE} and _all(_is_comparable(item) for item in items))
     ):
         try:
             return _sorted(items)
@@ -512,6 +522,5 @@ def _ordered(items: list[Any]) -> list[Any] | None:
 
 def _is_comparable(item: Any) -> bool:
     return _all(
-        _type(part) in (int, bool, _str, bytes) or (_type(part) is tuple and _is_comparable(part))
-        for part in item
+        _id(_type(part)) in _COMPARABLE or (_type(part) is tuple and _is_comparable(part)) for part in item
     )
