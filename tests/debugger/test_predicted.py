@@ -14,7 +14,7 @@ from opencwm.core.errors import ConfigError, EngineError
 from opencwm.corpus.generator import generate_traced, sample_config
 from opencwm.debugger.execution import Origin
 from opencwm.debugger.predicted import PredictedExecution, source_view, supplied_arguments
-from opencwm.debugger.world_model import contextualise
+from opencwm.debugger.context import contextualise
 from opencwm.model.engine import Logits
 from opencwm.model.testing import ScriptedEngine
 from opencwm.source.cfg import ControlFlow

@@ -15,7 +15,7 @@ from opencwm.codec.view import SourceView, fit_view
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.execution import Execution, FrameView, Origin, StackHistory, StepView
 from opencwm.debugger.sampler import SamplingConfig
-from opencwm.debugger.world_model import Prediction, StepPredictor
+from opencwm.debugger.step_predictor import Prediction, StepPredictor
 from opencwm.model.engine import Engine
 from opencwm.source.cfg import ControlFlow
 from opencwm.source.reach import visible_lines

@@ -18,7 +18,7 @@ from opencwm.codec.vocabulary import BYTE_BASE, Control, is_text
 from opencwm.debugger.execution import Execution
 from opencwm.debugger.predicted import PredictedExecution, source_view
 from opencwm.debugger.sampler import Sampler, SamplingConfig
-from opencwm.debugger.world_model import MAX_VALUE_TOKENS, Prediction
+from opencwm.debugger.step_predictor import MAX_VALUE_TOKENS, Prediction
 from opencwm.evals.rollout import Outcome, OutcomeKind
 from opencwm.evals.teacher_forced import ScoringEngine
 from opencwm.model.engine import Engine

@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import hashlib
 import warnings
+import warnings
 from functools import cached_property
 
 from opencwm.core.errors import ConfigError
@@ -60,8 +61,10 @@ class Program:
 
     @cached_property
     def text(self) -> str:
-        """The text that is compiled: the source with a final newline, and the wrapper when there is a call."""
-        source = self.source if self.source.endswith("\n") or not self.source else self.source + "\n"
+        """The text that is compiled: the source with ``\\n`` line ends, also the last, and the wrapper when there is a call."""
+        source = self.source.replace("\r\n", "\n").replace("\r", "\n")  # as the compiler reads them
+        if source and not source.endswith("\n"):
+            source += "\n"
         if self.call is None:
             return source
         return f"{source}def {self.entry}():\n    return {self.call}\n"

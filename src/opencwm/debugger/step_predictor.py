@@ -1,8 +1,9 @@
 """Predict one step after another: the native codec, an engine, and the rules of the program.
 
 The model decides; what is not a decision is appended without asking it: a line's text, the only legal name, the parameters of
-a call. Constrained, every predicted step is well formed and every next line a legal one; unconstrained, the model may write
-anything, and what is no step ends the prediction.
+a call. Constrained, every predicted step is well formed and every next line a legal one; it then never says that a value was cut, nor
+that a return or an exception has another line than the one running. Unconstrained, the model may write anything, and what is
+no step ends the prediction.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from numpy.typing import NDArray
 from opencwm.codec.native import MalformedStep, NativeCodec, StepDecoder, called
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import BYTE_BASE, Control, is_line, is_text, line_label
+from opencwm.debugger.context import contextualise
 from opencwm.debugger.legality import Legal, Legality
 from opencwm.core.errors import EngineError
 from opencwm.debugger.sampler import OutOfContextError, Sampler, SamplingConfig
 from opencwm.model.engine import Engine
 from opencwm.source.cfg import ControlFlow
-from opencwm.traces import Activation, CodeInfo, Step, StepKind, apply_step
+from opencwm.traces import CodeInfo, Step, StepKind
 
 MAX_VALUE_TOKENS = 320
 """A value that goes on longer is malformed: the tracer's bounds make recorded ones shorter."""
@@ -376,46 +378,3 @@ class StepPredictor:
 
 def _before_value(name: str) -> tuple[int, ...]:  # noqa: ARG001 - whatever the name
     return (int(Control.IS),)
-
-
-def contextualise(
-    codec: NativeCodec,
-    view: SourceView,
-    control_flow: ControlFlow,
-    steps: Sequence[Step],
-    codes: Sequence[CodeInfo],
-    *,
-    max_tokens: int,
-) -> tuple[list[int], StepDecoder]:
-    """Return the ids that put a model where a run stands after ``steps``, and a decoder in the same place.
-
-    All steps are written when they fit into ``max_tokens``; otherwise the run is shown from the state at a later LINE step,
-    the earliest from which the rest fits (the last LINE step when none does).
-    """
-    live: list[Activation] = []
-    costs: list[list[int]] = []
-    for step in steps:
-        current = live[step.depth].lineno if step.depth < len(live) else step.lineno
-        costs.append(codec.encode_step(step, view, current))
-        apply_step(live, step, tuple(codes))
-    if steps and steps[-1].kind is StepKind.RETURN:
-        live.pop()
-    decoder = StepDecoder(codec.vocabulary, view, control_flow, live, codes)
-    prompt = codec.encode_prompt(view)
-    if len(prompt) + sum(map(len, costs)) <= max_tokens or not any(s.kind is StepKind.LINE for s in steps):
-        return [*prompt, *(token for ids in costs for token in ids)], decoder
-    best: list[int] = []
-    tail = 0
-    for index in range(len(steps) - 1, -1, -1):
-        if steps[index].kind is StepKind.LINE:
-            stack: list[Activation] = []
-            for step in steps[: index + 1]:
-                apply_step(stack, step, tuple(codes))
-            context = codec.encode_prompt(view, stack, codes)
-            if best and len(context) + tail > max_tokens:
-                break
-            best = [*context, *(token for ids in costs[index + 1 :] for token in ids)]
-        tail += len(costs[index])
-        if tail > max_tokens and best:
-            break
-    return best, decoder
