@@ -1,0 +1,122 @@
+"""A world model: a codec and an engine joined, ready to predict programs.
+
+Codecs never see engines and engines never see codecs; here the two meet. One model serves any number of executions: each works
+on a fork of its engine.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opencwm.codec.native import NativeCodec
+from opencwm.codec.view import SourceView
+from opencwm.codec.vocabulary import Vocabulary
+from opencwm.core.errors import CodecError, EngineError
+from opencwm.debugger.predicted import PredictedExecution, source_view
+from opencwm.debugger.sampler import SamplingConfig
+from opencwm.model.folder import ONNX_NAME, ModelFolder, default_model_path, load_folder
+from opencwm.traces import Program
+
+if TYPE_CHECKING:
+    from opencwm.model.onnx_engine import OnnxEngine
+
+
+@dataclasses.dataclass(frozen=True)
+class WorldModel:
+    """A model ready to predict.
+
+    Attributes:
+        folder: where it came from and what it says about itself.
+        codec: of its vocabulary.
+        engine: holds no ids; every use works on a fork of it.
+    """
+
+    folder: ModelFolder
+    codec: NativeCodec
+    engine: OnnxEngine
+
+    @classmethod
+    def load(cls, path: Path | None = None, *, num_threads: int = 1) -> WorldModel:
+        """Open the model folder at ``path``, or the model in the package.
+
+        Raises:
+            EngineError: no model folder, one of another schema version, codec or vocabulary, or broken weights.
+        """
+        folder = _find(path)
+        codec = _open_codec(folder)
+        engine = folder.engine(num_threads=num_threads)
+        if engine.vocab_size < len(codec.vocabulary):
+            problem = f"the weights have {engine.vocab_size} token ids, the vocabulary {len(codec.vocabulary)}"
+            raise EngineError(problem, where=str(folder.path), hint="export the model again")
+        return cls(folder, codec, engine)
+
+    @property
+    def name(self) -> str:
+        """Name for reports: of the folder, which is ``default`` for the one in the package."""
+        return self.folder.path.name
+
+    @property
+    def revision(self) -> str:
+        """SHA-256 of the weights, the first 16 hexadecimal digits."""
+        return hashlib.sha256((self.folder.path / ONNX_NAME).read_bytes()).hexdigest()[:16]
+
+    def view(self, program: Program) -> SourceView:
+        """Return what the model is shown of a program; see :func:`opencwm.debugger.predicted.source_view`.
+
+        Raises:
+            CodecError: not even one line fits.
+            ConfigError: the program does not compile or has no such entry.
+        """
+        return source_view(program, self.codec, max_tokens=self.engine.max_tokens)
+
+    def execution(
+        self, program: Program, *, constrained: bool = True, sampling: SamplingConfig | None = None
+    ) -> PredictedExecution:
+        """Return the predicted execution of a program; nothing is predicted before it is looked at.
+
+        Args:
+            program: what to predict. It is compiled, never run.
+            constrained: whether kinds, lines and names are limited to what the program allows.
+            sampling: how tokens are picked; greedy by default.
+
+        Raises:
+            CodecError: not even one line fits.
+            ConfigError: the program does not compile or has no such entry.
+        """
+        return PredictedExecution(
+            program,
+            self.codec,
+            self.engine.fork(),
+            view=self.view(program),
+            constrained=constrained,
+            sampling=sampling,
+        )
+
+
+def _find(path: Path | None) -> ModelFolder:
+    if path is not None:
+        return load_folder(path)
+    if not default_model_path().is_dir():
+        raise EngineError(
+            "this copy of OpenCWM holds no model", where=str(default_model_path()), hint="name one with --model PATH"
+        )
+    return load_folder(default_model_path())
+
+
+def _open_codec(folder: ModelFolder) -> NativeCodec:
+    if folder.meta.codec != NativeCodec.name:
+        raise EngineError(
+            f"the model speaks {folder.meta.codec!r}, this needs {NativeCodec.name!r}", where=str(folder.path)
+        )
+    if not folder.meta.codec_files:
+        return NativeCodec()
+    path = folder.codec_file(folder.meta.codec_files[0])
+    try:
+        return NativeCodec(Vocabulary.from_json(path.read_text(encoding="utf-8"), where=str(path)))
+    except (OSError, UnicodeDecodeError) as error:
+        raise EngineError(f"cannot be read: {error}", where=str(path)) from None
+    except CodecError as error:
+        raise EngineError(error.what, where=error.where, hint="export the model again") from None
