@@ -72,6 +72,9 @@ def _cells(index: int | None, view: StepView, program: Program, *, is_predicted:
 
     step = view.step
     style = STYLES[step.kind]
+    if view.malformed is not None:
+        reason = Text(f"no step: {visible(view.malformed)}", style="red")
+        return ["" if index is None else str(index), "", Text("malformed", style="red"), "", reason, ""]
     return [
         "" if index is None else str(index),
         str(step.lineno),
@@ -91,10 +94,12 @@ def _percent(probability: float | None) -> str:
 def _difference(row: Row) -> str:
     """Say what the real run has instead, in as few words as tell it."""
     if row.real is None:
-        return "no such step" if row.predicted is None or row.predicted.malformed is None else row.describe()
+        return "no such step"
     real = row.real.step
     if row.predicted is None:
         return visible(news(real))
+    if row.predicted.malformed is not None:
+        return visible(", ".join(part for part in (_place(real), news(real)) if part))
     parts = [] if row.line_agrees and row.kind_agrees else [_place(real)]
     parts += [
         f"{name} = {was}" if was is not None else f"no {name}" for name, (_, was) in row.differences.items()

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from opencwm.frontends.diagnosis import Verdict, _judge
+from opencwm.sandbox import IsolationKind
+from opencwm.sandbox.isolation import ProtectionReport
+
+from .conftest import Cli
+
+
+def test_doctor_looks_at_everything(cli: Cli, model_folder: Path) -> None:
+    outcome = cli("doctor", "--json", "--model", model_folder)
+    checks = {(check["area"], check["name"]): check for check in json.loads(outcome.out)["checks"]}
+    bad = [key for key, check in checks.items() if check["verdict"] == "bad"]
+    assert outcome.status == (1 if bad else 0)
+    assert checks["model", "tiny"]["verdict"] == "good"
+    assert checks["python", "numpy"]["verdict"] == "good"
+    for name in ("isolation", "network", "memory", "processes", "deadline"):
+        assert checks["sandbox", name]["detail"]
+    for name in ("memory", "processor time", "deadline"):
+        assert checks["sandbox", name]["verdict"] == "good"
+
+
+def test_a_missing_model_is_bad_news_and_no_crash(cli: Cli, tmp_path: Path) -> None:
+    outcome = cli("doctor", "--model", tmp_path)
+    assert outcome.status == 1
+    assert f"bad   model            {tmp_path}: opencwm.json is missing" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("name", "active", "kind", "verdict"),
+    [
+        ("network", True, IsolationKind.RLIMITS, Verdict.GOOD),
+        ("network", False, IsolationKind.RLIMITS, Verdict.WEAK),
+        ("network", False, IsolationKind.BUBBLEWRAP, Verdict.BAD),
+        ("deadline", False, IsolationKind.RLIMITS, Verdict.BAD),
+    ],
+)
+def test_what_is_promised_and_does_not_hold_is_bad(
+    name: str, active: bool, kind: IsolationKind, verdict: Verdict
+) -> None:
+    assert _judge(ProtectionReport(name, active, "", ""), kind) is verdict

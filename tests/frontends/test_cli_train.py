@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from opencwm.frontends.models import open_model
+
+from .conftest import Cli
+
+RECIPE = """
+log_interval_steps = 1
+dtype = "float32"
+
+[model]
+vocab_size = 1000
+hidden_size = 64
+intermediate_size = 96
+num_hidden_layers = 1
+num_attention_heads = 1
+num_key_value_heads = 1
+max_position_embeddings = 512
+
+[data]
+source = "generated"
+options = { num_documents = 100, seed = 1, max_tokens = 256 }
+
+[batch]
+row_tokens = 256
+lookahead = 8
+
+[schedule]
+num_steps = 2
+warmup_steps = 1
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+def test_train_then_export_then_predict(cli: Cli, recipe: Path, tmp_path: Path) -> None:
+    run, model = tmp_path / "run", tmp_path / "model"
+    trained = cli("train", recipe, "-o", run, "--json")
+    assert trained.status == 0
+    assert json.loads(trained.out)["status"] == "finished"
+    assert "step 2 train: loss" in trained.err
+    assert {"config.json", "metrics.jsonl", "loss.png", "checkpoint.pt", "model"} <= {
+        p.name for p in run.iterdir()
+    }
+    assert cli("export", run, "-o", model).status == 0
+    assert open_model(model).folder.meta.training["num_steps"] == 2
+    program = tmp_path / "program.py"
+    program.write_text("def f(x):\n    return x\n")
+    assert cli("debug", program, "--call", "f(1)", "--model", model, "--commands", "s;q").status == 0
+
+
+def test_a_setting_overrides_the_recipe_and_the_run_goes_on(cli: Cli, recipe: Path, tmp_path: Path) -> None:
+    cli("train", recipe, "-o", tmp_path / "run", "--set", "schedule.num_steps=1")
+    outcome = cli("train", recipe, "-o", tmp_path / "run")
+    assert outcome.out.startswith("finished after 2 steps")
+    records = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [record["step"] for record in records if record["kind"] == "train"] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (RECIPE.replace("hidden_size = 64", "hiden_size = 64"), "did you mean 'hidden_size'?"),
+        (RECIPE.replace('"generated"', '"nowhere"'), "nowhere"),
+        (RECIPE.replace("num_steps = 2", "num_steps = 'two'"), "num_steps: must be an integer"),
+        ("[model", "is not valid TOML"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_before_anything_is_written(
+    cli: Cli, tmp_path: Path, text: str, said: str
+) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    assert said in cli("train", path, "-o", tmp_path / "run").refused()
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_recipe(cli: Cli, tmp_path: Path) -> None:
+    assert "cannot be read" in cli("train", tmp_path / "no.toml", "-o", tmp_path / "run").refused()
