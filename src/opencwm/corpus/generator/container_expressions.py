@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opencwm.corpus.generator.calls import build_call
 from opencwm.corpus.generator.dice import Dice, Table
-from opencwm.corpus.generator.scalar_expressions import element_type
+from opencwm.corpus.generator.integer_expressions import element_type
 from opencwm.corpus.generator.text_expressions import slice_text
 from opencwm.corpus.generator.types import INT, INTS, STR, STRS, Type, is_hashable, is_ordered, list_of
 from opencwm.corpus.generator.vocabulary import SEPARATORS
@@ -213,7 +213,7 @@ def _from_text(g: Writer, depth: int, type_: Type) -> Expr | None:
         return Expr(f"list({inner.text})", mag=inner.mag, elem=1, min_len=inner.min_len)
     if draw < 0.55:
         return Expr(f"{inner.at(ATOM)}.split()", mag=inner.mag // 2 + 1, elem=8)
-    if draw < 0.95:
+    if draw < 0.88:
         separator = g.literals.quoted(g.dice.pick([mark for mark in SEPARATORS if mark]))
         limit = f", {g.dice.integer(1, 2)}" if g.dice.chance(0.15) else ""
         method = "rsplit" if g.dice.chance(0.1) else "split"
@@ -500,7 +500,7 @@ def _set_operation(g: Writer, depth: int, type_: Type) -> Expr | None:
         g.dice.pick(found).expr() if len(found) > 1 and g.dice.chance(0.7) else g.expr(type_, min(depth, 1))
     )
     mag = left.mag + right.mag
-    if g.dice.chance(0.5):
+    if g.dice.chance(0.4):
         operator, prec = g.dice.pick((("|", BIT_OR), ("&", BIT_AND), ("-", ADD), ("^", BIT_XOR)))
         return Expr(f"{left.at(prec)} {operator} {right.at(prec + 1)}", prec, mag=mag, elem=left.elem)
     method = g.dice.pick(("union", "intersection", "difference", "symmetric_difference"))
@@ -529,4 +529,4 @@ VTUPLE_PRODUCTIONS = Table([(8, _vtuple)])
 DICT_PRODUCTIONS = Table(
     [(9, _dict_comprehension), (5, _dict_zip), (4, _dict_copy), (4, _dict_display), (3, _container_call)]
 )
-SET_PRODUCTIONS = Table([(6, _set_of), (6, _set_operation), (2, _container_call)])
+SET_PRODUCTIONS = Table([(6, _set_of), (14, _set_operation), (2, _container_call)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 
+from opencwm.corpus.generator.condition_expressions import BOOL_PRODUCTIONS, FLOAT_PRODUCTIONS
 from opencwm.corpus.generator.config import GeneratorConfig
 from opencwm.corpus.generator.container_expressions import (
     DICT_PRODUCTIONS,
@@ -15,19 +16,11 @@ from opencwm.corpus.generator.container_expressions import (
 )
 from opencwm.corpus.generator.dice import Dice, Table
 from opencwm.corpus.generator.echo import write_echo
+from opencwm.corpus.generator.failures import fail, handle
 from opencwm.corpus.generator.idioms import IDIOMS
+from opencwm.corpus.generator.integer_expressions import INT_PRODUCTIONS
 from opencwm.corpus.generator.loops import for_loop, while_loop
-from opencwm.corpus.generator.scalar_expressions import BOOL_PRODUCTIONS, FLOAT_PRODUCTIONS, INT_PRODUCTIONS
-from opencwm.corpus.generator.statements import (
-    SIMPLE,
-    STRAIGHT,
-    branch,
-    fail,
-    guard,
-    handle,
-    missing,
-    use_helper,
-)
+from opencwm.corpus.generator.statements import SIMPLE, STRAIGHT, branch, guard, missing, use_helper
 from opencwm.corpus.generator.templates import write_idiom
 from opencwm.corpus.generator.text_expressions import STR_PRODUCTIONS
 from opencwm.corpus.generator.types import BOOL, INT, STR, Type
@@ -210,7 +203,7 @@ def write_body(g: Writer, budget: int, *, may_raise: bool = False) -> tuple[Type
         if g.functions and dice.chance(0.45) and use_helper(g):
             position += 1
             continue
-        share = 0.3 + 0.4 * g.config.size
+        share = 0.4 + 0.35 * g.config.size
         if g.config.loops and compound < 1 + round(2 * g.config.size) and dice.chance(share):
             done = dice.weighted(_LOOPING)(g)
             compound += done

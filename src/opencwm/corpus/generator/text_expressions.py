@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opencwm.corpus.generator.calls import build_call
 from opencwm.corpus.generator.dice import Table
-from opencwm.corpus.generator.scalar_expressions import element_type, safe_index
+from opencwm.corpus.generator.integer_expressions import element_type, safe_index
 from opencwm.corpus.generator.types import FLOAT, INT, STR, STRS, Type
 from opencwm.corpus.generator.vocabulary import SEPARATORS
 from opencwm.corpus.generator.writer import ADD, ATOM, COND, LONG, MUL, OR, Expr, Production, Writer
@@ -283,8 +283,8 @@ def _call(g: Writer, depth: int) -> Expr | None:
     return build_call(g, g.dice.pick(found), depth) if found else None
 
 
-_INT_TAILS = (*[""] * 6, *":02d :03d :>4 :<4 :^5 :, :x :b = :+d".split(), " + 1", " * 2")
-_STR_TAILS = (*[""] * 6, *":>8 :<6 :^7 !r .upper() .title() [0:2] :*^9 [::-1]".split())
+_INT_TAILS = (*[""] * 6, ":02d", ":03d", ":>4", ":<4", ":^5", ":,", ":x", ":b", "=", ":+d", " + 1", " * 2")
+_STR_TAILS = (*[""] * 6, ":>8", ":<6", ":^7", "!r", ".upper()", ".title()", "[0:2]", ":*^9", "[::-1]")
 _FIELD_COUNTS: Table[int] = Table([(45, 1), (40, 2), (15, 3)])
 _GLUE = (
     " ",

@@ -8,7 +8,6 @@ decided.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import random
 import signal
 import threading
@@ -121,5 +120,5 @@ def generate_traced(
         program = generate_candidate(rng, config, may_raise=raises)
         trace = recorder(program)
         if (trace.status is Status.RAISED) == raises and not rejection(trace, config):
-            return dataclasses.replace(trace, program=program)
+            return trace
     return None

@@ -490,7 +490,8 @@ def $F($xs):
         "both:set|both|shared|common x:loopint out:ints",
         """
 def $F($a, $b):
-    <<$both = $a <<&||- ||^>> $b
+    <<$both = <<$a & $b||$a - $b||$a ^ $b||$a.intersection($b)||$a.union($b)||$a.difference($b)||\
+$a.symmetric_difference($b)>>
     return <<$both||sorted($both)||len($both)||sum($both)||(len($a | $b), len($both))>>||$out = []
     for $x in sorted($a):
         if $x <<in||not in>> $b:
@@ -555,5 +556,29 @@ $depth = {$node: 0 for $node in $graph}
 """,
         cost=50,
         size=0.5,
+    ),
+    Idiom(
+        "xs:ints",
+        "ints",
+        "source:it|stream|rest|reader out:ints x:loopint y:loopint",
+        """
+def $F($xs):
+    $source = iter($xs)
+    $out = []
+    <<for $x in $source:
+        $out.append($x << +||-||*>> next($source, <<0||1||~2:9~>>))||$y = next($source, 0)
+    for $x in $source:
+        <<if ?bool x y?:
+            $out.append($y)
+        ||$out.append(?int x y?)
+        >>$y = $x||while True:
+        $x = next($source, None)
+        if $x is None<< or $x > ~20:60~||>>:
+            break
+        $out.append($x)||for $x, $y in zip($source, $source):
+        $out.append(?int x y?)>>
+    return $out
+""",
+        cost=30,
     ),
 )

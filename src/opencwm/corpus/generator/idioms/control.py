@@ -392,14 +392,7 @@ def $F($n=~2:6~):
 
 
 def $F($items):
-    return <<$G(*$items)||$G(*$items, $scale=~2:5~)||$G(1, 2, *$items[:2])>>||def $G($x, **$opts):
-    <<if $opts.get('upper'):
-        return str($x).upper()
-    ||>>return f"{$x}{$opts.get('end', '!')}"
-
-
-def $F($items):
-    return [$G($x<<||, end='?'||, **{'end': ';'}>>) for $x in $items]||def $G($x, *, $sep='<<-||,||/>>'):
+    return <<$G(*$items)||$G(*$items, $scale=~2:5~)||$G(1, 2, *$items[:2])>>||def $G($x, *, $sep='<<-||,||/>>'):
     return $sep.join(str(n) for n in $x)
 
 
@@ -449,5 +442,24 @@ def $F($command, $n=~1:9~):
 """,
         cost=6,
         size=0.3,
+    ),
+    Idiom(
+        "items:ints",
+        "strs",
+        "opts:opts|kwargs|options|settings x:loopint",
+        """
+def $G($x, **$opts):
+    <<if $opts.get('upper'):
+        return str($x).upper()
+    ||for key in $opts:
+        $x = f'{$x}{key}'
+    ||>>return f"{$x}{$opts.get('end', '!')}"
+
+
+def $F($items):
+    return [$G($x<<||, end='?'||, **{'end': ';'}||, upper=True>>) for $x in $items]
+""",
+        cost=40,
+        size=0.4,
     ),
 )
