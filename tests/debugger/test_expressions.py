@@ -27,14 +27,54 @@ LOCALS = {
 VALUES = {name: literal(text) for name, text in LOCALS.items() if name not in ("cut", "long", "obj", "big")}
 
 GOOD = [
-    "n + 1", "-n ** 2", "n if flag else 0", "s[0]", "s[::-1]", "s.count('r')", "s.upper().find('W')", "len(xs)",
-    "xs + [n]", "d['b'][0]", "d.get('z', 5)", "sorted(d)", "list(d.items())", "n in xs", "n not in xs and not flag",
-    "1 < n <= 3 < 9", "none is None", "flag is not True", "[x * 2 for x in xs if x > 1]", "{x: str(x) for x in xs}",
-    "{x % 2 for x in xs}", "sum(x for x in xs)", "[(a, b) for a, b in zip(xs, s)]", "f'{n}-{s!r:>14}'", "max(xs) - min(xs)",
-    "any(x > 2 for x in xs)", "isinstance(n, (int, str))", "type(n)", "' '.join(sorted(s))", "(1, *xs)", "[*s][:2]",
-    "{**d, 'c': 3}", "{1, 2} | empty", "divmod(17, n)", "round(2.567, 1)", "enumerate(xs)", "reversed(xs)", "n and s or t",
-    "s.split('r')", "0.1 + 0.2", "1j * 2", "b'ab'[0]", "not xs", "~n", "n << 3", "xs == [1, 2, 3]", "list(range(n))",
-]  # fmt: skip
+    "n + 1",
+    "-n ** 2",
+    "n if flag else 0",
+    "s[0]",
+    "s[::-1]",
+    "s.count('r')",
+    "s.upper().find('W')",
+    "len(xs)",
+    "xs + [n]",
+    "d['b'][0]",
+    "d.get('z', 5)",
+    "sorted(d)",
+    "list(d.items())",
+    "n in xs",
+    "n not in xs and not flag",
+    "1 < n <= 3 < 9",
+    "none is None",
+    "flag is not True",
+    "[x * 2 for x in xs if x > 1]",
+    "{x: str(x) for x in xs}",
+    "{x % 2 for x in xs}",
+    "sum(x for x in xs)",
+    "[(a, b) for a, b in zip(xs, s)]",
+    "f'{n}-{s!r:>14}'",
+    "max(xs) - min(xs)",
+    "any(x > 2 for x in xs)",
+    "isinstance(n, (int, str))",
+    "type(n)",
+    "' '.join(sorted(s))",
+    "(1, *xs)",
+    "[*s][:2]",
+    "{**d, 'c': 3}",
+    "{1, 2} | empty",
+    "divmod(17, n)",
+    "round(2.567, 1)",
+    "enumerate(xs)",
+    "reversed(xs)",
+    "n and s or t",
+    "s.split('r')",
+    "0.1 + 0.2",
+    "1j * 2",
+    "b'ab'[0]",
+    "not xs",
+    "~n",
+    "n << 3",
+    "xs == [1, 2, 3]",
+    "list(range(n))",
+]
 
 
 @pytest.mark.parametrize("expression", GOOD)
@@ -141,16 +181,11 @@ def test_operators_agree_with_python(left: object, right: object, operator: str)
     expression = f"a {operator} b"
     try:
         expected = eval(expression, {}, {"a": left, "b": right})  # noqa: S307 - the reference
-    except Exception as error:  # noqa: BLE001 - whatever it raises
+    except Exception as error:
         with pytest.raises(ExpressionError, match=type(error).__name__):
             evaluate(expression, {"a": repr(left), "b": repr(right)})
         return
-    try:
-        result = evaluate(expression, {"a": repr(left), "b": repr(right)})
-    except ExpressionError as error:
-        assert "too large" in str(error)  # noqa: PT017
-        return
-    assert result.value == expected
+    assert evaluate(expression, {"a": repr(left), "b": repr(right)}).value == expected
 
 
 @settings(max_examples=150, deadline=None)
@@ -159,6 +194,8 @@ def test_any_text_is_answered_or_refused(text: str) -> None:
     try:
         result = evaluate(text, LOCALS)
     except (Undecided, ExpressionError) as error:
-        assert str(error)
+        reason = str(error)
     else:
+        reason = ""
         assert result.text == repr(result.value)
+    assert reason or result is not None

@@ -101,12 +101,15 @@ def test_ignored_hits_pass() -> None:
     assert session.locals["n"].text == "1"
 
 
+UNDECIDED = "breakpoint 1, line 4, its condition cannot be decided:"
+
+
 @pytest.mark.parametrize(
     ("condition", "reason"),
     [
-        ("undefined_name == 1", "breakpoint 1, line 4, its condition cannot be decided: undefined_name is no local variable here"),
+        ("undefined_name == 1", f"{UNDECIDED} undefined_name is no local variable here"),
         ("1 / 0", "breakpoint 1, line 4, its condition fails: ZeroDivisionError: division by zero"),
-        ("e is None", "breakpoint 1, line 4, its condition cannot be decided: e is no local variable here"),
+        ("e is None", f"{UNDECIDED} e is no local variable here"),
     ],
 )  # fmt: skip
 def test_a_condition_that_cannot_be_decided_stops_and_says_so(condition: str, reason: str) -> None:
@@ -151,8 +154,7 @@ def test_back_moves() -> None:
 
 def test_back_from_the_end_and_to_a_breakpoint() -> None:
     session = Session(real("count"))
-    session.continue_()
-    assert session.is_ended
+    assert session.continue_().kind is StopKind.ENDED
     last = session.position
     assert session.step_back().position == last
     assert not session.is_ended

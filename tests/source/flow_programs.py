@@ -1,4 +1,4 @@
-"""Programs whose control flow is checked against real runs: one per statement and corner, and a random generator.
+"""Programs whose control flow is checked against real runs: every statement, and a random generator.
 
 Each defines ``main`` without parameters. Standard library only: other interpreters run this file too.
 """
@@ -35,6 +35,32 @@ def main():
          y or
          0)
     return not z
+""",
+    "nested_ternary": """
+def f(a, b):
+    r = [
+        (1 if a
+         else 2) if b
+        else (3 if a and
+              b else 4),
+        a or
+        b,
+    ]
+    if (a and
+            not b) or (
+            b > 3):
+        return r
+    while (a or
+           b):
+        a = b = 0
+    assert (not a
+            and not b)
+    return lambda: (
+        a
+    )
+
+def main():
+    return f(0, 0)(), f(1, 0), f(0, 1)(), f(1, 4), f(0, 5)
 """,
     "while_else": """
 def main():

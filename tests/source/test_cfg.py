@@ -143,7 +143,10 @@ def test_generators_yield_and_resume() -> None:
 
 
 def test_names_of_comprehensions_are_no_locals() -> None:
-    text = "def f(a, *b, c=1, **d):\n    e = [x for x in a]\n    g = lambda: a\n    y = {k: v for k, v in b}\n    return e, g, y\n"
+    text = (
+        "def f(a, *b, c=1, **d):\n    e = [x for x in a]\n"
+        "    g = lambda: a\n    y = {k: v for k, v in b}\n    return e, g, y\n"
+    )
     graph = graph_of(text)
     assert set(graph.local_names) == {"a", "b", "c", "d", "e", "g", "y"}
     assert graph.params == ("a", "c", "b", "d")
@@ -156,7 +159,10 @@ def test_names_in_scope_of_a_code_object() -> None:
 
 
 def test_graphs_are_found_by_name_and_line() -> None:
-    text = "import functools\n@functools.cache\ndef f():\n    return lambda: 1\nclass C:\n    def f(self): pass\n"
+    text = (
+        "import functools\n@functools.cache\ndef f():\n"
+        "    return lambda: 1\nclass C:\n    def f(self): pass\n"
+    )
     flow = ControlFlow(text)
     assert [graph.qualname for graph in flow] == ["f", "f.<locals>.<lambda>", "C", "C.f"]
     assert len(flow) == 4

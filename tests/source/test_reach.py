@@ -170,7 +170,13 @@ def test_every_line_of_a_reached_function_is_visible() -> None:
     visible = visible_lines(text, "main")
     shown = set(visible.lines)
     left_out = {"unused", "Shape.never", "Square.other"}
-    classes = {"Annotated", "Base", "Shape", "Square", "Empty"}  # their bodies ran when the module was imported
+    classes = {
+        "Annotated",
+        "Base",
+        "Shape",
+        "Square",
+        "Empty",
+    }  # their bodies ran when the module was imported
     graphs = [graph for graph in ControlFlow(text) if graph.qualname not in left_out | classes]
     assert len(graphs) >= 8
     for graph in graphs:
@@ -178,7 +184,10 @@ def test_every_line_of_a_reached_function_is_visible() -> None:
 
 
 def test_a_method_can_be_the_entry() -> None:
-    text = "class A:\n    def f(self):\n        return self.g()\n    def g(self):\n        return 1\n    def h(self):\n        return 2\n"
+    text = (
+        "class A:\n    def f(self):\n        return self.g()\n"
+        "    def g(self):\n        return 1\n    def h(self):\n        return 2\n"
+    )
     assert visible_lines(text, "A.f").lines == (1, 2, 3, 4, 5)
     assert visible_lines(text, "A.f").left_out == ("A.h",)
 
@@ -195,7 +204,10 @@ def test_a_method_can_be_the_entry() -> None:
     ],
 )
 def test_methods_are_reached_by_attribute(body: str, seen: bool) -> None:
-    text = f"class A:\n    def g(self):\n        return 1\n    def h(self):\n        return 2\ndef f(name):\n    {body}\n"
+    text = (
+        f"class A:\n    def g(self):\n        return 1\n"
+        f"    def h(self):\n        return 2\ndef f(name):\n    {body}\n"
+    )
     assert (3 in visible_lines(text, "f").lines) is seen
 
 
@@ -206,7 +218,10 @@ def test_subclasses_are_reached_when_asked_for() -> None:
 
 
 def test_methods_of_a_class_with_a_foreign_base_are_all_reached() -> None:
-    text = "import ast\nclass V(ast.NodeVisitor):\n    def visit_Name(self, node):\n        return 1\ndef f(t):\n    V().visit(t)\n"
+    text = (
+        "import ast\nclass V(ast.NodeVisitor):\n    def visit_Name(self, node):\n"
+        "        return 1\ndef f(t):\n    V().visit(t)\n"
+    )
     assert visible_lines(text, "f").left_out == ()
 
 

@@ -1,7 +1,8 @@
 """Lay a predicted execution beside a real one, step by step, and find where they part.
 
-The one idea: as long as both went the same way, step ``i`` of one is step ``i`` of the other, and what they say is compared.
-After they part, steps are paired by what they are (function, kind, line, depth), so that a detour is seen as one.
+The one idea: as long as both went the same way, step ``i`` of one is step ``i`` of the other, and what they
+say is compared. After they part, steps are paired by what they are (function, kind, line, depth), so that a
+detour is seen as one.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Row:
         locals_agree: the activations hold the same variables with the same values.
         value_agrees: same returned, yielded or raised value, or none in both.
         locals: the predicted locals; those that are right are VERIFIED, with their probability kept.
-        differences: name -> (predicted, real) text, None where it is unbound, of the locals that are not right.
+        differences: name -> (predicted, real) text, None where it is unbound, of the locals that are not
+            right.
     """
 
     predicted_index: int | None

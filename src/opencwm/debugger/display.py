@@ -12,7 +12,7 @@ _NUM_AROUND = 5
 
 
 def percent(probability: float) -> str:
-    """Write a probability so that it never looks surer than it is: ``97%``, ``99.4%``, ``>99.9%``, ``<1%``."""
+    """Write a probability, never surer than it is: ``97%``, ``99.4%``, ``>99.9%``, ``<1%``."""
     if probability >= 1.0:
         return "100%"
     if probability > 0.999:

@@ -1,7 +1,8 @@
 """What a debugging session steps through: an execution, recorded from a real run or predicted by a model.
 
-The one idea: both are the same list of steps, reached by index; a predicted one is made on demand. What differs is where
-values come from, and every value says so. An execution never moves: the position is the session's.
+The one idea: both are the same list of steps, reached by index; a predicted one is made on demand. What
+differs is where values come from, and every value says so. An execution never moves: the position is the
+session's.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ class Value:
     Attributes:
         text: rendering of the value, as in :class:`opencwm.traces.Step`.
         origin: where it comes from.
-        probability: the model's probability of this text when it was predicted, in [0, 1]; a carried value keeps the one
-            it was predicted with; None for supplied and observed values.
+        probability: the model's probability of this text when it was predicted, in [0, 1]; a carried value
+            keeps the one it was predicted with; None for supplied and observed values.
     """
 
     text: str
@@ -66,15 +67,19 @@ class StepView:
     """A step and how far it can be trusted.
 
     Attributes:
-        step: the recorded or predicted step. When ``malformed``, a stand-in: kind, line and depth of the step before it.
-        origin: VERIFIED for a real step, PREDICTED otherwise; it is the origin of the step's changed locals and value,
-            except for the names in ``supplied``.
-        probabilities: changed name -> probability of its text given everything before, in (0, 1]. Empty when observed.
-        control_probability: probability of kind and line together; None when observed, 1.0 when only one was legal.
-        value_probability: probability of the returned or raised value; None when observed or when there is none.
+        step: the recorded or predicted step. When ``malformed``, a stand-in: kind, line and depth of the step
+            before it.
+        origin: VERIFIED for a real step, PREDICTED otherwise; it is the origin of the step's changed locals
+            and value, except for the names in ``supplied``.
+        probabilities: changed name -> probability of its text given everything before, in (0, 1]. Empty when
+            observed.
+        control_probability: probability of kind and line together; None when observed, 1.0 when only one was
+            legal.
+        value_probability: probability of the returned or raised value; None when observed or when there is
+            none.
         supplied: changed names whose text was given, not predicted.
-        malformed: why the model's output is no step; None for a good step. A malformed step is the last one of its
-            execution: nothing is predicted after it, and a session never moves onto it.
+        malformed: why the model's output is no step; None for a good step. A malformed step is the last one
+            of its execution: nothing is predicted after it, and a session never moves onto it.
     """
 
     step: Step
@@ -106,8 +111,8 @@ class StepView:
 class Execution(Protocol):
     """The steps of one execution, by index from 0; step 0 is the CALL of the entry.
 
-    Reading a step past those known so far makes a predicted execution predict. Steps never change once read. One thread
-    at a time.
+    Reading a step past those known so far makes a predicted execution predict. Steps never change once read.
+    One thread at a time.
     """
 
     @property
@@ -141,11 +146,13 @@ class Execution(Protocol):
 
     @property
     def status(self) -> str:
-        """Why nothing follows the last step, in words that fit after "stopped: "; empty until :meth:`ended`."""
+        """Why nothing follows the last step, in words; empty until :meth:`ended`."""
         ...
 
     def stack_at(self, index: int) -> list[FrameView]:
-        """Return the live activations at step ``index``, outermost first; at a RETURN the ending one is still there.
+        """Return the live activations at step ``index``, outermost first.
+
+        At a RETURN the activation that ends is still there.
 
         Raises:
             IndexError: there is no such step, or it is malformed.
@@ -153,10 +160,10 @@ class Execution(Protocol):
         ...
 
     def fork(self, index: int, changes: Mapping[str, str]) -> Execution:
-        """Return an execution with the same steps up to ``index`` and the locals in ``changes`` set at step ``index``.
+        """Return an execution that is the same up to ``index``, with locals set at that step.
 
-        They are set in the innermost activation of that step. Later steps are dropped in the copy and predicted anew;
-        this execution is unchanged.
+        They are set in the innermost activation of that step. Later steps are dropped in the copy and
+        predicted anew; this execution is unchanged.
 
         Args:
             index: a step that exists.
@@ -173,7 +180,7 @@ _SNAPSHOT_EVERY = 64
 
 
 class StackHistory:
-    """The stack of every step appended so far, with the origin of each value; memory is one stack in 64 steps."""
+    """The stack of every step appended so far, with the origin of each value; one in 64 is kept."""
 
     def __init__(self) -> None:
         self._views: list[StepView] = []
@@ -220,7 +227,7 @@ class StackHistory:
 
 
 class _Replay:
-    """A stack in the making: the activations of ``traces`` and, in step with them, what was said about each value."""
+    """A stack in the making: activations and, in step with them, what was said about each value."""
 
     def __init__(self) -> None:
         self.stack: list[Activation] = []
@@ -267,7 +274,7 @@ class _Replay:
 
 
 class RealExecution:
-    """An execution over a recorded trace: every step is known and every value verified. It cannot be forked."""
+    """An execution over a recorded trace: every value is verified. It cannot be forked."""
 
     def __init__(self, trace: Trace, control_flow: ControlFlow | None = None) -> None:
         self.trace = trace

@@ -1,7 +1,8 @@
 """Evaluate Python expressions over values that are only known as text, without running anything.
 
-The one idea: a value's text that is a literal stands for its value; an allow-list of pure operations works on those, within
-bounds; whatever depends on anything else is *undecided*, which is an answer and not an error. There is no ``eval``.
+The one idea: a value's text that is a literal stands for its value; an allow-list of pure operations works on
+those, within bounds; whatever depends on anything else is *undecided*, which is an answer and not an error.
+There is no ``eval``.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ def evaluate(expression: str, texts: Mapping[str, str]) -> Result:
     """Evaluate ``expression``.
 
     Args:
-        expression: one Python expression of literals, variables, operators, subscripts, comparisons, comprehensions, pure
-            built-in functions and pure methods of built-in types.
+        expression: one Python expression of literals, variables, operators, subscripts, comparisons,
+            comprehensions, pure built-in functions and pure methods of built-in types.
         texts: variable -> its rendered value.
 
     Raises:
@@ -147,9 +148,10 @@ _FUNCTIONS: dict[str, Any] = {function.__name__: function for function in _ALLOW
 
 _METHODS: dict[type, frozenset[str]] = {
     str: frozenset(
-        """capitalize casefold count endswith find index isalnum isalpha isascii isdecimal isdigit isidentifier
-        islower isnumeric isprintable isspace istitle isupper join lower lstrip partition removeprefix removesuffix replace
-        rfind rindex rpartition rsplit rstrip split splitlines startswith strip swapcase title upper""".split()  # noqa: SIM905
+        """capitalize casefold count endswith find index isalnum isalpha isascii isdecimal isdigit
+        isidentifier islower isnumeric isprintable isspace istitle isupper join lower lstrip partition
+        removeprefix removesuffix replace rfind rindex rpartition rsplit rstrip split splitlines startswith
+        strip swapcase title upper""".split()  # noqa: SIM905
     ),
     bytes: frozenset({"count", "endswith", "find", "hex", "index", "lower", "startswith", "strip", "upper"}),
     list: frozenset({"copy", "count", "index"}),

@@ -1,7 +1,7 @@
 """The pdb-like command interpreter, as a library: command lines in, lines of plain text out.
 
-The one idea: each command is a method whose docstring is its help, and all it does is a call on the session. Input and output
-are the caller's. It does not evaluate Python: ``p`` knows literals and pure operations only.
+The one idea: each command is a method whose docstring is its help, and all it does is a call on the session.
+Input and output are the caller's. It does not evaluate Python: ``p`` knows literals and pure operations only.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Prompt:
     Args:
         session: what is debugged.
         write: called with each line of output, without its line end.
-        real: a real execution of the same program; while both go the same way, values are marked as verified, or what
-            they really are is shown.
+        real: a real execution of the same program; while both go the same way, values are marked as verified,
+            or what they really are is shown.
 
     Attributes:
         prefix: what a terminal shows before the user types.
@@ -71,7 +71,7 @@ class Prompt:
                 return
 
     def run_commands(self, commands: str) -> bool:
-        """Execute commands separated by ``;``, each echoed after the prompt; return whether one of them quits.
+        """Execute commands separated by ``;``, each echoed; return whether one of them quits.
 
         A ``;`` inside quotes or brackets separates nothing.
         """
@@ -82,7 +82,7 @@ class Prompt:
         return False
 
     def execute(self, line: str) -> bool:
-        """Execute one command line; an empty one repeats the last. Return whether it quits. Nothing is raised for it."""
+        """Execute one command line; an empty one repeats the last. Return whether it quits."""
         line = line.strip()
         if not line:
             line = self._last_line
@@ -139,7 +139,7 @@ class Prompt:
         self._move(self.session.continue_)
 
     def do_until(self, rest: str) -> None:
-        """``unt(il) [LINE]``: go on until a line after this one, or LINE or later, is about to run in this function."""
+        """``unt(il) [LINE]``: go on to a line after this one, or to LINE or later, in this function."""
         lineno = _number(rest) if rest else None
         self._move(lambda: self.session.until(lineno))
 
@@ -366,7 +366,7 @@ class Prompt:
     # Breakpoints
 
     def do_break(self, rest: str) -> None:
-        """``b(reak) [[FILE:]LINE | FUNCTION][, CONDITION]``: stop before a line; without arguments, list breakpoints."""
+        """``b(reak) [[FILE:]LINE | FUNCTION][, CONDITION]``: stop before a line; alone: list all."""
         if not rest:
             self._list_breakpoints()
             return

@@ -1,8 +1,8 @@
 """One debugging session: a position in an execution, and the moves that change it.
 
-The one idea: a real and a predicted execution are stepped by the same moves, which are defined on depth and kind of steps alone
-(:mod:`opencwm.debugger.state_tree`). A move reads as many steps as it needs and no more, never more than ``max_steps``: a
-prediction need not end. It knows nothing of terminals and protocols.
+The one idea: a real and a predicted execution are stepped by the same moves, which are defined on depth and
+kind of steps alone (:mod:`opencwm.debugger.state_tree`). A move reads as many steps as it needs and no more,
+never more than ``max_steps``: a prediction need not end. It knows nothing of terminals and protocols.
 """
 
 from __future__ import annotations
@@ -234,7 +234,7 @@ class Session:
         return self._backward(lambda step: step.depth <= depth and step.kind is StepKind.CALL)
 
     def continue_back(self) -> Stop:
-        """Go back to the last line with an enabled breakpoint, or to the first step. Conditions count, hits do not."""
+        """Go back to the last breakpoint whose condition holds, or to the first step; no hit is counted."""
         return self._backward(lambda _: False, stops_at_breakpoints=True)
 
     def restart(self) -> Stop:
@@ -251,7 +251,8 @@ class Session:
             expression: its new value, a pure expression over the locals.
 
         Raises:
-            ConfigError: the execution cannot be changed, there is no such local, or the expression has no known value.
+            ConfigError: the execution cannot be changed, there is no such local, or the expression has no
+                known value.
         """
         code = self.execution.codes[self.step.code]
         if self.is_ended or self.step.kind in (StepKind.RETURN, StepKind.EXCEPTION):

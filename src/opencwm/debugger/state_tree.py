@@ -1,8 +1,8 @@
 """The tree of steps: the steps of a call hang below the step of the caller that made it.
 
-The one idea: depth and kind alone define what a debugger's moves mean. A *level* is the steps of one activation, from its CALL
-to its RETURN; a suspended generator has one level per resumption. The parent of a level is the last step of the activation
-one level up.
+The one idea: depth and kind alone define what a debugger's moves mean. A *level* is the steps of one
+activation, from its CALL to its RETURN; a suspended generator has one level per resumption. The parent of a
+level is the last step of the activation one level up.
 
 Source: "Towards a Neural Debugger for Python", arXiv 2603.09951, section on the state tree.
 """
@@ -17,7 +17,8 @@ from opencwm.traces import Step, StepKind
 def ends_over(origin: Step, later: Step) -> bool:
     """Whether a step-over from ``origin`` ends at ``later``, the first such step after it.
 
-    It ends at the next step of the level; after the level's RETURN at the next step one level up; never further down.
+    It ends at the next step of the level; after the level's RETURN at the next step one level up; never
+    further down.
     """
     if origin.kind is StepKind.RETURN:
         return later.depth < origin.depth
@@ -27,8 +28,8 @@ def ends_over(origin: Step, later: Step) -> bool:
 def ends_out(origin: Step, later: Step) -> bool:
     """Whether a step-out from ``origin`` ends at ``later``, the first such step after it.
 
-    It ends at the RETURN of the level; from there at the RETURN of the level above. A level whose RETURN is missing, as
-    can happen in a prediction, ends where a shallower step or another CALL at its depth follows.
+    It ends at the RETURN of the level; from there at the RETURN of the level above. A level whose RETURN is
+    missing, as can happen in a prediction, ends where a shallower step or another CALL at its depth follows.
     """
     depth = origin.depth - 1 if origin.kind is StepKind.RETURN else origin.depth
     if later.depth != depth:

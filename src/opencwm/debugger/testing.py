@@ -1,4 +1,4 @@
-"""A predicted execution without a model: it plays back steps it was given, with the probabilities it was given."""
+"""A predicted execution without a model: it plays back the steps and probabilities it was given."""
 
 from __future__ import annotations
 
@@ -129,9 +129,10 @@ def predicted_from(
         for later in range(index, len(trace.steps)):
             made = view(later)
             if later == index:
-                step = dataclasses.replace(
-                    made.step, changed=tuple((dict(made.step.changed) | dict(changes)).items())
-                )
+                merged = dict(made.step.changed) | dict(changes)
+                names = trace.codes[made.step.code].local_names
+                changed = tuple((name, merged[name]) for name in names if name in merged)
+                step = dataclasses.replace(made.step, changed=changed)
                 made = dataclasses.replace(made, step=step, supplied=frozenset(changes))
             yield made
 

@@ -1,7 +1,7 @@
-"""A code object as a graph of instructions: lines, jumps, exception handlers, and what each instruction may do.
+"""A code object as a graph of instructions: lines, jumps, handlers, and what each instruction may do.
 
-The one idea: the facts that decide which LINE events CPython reports are all in the code object. Only compiled code is read,
-nothing is run. It does not know about events: :mod:`opencwm.source.cfg` does.
+The one idea: the facts that decide which LINE events CPython reports are all in the code object. Only
+compiled code is read, nothing is run. It does not know about events: :mod:`opencwm.source.cfg` does.
 
 Source: Objects/exception_handling_notes.txt and Objects/locations.md of CPython 3.11 to 3.14.
 """
@@ -99,7 +99,8 @@ _CALLS = frozenset(
         "GET_AITER",
     }
 )
-# Besides raising, these can end by an exception that is part of normal flow: a StopIteration that ends a loop.
+# Besides raising, these can end by an exception that is part of normal flow: a StopIteration that ends a
+# loop.
 _STOPS = frozenset({"FOR_ITER", "SEND", "END_ASYNC_FOR"})
 
 
@@ -112,11 +113,13 @@ class Instruction:
         offset: in bytes.
         line: 1-based line, None when it has none.
         next: places control may go to without an exception.
-        backward: those of ``next`` that are reached by a jump back which counts as a new line even on the same line.
+        backward: those of ``next`` that are reached by a jump back which counts as a new line even on the
+            same line.
         handler: place of the exception handler that covers it, or None.
         can_raise: whether an EXCEPTION event may happen in it.
         can_stop: whether an EXCEPTION event in it may be a StopIteration that is part of normal flow.
-        calls: "yes" for a call, "hidden" when only special methods or lazy iterators could call, "no" otherwise.
+        calls: "yes" for a call, "hidden" when only special methods or lazy iterators could call, "no"
+            otherwise.
         starts_line: whether a LINE event may happen before it.
         reraises: whether it passes on an exception without a new EXCEPTION event.
     """
@@ -216,7 +219,7 @@ def _successors(
 
 
 def _past_loop_end(raw: list[dis.Instruction], target: int) -> int:
-    """Step over what an exhausted FOR_ITER skips: END_FOR since 3.12, in 3.13 the POP_TOP after it as well."""
+    """Step over what an exhausted FOR_ITER skips: END_FOR since 3.12, in 3.13 also the POP_TOP after it."""
     if raw[target].opname == "END_FOR" and target + 1 < len(raw):
         target += 1
         if sys.version_info[:2] == (3, 13) and raw[target].opname == "POP_TOP" and target + 1 < len(raw):

@@ -1,14 +1,16 @@
 """Which events may follow which in a program: the line-level control-flow graph of its code objects.
 
-The one idea: between two LINE events CPython runs a stretch of instructions, so the legal next lines of a line are the lines
-at which such a stretch can end. Everything is a superset of what can happen: an event that is not in the graph is
-impossible, one that is in it may still be. Only ``compile()`` is needed: a program that cannot be imported or run can be
-analysed. It does not evaluate conditions and does not know which function a call calls.
+The one idea: between two LINE events CPython runs a stretch of instructions, so the legal next lines of a
+line are the lines at which such a stretch can end. Everything is a superset of what can happen: an event that
+is not in the graph is impossible, one that is in it may still be. Only ``compile()`` is needed: a program
+that cannot be imported or run can be analysed. It does not evaluate conditions and does not know which
+function a call calls.
 
-Comprehension activations are folded into their function, as in a :class:`opencwm.traces.Trace`: lines inside a comprehension
-are no lines of the function.
+Comprehension activations are folded into their function, as in a :class:`opencwm.traces.Trace`: lines inside
+a comprehension are no lines of the function.
 
-Source: ``maybe_call_line_trace`` in Python/ceval.c (3.11), Python/instrumentation.c and Python/legacy_tracing.c (3.12+).
+Source: ``maybe_call_line_trace`` in Python/ceval.c (3.11), Python/instrumentation.c and
+Python/legacy_tracing.c (3.12+).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from opencwm.core.errors import ConfigError
 from opencwm.source.bytecode import Instruction, entry_place, instructions
 from opencwm.source.code_facts import (
     NO_LINE,
+    CodeFacts,
     canonical_qualname,
     facts_of,
     is_recorded,
@@ -35,14 +38,14 @@ from opencwm.source.scopes import HiddenCalls, hidden_calls
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Continuation:
-    """What may happen next in an activation after one of its events, leaving aside steps of functions it calls.
+    """What may happen next in an activation after one of its events, steps of its callees aside.
 
     Attributes:
         lines: lines whose LINE event may come next.
         can_return: the activation may return without another event.
         can_yield: it may suspend without another event.
-        can_unwind: it may end by an exception that needs no EXCEPTION event of its own: the one just reported, or one
-            that a handler or ``finally`` passes on.
+        can_unwind: it may end by an exception that needs no EXCEPTION event of its own: the one just
+            reported, or one that a handler or ``finally`` passes on.
         can_raise: an EXCEPTION event may come next.
         can_call: a function of the program may be called (a CALL event one level deeper).
     """
@@ -75,14 +78,15 @@ class CodeGraph:
 
     Attributes:
         qualname: ``co_qualname``.
-        firstlineno: ``co_firstlineno``: 1-based line of its ``def``, or of its first decorator; its CALL steps are there.
-        local_names: names a step of it may bind, in canonical order: varnames, cellvars, freevars. Without names of
-            folded comprehensions.
+        firstlineno: ``co_firstlineno``: 1-based line of its ``def``, or of its first decorator; its CALL
+            steps are there.
+        local_names: names a step of it may bind, in canonical order: varnames, cellvars, freevars. Without
+            names of folded comprehensions.
         params: the parameters among them.
         lines: lines with a LINE event, ascending.
         after_call: what may follow the CALL.
-        after_line: what may follow a LINE event, by line. After a suspended activation resumes, and after a called
-            function returns, it is again that of the current line.
+        after_line: what may follow a LINE event, by line. After a suspended activation resumes, and after a
+            called function returns, it is again that of the current line.
         after_exception: what may follow an EXCEPTION event, by the line it happened in.
         after_resume: what may follow a CALL flagged RESUME, when the line it was suspended in is not known.
         is_generator: whether calls suspend: a generator, coroutine or asynchronous generator.
@@ -143,7 +147,7 @@ class CodeGraph:
         return frozenset(line for line, continuation in after.items() if getattr(continuation, what))
 
     def _merged(self, other: CodeGraph) -> CodeGraph:
-        """Return the graph of two code objects that a trace cannot tell apart, such as two lambdas on one line."""
+        """Return the graph of code objects that a trace cannot tell apart: lambdas on one line."""
         return CodeGraph(
             self.qualname,
             self.firstlineno,
@@ -204,8 +208,8 @@ class ControlFlow:
     def has_hidden_calls(self) -> bool:
         """Whether operations that do not look like calls may call a function of the program.
 
-        Operators, attribute access, ``for`` and so on can, once the program defines special methods, properties or
-        generators, or uses lazy iterators.
+        Operators, attribute access, ``for`` and so on can, once the program defines special methods,
+        properties or generators, or uses lazy iterators.
         """
         return self._hidden_calls.by_protocol
 
@@ -215,7 +219,7 @@ class ControlFlow:
         return self._graph(key) if key in self._codes else None
 
     def at(self, lineno: int) -> tuple[CodeGraph, ...]:
-        """Return the graphs whose ``firstlineno`` is ``lineno``: several when a line holds several lambdas."""
+        """Return the graphs whose ``firstlineno`` is ``lineno``; a line may hold several functions."""
         return tuple(self._graph(key) for key in self._codes if key[1] == lineno)
 
     @cached_property
@@ -233,9 +237,7 @@ class ControlFlow:
 
     def _build(self, code: CodeType) -> CodeGraph:
         facts = facts_of(code, self._scopes)
-        flow = _Flow(
-            instructions(code), facts.line_rules, code.co_firstlineno, _call_kinds(self._hidden_calls)
-        )
+        flow = _Flow(instructions(code), facts, code.co_firstlineno, _call_kinds(self._hidden_calls))
         after_line, after_exception = flow.by_line()
         after_resume = NOTHING
         for continuation in (*after_line.values(), *after_exception.values()):
@@ -291,10 +293,11 @@ class _Flow:
     """The stretches of instructions between the events of one code object."""
 
     def __init__(
-        self, items: list[Instruction], rules: dict[int, int], firstlineno: int, call_kinds: frozenset[str]
+        self, items: list[Instruction], facts: CodeFacts, firstlineno: int, call_kinds: frozenset[str]
     ) -> None:
         self.items = items
-        self.rules = rules
+        self.rules = facts.line_rules
+        self.late_lines = facts.late_lines
         self.call_kinds = call_kinds
         self.start = self._stretch([(None, entry_place(items))], firstlineno)
 
@@ -319,7 +322,7 @@ class _Flow:
         return after_line, after_exception
 
     def _after_raise(self, inside: Iterable[int], line: int) -> _Stretch:
-        """Follow an EXCEPTION event at any of these places, or at one reached from there without a LINE event."""
+        """Follow an EXCEPTION event at any of these places, or at one reached without a LINE event."""
         raising: set[int] = set()
         edges: list[_Edge] = []
         unwinds = False
@@ -343,6 +346,9 @@ class _Flow:
         while pending:
             source, place = pending.pop()
             reported, is_silent = (None, True) if source is None else self._entering(source, place, line)
+            late = self.late_lines.get(self.items[place].offset, line)
+            if reported is None and source is not None and late != line:
+                reported, is_silent = late, False
             if reported is not None:
                 found.events.add((place, reported))
             if is_silent and place not in found.inside:

@@ -71,15 +71,18 @@ class CodeFacts:
         local_names: its locals in canonical order.
         line_rules: by instruction offset, the line to report instead, and only if it is a new one, or
             :data:`NO_LINE`; empty for most code objects.
+        late_lines: by instruction offset, the line of an instruction that has no line event but is a
+            step if its line is a new one; empty for most code objects.
     """
 
     qualname: str
     local_names: tuple[str, ...]
     line_rules: dict[int, int]
+    late_lines: dict[int, int]
 
 
 def is_recorded(code: CodeType) -> bool:
-    """Tell whether activations of ``code`` are steps: not comprehensions, nor scopes the compiler adds for annotations."""
+    """Tell whether activations of ``code`` are steps: no comprehensions, no scopes of annotations."""
     name = code.co_name
     return not (name in FOLDED_NAMES or name.startswith("<generic parameters") or name == "__annotate__")
 
@@ -111,30 +114,40 @@ def facts_of(code: CodeType, scopes: SourceScopes) -> CodeFacts:
         if code.co_firstlineno < start[0]:
             inside = (i for i, place in enumerate(ranges) if start <= place[:2] and place[2:] <= end)
             rules.update((index * 2, start[0]) for index in inside)
-    rules.update((offset, NO_LINE) for offset in _silent_offsets(code, ops, ranges))
+    silent, late = _silent_offsets(code, ops, ranges)
+    rules.update(dict.fromkeys(silent, NO_LINE))
     names = _class_names(code) if is_class_body else _local_names(code, comprehensions)
     local_names = tuple(name for name in names if name not in hidden)
-    return CodeFacts(canonical_qualname(code.co_qualname), local_names, rules)
+    return CodeFacts(canonical_qualname(code.co_qualname), local_names, rules, late)
 
 
-def _silent_offsets(code: CodeType, ops: bytes, ranges: list[Range]) -> Iterator[int]:
-    """Yield the instructions that get a line of their own in some Pythons only.
+def _silent_offsets(code: CodeType, ops: bytes, ranges: list[Range]) -> tuple[set[int], dict[int, int]]:
+    """Return the instructions that get a line of their own in some Pythons only, and the lines lost by that.
 
     These are the tests and jumps of a condition over several lines, the return of a lambda over several
-    lines, and what cleans up after an exception was thrown into a ``yield from``.
+    lines, and what cleans up after an exception was thrown into a ``yield from``. What follows such a jump on
+    the same line has no line event of its own.
     """
     is_lambda = code.co_name == "<lambda>"
-    line = 0
+    silent: set[int] = set()
+    late: dict[int, int] = {}
+    line = jump_line = 0
     for index, op in enumerate(ops):
         if op in (_CACHE, _EXTENDED_ARG):
             continue
-        in_jump = op in _CONDITIONAL_JUMPS or (op in (_COPY, _TO_BOOL) and _tests_next(ops, index + 1))
-        if in_jump and ranges[index][0] != line:
-            yield index * 2
+        number = ranges[index][0]
+        if op in _CONDITIONAL_JUMPS or (op in (_COPY, _TO_BOOL) and _tests_next(ops, index + 1)):
+            if number != line:
+                silent.add(index * 2)
+                jump_line = number
             continue
-        line = ranges[index][0]
+        if jump_line and number == jump_line:
+            late[index * 2] = number
+        jump_line = 0
+        line = number
         if op == _CLEANUP_THROW or (is_lambda and op in RETURN_OPS):
-            yield index * 2
+            silent.add(index * 2)
+    return silent, late
 
 
 def _tests_next(ops: bytes, index: int) -> bool:
@@ -165,7 +178,7 @@ def _has_comprehensions(code: CodeType) -> bool:
 def _rules_inlined(
     code: CodeType, ranges: list[Range], scopes: SourceScopes
 ) -> tuple[dict[int, int], list[Comprehension], set[str]]:
-    """Return line rules, comprehensions and their iteration variables where comprehensions are inlined (since 3.12)."""
+    """Return line rules, comprehensions and iteration variables where comprehensions are inlined (3.12+)."""
     ops = code.co_code[::2]
     iterating = set()
     found: dict[Range, Comprehension] = {}
@@ -193,7 +206,7 @@ def _rules_inlined(
 def _rules_called(
     code: CodeType, ranges: list[Range], scopes: SourceScopes
 ) -> tuple[dict[int, int], list[Comprehension]]:
-    """Return line rules and comprehensions where a comprehension is made and called as a function (3.11).
+    """Return line rules and comprehensions where a comprehension is a function made and called (3.11).
 
     Making it stands before the outermost iterable, on the line of the bracket; later Pythons have nothing
     there.

@@ -68,7 +68,7 @@ class SourceScopes:
             self._visit(node, scope, scope)
 
     def _visit(self, node: ast.AST, scope: Scope, target_scope: Scope) -> None:
-        """Visit in the compiler's order; ``target_scope`` takes what plain names bind (a throwaway in comprehensions)."""
+        """Visit in the compiler's order; ``target_scope`` takes what plain names bind."""
         if isinstance(node, ast.Name):
             scope.order.setdefault(node.id)
             if not isinstance(node.ctx, ast.Load):
@@ -148,7 +148,7 @@ class SourceScopes:
     def _generators(
         self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp, scope: Scope, walrus: Scope
     ) -> None:
-        """Visit all but the outermost iterable; ``walrus`` is the scope that assignment expressions inside bind in."""
+        """Visit all but the outermost iterable; ``walrus`` is where assignment expressions inside bind."""
         throwaway = Scope(order=scope.order)
         for index, generator in enumerate(node.generators):
             if index:

@@ -1,10 +1,11 @@
 """Which lines of a file matter to a run that starts in one function.
 
-The one idea: follow names. A function is reached when its name is mentioned by what is reached; a method when its class is
-reached and an attribute of its name is mentioned; a module-level statement when it binds or changes a name that is mentioned.
-It errs on the side of showing too much: nothing is executed, no type is inferred, and code that looks names up at run time
-(``eval``, ``getattr`` with a computed name) makes everything it might mean visible. Type annotations of functions do not
-count as mentions, since they do not change a run.
+The one idea: follow names. A function is reached when its name is mentioned by what is reached; a method when
+its class is reached and an attribute of its name is mentioned; a module-level statement when it binds or
+changes a name that is mentioned. It errs on the side of showing too much: nothing is executed, no type is
+inferred, and code that looks names up at run time (``eval``, ``getattr`` with a computed name) makes
+everything it might mean visible. Type annotations of functions do not count as mentions, since they do not
+change a run.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ class Visible:
 
     Attributes:
         lines: 1-based physical lines, ascending, without docstrings, blank lines and comment-only lines.
-        left_out: qualified names of functions, methods and classes that cannot be reached, in file order. A class
-            that is left out stands for its methods.
+        left_out: qualified names of functions, methods and classes that cannot be reached, in file order. A
+            class that is left out stands for its methods.
     """
 
     lines: tuple[int, ...]
@@ -99,7 +100,7 @@ def visible_lines(text: str, entry: str) -> Visible:
 
 
 def _stand_ins(units: list[_Unit], reached: set[_Unit]) -> set[_Unit]:
-    """Return a method of each reached class that would be left without a body, so that what is shown is valid Python."""
+    """Return a method of each reached class that had no body otherwise: what is shown is valid Python."""
     found: dict[_Unit, _Unit] = {}
     for unit in units:
         if unit.owner is not None and unit.owner in reached and not unit.owner.has_body:
@@ -114,7 +115,7 @@ def _known(units: list[_Unit]) -> list[str]:
 
 @dataclasses.dataclass(eq=False)
 class _Unit:
-    """What is shown or left out as a whole: a function, a method, a class without its methods, or a statement.
+    """What is shown or left out whole: a function, a method, a class without its methods, a statement.
 
     ``binds`` are the module-level names it gives a value, ``touches`` those whose objects it may change.
     """
@@ -268,7 +269,7 @@ class _Closure:
 
 
 def _mentions(nodes: Iterable[ast.AST]) -> tuple[set[str], set[str]]:
-    """Return the global names and the attributes that ``nodes`` mention, annotations of functions left aside."""
+    """Return the global names and the attributes that ``nodes`` mention; annotations do not count."""
     names: set[str] = set()
     attributes: set[str] = set()
     strings: set[str] = set()
@@ -300,7 +301,7 @@ def _mentions(nodes: Iterable[ast.AST]) -> tuple[set[str], set[str]]:
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield a node and what it evaluates, in no order; annotations of functions and docstrings are passed by."""
+    """Yield a node and what it evaluates, in no order; annotations of functions are passed by."""
     pending = [node]
     while pending:
         item = pending.pop()
@@ -324,7 +325,7 @@ def _names_are_constant(call: ast.Call) -> bool:
 
 
 def _touched(statement: ast.AST) -> Iterator[str]:
-    """Yield the names whose objects a module-level statement may change: stored into, or called, or receiving a call."""
+    """Yield names whose objects a module-level statement may change: stored into, called, or called on."""
     for item in ast.walk(statement):
         if isinstance(item, ast.Subscript | ast.Attribute) and not isinstance(item.ctx, ast.Load):
             yield _root(item)
@@ -333,7 +334,7 @@ def _touched(statement: ast.AST) -> Iterator[str]:
 
 
 def _decorator_roots(node: _FunctionDef | ast.ClassDef) -> frozenset[str]:
-    """Names a definition's decorators start with, the plain ones left out: they may register the definition."""
+    """Return what a definition's decorators start with, except plain ones: they may register it."""
     return frozenset(_root(item) for item in node.decorator_list if _last(item) not in _PLAIN_DECORATORS) - {
         ""
     }

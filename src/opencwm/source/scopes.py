@@ -1,6 +1,7 @@
-"""What the syntax tree tells about names and calls: what a piece of code binds, and what may call without a call.
+"""What the syntax tree tells about names and calls: what code binds, and what calls without a call.
 
-The one idea: code objects say what each instruction is, the tree says what the program defines that gives it a meaning.
+The one idea: code objects say what each instruction is, the tree says what the program defines that gives it
+a meaning.
 """
 
 from __future__ import annotations
@@ -62,8 +63,8 @@ class HiddenCalls:
     """Which instructions, calls apart, may call a function of a program.
 
     Attributes:
-        by_protocol: operators, attribute access, loops and so on may, since the program defines special methods,
-            properties or generators, or uses lazy iterators.
+        by_protocol: operators, attribute access, loops and so on may, since the program defines special
+            methods, properties or generators, or uses lazy iterators.
         by_finalizer: any instruction may, since dropping an object can end a generator or run ``__del__``.
     """
 
@@ -78,7 +79,7 @@ def hidden_calls(tree: ast.Module) -> HiddenCalls:
 
 
 def _own_nodes(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.AST, bool]]:
-    """Yield ``nodes`` and what is evaluated in the same scope, each with whether it belongs to a comprehension."""
+    """Yield ``nodes`` and what is evaluated in their scope, and whether it belongs to a comprehension."""
     pending: list[tuple[ast.AST, bool]] = [(node, False) for node in nodes]
     while pending:
         node, inside = pending.pop()
@@ -137,7 +138,7 @@ def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
 
 
 def _may_finalize(node: ast.AST) -> bool:
-    """Whether ``node`` makes it possible that dropping an object calls a function, or resumes a generator to end it."""
+    """Whether, because of ``node``, dropping an object may call a function or resume a generator."""
     if isinstance(node, ast.FunctionDef):
         return node.name == "__del__"
     if isinstance(node, ast.Name | ast.Attribute):
@@ -146,7 +147,7 @@ def _may_finalize(node: ast.AST) -> bool:
 
 
 def _may_hide_calls(node: ast.AST) -> bool:
-    """Whether ``node`` makes it possible that an operation which is no call calls a function of the program."""
+    """Whether, because of ``node``, an operation that is no call may call a function of the program."""
     if isinstance(node, ast.GeneratorExp):
         return True
     if isinstance(node, ast.Name):
