@@ -13,13 +13,14 @@ GeneratorExit of closing a generator that has no handler for it.
 
 from __future__ import annotations
 
+import marshal
 import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from opencwm.tracer import bytecode
 from opencwm.tracer.bytecode import CodeFacts
-from opencwm.tracer.rendering import ATOMS, SMALL_INT, TINY, Known
+from opencwm.tracer.rendering import ATOMS, PLAIN_CONTAINERS, SMALL_INT, TINY, Known
 from opencwm.traces.trace import Binding, StepFlags, StepKind
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _NOBODY: frozenset[str] = frozenset()
 _type, _id, _repr, _len, _issubclass, _tuple, _sorted = type, id, repr, len, issubclass, tuple, sorted
 _int, _str, _dict = int, str, dict
 _StopIteration, _StopAsyncIteration, _GeneratorExit = StopIteration, StopAsyncIteration, GeneratorExit
-_MemoryError, _Exception = MemoryError, Exception
+_MemoryError, _ValueError, _Exception, _dumps = MemoryError, ValueError, Exception, marshal.dumps
 
 
 class _Missing:
@@ -174,7 +175,11 @@ class Activation:
         known = renderer.known.get(place)  # of this object, or one that was at its place
         key = None
         if known is not None and known[0] is value_type:
-            key = renderer.fingerprint(value, value_type)
+            try:
+                is_small = _id(value_type) in PLAIN_CONTAINERS and _len(value) <= renderer.max_elements
+                key = _dumps(value, 2) if is_small else renderer.fingerprint(value, value_type)
+            except _ValueError:  # something else inside
+                key = None
             if key is not None:
                 mark = self.marks[i]
                 if mark is not None and mark[0] is value_type and mark[1] == key:
@@ -183,7 +188,7 @@ class Activation:
                     self.marks[i] = known
                     renderer.cut = known[3]
                     return None if known[2] == self.texts[i] else known[2]
-        text = renderer.render(value)
+        text = renderer.render(value, vetted=key is not None)
         self.marks[i] = None
         if renderer.plain:
             key = key or renderer.fingerprint(value, value_type)

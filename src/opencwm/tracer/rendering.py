@@ -66,7 +66,7 @@ SMALL_INT = 10**18
 _STR, _TUPLE, _BYTES = _id(str), _id(tuple), _id(bytes)
 _SLICEABLE = _ids(list, tuple, dict)
 _FLAT = SCALARS | _SLICEABLE | _ids(str)
-_PLAIN_CONTAINERS = _SLICEABLE | _ids(
+PLAIN_CONTAINERS = _SLICEABLE | _ids(
     set, frozenset
 )  # what ``marshal`` writes exactly and without running code
 _NUMBERS = _ids(int, float, bool)
@@ -96,15 +96,21 @@ class Renderer:
         self.plain = True
         self.known: dict[int, Known] = {}
         self._open: list[int] = []  # ids of the containers being rendered
+        self._vetted = False
         self._layouts: dict[int, Layout] = {}
 
-    def render(self, value: object) -> str:
-        """Return the text of ``value``."""
+    def render(self, value: object, *, vetted: bool = False) -> str:
+        """Return the text of ``value``; ``vetted`` when it has a fingerprint, so that its types can be looked up faster."""
+        self._vetted = vetted
         self.cut = False
         self.plain = True
         self._open.clear()
+        kind = _type(value)
         try:
-            text = self._text(value, self.max_chars)
+            if _id(kind) in _SLICEABLE:
+                text = self._sliceable(value, kind, self.max_chars)
+            else:
+                text = self._text(value, self.max_chars)
         except RuntimeError:  # another thread of the program changes the container
             self.cut = True
             self.plain = False
@@ -114,7 +120,7 @@ class Renderer:
     def fingerprint(self, value: Any, kind: type) -> bytes | None:
         """Return bytes that are equal only if the text is, provided that was :attr:`plain`, or None."""
         try:
-            if _id(kind) in _PLAIN_CONTAINERS:
+            if _id(kind) in PLAIN_CONTAINERS:
                 if _len(value) <= self.max_elements:
                     return _dumps(value, 2)
                 return _dumps(self._window(value, kind), 2) + b"+" if _id(kind) in _SLICEABLE else None
@@ -145,7 +151,7 @@ class Renderer:
         if place in _SLICEABLE:
             return self._sliceable(value, kind, budget)
         if place in _BUILTIN:
-            if place not in _PLAIN_CONTAINERS:
+            if place not in PLAIN_CONTAINERS:
                 self.plain = False
             return self._guarded(value, kind, budget, _BUILTIN[place])
         if place in _SIMPLE:
@@ -208,6 +214,9 @@ class Renderer:
 
     def _measure(self, value: Any, nesting: int) -> int:
         """Return a lower bound of the length of the repr, or -1 when something stands against taking it."""
+        if _type(value) is not _dict and _len(value) <= self.max_elements:
+            if self._kinds(value) <= SCALARS and nesting > 0:
+                return 2 + _len(value)
         num_chars = 0
         level = [value]
         for _ in _range(nesting):
@@ -220,7 +229,7 @@ class Renderer:
                 parts.append(container)
                 if _type(container) is _dict:
                     parts.append(container.values())
-            kinds = _set(_map(_id, _map(_type, _flattened(parts))))
+            kinds = self._kinds(_flattened(parts))
             if num_chars > self.max_chars or not kinds <= _FLAT:
                 return -1
             if _STR in kinds:
@@ -229,6 +238,12 @@ class Renderer:
                 return num_chars
             level = [item for item in _flattened(parts) if _id(_type(item)) in _SLICEABLE]
         return -1
+
+    def _kinds(self, items: Iterable[object]) -> set[int]:
+        """Return the ids of the types of ``items``."""
+        if self._vetted:
+            return _set(_map(_id, _set(_map(_type, items))))
+        return _set(_map(_id, _map(_type, items)))
 
     def _guarded(self, value: Any, kind: type, budget: int, method: Callable[..., str]) -> str:
         """Call ``method(self, value, kind, budget)`` unless ``value`` is open already or nested too deep."""
