@@ -7,6 +7,7 @@ version and ``PYTHONHASHSEED``. It is no source of secrets.
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 
 SeedPart = int | str
@@ -14,8 +15,7 @@ SeedPart = int | str
 
 def derive_seed(*parts: SeedPart) -> int:
     """Return an integer in [0, 2**64) that depends on every part, its type and its position."""
-    text = "\0".join(f"{type(part).__name__}:{part}" for part in parts)
-    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")
+    return int.from_bytes(hashlib.sha256(json.dumps(parts).encode()).digest()[:8], "big")
 
 
 def derive_rng(*parts: SeedPart) -> random.Random:

@@ -392,7 +392,8 @@ def $F($n=~2:6~):
 
 
 def $F($items):
-    return <<$G(*$items)||$G(*$items, $scale=~2:5~)||$G(1, 2, *$items[:2])>>||def $G($x, *, $sep='<<-||,||/>>'):
+    return <<$G(*$items)||$G(*$items, $scale=~2:5~)||$G(1, 2, *$items[:2])>>||def $G($x, *, $sep='<<-||,||\
+/>>'):
     return $sep.join(str(n) for n in $x)
 
 
