@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from opencwm.frontends.models import open_model
+from opencwm.debugger.world_model import WorldModel
 
 from .conftest import Cli
 
@@ -53,7 +53,7 @@ def test_train_then_export_then_predict(cli: Cli, recipe: Path, tmp_path: Path) 
         p.name for p in run.iterdir()
     }
     assert cli("export", run, "-o", model).status == 0
-    assert open_model(model).folder.meta.training["num_steps"] == 2
+    assert WorldModel.load(model).folder.meta.training["num_steps"] == 2
     program = tmp_path / "program.py"
     program.write_text("def f(x):\n    return x\n")
     assert cli("debug", program, "--call", "f(1)", "--model", model, "--commands", "s;q").status == 0

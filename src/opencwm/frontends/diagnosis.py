@@ -95,10 +95,10 @@ def _judge(report: ProtectionReport, kind: IsolationKind) -> Verdict:
 
 
 def _model(path: Path | None) -> Check:
-    from opencwm.frontends.models import open_model
+    from opencwm.debugger.world_model import WorldModel
 
     try:
-        model = open_model(path)
+        model = WorldModel.load(path)
         model.engine.fork().append([1])
     except OpenCWMError as error:
         return Check("model", "model", Verdict.BAD, str(error))

@@ -76,12 +76,10 @@ def debug(
 
 
 def _predict(program: Program, model: Path | None, *, constrained: bool) -> Execution:
-    from opencwm.debugger.predicted import PredictedExecution
+    from opencwm.debugger.world_model import WorldModel
     from opencwm.frontends.cli.output import notice
-    from opencwm.frontends.models import open_model
 
-    opened = open_model(model)
-    execution = PredictedExecution(program, opened.codec, opened.engine.fork(), constrained=constrained)
+    execution = WorldModel.load(model).execution(program, constrained=constrained)
     for text in execution.view.left_out:
         notice(f"{program.filename}: {text}")
     return execution

@@ -144,10 +144,10 @@ def cruxeval(
 
 
 def _predictor(model: Path | None, *, constrained: bool) -> NativePredictor:
+    from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.predictor import NativePredictor
-    from opencwm.frontends.models import open_model
 
-    opened = open_model(model)
+    opened = WorldModel.load(model)
     return NativePredictor(
         opened.name, opened.codec, opened.engine, constrained=constrained, revision=opened.revision
     )

@@ -9,8 +9,8 @@ import pytest
 
 from opencwm.codec.vocabulary import Vocabulary
 from opencwm.core.errors import ConfigError, EngineError
+from opencwm.debugger.world_model import WorldModel
 from opencwm.frontends.exporting import export_run
-from opencwm.frontends.models import open_model
 
 from .conftest import Cli
 
@@ -29,7 +29,7 @@ def copy(model_folder: Path, tmp_path: Path) -> Path:
 
 
 def test_an_exported_model_opens_and_answers(model_folder: Path) -> None:
-    model = open_model(model_folder)
+    model = WorldModel.load(model_folder)
     assert model.name == "tiny"
     assert len(model.revision) == 16
     assert model.codec.vocabulary.words == Vocabulary.default().words
@@ -108,7 +108,7 @@ def test_a_model_with_a_vocabulary_of_another_schema_version(cli: Cli, copy: Pat
 def test_a_model_that_speaks_another_format(copy: Path) -> None:
     edited(copy, "opencwm.json", lambda data: data.update(codec="cwm"))
     with pytest.raises(EngineError, match="'cwm'"):
-        open_model(copy)
+        WorldModel.load(copy)
 
 
 def test_weights_that_do_not_fit_the_vocabulary(copy: Path) -> None:
@@ -119,14 +119,14 @@ def test_weights_that_do_not_fit_the_vocabulary(copy: Path) -> None:
 
     edited(copy, "native_vocabulary.json", grow)
     with pytest.raises(EngineError, match="1001"):
-        open_model(copy)
+        WorldModel.load(copy)
 
 
 @pytest.mark.parametrize("name", ["opencwm.json", "config.json", "model.onnx", "native_vocabulary.json"])
 def test_an_incomplete_model_folder(copy: Path, name: str) -> None:
     (copy / name).unlink()
     with pytest.raises(EngineError, match=name):
-        open_model(copy)
+        WorldModel.load(copy)
 
 
 @pytest.mark.parametrize("name", ["opencwm.json", "config.json", "model.onnx", "native_vocabulary.json"])
@@ -134,7 +134,7 @@ def test_a_corrupt_model_folder(copy: Path, name: str) -> None:
     data = (copy / name).read_bytes()
     (copy / name).write_bytes(data[: len(data) // 2])
     with pytest.raises(EngineError):
-        open_model(copy)
+        WorldModel.load(copy)
 
 
 def test_a_folder_that_is_no_model(cli: Cli, tmp_path: Path) -> None:
