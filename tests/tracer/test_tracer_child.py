@@ -47,7 +47,10 @@ def test_the_child_emits_what_record_returns() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "def main():\n    while True:\n        try:\n            x = 1\n        except BaseException:\n            pass\n",
+        (
+            "def main():\n    while True:\n        try:\n            x = 1\n"
+            "        except BaseException:\n            pass\n"
+        ),
         "def f():\n    try:\n        f()\n    finally:\n        f()\ndef main():\n    f()\n",
         "import os, json\ndef main():\n    os._exit = json.dumps = print\n    while True:\n        x = 1\n",
     ],
@@ -63,7 +66,10 @@ def test_a_run_within_the_limits_returns() -> None:
 
 
 def test_no_memory_is_a_status() -> None:
-    source = "import resource\nresource.setrlimit(resource.RLIMIT_AS, (2**29, 2**29))\ndef main():\n    x = []\n    while True:\n        x.append(' ' * 2**24)\n"
+    source = (
+        "import resource\nresource.setrlimit(resource.RLIMIT_AS, (2**28, 2**28))\n"
+        "def main():\n    x = []\n    while True:\n        x.append(' ' * 2**24)\n"
+    )
     if sys.platform != "linux":
         pytest.skip("address space limits are Linux's")
     trace, _ = in_child(Program(source, "main"), TraceLimits())
@@ -82,4 +88,4 @@ def test_requests_survive_their_encoding() -> None:
 )
 def test_other_payloads_are_refused(payload: bytes) -> None:
     with pytest.raises(TraceFormatError):
-        main(payload, lambda data: os.abort())
+        main(payload, lambda _: os.abort())

@@ -1,4 +1,4 @@
-"""The recorder against a plain ``sys.settrace`` recorder that takes every repr, and the work it does per step."""
+"""The recorder against a plain ``sys.settrace`` recorder of every repr, and the work it does per step."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_the_same_events_and_texts_as_a_plain_recorder(name: str) -> None:
 
 
 def one_line_with() -> str:
-    """Return the program of context managers without the header on several lines, which is one step by rule."""
+    """Return the program of context managers without the header on several lines, one step by rule."""
     head, _, tail = PROGRAMS["context_managers"].partition("    with (\n")
     return head + tail[tail.index("    return log") :]
 
@@ -163,7 +163,10 @@ def test_a_growing_list_costs_the_same_work_at_every_length() -> None:
 
 
 def test_a_change_beyond_the_bound_is_no_change() -> None:
-    source = "def main():\n    items = list(range(300))\n    items.append(1)\n    items[299] = 7\n    items[0] = 9\n    return 1\n"
+    source = (
+        "def main():\n    items = list(range(300))\n    items.append(1)\n"
+        "    items[299] = 7\n    items[0] = 9\n    return 1\n"
+    )
     trace = record(Program(source, "main"))
     changes = [step.lineno for step in trace.steps if step.changed]
     assert changes == [3, 6]
@@ -171,14 +174,20 @@ def test_a_change_beyond_the_bound_is_no_change() -> None:
 
 
 def test_equal_values_of_other_types_are_changes() -> None:
-    source = "def main():\n    x = [1]\n    x[0] = True\n    x[0] = 1.0\n    x[0] = '1'\n    x = (1,)\n    x = [1]\n    x = [1]\n    return 0\n"
+    source = (
+        "def main():\n    x = [1]\n    x[0] = True\n    x[0] = 1.0\n    x[0] = '1'\n"
+        "    x = (1,)\n    x = [1]\n    x = [1]\n    return 0\n"
+    )
     trace = record(Program(source, "main"))
     found = [dict(step.changed).get("x") for step in trace.steps if step.kind is StepKind.LINE]
     assert found == [None, "[1]", "[True]", "[1.0]", "['1']", "(1,)", "[1]", None]
 
 
 def test_an_empty_object_and_its_empty_dict_are_told_apart() -> None:
-    source = "class A:\n    pass\nclass B:\n    pass\ndef main():\n    x = A()\n    x = B()\n    x = {}\n    x = x.copy()\n    x['k'] = A()\n    x['k'].y = 1\n    return 0\n"
+    source = (
+        "class A:\n    pass\nclass B:\n    pass\ndef main():\n    x = A()\n    x = B()\n"
+        "    x = {}\n    x = x.copy()\n    x['k'] = A()\n    x['k'].y = 1\n    return 0\n"
+    )
     trace = record(Program(source, "main"))
     found = [dict(step.changed).get("x") for step in trace.steps if step.kind is StepKind.LINE]
     assert found == [None, "A()", "B()", "{}", None, "{'k': A()}", "{'k': A(y=1)}"]

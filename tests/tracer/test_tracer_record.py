@@ -111,7 +111,10 @@ def test_only_the_programs_own_code_is_recorded() -> None:
 
 
 def test_functions_called_from_folded_activations_have_the_right_depth() -> None:
-    source = "def g(x):\n    return x\ndef main():\n    return [g(1) for _ in 'a'], sum(g(x) for x in [2]), {g(3): 1}\n"
+    source = (
+        "def g(x):\n    return x\ndef main():\n"
+        "    return [g(1) for _ in 'a'], sum(g(x) for x in [2]), {g(3): 1}\n"
+    )
     depths = [step.depth for step in run(source).steps if step.kind is StepKind.CALL]
     assert depths == [0, 1, 1, 1]
 
@@ -153,7 +156,10 @@ def test_the_surroundings_are_put_back() -> None:
         return None
 
     before = sys.getrecursionlimit(), sys.stdout, sys.stdin, sys.argv
-    source = "import sys\ndef main():\n    sys.argv = sys.stdout = None\n    sys.setrecursionlimit(5000)\n    return 1\n"
+    source = (
+        "import sys\ndef main():\n    sys.argv = sys.stdout = None\n"
+        "    sys.setrecursionlimit(5000)\n    return 1\n"
+    )
     previous = sys.gettrace()
     sys.settrace(ours)
     try:
@@ -185,7 +191,10 @@ def test_more_text_than_allowed_ends_the_program() -> None:
 
 
 def test_a_program_that_swallows_the_unwinding_still_ends_with_the_limit() -> None:
-    source = "def main():\n    for i in range(100):\n        try:\n            x = i\n        except BaseException:\n            pass\n"
+    source = (
+        "def main():\n    for i in range(100):\n        try:\n            x = i\n"
+        "        except BaseException:\n            pass\n"
+    )
     trace = run(source, limits=TraceLimits(max_steps=20))
     assert (trace.status, len(trace.steps)) == (Status.STEP_LIMIT, 20)
 
@@ -207,7 +216,10 @@ def test_on_limit_is_called_inside_the_program_with_the_finished_trace() -> None
 
 
 def test_recursion_of_the_program_and_its_limit() -> None:
-    source = "import sys\nsys.setrecursionlimit(200)\ndef f(n):\n    try:\n        return f(n + 1)\n    except RecursionError:\n        return n\n"
+    source = (
+        "import sys\nsys.setrecursionlimit(200)\ndef f(n):\n    try:\n"
+        "        return f(n + 1)\n    except RecursionError:\n        return n\n"
+    )
     at_200 = run(
         source.replace("sys.setrecursionlimit(200)\n", "")
         + "def main():\n    sys.setrecursionlimit(200)\n    return f(0)\n"
@@ -223,8 +235,14 @@ def test_recursion_of_the_program_and_its_limit() -> None:
         "import functools\n@functools.cache\ndef f(n):\n    return f(n + 1)\ndef main():\n    f(0)\n",
         "def f(n):\n    return [f(n + 1) for _ in 'a']\ndef main():\n    f(0)\n",
         "def f(n):\n    return sum(f(n + 1) for _ in 'a')\ndef main():\n    f(0)\n",
-        "import copy\nclass A:\n    def __deepcopy__(self, m):\n        return copy.deepcopy(self)\ndef main():\n    copy.deepcopy(A())\n",
-        "class A:\n    def __getattr__(self, name):\n        return getattr(self, name + 'x')\ndef main():\n    A().y\n",
+        (
+            "import copy\nclass A:\n    def __deepcopy__(self, m):\n"
+            "        return copy.deepcopy(self)\ndef main():\n    copy.deepcopy(A())\n"
+        ),
+        (
+            "class A:\n    def __getattr__(self, name):\n"
+            "        return getattr(self, name + 'x')\ndef main():\n    A().y\n"
+        ),
         "import re\ndef f(m):\n    return re.sub('a', f, 'a')\ndef main():\n    f(None)\n",
         "class A:\n    def __repr__(self):\n        return repr(self)\ndef main():\n    repr(A())\n",
     ],
@@ -245,7 +263,10 @@ def test_replay_ends_with_the_locals_of_the_entry() -> None:
 
 
 def test_a_generator_that_dies_after_the_entry_returned_leaves_no_step() -> None:
-    source = "def g():\n    try:\n        yield 1\n    finally:\n        x = 2\ndef main():\n    it = g()\n    next(it)\n    return 5\n"
+    source = (
+        "def g():\n    try:\n        yield 1\n    finally:\n        x = 2\ndef main():\n"
+        "    it = g()\n    next(it)\n    return 5\n"
+    )
     trace = run(source)
     assert trace.result == "5"
     assert trace.steps[-1].depth == 0

@@ -67,16 +67,74 @@ def recursive_list() -> list[Any]:
     return items
 
 
-EXACT = [
-    None, True, 0, -5, 10**17, -(10**18), 10**30, 1.5, float("nan"), float("-inf"), -0.0, 1e100, 3 - 2j, ..., NotImplemented,
-    "", "a'b\"c\n\x00é\U0001f600", "\ud800", b"\xff'", bytearray(b"x"), (), (1,), [], [[]], {}, set(), frozenset(), {1}, {"a"},
-    {1: {2: [3, (4,)]}}, [None, True, "x", 1.0, b"b"], range(3), range(1, 9, 2), slice(1, None, 2), {"k": ...}, recursive_list(),
-    collections.deque([1, [2]]), collections.deque([], 3), collections.Counter("banana"), collections.Counter(),
-    collections.defaultdict(list, a=[1]), collections.defaultdict(None), Point(1), (Point(1, "z"),), Color.RED, Level.LOW,
-    Data(1, 2, [Data(3)]), MyList([1]), MyStr("s"), MyError("m", 1), KeyError("k"), ValueError(), OSError(2, "no"), Exception((1,)),
-    int, datetime.date(2020, 1, 2), datetime.timedelta(1), decimal.Decimal("1.50"), fractions.Fraction(1, 3),
-    types.SimpleNamespace(a=1), len, {1: 2}.keys(), {1: "a"}.items(), {1: [2]}.values(), Color, list[int],
-]  # fmt: skip
+EXACT: list[Any] = [
+    None,
+    True,
+    0,
+    -5,
+    10**17,
+    -(10**18),
+    10**30,
+    1.5,
+    float("nan"),
+    float("-inf"),
+    -0.0,
+    1e100,
+    3 - 2j,
+    ...,
+    NotImplemented,
+    "",
+    "a'b\"c\n\x00é\U0001f600",
+    "\ud800",
+    b"\xff'",
+    bytearray(b"x"),
+    (),
+    (1,),
+    [],
+    [[]],
+    {},
+    set(),
+    frozenset(),
+    {1},
+    {"a"},
+    {1: {2: [3, (4,)]}},
+    [None, True, "x", 1.0, b"b"],
+    range(3),
+    range(1, 9, 2),
+    slice(1, None, 2),
+    {"k": ...},
+    recursive_list(),
+    collections.deque([1, [2]]),
+    collections.deque(maxlen=3),
+    collections.Counter("banana"),
+    collections.Counter(),
+    collections.defaultdict(list, a=[1]),
+    collections.defaultdict(None),
+    Point(1),
+    (Point(1, "z"),),
+    Color.RED,
+    Level.LOW,
+    Data(1, 2, [Data(3)]),
+    MyList([1]),
+    MyStr("s"),
+    MyError("m", 1),
+    KeyError("k"),
+    ValueError(),
+    OSError(2, "no"),
+    Exception((1,)),
+    int,
+    datetime.date(2020, 1, 2),
+    datetime.timedelta(1),
+    decimal.Decimal("1.50"),
+    fractions.Fraction(1, 3),
+    types.SimpleNamespace(a=1),
+    len,
+    {1: 2}.keys(),
+    {1: "a"}.items(),
+    {1: [2]}.values(),
+    Color,
+    list[int],
+]
 
 
 @pytest.mark.parametrize("value", EXACT[:-2], ids=lambda value: type(value).__name__)
@@ -84,7 +142,7 @@ def test_values_within_the_bounds_read_as_repr(value: object) -> None:
     assert cut(value) == (repr(value), False)
 
 
-plain = st.recursive(
+plain: st.SearchStrategy[Any] = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
@@ -125,10 +183,9 @@ def test_bounds_hold_and_a_cut_is_marked(value: object, chars: int, elements: in
 @given(plain, plain)
 def test_equal_fingerprints_mean_equal_texts(one: Any, other: Any) -> None:
     renderer = Renderer(TraceLimits(max_elements=3))
-    texts = []
-    for value in (one, other):
-        texts.append((renderer.render(value), renderer.plain, renderer.fingerprint(value, type(value))))
-    (text, is_plain, key), (other_text, other_is_plain, other_key) = texts
+    text, is_plain, key = renderer.render(one), renderer.plain, renderer.fingerprint(one, type(one))
+    other_text, other_is_plain = renderer.render(other), renderer.plain
+    other_key = renderer.fingerprint(other, type(other))
     if is_plain and other_is_plain and key is not None and key == other_key and type(one) is type(other):
         assert text == other_text
 
@@ -205,54 +262,54 @@ def explode(*_: object) -> Any:
 
 
 class Meta(type):
-    __name__ = property(explode)  # type: ignore[assignment]
-    __mro__ = property(explode)  # type: ignore[assignment]
-    __instancecheck__ = __subclasscheck__ = __getattribute__ = __hash__ = __eq__ = explode  # type: ignore[assignment]
+    __name__ = property(explode)
+    __mro__ = property(explode)
+    __instancecheck__ = __subclasscheck__ = __getattribute__ = __hash__ = __eq__ = explode
 
 
 class Hostile(metaclass=Meta):
-    __repr__ = __str__ = __len__ = __iter__ = __getattr__ = __getattribute__ = __format__ = __bool__ = explode  # type: ignore[assignment]
-    __class__ = property(explode)  # type: ignore[assignment]
-    __dict__ = property(explode)  # type: ignore[assignment]
-    __eq__ = __hash__ = explode  # type: ignore[assignment]
+    __repr__ = __str__ = __len__ = __iter__ = __getattr__ = __getattribute__ = __format__ = __bool__ = explode
+    __class__ = property(explode)
+    __dict__ = property(explode)
+    __eq__ = __hash__ = explode
 
 
 class HostileStr(str):
-    __repr__ = __len__ = __getitem__ = __iter__ = __eq__ = __hash__ = __str__ = explode  # type: ignore[assignment]
+    __repr__ = __len__ = __getitem__ = __iter__ = __eq__ = __hash__ = __str__ = explode
 
 
 class HostileInt(int):
-    __repr__ = __lt__ = __neg__ = __add__ = __index__ = bit_length = __eq__ = __hash__ = explode  # type: ignore[assignment]
+    __repr__ = __lt__ = __neg__ = __add__ = __index__ = bit_length = __eq__ = __hash__ = explode
 
 
 class HostileDict(dict[Any, Any]):
-    __repr__ = __len__ = __iter__ = items = keys = __getitem__ = values = get = explode  # type: ignore[assignment]
+    __repr__ = __len__ = __iter__ = items = keys = __getitem__ = values = get = explode
 
 
 class HostileList(list[Any]):
-    __repr__ = __len__ = __iter__ = __getitem__ = explode  # type: ignore[assignment]
+    __repr__ = __len__ = __iter__ = __getitem__ = explode
 
 
 class HostileSet(set[Any]):
-    __repr__ = __len__ = __iter__ = explode  # type: ignore[assignment]
+    __repr__ = __len__ = __iter__ = explode
 
 
 class HostileCounter(collections.Counter[str]):
-    __repr__ = __len__ = __iter__ = most_common = items = explode  # type: ignore[assignment]
+    __repr__ = __len__ = __iter__ = items = explode
 
 
 class HostileDeque(collections.deque[Any]):
-    __repr__ = __len__ = __iter__ = maxlen = explode  # type: ignore[assignment]
+    __repr__ = __len__ = __iter__ = explode
 
 
 class HostileError(Exception):
-    __repr__ = __str__ = explode  # type: ignore[assignment]
-    args = property(explode)  # type: ignore[assignment]
+    __repr__ = __str__ = explode
+    args = property(explode)
 
 
 class HostileEnum(enum.Enum):
     ONE = 1
-    __repr__ = __str__ = explode  # type: ignore[assignment]
+    __repr__ = __str__ = explode
 
 
 @pytest.mark.parametrize(

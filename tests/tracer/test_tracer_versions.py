@@ -1,4 +1,4 @@
-"""The same program gives the same trace on every supported Python, and the one that is kept as golden file."""
+"""The same program gives the same trace on every supported Python: the one kept as golden file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from opencwm.tracer import record
 from opencwm.traces import Program
 from opencwm.traces.jsonl import trace_to_json
 programs = json.load(sys.stdin)
-json.dump({name: trace_to_json(record(Program(source, "main"))) for name, source in programs.items()}, sys.stdout)
+traces = {name: trace_to_json(record(Program(source, "main"))) for name, source in programs.items()}
+json.dump(traces, sys.stdout)
 """
 
 

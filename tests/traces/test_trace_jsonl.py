@@ -18,7 +18,7 @@ PROGRAM = Program("def main():\n    return 1\n", "main")
 EMPTY = Trace(PROGRAM, (), (), Status.RETURNED)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(traces())
 def test_a_trace_survives_json(trace: Trace) -> None:
     assert trace_from_json(json.loads(json.dumps(trace_to_json(trace)))) == trace
@@ -44,7 +44,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(traces(max_steps=3), st.data())
 def test_a_damaged_object_is_refused_or_read_never_worse(trace: Trace, data: st.DataObject) -> None:
     obj = trace_to_json(trace)

@@ -24,7 +24,7 @@ TRACE = Trace(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(traces(max_steps=5), max_size=3))
 def test_traces_survive_a_file(tmp_path_factory: pytest.TempPathFactory, some: list[Trace]) -> None:
     path = tmp_path_factory.mktemp("parquet") / "traces.parquet"

@@ -115,7 +115,7 @@ class Layout:
 
 
 def layout_of(kind: type, builtin_bases: Container[int], *, user_repr: bool) -> Layout:
-    """Return how instances of ``kind`` are read; ``builtin_bases`` are ids of the types the caller can render."""
+    """Return how instances of ``kind`` are read; ``builtin_bases``: ids of types the caller renders."""
     name = name_of(kind)
     is_heap = bool(_flags_of(kind) & _HEAP_TYPE)
     if _issubclass(kind, type):

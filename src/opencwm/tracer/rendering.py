@@ -100,7 +100,7 @@ class Renderer:
         self._layouts: dict[int, Layout] = {}
 
     def render(self, value: object, *, vetted: bool = False) -> str:
-        """Return the text of ``value``; ``vetted`` when it has a fingerprint, so that its types can be looked up faster."""
+        """Return the text of ``value``, faster when it is ``vetted``: it has a fingerprint."""
         self._vetted = vetted
         self.cut = False
         self.plain = True
@@ -214,9 +214,9 @@ class Renderer:
 
     def _measure(self, value: Any, nesting: int) -> int:
         """Return a lower bound of the length of the repr, or -1 when something stands against taking it."""
-        if _type(value) is not _dict and _len(value) <= self.max_elements:
-            if self._kinds(value) <= SCALARS and nesting > 0:
-                return 2 + _len(value)
+        is_short_row = _type(value) is not _dict and _len(value) <= self.max_elements and nesting > 0
+        if is_short_row and self._kinds(value) <= SCALARS:
+            return 2 + _len(value)
         num_chars = 0
         level = [value]
         for _ in _range(nesting):
