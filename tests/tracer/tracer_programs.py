@@ -567,6 +567,22 @@ def main():
         out.append(str(error))
     return out
 """,
+    "cells_and_iteration": """
+def mixed(rows):
+    for i, row in enumerate(rows):
+        pass
+    biggest = [row for row in rows if any(x > row[0] for x in row)]
+    later = [lambda: i for i in range(2)]
+    total = sum(row[0] for _ in rows)
+    def inner():
+        nonlocal total
+        total += 1
+        return [i for i in range(total)], row
+    return biggest, [f() for f in later], inner(), i
+
+def main():
+    return mixed([[1, 2], [3]])
+""",
     "decorators": """
 import functools
 
