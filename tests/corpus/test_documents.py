@@ -7,8 +7,8 @@ from opencwm.codec.native import NativeCodec, TokenClass
 from opencwm.codec.vocabulary import NUM_LINES, Control, is_line, line_label
 from opencwm.corpus.documents import DocumentConfig, documents
 from opencwm.corpus.generator import generate_traced, sample_config
-from opencwm.traces import Program, Status, Trace
 from opencwm.tracer import record
+from opencwm.traces import Program, Status, Trace
 
 CODEC = NativeCodec()
 PLAIN = DocumentConfig(shifted_labels=0.0, from_state=0.0, outcome=0.0)
@@ -46,7 +46,11 @@ def test_a_long_run_is_cut_and_goes_on_in_another_document_from_a_state() -> Non
 
 def test_the_same_generator_state_gives_the_same_documents() -> None:
     made = [
-        [document.ids for seed in range(20) for document in documents(traced(seed), CODEC, random.Random(4), DocumentConfig())]
+        [
+            document.ids
+            for seed in range(20)
+            for document in documents(traced(seed), CODEC, random.Random(4), DocumentConfig())
+        ]
         for _ in range(2)
     ]
     assert made[0] == made[1]

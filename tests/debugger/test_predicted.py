@@ -12,14 +12,14 @@ from opencwm.codec.native import NativeCodec
 from opencwm.codec.vocabulary import Control, line_token
 from opencwm.core.errors import ConfigError, EngineError
 from opencwm.corpus.generator import generate_traced, sample_config
+from opencwm.debugger.context import contextualise
 from opencwm.debugger.execution import Origin
 from opencwm.debugger.predicted import PredictedExecution, source_view, supplied_arguments
-from opencwm.debugger.context import contextualise
 from opencwm.model.engine import Logits
 from opencwm.model.testing import ScriptedEngine
 from opencwm.source.cfg import ControlFlow
-from opencwm.traces import Program, StepKind, Trace
 from opencwm.tracer import record
+from opencwm.traces import Program, Step, StepKind, Trace
 
 CODEC = NativeCodec()
 VOCABULARY_SIZE = len(CODEC.vocabulary)
@@ -34,7 +34,7 @@ def count(text, letter):
 
 
 def oracle(trace: Trace, *, max_tokens: int = 16_000, probability: float = 0.99) -> ScriptedEngine:
-    """An engine that continues every document of ``trace``, from the start or from any state, as it really went on."""
+    """An engine that continues every document of ``trace``, from any state, as it really went."""
     view = source_view(trace.program, CODEC, max_tokens=max_tokens)
     firsts = [0, *(i + 1 for i, step in enumerate(trace.steps) if step.kind is StepKind.LINE)]
     documents = [CODEC.encode(trace, view, first_step=first).ids for first in firsts]
@@ -57,8 +57,8 @@ def generated(seed: int) -> Trace:
     return trace
 
 
-def steps_of(execution: PredictedExecution, limit: int = 400) -> list[object]:
-    steps = []
+def steps_of(execution: PredictedExecution, limit: int = 400) -> list[Step]:
+    steps: list[Step] = []
     while len(steps) < limit and (view := execution.get(len(steps))) is not None:
         steps.append(view.step)
     return steps
@@ -170,7 +170,9 @@ def test_a_fork_keeps_the_past_changes_the_state_and_leaves_the_original_alone()
     assert following.malformed is None
 
 
-@pytest.mark.parametrize(("index", "name", "message"), [(0, "n", "no local"), (99, "n", "no step 99"), (-1, "n", "return")])
+@pytest.mark.parametrize(
+    ("index", "name", "message"), [(0, "n", "no local"), (99, "n", "no step 99"), (-1, "n", "return")]
+)
 def test_a_fork_that_makes_no_sense_is_refused(index: int, name: str, message: str) -> None:
     trace = record(Program.from_call(COUNT, "count('abc', 'b')"))
     execution = PredictedExecution(trace.program, CODEC, oracle(trace))
@@ -180,7 +182,10 @@ def test_a_fork_that_makes_no_sense_is_refused(index: int, name: str, message: s
 
 
 def test_missing_imports_and_undefined_names_do_not_matter() -> None:
-    source = "import no_such_module\n\nVALUE = undefined\n\ndef f(a):\n    b = no_such_module.g(a) + VALUE\n    return b\n"
+    source = (
+        "import no_such_module\n\nVALUE = undefined\n\n"
+        "def f(a):\n    b = no_such_module.g(a) + VALUE\n    return b\n"
+    )
     execution = PredictedExecution(Program.from_call(source, "f(1)"), CODEC, random_engine(1))
     kinds = []
     for index in range(4):
@@ -192,7 +197,9 @@ def test_missing_imports_and_undefined_names_do_not_matter() -> None:
 def test_a_context_too_small_for_one_step_is_an_engine_error() -> None:
     program = Program.from_call(COUNT, f"count({'x' * 60!r}, 'b')")
     view = source_view(program, CODEC, max_tokens=16_000)
-    engine = ScriptedEngine(VOCABULARY_SIZE, oracle(record(program))._logits, max_tokens=len(CODEC.encode_prompt(view)) + 20)
+    engine = ScriptedEngine(
+        VOCABULARY_SIZE, oracle(record(program))._logits, max_tokens=len(CODEC.encode_prompt(view)) + 20
+    )
     execution = PredictedExecution(program, CODEC, engine, view=view)
     with pytest.raises(EngineError, match="do not fit the model's context"):
         steps_of(execution)

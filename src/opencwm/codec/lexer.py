@@ -1,9 +1,10 @@
 """Cut Python text, source lines and rendered values alike, into pieces whose concatenation is the text.
 
-The one idea: a value and the literal it came from must be the same pieces, or copying is a translation. So string contents
-are single characters and numbers single digits wherever they stand; words (names, keywords, ``True``) and punctuation with
-its customary spaces are cut the same way in source and in values; a word never includes a space, so that a name is the
-same pieces in an expression and in a list of locals. Expressions inside the braces of an f-string are cut as code.
+The one idea: a value and the literal it came from must be the same pieces, or copying is a translation. So
+string contents are single characters and numbers single digits wherever they stand; words (names, keywords,
+``True``) and punctuation with its customary spaces are cut the same way in source and in values; a word
+never includes a space, so that a name is the same pieces in an expression and in a list of locals.
+Expressions inside the braces of an f-string are cut as code.
 
 This is no tokenizer of Python: any text gives pieces, also text that is not valid Python.
 """
@@ -11,7 +12,7 @@ This is no tokenizer of Python: any text gives pieces, also text that is not val
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
 _STRING_START = re.compile(r"(?:[rR][bB]?|[bB][rR]?|[fF][rR]?|[rR][fF]|[uU])?('''|\"\"\"|'|\")")
@@ -19,21 +20,24 @@ _WORD = re.compile(r"[A-Za-z_]+")
 
 PUNCTUATION: tuple[str, ...] = (
     # Between operands, with the spaces people write. Longest match wins.
-    " = ", " == ", " != ", " < ", " > ", " <= ", " >= ", " + ", " - ", " * ", " / ", " // ", " % ", " ** ", " & ", " | ",
-    " ^ ", " << ", " >> ", " += ", " -= ", " *= ", " //= ", " /= ", " %= ", " **= ", " |= ", " &= ", " ^= ", " -> ", " := ",
-    " in ", " not in ", " is ", " is not ", " and ", " or ", " if ", " else ", " for ", " as ", " from ",
-    ", ", ": ", ",", ":", ".", "(", ")", "[", "]", "{", "}", "()", "[]", "{}", "'", '"', "**", "//", "+", "-", "*", "/", "%", "=",
-    "==", "<", ">", "!", "@", "&", "|", "^", "~", ";", "\\", "#", "?", "$", "`", " ",
+    " = ", " == ", " != ", " < ", " > ", " <= ", " >= ", " + ", " - ", " * ", " / ", " // ", " % ", " ** ",
+    " & ", " | ", " ^ ", " << ", " >> ", " += ", " -= ", " *= ", " //= ", " /= ", " %= ", " **= ", " |= ",
+    " &= ", " ^= ", " -> ", " := ", " in ", " not in ", " is ", " is not ", " and ", " or ", " if ", " else ",
+    " for ", " as ", " from ",
+    ", ", ": ", ",", ":", ".", "(", ")", "[", "]", "{", "}", "()", "[]", "{}", "'", '"', "**", "//", "+", "-",
+    "*", "/", "%", "=", "==", "<", ">", "!", "@", "&", "|", "^", "~", ";", "\\", "#", "?", "$", "`", " ",
 )  # fmt: skip
 """Pieces of code outside words, numbers and strings that have an id of their own.
 
-None spans the edge of a value (no ``], `` and no ``(-``): a value cut out of its context is still the same pieces.
+None spans the edge of a value (no ``], `` and no ``(-``): a value cut out of its context is still the same
+pieces.
 """
 
 STATEMENT_WORDS: tuple[str, ...] = (
-    "if ", "elif ", "while ", "for ", "return ", "def ", "class ", "else:", "try:", "except ", "finally:", "raise ",
-    "assert ", "del ", "not ", "lambda ", "lambda: ", "import ", "from ", "with ", "yield ", "async ", "await ", "global ",
-    "nonlocal ", "case ", "match ", "break", "continue", "pass", "self.", "except:",
+    "if ", "elif ", "while ", "for ", "return ", "def ", "class ", "else:", "try:", "except ", "finally:",
+    "raise ", "assert ", "del ", "not ", "lambda ", "lambda: ", "import ", "from ", "with ", "yield ",
+    "async ", "await ", "global ", "nonlocal ", "case ", "match ", "break", "continue", "pass", "self.",
+    "except:",
 )  # fmt: skip
 """Keywords with the space or colon that follows them, one piece each."""
 
@@ -48,7 +52,7 @@ _WORD_CHARACTER = re.compile(r"\w")
 
 
 class Piece(NamedTuple):
-    """A stretch of text and whether it is a word, to be cut further by a vocabulary; otherwise it is one unit."""
+    """A stretch of text, and whether it is a word, which a vocabulary cuts further; if not it is one unit."""
 
     text: str
     is_word: bool
@@ -94,8 +98,8 @@ def _runs_on(text: str, position: int, end: int, matched: str) -> bool:
     return matched[-1].isalpha() and position < end and _WORD_CHARACTER.match(text[position]) is not None
 
 
-def _string(text: str, position: int, opening: re.Match[str], end: int) -> Iterator[Piece]:
-    """Yield a string literal character by character; returns the position after it. It may be cut off by ``end``."""
+def _string(text: str, position: int, opening: re.Match[str], end: int) -> Generator[Piece, None, int]:
+    """Yield a string literal, which ``end`` may cut off, by characters; return the position after it."""
     quote = opening.group(1)
     prefix = text[position : opening.start(1)]
     is_raw, is_format = "r" in prefix.lower(), "f" in prefix.lower()
@@ -107,7 +111,11 @@ def _string(text: str, position: int, opening: re.Match[str], end: int) -> Itera
         if text.startswith(quote, position, end):
             yield from (Piece(character, is_word=False) for character in quote)
             return position + len(quote)
-        if text[position] == "\\" and position + 1 < end and not (is_raw and text[position + 1] not in "\\'\""):
+        if (
+            text[position] == "\\"
+            and position + 1 < end
+            and not (is_raw and text[position + 1] not in "\\'\"")
+        ):
             yield Piece("\\", is_word=False)
             yield Piece(text[position + 1], is_word=False)
             position += 2

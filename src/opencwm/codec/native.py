@@ -14,12 +14,13 @@ A document is the prompt (task, the lines shown, and where the run stands) follo
 
     locals, effects:  [CUT] (SET name IS value)* (DELETE name)*
 
-Only what changed is written. The text after a line label is not sampled but appended by whoever predicts; it is trained on,
-as practice in copying. Because a document may start from any state, long runs need no long context, and setting a variable
-is starting from a changed state. Names and values are text (:mod:`opencwm.codec.lexer`): single characters and digits.
+Only what changed is written. The text after a line label is not sampled but appended by whoever predicts;
+it is trained on, as practice in copying. Because a document may start from any state, long runs need no
+long context, and setting a variable is starting from a changed state. Names and values are text
+(:mod:`opencwm.codec.lexer`): single characters and digits.
 
-Decoding needs the program's control-flow graphs, to know which function a line belongs to, and never raises on model output:
-what cannot be a step is a :class:`MalformedStep` that keeps its ids.
+Decoding needs the program's control-flow graphs, to know which function a line belongs to, and never raises
+on model output: what cannot be a step is a :class:`MalformedStep` that keeps its ids.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from opencwm.codec.vocabulary import Control, Vocabulary, is_line, is_text, line
 from opencwm.core.errors import CodecError
 from opencwm.source.cfg import CodeGraph, ControlFlow
 from opencwm.traces import Activation, Binding, CodeInfo, Status, Step, StepFlags, StepKind, Trace, apply_step
+
 
 class TokenClass(enum.IntEnum):
     """What a token is for; scores and losses are reported by class."""
@@ -93,7 +95,9 @@ class _Writer:
         if echo:
             self.put(self.view.echo_ids(lineno, self.vocabulary), TokenClass.ECHO)
 
-    def bindings(self, changed: Iterable[Binding], deleted: Iterable[str], kind: TokenClass = TokenClass.VALUE) -> None:
+    def bindings(
+        self, changed: Iterable[Binding], deleted: Iterable[str], kind: TokenClass = TokenClass.VALUE
+    ) -> None:
         for name, value in changed:
             self.put((Control.SET,), TokenClass.CONTROL)
             self.put(self.vocabulary.encode_text(name), TokenClass.NAME)
@@ -151,9 +155,16 @@ class NativeCodec:
         self.vocabulary = vocabulary or Vocabulary.default()
 
     def encode_prompt(
-        self, view: SourceView, stack: Sequence[Activation] = (), codes: Sequence[CodeInfo] = (), *, task: Control = Control.TRACE
+        self,
+        view: SourceView,
+        stack: Sequence[Activation] = (),
+        codes: Sequence[CodeInfo] = (),
+        *,
+        task: Control = Control.TRACE,
     ) -> list[int]:
-        """Return the ids before the first predicted one: from the start of the run, or from ``stack``, outermost first.
+        """Return the ids before the first predicted one: from the start of the run, or from ``stack``.
+
+        The stack is outermost first.
 
         Raises:
             CodecError: an activation stands on a line that is not shown.
@@ -179,7 +190,8 @@ class NativeCodec:
         A ``first_step`` above 0 starts from the state after the step before it, which must be a LINE step.
 
         Raises:
-            CodecError: a step stands on a line that is not shown, or ``first_step`` does not follow a LINE step.
+            CodecError: a step stands on a line that is not shown, or ``first_step`` does not follow a LINE
+                step.
         """
         writer = _Writer(view, self.vocabulary)
         writer.put((Control.BEGIN, Control.TRACE, *view.prompt_ids(self.vocabulary)), TokenClass.PROMPT)
@@ -219,7 +231,10 @@ class NativeCodec:
             ending, value = Control.RETURN, trace.result
         elif trace.status is Status.RAISED:
             ending = Control.RAISE
-            value = next((step.value for step in reversed(trace.steps) if step.kind is StepKind.EXCEPTION), None) or ""
+            value = (
+                next((step.value for step in reversed(trace.steps) if step.kind is StepKind.EXCEPTION), None)
+                or ""
+            )
         else:
             raise CodecError(f"the run ended with status {trace.status}", where=trace.program.filename)
         writer.put((ending,), TokenClass.CONTROL)
@@ -240,11 +255,17 @@ class NativeCodec:
             position = end
             if isinstance(step, MalformedStep):
                 break
-        return Decoded(tuple(decoded), tuple(decoder.codes), position < len(document) and document[position] == Control.END)
+        return Decoded(
+            tuple(decoded),
+            tuple(decoder.codes),
+            position < len(document) and document[position] == Control.END,
+        )
 
 
-def called(control_flow: ControlFlow, lineno: int, names: Collection[str], *, resumes: bool) -> CodeGraph | None:
-    """Return the function that a CALL at ``lineno`` enters, or None; among several on one line the first that has all ``names``."""
+def called(
+    control_flow: ControlFlow, lineno: int, names: Collection[str], *, resumes: bool
+) -> CodeGraph | None:
+    """Return the function a CALL at ``lineno`` enters; of several there the first with all ``names``."""
     if resumes:
         candidates = [graph for graph in control_flow if graph.is_generator and lineno in graph.lines]
     else:
@@ -292,7 +313,12 @@ class StepDecoder:
     """
 
     def __init__(
-        self, vocabulary: Vocabulary, view: SourceView, control_flow: ControlFlow, stack: Sequence[Activation] = (), codes: Sequence[CodeInfo] = ()
+        self,
+        vocabulary: Vocabulary,
+        view: SourceView,
+        control_flow: ControlFlow,
+        stack: Sequence[Activation] = (),
+        codes: Sequence[CodeInfo] = (),
     ) -> None:
         self._vocabulary = vocabulary
         self._view = view
@@ -312,8 +338,10 @@ class StepDecoder:
     def _read(self, ids: tuple[int, ...]) -> Step | MalformedStep:
         reader = _Reader(ids, self._vocabulary, self._view)
         try:
-            step = self._call(reader) if reader.peek() in (Control.CALL, Control.RESUME) else self._other(reader)
-        except _BadStep as error:
+            step = (
+                self._call(reader) if reader.peek() in (Control.CALL, Control.RESUME) else self._other(reader)
+            )
+        except _BadStepError as error:
             return MalformedStep(ids, str(error))
         return step
 
@@ -325,17 +353,21 @@ class StepDecoder:
         changed, deleted = reader.bindings()
         reader.expect(Control.BODY)
         reader.finish()
-        graph = called(self._control_flow, lineno, [name for name, _ in changed], resumes=bool(flags & StepFlags.RESUME))
+        graph = called(
+            self._control_flow, lineno, [name for name, _ in changed], resumes=bool(flags & StepFlags.RESUME)
+        )
         if graph is None:
-            raise _BadStep(f"no function starts or is suspended at line {lineno}")
+            raise _BadStepError(f"no function starts or is suspended at line {lineno}")
         code = CodeInfo(graph.qualname, graph.firstlineno, graph.local_names)
         if code not in self.codes:
             self.codes.append(code)
-        return Step(StepKind.CALL, self.codes.index(code), lineno, len(self.stack), changed, deleted, None, flags)
+        return Step(
+            StepKind.CALL, self.codes.index(code), lineno, len(self.stack), changed, deleted, None, flags
+        )
 
     def _other(self, reader: _Reader) -> Step:
         if not self.stack:
-            raise _BadStep("nothing is running")
+            raise _BadStepError("nothing is running")
         flags = StepFlags.TRUNCATED if reader.accept(Control.CUT) else StepFlags.NONE
         changed, deleted = reader.bindings()
         top = self.stack[-1]
@@ -352,14 +384,14 @@ class StepDecoder:
             reader.finish()
             return Step(kind, top.code, lineno, depth, changed, deleted, None, flags | StepFlags.UNWIND)
         if ending not in (Control.RETURN, Control.YIELD, Control.RAISE):
-            raise _BadStep("a step ends with a line, RETURN, YIELD, RAISE or UNWIND")
+            raise _BadStepError("a step ends with a line, RETURN, YIELD, RAISE or UNWIND")
         value = reader.text()
         reader.finish()
         flags |= StepFlags.YIELD if ending == Control.YIELD else StepFlags.NONE
         return Step(kind, top.code, lineno, depth, changed, deleted, value, flags)
 
 
-class _BadStep(Exception):
+class _BadStepError(Exception):
     """Ids that are not a step; becomes a MalformedStep."""
 
 
@@ -376,7 +408,7 @@ class _Reader:
     def take(self) -> int:
         token = self.peek()
         if token < 0:
-            raise _BadStep("the step breaks off")
+            raise _BadStepError("the step breaks off")
         self._position += 1
         return token
 
@@ -389,11 +421,14 @@ class _Reader:
     def expect(self, token: Control) -> None:
         if not self.accept(token):
             found = self.peek()
-            raise _BadStep(f"expected {token.name}, found {self._vocabulary.token_name(found) if found >= 0 else 'the end'}")
+            raise _BadStepError(
+                f"expected {token.name}, found "
+                + (self._vocabulary.token_name(found) if found >= 0 else "the end")
+            )
 
     def finish(self) -> None:
         if self._position < len(self._ids):
-            raise _BadStep(f"{self._vocabulary.token_name(self.peek())} after the end of the step")
+            raise _BadStepError(f"{self._vocabulary.token_name(self.peek())} after the end of the step")
 
     def text(self) -> str:
         start = self._position
@@ -405,9 +440,9 @@ class _Reader:
         token = self.take()
         lineno = self._view.line_at(line_label(token)) if is_line(token) else None
         if lineno is None:
-            raise _BadStep(f"{self._vocabulary.token_name(token)} is no line that is shown")
+            raise _BadStepError(f"{self._vocabulary.token_name(token)} is no line that is shown")
         if echo and self.text() != self._view.text_of(lineno):
-            raise _BadStep(f"the text after the label is not line {lineno}")
+            raise _BadStepError(f"the text after the label is not line {lineno}")
         return lineno
 
     def bindings(self) -> tuple[tuple[Binding, ...], tuple[str, ...]]:

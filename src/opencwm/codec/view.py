@@ -1,7 +1,7 @@
-"""What a model is shown of a program: the lines that matter, each with a label, without comments and blank lines.
+"""What a model is shown of a program: the lines that matter, each with a label, without comments.
 
-Labels are 1 to ``NUM_LINES`` and need not start at 1: training shifts them, so that every label is learned. Line numbers
-in steps stay those of the file; this is the only place where the two meet.
+Labels are 1 to ``NUM_LINES`` and need not start at 1: training shifts them, so that every label is learned.
+Line numbers in steps stay those of the file; this is the only place where the two meet.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from opencwm.traces import Program
 
 
 def code_without_comments(text: str) -> list[str]:
-    """Return the physical lines of ``text`` with comments and trailing space removed, line count unchanged."""
+    """Return the physical lines of ``text`` with comments and trailing space removed, as many as before."""
     lines = text.split("\n")
     if "#" in text:
         try:
@@ -55,7 +55,7 @@ class SourceView:
             raise CodecError("no line to show", where=self.program.filename)
         if self.first_label < 1 or self.first_label + len(self.lines) - 1 > NUM_LINES:
             raise CodecError(
-                f"{len(self.lines)} lines from label {self.first_label}, the native format has {NUM_LINES} labels",
+                f"{len(self.lines)} lines from label {self.first_label}, out of {NUM_LINES} labels",
                 where=self.program.filename,
             )
 
@@ -98,7 +98,7 @@ class SourceView:
 def fit_view(
     program: Program, lines: Sequence[int], vocabulary: Vocabulary, *, max_tokens: int, first_label: int = 1
 ) -> SourceView:
-    """Return a view of ``lines``, given in order of importance, cut to the labels there are and to ``max_tokens`` ids.
+    """Return a view of ``lines``, in order of importance, cut to the labels there are and to ``max_tokens``.
 
     Raises:
         CodecError: not even one line fits.
@@ -113,5 +113,9 @@ def fit_view(
         kept.append(line)
         used += cost
     dropped = sorted(set(lines) - set(kept))
-    left_out = (f"{len(dropped)} of {len(lines)} lines did not fit the model's context (first: line {dropped[0]})",) if dropped else ()
+    left_out = (
+        (f"{len(dropped)} of {len(lines)} lines did not fit the model's context (first: line {dropped[0]})",)
+        if dropped
+        else ()
+    )
     return SourceView(program, tuple(sorted(kept)), first_label, left_out)

@@ -1,7 +1,7 @@
-"""The small vocabulary of the ``native`` codec: control tokens, line numbers, indentation, bytes, and pieces of code.
+"""The small vocabulary of the ``native`` codec: control tokens, line numbers, bytes and pieces of code.
 
-Ids are dense and ordered by kind, so that kinds are ranges. Every text has exactly one encoding (:mod:`opencwm.codec.lexer`
-cuts it, words are matched greedily) and every id sequence decodes to some text.
+Ids are dense and ordered by kind, so that kinds are ranges. Every text has exactly one encoding
+(:mod:`opencwm.codec.lexer` cuts it, words are matched greedily) and every id sequence decodes to some text.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Vocabulary:
                 position += 1
 
     def decode_text(self, ids: Iterable[int]) -> str:
-        """Return the text of byte and piece ids; ids of other kinds contribute nothing, bytes that are no UTF-8 become U+FFFD."""
+        """Return the text of byte and piece ids; others give nothing, bytes that are no UTF-8 U+FFFD."""
         data = b"".join(
             self._bytes[i - BYTE_BASE] if i < PIECE_BASE else self._piece_bytes[i - PIECE_BASE]
             for i in ids
@@ -118,7 +118,11 @@ class Vocabulary:
     def token_name(self, token: int) -> str:
         """Return a readable name of one id, for messages and for the vocabulary file."""
         if token < LINE_BASE:
-            return f"<|{Control(token).name.lower()}|>" if token in Control._value2member_map_ else f"<|reserved_{token}|>"
+            return (
+                f"<|{Control(token).name.lower()}|>"
+                if token in Control._value2member_map_
+                else f"<|reserved_{token}|>"
+            )
         if token < INDENT_BASE:
             return f"<|line_{token - LINE_BASE + 1}|>"
         if token < BYTE_BASE:
@@ -147,8 +151,12 @@ class Vocabulary:
             raise CodecError("not a vocabulary file", where=where) from None
         if version != SCHEMA_VERSION:
             raise CodecError(f"vocabulary schema version {version!r}, expected {SCHEMA_VERSION}", where=where)
-        entries = [*code_pieces, *words] if isinstance(code_pieces, list) and isinstance(words, list) else [None]
-        if not all(isinstance(entry, str) and entry for entry in entries) or len(set(entries)) != len(entries):
+        entries = (
+            [*code_pieces, *words] if isinstance(code_pieces, list) and isinstance(words, list) else [None]
+        )
+        if not all(isinstance(entry, str) and entry for entry in entries) or len(set(entries)) != len(
+            entries
+        ):
             raise CodecError("vocabulary entries must be distinct non-empty strings", where=where)
         return cls(code_pieces, words)
 
@@ -194,8 +202,9 @@ def language_words() -> frozenset[str]:
 def build_vocabulary(texts: Iterable[str], *, size: int, max_word_chars: int = 12) -> Vocabulary:
     """Choose the words that save the most tokens on ``texts`` until the vocabulary has ``size`` ids.
 
-    The language's own names count wherever they occur; other words and their underscore-separated parts compete by the number
-    of texts that use them times the characters saved, up to ``max_word_chars``. Deterministic.
+    The language's own names count wherever they occur; other words and their underscore-separated parts
+    compete by the number of texts that use them times the characters saved, up to ``max_word_chars``.
+    Deterministic.
     """
     code_pieces = [piece for piece in dict.fromkeys((*PUNCTUATION, *STATEMENT_WORDS)) if len(piece) > 1]
     counts: collections.Counter[str] = collections.Counter()
@@ -203,7 +212,9 @@ def build_vocabulary(texts: Iterable[str], *, size: int, max_word_chars: int = 1
         words = {piece.text for line in text.split("\n") for piece in pieces(line) if piece.is_word}
         counts.update({part for word in words for part in (word, *word.split("_")) if len(part) > 1})
     own = language_words()
-    candidates = [word for word in counts if word not in code_pieces and (word in own or len(word) <= max_word_chars)]
+    candidates = [
+        word for word in counts if word not in code_pieces and (word in own or len(word) <= max_word_chars)
+    ]
     candidates.sort(key=lambda word: (-counts[word] * (len(word) - 1), word))
     room = size - PIECE_BASE - len(code_pieces)
     return Vocabulary(code_pieces, sorted(candidates[: max(room, 0)]))

@@ -1,1 +1,1 @@
-"""What every layer needs and none owns: errors, strict configuration, seeds, atomic files. Standard library only."""
+"""What every layer needs: errors, strict configuration, seeds, atomic files. Standard library only."""

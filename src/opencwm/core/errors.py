@@ -4,10 +4,10 @@
     |-- ConfigError (also ValueError)   a setting, an argument or an input file the user gave
     |-- TraceFormatError                a trace, shard or manifest that does not follow its schema
     |-- CodecError                      text or ids that cannot be encoded
-    |-- SandboxError                    the sandbox itself failed (a failing *program* is a recorded status, no error)
-    |-- EngineError                     a model folder that cannot be loaded, or an engine that broke
-    |-- ProtocolError                   a peer that broke a wire protocol
-    `-- TaskError                       a task whose files do not make sense
+    |-- SandboxError                    the sandbox itself failed (a failing *program* is a recorded status,
+    no error) |-- EngineError                     a model folder that cannot be loaded, or an engine that
+    broke |-- ProtocolError                   a peer that broke a wire protocol `-- TaskError
+    a task whose files do not make sense
 
 Users see one line, ``what``, ``where`` and ``hint`` joined, and exit status 2.
 """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on success fsync it and rename it to ``path``, otherwise remove it.
+    """Yield a temporary path beside ``path``; on success fsync and rename it, otherwise remove it.
 
     A reader, or a run resumed after ``kill -9``, sees the old file or the new one, never a part of one.
     """

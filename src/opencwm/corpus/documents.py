@@ -1,8 +1,8 @@
 """From recorded traces to the token documents a model trains on.
 
-One trace gives several documents: from its start, from states in its middle (so that a run of any length is learned and can
-be predicted in a bounded context), and now and then only its outcome. Line labels are shifted at random for a part of them.
-A pure function of the trace and the random generator.
+One trace gives several documents: from its start, from states in its middle (so that a run of any length is
+learned and can be predicted in a bounded context), and now and then only its outcome. Line labels are
+shifted at random for a part of them. A pure function of the trace and the random generator.
 """
 
 from __future__ import annotations

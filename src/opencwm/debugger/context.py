@@ -24,8 +24,8 @@ def contextualise(
 ) -> tuple[list[int], StepDecoder]:
     """Return the ids that put a model where a run stands after ``steps``, and a decoder in the same place.
 
-    All steps are written when they fit into ``max_tokens``; otherwise the run is shown from the state at a later LINE step,
-    the earliest from which the rest fits (the last LINE step when none does).
+    All steps are written when they fit into ``max_tokens``; otherwise the run is shown from the state at a
+    later LINE step, the earliest from which the rest fits (the last LINE step when none does).
     """
     known = tuple(codes)
     running, stack = _replay(steps, known)

@@ -61,10 +61,15 @@ class Legality:
 
     def entry_line(self, entry: str) -> int | None:
         """Return the label id of the entry's definition, or None when it is not shown."""
-        return next((self._labels.get(graph.firstlineno) for graph in self._control_flow if graph.qualname == entry), None)
+        return next(
+            (self._labels.get(graph.firstlineno) for graph in self._control_flow if graph.qualname == entry),
+            None,
+        )
 
-    def next_step(self, stack: Sequence[Activation], codes: Sequence[CodeInfo], last: Step | None) -> Legal | None:
-        """Return what may follow ``last``, whose live activations are ``stack``; None when the run is over."""
+    def next_step(
+        self, stack: Sequence[Activation], codes: Sequence[CodeInfo], last: Step | None
+    ) -> Legal | None:
+        """Return what may follow ``last`` with ``stack`` alive; None when the run is over."""
         if last is None:
             return Legal(frozenset(), frozenset({int(Control.CALL)}))
         if not stack:
@@ -85,7 +90,9 @@ class Legality:
         calls = {int(Control.CALL)} if after.can_call and self.call_lines else set()
         if after.can_call and self.resume_lines:
             calls.add(int(Control.RESUME))
-        if last.kind is StepKind.EXCEPTION or (last.kind is StepKind.CALL and not last.flags & StepFlags.RESUME):
+        if last.kind is StepKind.EXCEPTION or (
+            last.kind is StepKind.CALL and not last.flags & StepFlags.RESUME
+        ):
             return Legal(frozenset(ends), frozenset(calls))  # nothing ran since
         deletable = tuple(name for name in graph.local_names if name in top.locals)
         return Legal(frozenset(ends), frozenset(calls), graph.local_names, deletable)
@@ -96,6 +103,8 @@ class Legality:
         if last.kind is StepKind.EXCEPTION:
             return graph.after_exception.get(lineno, NOTHING)
         after = graph.after_line.get(lineno, NOTHING)
-        if last.flags & StepFlags.UNWIND:  # of a called function: its exception arrives here, unless C code caught it
+        if (
+            last.flags & StepFlags.UNWIND
+        ):  # of a called function: its exception arrives here, unless C code caught it
             return after | Continuation(can_raise=True)
         return after

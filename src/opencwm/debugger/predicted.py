@@ -1,7 +1,8 @@
 """A predicted execution: the steps a model expects, made when they are first looked at.
 
-Setting a variable is a fork: the steps up to there are kept, the state is changed, and the engine goes on from that state. Nothing
-of the program is executed; its text is parsed and compiled to know what can follow what.
+Setting a variable is a fork: the steps up to there are kept, the state is changed, and the engine goes on
+from that state. Nothing of the program is executed; its text is parsed and compiled to know what can follow
+what.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ class PredictedExecution:
         return self._history.at(index)
 
     def fork(self, index: int, changes: Mapping[str, str]) -> Execution:
-        """Return an execution with the same steps up to ``index``, the locals in ``changes`` set there, and the rest predicted anew.
+        """Return an execution that is the same up to ``index``, where ``changes`` are set; the rest is new.
 
         Raises:
             ConfigError: there is no such step, or a name is no local of its innermost activation.
@@ -198,14 +199,17 @@ class PredictedExecution:
             return "nothing was predicted"
         if last.value is not None:
             return f"the program returned {last.value}"
-        raised = next((view.step.value for view in reversed(self._views) if view.step.kind is StepKind.EXCEPTION), None)
+        raised = next(
+            (view.step.value for view in reversed(self._views) if view.step.kind is StepKind.EXCEPTION), None
+        )
         return f"the program raised {raised or 'an exception'}"
 
 
 def supplied_arguments(program: Program) -> dict[str, str] | None:
-    """Return the rendered arguments of the program's call, by parameter, where they are literals; otherwise None.
+    """Return the rendered literal arguments of the program's call, by parameter, or None.
 
-    Only a plain call of a module-level function is understood. Values that the tracer's bounds would cut are not taken as given.
+    Only a plain call of a module-level function is understood. Values that the tracer's bounds would cut
+    are not taken as given.
     """
     if program.call is None:
         return None
@@ -229,7 +233,9 @@ def supplied_arguments(program: Program) -> dict[str, str] | None:
             text = repr(ast.literal_eval(expression))
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             continue
-        has_set = any(isinstance(node, ast.Set) for node in ast.walk(expression))  # the tracer orders elements
+        has_set = any(
+            isinstance(node, ast.Set) for node in ast.walk(expression)
+        )  # the tracer orders elements
         if not has_set and len(text) <= MAX_SUPPLIED_CHARS:
             supplied[name] = text
     return supplied

@@ -1,7 +1,8 @@
 """Greedy or sampled decoding over an engine, one decision at a time, with forced ids appended for free.
 
-Forced ids wait until the next decision and then go to the engine in one forward pass. The probability of a decision is taken
-after the mask: it is what the constrained model believes, given that something legal happens.
+Forced ids wait until the next decision and then go to the engine in one forward pass. The probability of a
+decision is taken after the mask: it is what the constrained model believes, given that something legal
+happens.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class OutOfContextError(EngineError):
 
 
 class Sampler:
-    """Appends to one engine. ``num_forward`` and ``num_sampled`` count passes and decisions since the start."""
+    """Appends to one engine. ``num_forward`` and ``num_sampled`` count passes and decisions."""
 
     def __init__(self, engine: Engine, config: SamplingConfig | None = None) -> None:
         self.engine = engine
@@ -87,11 +88,12 @@ class Sampler:
         if allowed is not None:
             logits = np.where(allowed, logits, -np.inf)
         logits -= logits.max()
-        exponentials = np.exp(logits)
-        return exponentials / exponentials.sum()
+        exponentials: NDArray[np.float64] = np.exp(logits)
+        exponentials /= exponentials.sum()
+        return exponentials
 
     def choose(self, allowed: NDArray[np.bool_] | None) -> tuple[int, NDArray[np.float64]]:
-        """Decide the next id; return it with the distribution it was taken from. It is appended like a forced one."""
+        """Decide the next id and append it; return it with the distribution it was taken from."""
         probabilities = self.probabilities(allowed)
         token = self._pick(probabilities)
         self.num_sampled += 1

@@ -1,14 +1,15 @@
 """Predict one step after another: the native codec, an engine, and the rules of the program.
 
-The model decides; what is not a decision is appended without asking it: a line's text, the only legal name, the parameters of
-a call. Constrained, every predicted step is well formed and every next line a legal one; it then never says that a value was cut, nor
-that a return or an exception has another line than the one running. Unconstrained, the model may write anything, and what is
-no step ends the prediction.
+The model decides; what is not a decision is appended without asking it: a line's text, the only legal name,
+the parameters of a call. Constrained, every predicted step is well formed and every next line a legal one;
+it then never says that a value was cut, nor that a return or an exception has another line than the one
+running. Unconstrained, the model may write anything, and what is no step ends the prediction.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -18,9 +19,9 @@ from numpy.typing import NDArray
 from opencwm.codec.native import MalformedStep, NativeCodec, StepDecoder, called
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import BYTE_BASE, Control, is_line, is_text, line_label
+from opencwm.core.errors import EngineError
 from opencwm.debugger.context import contextualise
 from opencwm.debugger.legality import Legal, Legality
-from opencwm.core.errors import EngineError
 from opencwm.debugger.sampler import OutOfContextError, Sampler, SamplingConfig
 from opencwm.model.engine import Engine
 from opencwm.source.cfg import ControlFlow
@@ -51,7 +52,7 @@ class Prediction:
     num_tokens: int
 
 
-class _Malformed(Exception):
+class _MalformedError(Exception):
     """The step cannot be completed."""
 
 
@@ -61,8 +62,8 @@ class StepPredictor:
     Args:
         engine: owned by the predictor from now on.
         constrained: whether kinds, lines and names are limited to what the program allows.
-        supplied: values of a call's arguments that need no prediction: given the first activation of a function at
-            depth 1, the rendered value of each parameter by name.
+        supplied: values of a call's arguments that need no prediction: given the first activation of a
+            function at depth 1, the rendered value of each parameter by name.
     """
 
     def __init__(
@@ -102,13 +103,18 @@ class StepPredictor:
         """Whether the entry was left, so that no step can follow."""
         return self._last is not None and not self._decoder.stack
 
-    def start(self, steps: Sequence[Step] = (), codes: Sequence[CodeInfo] = (), *, max_tokens: int | None = None) -> None:
+    def start(
+        self, steps: Sequence[Step] = (), codes: Sequence[CodeInfo] = (), *, max_tokens: int | None = None
+    ) -> None:
         """Put the model where a run stands after ``steps``; without any, at its very start.
 
-        The prompt goes back as many steps as fit into ``max_tokens`` (default: three quarters of the engine's context).
+        The prompt goes back as many steps as fit into ``max_tokens`` (default: three quarters of the
+        engine's context).
         """
         budget = max_tokens if max_tokens is not None else self.sampler.engine.max_tokens * 3 // 4
-        context, decoder = contextualise(self.codec, self.view, self.control_flow, steps, codes, max_tokens=budget)
+        context, decoder = contextualise(
+            self.codec, self.view, self.control_flow, steps, codes, max_tokens=budget
+        )
         self._decoder = decoder
         self._steps = list(steps)
         self._last = steps[-1] if steps else None
@@ -116,7 +122,7 @@ class StepPredictor:
         self.sampler.restart(context)
 
     def fork(self, steps: Sequence[Step]) -> StepPredictor:
-        """Return an independent predictor that stands after ``steps``, which need not be those of this one."""
+        """Return an independent predictor that stands after ``steps``, not necessarily its own."""
         twin = StepPredictor(
             self.codec,
             self.sampler.engine.fork(),
@@ -166,16 +172,21 @@ class StepPredictor:
             else:
                 self._free_step()
             step = self._decoder.push(self._ids)
-        except _Malformed as error:
+        except _MalformedError as error:
             step = MalformedStep(tuple(self._ids), str(error))
         if isinstance(step, Step):
             self._last = step
             self._steps.append(step)
         return Prediction(
-            step, self._parts, self._control, self._value_probability, self.sampler.num_sampled - sampled, len(self._ids)
+            step,
+            self._parts,
+            self._control,
+            self._value_probability,
+            self.sampler.num_sampled - sampled,
+            len(self._ids),
         )
 
-    # -- decisions ------------------------------------------------------------------------------------------------
+    # -- decisions
 
     def _mask(self, tokens: Collection[int], *, text: bool = False) -> NDArray[np.bool_]:
         mask = self._text_mask.copy() if text else np.zeros(self._vocab_size, dtype=np.bool_)
@@ -188,7 +199,7 @@ class StepPredictor:
             token, probability = self._ahead
             self._ahead = None
         elif not allowed:
-            raise _Malformed("the control-flow graph allows nothing here")
+            raise _MalformedError("the control-flow graph allows nothing here")
         elif len(allowed) == 1:
             token, probability = next(iter(allowed)), 1.0
             self.sampler.force((token,))
@@ -203,7 +214,7 @@ class StepPredictor:
         self._ids.extend(ids)
 
     def _text(self, ends: Collection[int]) -> float:
-        """Write text until one of ``ends`` is decided, which becomes the id ahead; return the text's probability."""
+        """Write text until one of ``ends`` is decided, the id ahead then; return the text's probability."""
         logarithm = 0.0
         for count in range(MAX_VALUE_TOKENS):
             token, distribution = self.sampler.choose(self._mask(ends if count else (), text=True))
@@ -214,7 +225,7 @@ class StepPredictor:
             mass = float(distribution[list(ends)].sum())
             self._ahead = (token, float(distribution[token]) / mass)
             return math.exp(logarithm + math.log(max(mass, 1e-300)))
-        raise _Malformed(f"a value of more than {MAX_VALUE_TOKENS} tokens")
+        raise _MalformedError(f"a value of more than {MAX_VALUE_TOKENS} tokens")
 
     def _spell(self, names: Sequence[str], ends: Callable[[str], Collection[int]]) -> tuple[str, float]:
         """Choose one of ``names`` and the id after it out of its ``ends``, which becomes the id ahead."""
@@ -230,15 +241,17 @@ class StepPredictor:
                 self._ids.pop()
                 self._ahead = (token, 1.0)
                 return finished, probability
-            options = {name: ids for name, ids in options.items() if len(ids) > position and ids[position] == token}
+            options = {
+                name: ids for name, ids in options.items() if len(ids) > position and ids[position] == token
+            }
             position += 1
 
-    # -- a step within the rules ----------------------------------------------------------------------------------
+    # -- a step within the rules
 
     def _constrained_step(self) -> None:
         legal = self._legality.next_step(self._decoder.stack, self.codes, self._last)
         if legal is None:
-            raise _Malformed("nothing is running")
+            raise _MalformedError("nothing is running")
         token, probability = self._decide(legal.first())
         if token in (Control.CALL, Control.RESUME):
             self._call(token, probability)
@@ -260,9 +273,8 @@ class StepPredictor:
             self._parts[name] = probability * chance * self._text(legal.after_names(settable, deletable))
             token, probability = self._decide(())
         while token == Control.DELETE:
-            left = deletable
-            name, _ = self._spell(left, lambda name, left=left: legal.after_names((), left[left.index(name) + 1 :]))
-            deletable = left[left.index(name) + 1 :]
+            name, _ = self._spell(deletable, functools.partial(_after_deleted, legal, deletable))
+            deletable = deletable[deletable.index(name) + 1 :]
             token, probability = self._decide(())
         return token, probability
 
@@ -280,7 +292,7 @@ class StepPredictor:
         lineno = self.view.line_at(line_label(line))
         graph = called(self.control_flow, lineno or 0, (), resumes=token == Control.RESUME)
         if graph is None:
-            raise _Malformed(f"no function starts or is suspended at line {lineno}")
+            raise _MalformedError(f"no function starts or is suspended at line {lineno}")
         optional = [name for name in graph.local_names if name not in graph.params]
         if token == Control.RESUME:
             self._optional_bindings(list(graph.local_names))
@@ -317,7 +329,7 @@ class StepPredictor:
     def _echo(self, token: int) -> None:
         lineno = self.view.line_at(line_label(token))
         if lineno is None:
-            raise _Malformed(f"{self.codec.vocabulary.token_name(token)} is no line that is shown")
+            raise _MalformedError(f"{self.codec.vocabulary.token_name(token)} is no line that is shown")
         self._force(self.view.echo_ids(lineno, self.codec.vocabulary))
 
     def _after_leaving(self, ending: Control) -> frozenset[int]:
@@ -331,7 +343,7 @@ class StepPredictor:
         legal = self._legality.next_step(stack, self.codes, pretended)
         return frozenset({int(Control.END)}) if legal is None else legal.first()
 
-    # -- a step without rules -------------------------------------------------------------------------------------
+    # -- a step without rules
 
     def _free_step(self) -> None:
         is_call = False
@@ -349,7 +361,7 @@ class StepPredictor:
             elif token in (Control.RETURN, Control.YIELD, Control.RAISE):
                 self._free_value()
                 return
-        raise _Malformed("the step does not end")
+        raise _MalformedError("the step does not end")
 
     def _next_free(self) -> int:
         if self._ahead is not None:
@@ -373,7 +385,11 @@ class StepPredictor:
                 return
             self._ids.append(token)
             logarithm += math.log(max(probability, 1e-300))
-        raise _Malformed(f"a value of more than {MAX_VALUE_TOKENS} tokens")
+        raise _MalformedError(f"a value of more than {MAX_VALUE_TOKENS} tokens")
+
+
+def _after_deleted(legal: Legal, names: Sequence[str], name: str) -> frozenset[int]:
+    return legal.after_names((), names[names.index(name) + 1 :])
 
 
 def _before_value(name: str) -> tuple[int, ...]:  # noqa: ARG001 - whatever the name

@@ -1,7 +1,7 @@
 """A world model: a codec and an engine joined, ready to predict programs.
 
-Codecs never see engines and engines never see codecs; here the two meet. One model serves any number of executions: each works
-on a fork of its engine.
+Codecs never see engines and engines never see codecs; here the two meet. One model serves any number of
+executions: each works on a fork of its engine.
 """
 
 from __future__ import annotations
@@ -43,13 +43,16 @@ class WorldModel:
         """Open the model folder at ``path``, or the model in the package.
 
         Raises:
-            EngineError: no model folder, one of another schema version, codec or vocabulary, or broken weights.
+            EngineError: no model folder, one of another schema version, codec or vocabulary, or broken
+                weights.
         """
         folder = _find(path)
         codec = _open_codec(folder)
         engine = folder.engine(num_threads=num_threads)
         if engine.vocab_size < len(codec.vocabulary):
-            problem = f"the weights have {engine.vocab_size} token ids, the vocabulary {len(codec.vocabulary)}"
+            problem = (
+                f"the weights have {engine.vocab_size} token ids, the vocabulary {len(codec.vocabulary)}"
+            )
             raise EngineError(problem, where=str(folder.path), hint="export the model again")
         return cls(folder, codec, engine)
 
@@ -101,7 +104,9 @@ def _find(path: Path | None) -> ModelFolder:
         return load_folder(path)
     if not default_model_path().is_dir():
         raise EngineError(
-            "this copy of OpenCWM holds no model", where=str(default_model_path()), hint="name one with --model PATH"
+            "this copy of OpenCWM holds no model",
+            where=str(default_model_path()),
+            hint="name one with --model PATH",
         )
     return load_folder(default_model_path())
 

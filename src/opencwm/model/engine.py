@@ -1,4 +1,4 @@
-"""The interface between codecs and weights: token ids in, logits out, with a cache that can be cut back and copied.
+"""The interface to weights: token ids in, logits out, with a cache that can be cut back and copied.
 
 An engine holds one sequence of token ids and what the model computed for them. It knows nothing of traces.
 """
@@ -18,8 +18,8 @@ Logits = NDArray[np.float32]
 class Engine(Protocol):
     """A causal language model with a rewindable cache.
 
-    Keys and values of every id stay cached: :meth:`append` computes only what is new, :meth:`truncate` forgets a suffix
-    without recomputing the rest, :meth:`fork` gives an independent copy.
+    Keys and values of every id stay cached: :meth:`append` computes only what is new, :meth:`truncate`
+    forgets a suffix without recomputing the rest, :meth:`fork` gives an independent copy.
     """
 
     @property

@@ -101,11 +101,15 @@ class Recorder:
             self.most_steps = 0
 
     def index_of(self, facts: CodeFacts) -> int:
-        """Return the place of a code object in :attr:`codes`, where it is put at its first entry."""
+        """Return the place of a code object in :attr:`codes`, where it is put at its first entry.
+
+        Code objects that a trace cannot tell apart, such as two lambdas on one line, share a place.
+        """
         index = self._indices.get(_id(facts.code))
         if index is None:
-            index = self._indices[_id(facts.code)] = _len(self.codes)
-            self.codes.append(facts.info)
+            if facts.info not in self.codes:
+                self.codes.append(facts.info)
+            index = self._indices[_id(facts.code)] = self.codes.index(facts.info)
         return index
 
     def end_at_limit(self) -> NoReturn:

@@ -6,7 +6,6 @@ import ast
 import dataclasses
 import hashlib
 import warnings
-import warnings
 from functools import cached_property
 
 from opencwm.core.errors import ConfigError
@@ -16,15 +15,16 @@ ENTRY_NAME = "main"
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """Source text and how it is entered. Nothing is executed here.
+    r"""Source text and how it is entered. Nothing is executed here.
 
     With a ``call`` such as ``"f('a', 3)"`` the text that runs is the source followed by a wrapper,
-    ``def main():\\n    return f('a', 3)``, and the trace starts when the wrapper is called. Without one it starts at the
-    first activation of ``entry``, which is called without arguments.
+    ``def main():\n    return f('a', 3)``, and the trace starts when the wrapper is called. Without one it
+    starts at the first activation of ``entry``, which is called without arguments.
 
     Attributes:
         source: the user's file or snippet.
-        entry: qualified name of the function the trace starts in; the wrapper's name when there is a ``call``.
+        entry: qualified name of the function the trace starts in; the wrapper's name when there is a
+            ``call``.
         call: one Python expression on one line, or None.
         filename: what the code object is named after; also how a user recognises the program.
         origin: where the program came from, for example ``generated`` or a package and version.
@@ -39,7 +39,9 @@ class Program:
     licence: str = ""
 
     @classmethod
-    def from_call(cls, source: str, call: str, *, filename: str = "<program>", origin: str = "", licence: str = "") -> Program:
+    def from_call(
+        cls, source: str, call: str, *, filename: str = "<program>", origin: str = "", licence: str = ""
+    ) -> Program:
         """Wrap ``call``; the wrapper is ``main`` unless the source already uses that name.
 
         Raises:
@@ -61,7 +63,7 @@ class Program:
 
     @cached_property
     def text(self) -> str:
-        """The text that is compiled: the source with ``\\n`` line ends, also the last, and the wrapper when there is a call."""
+        r"""The text that is compiled: the source with ``\n`` line ends, and the wrapper when there is one."""
         source = self.source.replace("\r\n", "\n").replace("\r", "\n")  # as the compiler reads them
         if source and not source.endswith("\n"):
             source += "\n"

@@ -1,9 +1,9 @@
 """The one record of a run that everything else is a view of.
 
-A :class:`Trace` is a flat list of :class:`Step`, in the order ``sys.settrace`` reports them. Values are text: the bounded
-rendering of the tracer, never live objects. The locals of any moment follow from the steps by a stack discipline, see
-:func:`replay`. Only activations of the program's own file are recorded; comprehension activations are folded into their
-function, so that Python 3.11 and 3.12+ give the same trace.
+A :class:`Trace` is a flat list of :class:`Step`, in the order ``sys.settrace`` reports them. Values are
+text: the bounded rendering of the tracer, never live objects. The locals of any moment follow from the
+steps by a stack discipline, see :func:`replay`. Only activations of the program's own file are recorded;
+comprehension activations are folded into their function, so that Python 3.11 and 3.12+ give the same trace.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ class StepFlags(enum.IntFlag):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CodeInfo:
-    """A code object of the program that was entered during the run.
+    """A code object that was entered during the run; two that are equal here, as lambdas on one line, are one.
 
     Attributes:
         qualname: ``co_qualname``.
         firstlineno: line of its ``def`` (or of its first decorator), 1-based.
-        local_names: canonical order of its locals: varnames, cellvars, freevars, without duplicates and without names
-            that belong to folded comprehensions (``.0`` and their iteration variables).
+        local_names: canonical order of its locals: varnames, cellvars, freevars, without duplicates and
+            without names that belong to folded comprehensions (``.0`` and their iteration variables).
     """
 
     qualname: str
@@ -66,14 +66,15 @@ class Step:
     Attributes:
         kind: what happened.
         code: index into :attr:`Trace.codes` of the activation this step belongs to.
-        lineno: 1-based line in ``Program.text``; for LINE the line about to run, for CALL the ``def`` line (the first
-            decorator's when decorated; the suspended line when flagged RESUME), otherwise the line that was running.
+        lineno: 1-based line in ``Program.text``; for LINE the line about to run, for CALL the ``def`` line
+            (the first decorator's when decorated; the suspended line when flagged RESUME), otherwise the
+            line that was running.
         depth: number of recorded activations below this one; 0 is the entry.
-        changed: locals that are new or differ since the previous step of this activation, in ``local_names`` order (all
-            of them at a CALL). For LINE: the state *before* the line runs.
+        changed: locals that are new or differ since the previous step of this activation, in
+            ``local_names`` order (all of them at a CALL). For LINE: the state *before* the line runs.
         deleted: names that were bound at the previous step of this activation and no longer are.
-        value: rendered returned (or yielded) value at a RETURN; rendered exception at an EXCEPTION; otherwise None, also
-            at an UNWIND.
+        value: rendered returned (or yielded) value at a RETURN; rendered exception at an EXCEPTION;
+            otherwise None, also at an UNWIND.
         flags: see :class:`StepFlags`.
     """
 
@@ -146,8 +147,9 @@ class Activation:
 def apply_step(stack: list[Activation], step: Step, codes: tuple[CodeInfo, ...]) -> None:
     """Bring ``stack`` (outermost first) from before ``step`` to the moment of ``step``, in place.
 
-    A RETURN leaves its activation on the stack, so that the final locals can be looked at; the next step's depth tells that
-    it is gone. Steps of untrusted traces whose depth does not fit are taken as they come and never raise.
+    A RETURN leaves its activation on the stack, so that the final locals can be looked at; the next step's
+    depth tells that it is gone. Steps of untrusted traces whose depth does not fit are taken as they come
+    and never raise.
     """
     del stack[step.depth + 1 :]
     if step.kind is StepKind.CALL:

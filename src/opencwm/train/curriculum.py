@@ -1,8 +1,8 @@
 """Training documents made while training: generated programs, run and encoded, block by block.
 
-The idea: block ``n`` is a pure function of the seed and ``n``, so nothing is stored, any position can be restored exactly, and
-worker processes change the speed but not the data. How hard the programs are follows the curriculum of
-:mod:`opencwm.corpus.generator` over the planned number of documents.
+The idea: block ``n`` is a pure function of the seed and ``n``, so nothing is stored, any position can be
+restored exactly, and worker processes change the speed but not the data. How hard the programs are follows
+the curriculum of :mod:`opencwm.corpus.generator` over the planned number of documents.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import collections
 import dataclasses
 import multiprocessing
-import random
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any
@@ -19,6 +18,7 @@ import numpy as np
 
 from opencwm.codec.native import EncodedDocument, NativeCodec, TokenClass
 from opencwm.core.errors import ConfigError
+from opencwm.core.seeds import derive_rng
 from opencwm.corpus.documents import DocumentConfig, documents
 from opencwm.corpus.generator.config import CurriculumConfig, sample_config
 from opencwm.corpus.generator.traced import generate_traced
@@ -49,13 +49,13 @@ class BlockConfig:
     seed: int
     num_documents: int
     programs_per_block: int = 128
-    documents: DocumentConfig = DocumentConfig()
-    curriculum: CurriculumConfig = CurriculumConfig()
+    documents: DocumentConfig = dataclasses.field(default_factory=DocumentConfig)
+    curriculum: CurriculumConfig = dataclasses.field(default_factory=CurriculumConfig)
 
 
 def generate_block(config: BlockConfig, block: int) -> list[Document]:
     """Generate, run and encode the programs of one block; a pure function of its arguments."""
-    rng = random.Random(f"{config.seed}:{block}")
+    rng = derive_rng("curriculum", config.seed, block)
     progress = min(1.0, block * config.programs_per_block / config.num_documents)
     codec = NativeCodec()
     made: list[Document] = []
@@ -108,7 +108,7 @@ class GeneratedSource:
         return self._ahead.popleft().result()
 
     def state(self) -> dict[str, Any]:
-        """The block and the documents taken from it."""
+        """Return the block and the number of documents taken from it."""
         return {"block": self._block, "index": self._index}
 
     def restore(self, state: Mapping[str, Any]) -> None:
