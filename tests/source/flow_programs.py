@@ -55,12 +55,30 @@ def f(a, b):
         a = b = 0
     assert (not a
             and not b)
+    c = (
+        len('x') > 2 or
+        a == b == 0 and
+        a != 'c' and
+        b != 1
+    )
     return lambda: (
         a
     )
 
 def main():
     return f(0, 0)(), f(1, 0), f(0, 1)(), f(1, 4), f(0, 5)
+""",
+    "call_before_a_join": """
+def leap(y):
+    return y % 4 == 0
+
+def days(y, m):
+    n = 28 + (m == 2 and leap(y))
+    k = (leap(y) or leap(y + 1)) + n if m else leap(m)
+    return n, k
+
+def main():
+    return days(2024, 2), days(2023, 0), days(2023, 3)
 """,
     "while_else": """
 def main():
@@ -1106,7 +1124,7 @@ class _Writer:
     """Writes random nested statements that terminate: every loop is bounded and a budget limits the size."""
 
     def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)  # noqa: S311 - programs, not secrets
+        self.random = random.Random(seed)
         self.lines: list[str] = []
         self.budget = 25
 

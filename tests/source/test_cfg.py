@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from flow_checker import check_sources
+from flow_checker import check_programs, check_sources
 from flow_programs import STATEMENTS, random_program
 
 import opencwm
 from opencwm.core.errors import ConfigError
+from opencwm.corpus.generator import generate_program, sample_config
 from opencwm.source.cfg import CodeGraph, ControlFlow
 
 HERE = Path(__file__).parent
@@ -56,6 +58,14 @@ def test_real_steps_of_random_control_flow_are_allowed_and_mostly_forced() -> No
     assert tally.num_next_lines > 5_000
     assert tally.num_legal_lines / tally.num_next_lines < 1.6
     assert tally.num_single / tally.num_next_lines > 0.5
+
+
+def test_real_steps_of_generated_programs_are_allowed_and_few_others() -> None:
+    rng = random.Random(5)
+    tally = check_programs({str(n): generate_program(rng, sample_config(rng)) for n in range(150)})
+    assert tally.violations == []
+    assert tally.num_next_lines > 1_000
+    assert tally.num_legal_lines / tally.num_next_lines < 1.8
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])

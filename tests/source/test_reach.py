@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import decimal
+import random
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from flow_programs import STATEMENTS, random_program
 
 from opencwm.core.errors import ConfigError
+from opencwm.corpus.generator import generate_program, sample_config
 from opencwm.source.cfg import ControlFlow
 from opencwm.source.reach import visible_lines
 from opencwm.tracer import record
@@ -141,6 +143,13 @@ def test_random_programs_run_the_same_from_their_visible_lines() -> None:
     for seed in range(30):
         whole, shown = run_both(Program(random_program(seed), "main"))
         assert shown.steps == whole.steps, seed
+
+
+def test_generated_programs_run_the_same_from_their_visible_lines() -> None:
+    rng = random.Random(6)
+    for number in range(60):
+        whole, shown = run_both(generate_program(rng, sample_config(rng)))
+        assert shown.steps == whole.steps, number
 
 
 def test_what_is_shown_and_left_out() -> None:

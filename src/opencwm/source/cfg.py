@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
@@ -299,6 +300,9 @@ class _Flow:
         self.rules = facts.line_rules
         self.late_lines = facts.late_lines
         self.call_kinds = call_kinds
+        # Python 3.12 may report a line again when a call returns to a place that jumps lead to as well.
+        jumps = {target for place, item in enumerate(items) for target in item.next if target != place + 1}
+        self.joins = jumps if sys.version_info[:2] == (3, 12) else set()
         self.start = self._stretch([(None, entry_place(items))], firstlineno)
 
     def by_line(self) -> tuple[dict[int, Continuation], dict[int, Continuation]]:
@@ -348,7 +352,7 @@ class _Flow:
             reported, is_silent = (None, True) if source is None else self._entering(source, place, line)
             late = self.late_lines.get(self.items[place].offset, line)
             if reported is None and source is not None and late != line:
-                reported, is_silent = late, False
+                reported = late  # or not: some Pythons begin to report instructions only with the next call
             if reported is not None:
                 found.events.add((place, reported))
             if is_silent and place not in found.inside:
@@ -377,6 +381,8 @@ class _Flow:
             line: the line that was reported last.
         """
         before, after = self.items[source], self.items[target]
+        if target in self.joins and before.calls == "yes" and after.line == before.line == line:
+            return line, True
         if not after.starts_line or not (after.line != before.line or target in before.backward):
             return None, True
         if not self.rules:

@@ -253,6 +253,9 @@ def _local_names(code: CodeType, comprehensions: list[Comprehension]) -> list[st
     """Return the locals of a function in the order of Python 3.12: varnames, cellvars, freevars."""
     cells = list(code.co_cellvars)
     plain = list(code.co_varnames)
+    num_parameters = (
+        code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
+    )
     if _LOAD_AND_CLEAR is None and comprehensions:
         captured = {
             name
@@ -262,12 +265,13 @@ def _local_names(code: CodeType, comprehensions: list[Comprehension]) -> list[st
         }
         moved = [name for name in cells if name not in captured and name != "__class__"]
         cells = [name for name in cells if name in captured or name == "__class__"]
-        num_parameters = (
-            code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
-        )
         rest = plain[num_parameters:] + [name for name in moved if name not in plain]
         order = {name: index for index, name in enumerate(comprehensions[0].scope.order)}
         plain[num_parameters:] = sorted(rest, key=lambda name: order.get(name, len(order)))
+    # A cell that an inlined comprehension also iterates with is in both.
+    captured_by_functions = comprehensions[0].scope.captured if comprehensions else set()
+    in_both = captured_by_functions.intersection(cells)
+    plain[num_parameters:] = [name for name in plain[num_parameters:] if name not in in_both]
     return list(dict.fromkeys((*plain, *cells, *code.co_freevars)))
 
 

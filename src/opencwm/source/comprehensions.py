@@ -26,11 +26,19 @@ class Scope:
 
     Attributes:
         bound: names it binds or declares, comprehension variables apart.
+        captured: names that functions inside take from it or from further outside.
+        nonlocals: names it declares to be of an outer function.
         order: every name it mentions, comprehension variables too, in the order the compiler meets them.
     """
 
     bound: set[str] = dataclasses.field(default_factory=set)
     order: dict[str, None] = dataclasses.field(default_factory=dict)
+    captured: set[str] = dataclasses.field(default_factory=set)
+    nonlocals: set[str] = dataclasses.field(default_factory=set)
+
+    def free_names(self, bound: set[str]) -> set[str]:
+        """Return the names it takes from outside, when it binds ``bound``."""
+        return ((self.order.keys() | self.captured) - bound) | self.nonlocals
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -81,7 +89,8 @@ class SourceScopes:
             self._comprehension(node, scope)
         elif isinstance(node, ast.GeneratorExp):
             self._visit(node.generators[0].iter, scope, scope)
-            self._generators(node, Scope(), scope)
+            inner = Scope()
+            scope.captured |= inner.free_names(self._generators(node, inner, scope))
         elif isinstance(node, ast.NamedExpr):
             self._visit(node.value, scope, scope)
             scope.order.setdefault(node.target.id)
@@ -89,6 +98,8 @@ class SourceScopes:
         else:
             if isinstance(node, ast.With | ast.AsyncWith):
                 self._note_header(node)
+            if isinstance(node, ast.Nonlocal):
+                scope.nonlocals |= set(node.names)
             for name in _other_names(node):
                 scope.order.setdefault(name)
                 scope.bound.add(name)
@@ -119,11 +130,14 @@ class SourceScopes:
                 self._visit(default, scope, scope)
         for child in body:
             self._visit(child, inner, inner)
+        scope.captured |= inner.free_names(inner.bound)
 
     def _class(self, node: ast.ClassDef, scope: Scope) -> None:
         for decorator in node.decorator_list:
             self._visit(decorator, scope, scope)
-        self._visit_all(node.body, Scope())
+        inner = Scope()
+        self._visit_all(node.body, inner)
+        scope.captured |= inner.captured | inner.free_names(inner.bound)
         for child in (*node.bases, *node.keywords):
             self._visit(child, scope, scope)
         self._define(node, scope)
@@ -143,12 +157,17 @@ class SourceScopes:
         place = _range_of(node)
         self.comprehensions[place] = Comprehension(place, _range_of(iterable), scope)
         self._visit(iterable, scope, scope)
-        self._generators(node, scope, scope)
+        before = set(scope.captured)
+        targets = self._generators(node, scope, scope)
+        scope.captured = before | (scope.captured - targets)
 
     def _generators(
         self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp, scope: Scope, walrus: Scope
-    ) -> None:
-        """Visit all but the outermost iterable; ``walrus`` is where assignment expressions inside bind."""
+    ) -> set[str]:
+        """Visit all but the outermost iterable and return the iteration variables.
+
+        Assignment expressions inside bind in ``walrus``.
+        """
         throwaway = Scope(order=scope.order)
         for index, generator in enumerate(node.generators):
             if index:
@@ -161,6 +180,7 @@ class SourceScopes:
             self._visit(element, scope, scope)
         if walrus is not scope:
             walrus.bound |= scope.bound
+        return throwaway.bound
 
 
 _TARGETS = (ast.Name, ast.Tuple, ast.List, ast.Starred, ast.Attribute, ast.Subscript)
