@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from opencwm.core.version import __version__
+
 if TYPE_CHECKING:
     from opencwm.core.errors import OpenCWMError
     from opencwm.debugger.compare import compare
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from opencwm.debugger.world_model import WorldModel
     from opencwm.sandbox import record
     from opencwm.traces import Program, Step, Trace
-
-__version__ = "0.1.0"
 
 __all__ = [
     "OpenCWMError",

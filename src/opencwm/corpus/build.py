@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from opencwm import __version__
 from opencwm.core.config import to_dict
 from opencwm.core.errors import ConfigError, OpenCWMError
 from opencwm.core.files import write_atomic
+from opencwm.core.version import __version__
 from opencwm.corpus.shards import (
     MANIFEST_NAME,
     Manifest,

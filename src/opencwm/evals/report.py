@@ -10,7 +10,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from opencwm import __version__
+from opencwm.core.version import __version__
 from opencwm.evals.metrics import Calibration, Score
 from opencwm.evals.published import PublishedFigure
 

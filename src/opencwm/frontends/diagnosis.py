@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from opencwm import __version__
 from opencwm.core.errors import OpenCWMError
+from opencwm.core.version import __version__
 from opencwm.sandbox import IsolationKind, Sandbox
 from opencwm.sandbox.isolation import ProtectionReport, probe
 

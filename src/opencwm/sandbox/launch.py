@@ -24,14 +24,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import opencwm
+from opencwm.core.version import PACKAGE
 from opencwm.sandbox import processes
 from opencwm.sandbox.config import Isolation, IsolationKind, SandboxConfig
 
 FIRST_UID, NUM_UIDS = 60578, 606
 """User ids that nobody assigns. Source: systemd, "Users, Groups, UIDs and GIDs on systemd Systems"."""
 _FIRST_KERNEL_WITH_NPROC_PER_NAMESPACE = (5, 14)
-_PRIVATE_SCRATCH = ("/tmp", "/dev/shm")  # noqa: S108 - made inside the sandbox
+_SCRATCH_PLACES = ("/tmp", "/var/tmp", "/scratch")  # noqa: S108 - made inside the sandbox
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - made inside the sandbox
 _SCRATCH_BYTES = 16 << 20
 _SYSTEM_PATHS = ("/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin", "/nix/store")
 _ETC_PATHS = (
@@ -66,18 +67,31 @@ class Plan:
     def command(self, control_fd: int, scratch: Path | None, config: SandboxConfig) -> list[str]:
         """Build the command line of the server, which talks on descriptor ``control_fd``.
 
-        ``scratch`` is an empty directory for the runs, needed unless they get a private ``/tmp``.
+        ``scratch`` is an empty directory for the runs, needed unless they get a private one.
         """
         settings = {**self.settings, "control_fd": control_fd, "preload": list(config.preload)}
-        settings["scratch"] = [str(scratch)] if scratch else list(_PRIVATE_SCRATCH)
+        settings["scratch"] = [str(scratch)] if scratch else list(private_scratch(config))
         # Not -I, which would ignore PYTHONHASHSEED too. The environment is ours, so -s -P amount to the same.
         python = [sys.executable, "-s", "-P", "-B", "-c", _BOOTSTRAP, json.dumps(settings)]
-        return [*self.wrapper, *python, str(_package().parent), *map(str, config.python_path)]
+        return [*self.wrapper, *python, str(PACKAGE.parent), *map(str, config.python_path)]
 
 
-def environment(scratch: Path | None) -> dict[str, str]:
-    """Build the environment of the server and of every run; ``scratch`` as for :meth:`Plan.command`."""
-    directory = str(scratch or _PRIVATE_SCRATCH[0])
+def private_scratch(config: SandboxConfig) -> tuple[str, str]:
+    """Choose where runs in bubblewrap may write, the place they start in first.
+
+    That is ``/tmp``, unless something they have to read is installed below it: a bind there could neither be
+    removed after a run nor be told from what the run left.
+    """
+    readable = readable_paths(config)
+    for place in _SCRATCH_PLACES[:-1]:
+        if not any(path.is_relative_to(place) for path in readable):
+            return place, _SHARED_MEMORY
+    return _SCRATCH_PLACES[-1], _SHARED_MEMORY
+
+
+def environment(directory: Path | str) -> dict[str, str]:
+    """Build the environment of the server and of every run, which starts in ``directory``."""
+    directory = str(directory)
     variables = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": directory,
@@ -155,12 +169,13 @@ def _rlimits(config: SandboxConfig) -> Plan:
 def _bubblewrap_command(
     executable: str, namespaces: tuple[str, ...], config: SandboxConfig
 ) -> tuple[str, ...]:
-    """Read-only binds of what Python needs, small private ``/tmp`` and ``/dev/shm``, and a read-only root."""
+    """Bind what Python needs read-only; a small private scratch and ``/dev/shm``; a read-only root."""
+    scratch = private_scratch(config)
     known = _known_options(executable)
     words = [executable, *namespaces, "--die-with-parent", "--new-session", "--hostname", "sandbox"]
     if "--clearenv" in known:  # older ones pass on the environment, which is ours anyway
         words.append("--clearenv")
-        for name, value in environment(None).items():
+        for name, value in environment(scratch[0]).items():
             words += ["--setenv", name, value]
     words += ["--ro-bind", "/usr", "/usr"]
     for path in map(Path, _SYSTEM_PATHS):
@@ -171,19 +186,19 @@ def _bubblewrap_command(
     for name in _ETC_PATHS:
         words += ["--ro-bind-try", name, name]
     words += ["--proc", "/proc", "--dev", "/dev"]
-    for directory in _PRIVATE_SCRATCH:
+    for directory in scratch:
         words += ["--size", str(_SCRATCH_BYTES)] if "--size" in known else []
         words += ["--tmpfs", directory]
-    # After /tmp, so that what is installed below it stays visible.
+    # After the scratch, so that what is installed below it stays visible.
     readable = readable_paths(config)
     if "--perms" in known:  # without this the directories above a bind are for their owner alone
         above = {parent for path in readable for parent in path.parents}
-        above -= {Path("/"), *map(Path, _PRIVATE_SCRATCH)}
+        above -= {Path("/"), *map(Path, scratch)}
         for path in sorted(above):
             words += ["--perms", "0755", "--dir", str(path)]
     for path in readable:
         words += ["--ro-bind", str(path), str(path)]
-    words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", _PRIVATE_SCRATCH[0], "--"]
+    words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", scratch[0], "--"]
     return tuple(words)
 
 
@@ -205,7 +220,7 @@ def readable_paths(config: SandboxConfig) -> list[Path]:
     wanted = [Path(p) for p in (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)]
     wanted += [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     wanted += [Path(p) for p in site.getsitepackages()]
-    wanted += [_package(), *(path.absolute() for path in config.python_path)]
+    wanted += [PACKAGE, *(path.absolute() for path in config.python_path)]
     link = Path(sys.executable)
     while link.is_symlink():
         link = link.parent / link.readlink()
@@ -216,10 +231,6 @@ def readable_paths(config: SandboxConfig) -> list[Path]:
         if path != Path("/") and path.is_dir() and not covered:
             found.append(path)
     return found
-
-
-def _package() -> Path:
-    return Path(opencwm.__file__).absolute().parent
 
 
 _launches = itertools.count()

@@ -45,7 +45,7 @@ class StepFlags(enum.IntFlag):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CodeInfo:
-    """A code object that was entered during the run; two that are equal here, as lambdas on one line, are one.
+    """A code object that was entered during the run; two that are equal here (lambdas on a line) are one.
 
     Attributes:
         qualname: ``co_qualname``.

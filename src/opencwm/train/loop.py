@@ -23,10 +23,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from opencwm import __version__
 from opencwm.core.config import to_dict
 from opencwm.core.errors import ConfigError
 from opencwm.core.files import write_atomic
+from opencwm.core.version import __version__
 from opencwm.model.torch_decoder import Decoder
 from opencwm.train import checkpoint as checkpoints
 from opencwm.train.config import TrainConfig

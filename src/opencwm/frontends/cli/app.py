@@ -11,8 +11,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from opencwm import __version__
 from opencwm.core.errors import OpenCWMError
+from opencwm.core.version import __version__
 from opencwm.frontends.cli import EXIT_ERROR, EXIT_INTERRUPTED, corpus, evaluate
 from opencwm.frontends.cli.debug import debug
 from opencwm.frontends.cli.doctor import doctor
