@@ -96,7 +96,8 @@ class Connection:
             with theirs:
                 try:
                     command = plan.command(theirs.fileno(), scratch, config)
-                    process = _spawn(command, theirs.fileno(), launch.environment(scratch), errors)
+                    directory = scratch or launch.private_scratch(config)[0]
+                    process = _spawn(command, theirs.fileno(), launch.environment(directory), errors)
                 except OSError as error:
                     ours.close()
                     _remove(scratch)
