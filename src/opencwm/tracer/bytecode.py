@@ -281,39 +281,22 @@ def _rules_called(
 
 
 def _local_names(code: CodeType, comprehensions: list[Comprehension]) -> list[str]:
-    """Return the locals of a function in the order of Python 3.12: varnames, cellvars, freevars."""
-    cells = list(code.co_cellvars)
-    plain = list(code.co_varnames)
-    num_parameters = (
-        code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
-    )
-    if _LOAD_AND_CLEAR is None and comprehensions:
-        captured = {
-            name
-            for constant in code.co_consts
-            if isinstance(constant, CodeType)
-            for name in _captures(constant)
-        }
-        moved = [name for name in cells if name not in captured and name != "__class__"]
-        cells = [name for name in cells if name in captured or name == "__class__"]
-        rest = plain[num_parameters:] + [name for name in moved if name not in plain]
-        order = {name: index for index, name in enumerate(comprehensions[0].scope.order)}
-        plain[num_parameters:] = sorted(rest, key=lambda name: order.get(name, len(order)))
-    # A cell that an inlined comprehension also iterates with is in both.
-    captured_by_functions = comprehensions[0].scope.captured if comprehensions else set()
-    in_both = captured_by_functions.intersection(cells)
-    plain[num_parameters:] = [name for name in plain[num_parameters:] if name not in in_both]
-    return list(dict.fromkeys((*plain, *cells, *code.co_freevars)))
+    """Return the locals of a function in the order of Python 3.12: varnames, cellvars, freevars.
 
-
-def _captures(code: CodeType) -> set[str]:
-    """Return the free variables a real closure inside (or equal to) ``code`` takes from outside."""
-    if code.co_name not in COMPREHENSION_NAMES:
-        return set(code.co_freevars)
-    inner = {
-        name for constant in code.co_consts if isinstance(constant, CodeType) for name in _captures(constant)
-    }
-    return inner & set(code.co_freevars)
+    Where there are comprehensions, the code object alone does not tell which cells are the function's own.
+    """
+    names, cells = list(code.co_varnames), list(code.co_cellvars)
+    if comprehensions:
+        scope = comprehensions[0].scope
+        num_parameters = (
+            code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
+        )
+        captured = {name for name in cells if name in scope.captured or name == "__class__"}
+        order = {name: index for index, name in enumerate(scope.order)}
+        plain = dict.fromkeys(name for name in (*names[num_parameters:], *cells) if name not in captured)
+        names[num_parameters:] = sorted(plain, key=lambda name: order.get(name, len(order)))
+        cells = sorted(captured)
+    return list(dict.fromkeys((*names, *cells, *code.co_freevars)))
 
 
 def _class_names(code: CodeType) -> list[str]:
