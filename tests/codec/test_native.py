@@ -205,15 +205,19 @@ def test_only_what_a_run_can_reach_is_shown_without_comments() -> None:
     assert code_without_comments("x = 1 # a\n(  # open") == ["x = 1 # a", "(  # open"]
 
 
-def test_a_view_that_does_not_fit_says_what_is_missing() -> None:
-    source = "def f():\n" + "".join(f"    x{n} = {n}\n" for n in range(40)) + "    return x1\n"
+def test_what_does_not_fit_is_left_out_whole_farthest_first() -> None:
+    body = "".join(f"    x{n} = {n}\n" for n in range(20))
+    source = (
+        f"def far():\n{body}\ndef near():\n    far()\n    return 1\n\ndef f():\n    near()\n    return 2\n"
+    )
     program = Program.from_call(source, "f()")
-    lines = visible_lines(program.text, program.entry).lines
-    view = fit_view(program, lines, CODEC.vocabulary, max_tokens=100)
-    assert 0 < len(view.lines) < len(lines)
-    assert "did not fit" in view.left_out[0]
-    with pytest.raises(CodecError, match="no line to show"):
-        fit_view(program, lines, CODEC.vocabulary, max_tokens=1)
+    units = visible_lines(program.text, program.entry).units
+    assert [unit.name for unit in units] == ["main", "f", "near", "far"]
+    view = fit_view(program, units, CODEC.vocabulary, max_tokens=100)
+    assert view.lines == tuple(sorted(line for unit in units[:3] for line in unit.lines))
+    assert view.left_out == ("not shown to the model, for lack of room: far",)
+    with pytest.raises(CodecError, match="f is too long for the model: 3 lines"):
+        fit_view(program, units, CODEC.vocabulary, max_tokens=20)
 
 
 def test_the_outcome_task_ends_with_the_value() -> None:

@@ -174,7 +174,8 @@ def test_a_program_that_cannot_be_shown_is_skipped_and_wrong() -> None:
     lines = "".join(f"    x = {i}\n" for i in range(300))
     long = recorded(f"def f():\n    x = 0\n{lines}    return x\n", "f()")
     report = evaluate_steps([loop(3), long], knowing(loop(3))).to_json()
-    assert report["skipped"] == {"teacher_forced: line N is not shown": 1}
+    reason = "f is too long for the model: N lines, N tokens"
+    assert report["skipped"] == {f"teacher_forced: {reason}": 1, f"free_running: {reason}": 1}
     assert scores(report["free_running"], "exact") == (1, 2)
     assert scores(report["free_running"], "outcome") == (1, 2)
     assert report["teacher_forced"]["num_steps"] == len(loop(3).steps)

@@ -14,6 +14,7 @@ from functools import cached_property
 
 from opencwm.codec.vocabulary import BYTE_BASE, INDENT_BASE, NUM_INDENTS, NUM_LINES, Vocabulary, line_token
 from opencwm.core.errors import CodecError
+from opencwm.source.reach import VisibleUnit
 from opencwm.traces import Program
 
 
@@ -96,26 +97,38 @@ class SourceView:
 
 
 def fit_view(
-    program: Program, lines: Sequence[int], vocabulary: Vocabulary, *, max_tokens: int, first_label: int = 1
+    program: Program,
+    units: Sequence[VisibleUnit],
+    vocabulary: Vocabulary,
+    *,
+    max_tokens: int,
+    first_label: int = 1,
 ) -> SourceView:
-    """Return a view of ``lines``, in order of importance, cut to the labels there are and to ``max_tokens``.
+    """Return a view of whole ``units``, nearest to the entry first, as many as fit labels and ``max_tokens``.
 
     Raises:
-        CodecError: not even one line fits.
+        CodecError: the entry, or the first function it calls, does not fit.
     """
-    kept: list[int] = []
-    used = 0
-    everything = SourceView(program, tuple(sorted(lines)[:NUM_LINES])) if lines else None
-    for line in lines:
-        cost = 2 + len(vocabulary.encode_text(everything.text_of(line))) if everything else 0
-        if used + cost > max_tokens or len(kept) + first_label > NUM_LINES:
-            break
-        kept.append(line)
-        used += cost
-    dropped = sorted(set(lines) - set(kept))
-    left_out = (
-        (f"{len(dropped)} of {len(lines)} lines did not fit the model's context (first: line {dropped[0]})",)
-        if dropped
-        else ()
-    )
-    return SourceView(program, tuple(sorted(kept)), first_label, left_out)
+    texts = code_without_comments(program.text)
+    kept: set[int] = set()
+    used, left_out = 0, []
+    for position, unit in enumerate(units):
+        new = set(unit.lines) - kept
+        cost = sum(2 + len(vocabulary.encode_text(texts[line - 1].lstrip(" "))) for line in new)
+        if used + cost <= max_tokens and len(kept) + len(new) + first_label - 1 <= NUM_LINES:
+            kept |= new
+            used += cost
+        elif position < NUM_NEEDED_UNITS:
+            raise CodecError(
+                f"{unit.name or 'a statement'} is too long for the model: {len(new)} lines, {cost} tokens",
+                where=f"{program.filename}:{unit.lines[0]}",
+                hint=f"at most {NUM_LINES} lines and {max_tokens} tokens are shown; call a smaller function",
+            )
+        else:
+            left_out.append(unit.name or f"line {unit.lines[0]}")
+    note = f"not shown to the model, for lack of room: {', '.join(left_out)}"
+    return SourceView(program, tuple(sorted(kept)), first_label, (note,) if left_out else ())
+
+
+NUM_NEEDED_UNITS = 2
+"""The entry and what it mentions first: without these a prediction is about another program."""

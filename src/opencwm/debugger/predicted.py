@@ -31,12 +31,10 @@ def source_view(program: Program, codec: NativeCodec, *, max_tokens: int) -> Sou
 
     Raises:
         ConfigError: the program has no such entry, or does not compile.
-        CodecError: not even one line fits.
+        CodecError: the entry, or what it calls first, does not fit.
     """
-    lines = visible_lines(program.text, program.entry).lines
-    if program.call is not None:  # the wrapper matters most
-        lines = tuple(sorted(lines, key=lambda line: line <= len(program.lines) - 2))
-    return fit_view(program, lines, codec.vocabulary, max_tokens=int(max_tokens * PROMPT_SHARE))
+    units = visible_lines(program.text, program.entry).units
+    return fit_view(program, units, codec.vocabulary, max_tokens=int(max_tokens * PROMPT_SHARE))
 
 
 class PredictedExecution:

@@ -70,7 +70,7 @@ class WorldModel:
         """Return what the model is shown of a program; see :func:`opencwm.debugger.predicted.source_view`.
 
         Raises:
-            CodecError: not even one line fits.
+            CodecError: the entry, or what it calls first, does not fit.
             ConfigError: the program does not compile or has no such entry.
         """
         return source_view(program, self.codec, max_tokens=self.engine.max_tokens)
@@ -86,7 +86,7 @@ class WorldModel:
             sampling: how tokens are picked; greedy by default.
 
         Raises:
-            CodecError: not even one line fits.
+            CodecError: the entry, or what it calls first, does not fit.
             ConfigError: the program does not compile or has no such entry.
         """
         return PredictedExecution(

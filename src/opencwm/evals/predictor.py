@@ -152,7 +152,7 @@ class NativePredictor:
         """Return what the entry can reach, as far as it fits: :func:`opencwm.debugger.predicted.source_view`.
 
         Raises:
-            CodecError: not even one line fits.
+            CodecError: the entry, or what it calls first, does not fit.
             ConfigError: the program does not compile or has no such entry.
 
         """
@@ -162,7 +162,7 @@ class NativePredictor:
         """Return a fresh predicted execution.
 
         Raises:
-            CodecError: not even one line fits.
+            CodecError: the entry, or what it calls first, does not fit.
             ConfigError: the program does not compile or has no such entry.
 
         """
@@ -175,7 +175,7 @@ class NativePredictor:
         """Predict only what the entry returns or raises; see :func:`predict_outcome`.
 
         Raises:
-            CodecError: not even one line fits.
+            CodecError: the entry, or what it calls first, does not fit.
             ConfigError: the program does not compile or has no such entry.
 
         """

@@ -11,9 +11,10 @@ change a run.
 from __future__ import annotations
 
 import ast
+import collections
 import dataclasses
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from opencwm.core.errors import ConfigError
 from opencwm.source.scopes import bound_names
@@ -51,17 +52,35 @@ _EVERYTHING = "*"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class VisibleUnit:
+    """A function, a method, a class without its methods, or a module-level statement.
+
+    Attributes:
+        name: qualified name; empty for a statement.
+        lines: 1-based physical lines, ascending, without docstrings, blank lines and comment-only lines.
+    """
+
+    name: str
+    lines: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Visible:
     """What of a file is to be shown.
 
     Attributes:
-        lines: 1-based physical lines, ascending, without docstrings, blank lines and comment-only lines.
+        units: what can be reached, nearest first: the entry, what it mentions, what that mentions.
         left_out: qualified names of functions, methods and classes that cannot be reached, in file order. A
             class that is left out stands for its methods.
     """
 
-    lines: tuple[int, ...]
+    units: tuple[VisibleUnit, ...]
     left_out: tuple[str, ...]
+
+    @property
+    def lines(self) -> tuple[int, ...]:
+        """All lines, ascending."""
+        return tuple(sorted({line for unit in self.units for line in unit.lines}))
 
 
 def visible_lines(text: str, entry: str) -> Visible:
@@ -91,15 +110,17 @@ def visible_lines(text: str, entry: str) -> Visible:
             hint="name one of: " + ", ".join(_known(units)[:8]) if _known(units) else "the file defines none",
         )
     closure.run()
-    kept = closure.reached | _stand_ins(units, closure.reached)
-    left_out = dict.fromkeys(unit.qualname for unit in units if unit.qualname and unit not in kept)
+    kept = [*closure.reached, *_stand_ins(units, closure.reached)]
+    shown = set(kept)
+    left_out = dict.fromkeys(unit.qualname for unit in units if unit.qualname and unit not in shown)
+    physical = text.split("\n")
     return Visible(
-        tuple(_without_comments(text, kept)),
+        tuple(VisibleUnit(unit.qualname, tuple(_without_comments(physical, unit))) for unit in kept),
         tuple(name for name in left_out if name.rpartition(".")[0] not in left_out),
     )
 
 
-def _stand_ins(units: list[_Unit], reached: set[_Unit]) -> set[_Unit]:
+def _stand_ins(units: list[_Unit], reached: Collection[_Unit]) -> set[_Unit]:
     """Return a method of each reached class that had no body otherwise: what is shown is valid Python."""
     found: dict[_Unit, _Unit] = {}
     for unit in units:
@@ -190,10 +211,10 @@ class _Closure:
 
     def __init__(self, units: list[_Unit]) -> None:
         self.units = units
-        self.reached: set[_Unit] = set()
+        self.reached: dict[_Unit, None] = {}  # in order of discovery
         self.names: set[str] = set()
         self.attributes: set[str] = set()
-        self._pending: list[_Unit] = []
+        self._pending: collections.deque[_Unit] = collections.deque()
         self._functions = {unit.name: unit for unit in units if unit.qualname and unit.owner is None}
         self._variables = {name for unit in units if not unit.qualname for name in unit.binds}
         self._binding: dict[str, list[_Unit]] = {}
@@ -220,8 +241,8 @@ class _Closure:
         while self._pending or self._reach_more():
             if not self._pending:
                 continue
-            names, attributes = self._mentioned(self._pending.pop())
-            for name in names - self.names:  # the common case; _reach_more finds the rest
+            names, attributes = self._mentioned(self._pending.popleft())
+            for name in sorted(names - self.names):  # the common case; _reach_more finds the rest
                 for unit in self._binding.get(name, ()):
                     self._reach(unit)
             self.names |= names
@@ -229,7 +250,7 @@ class _Closure:
 
     def _reach(self, unit: _Unit) -> None:
         if unit not in self.reached:
-            self.reached.add(unit)
+            self.reached[unit] = None
             self._pending.append(unit)
             self.names |= unit.binds
 
@@ -390,22 +411,19 @@ def _extent(node: ast.AST) -> tuple[int, int]:
     return start, end
 
 
-def _without_comments(text: str, units: Iterable[_Unit]) -> list[int]:
-    """Return the lines of ``units`` that hold code."""
-    physical = text.split("\n")
-    kept: set[int] = set()
+def _without_comments(physical: list[str], unit: _Unit) -> list[int]:
+    """Return the lines of ``unit`` that hold code."""
+    kept = set(unit.header)
     strings: set[int] = set()
-    for unit in units:
-        kept.update(unit.header)
-        for node in unit.nodes:
-            start, end = _extent(node)
-            kept.update(range(start, end + 1))
-            for item in ast.walk(node):
-                if isinstance(item, ast.Constant | ast.JoinedStr):
-                    strings.update(range(item.lineno + 1, (item.end_lineno or item.lineno) + 1))
-            for item in ast.walk(node):
-                if isinstance(item, _FunctionDef | ast.ClassDef) and len(item.body) > 1:
-                    kept.difference_update(_docstring_lines(item, physical))
+    for node in unit.nodes:
+        start, end = _extent(node)
+        kept.update(range(start, end + 1))
+        for item in ast.walk(node):
+            if isinstance(item, ast.Constant | ast.JoinedStr):
+                strings.update(range(item.lineno + 1, (item.end_lineno or item.lineno) + 1))
+        for item in ast.walk(node):
+            if isinstance(item, _FunctionDef | ast.ClassDef) and len(item.body) > 1:
+                kept.difference_update(_docstring_lines(item, physical))
     return sorted(line for line in kept if line in strings or _holds_code(physical, line))
 
 
