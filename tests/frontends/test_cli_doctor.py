@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from opencwm.frontends.diagnosis import Verdict, _judge
+from opencwm.frontends.diagnosis import Verdict, check_model, judge_protection
 from opencwm.sandbox import IsolationKind
 from opencwm.sandbox.isolation import ProtectionReport
 
@@ -25,10 +25,10 @@ def test_doctor_looks_at_everything(cli: Cli, model_folder: Path) -> None:
         assert checks["sandbox", name]["verdict"] == "good"
 
 
-def test_a_missing_model_is_bad_news_and_no_crash(cli: Cli, tmp_path: Path) -> None:
-    outcome = cli("doctor", "--model", tmp_path)
-    assert outcome.status == 1
-    assert f"bad   model            {tmp_path}: opencwm.json is missing" in outcome.out
+def test_a_missing_model_is_bad_news_and_no_crash(tmp_path: Path) -> None:
+    check = check_model(tmp_path)
+    assert check.verdict is Verdict.BAD
+    assert f"{tmp_path}: opencwm.json is missing" in check.detail
 
 
 @pytest.mark.parametrize(
@@ -43,4 +43,4 @@ def test_a_missing_model_is_bad_news_and_no_crash(cli: Cli, tmp_path: Path) -> N
 def test_what_is_promised_and_does_not_hold_is_bad(
     name: str, active: bool, kind: IsolationKind, verdict: Verdict
 ) -> None:
-    assert _judge(ProtectionReport(name, active, "", ""), kind) is verdict
+    assert judge_protection(ProtectionReport(name, active, "", ""), kind) is verdict

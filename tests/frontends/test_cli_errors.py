@@ -125,7 +125,7 @@ def test_version(cli: Cli) -> None:
 
 
 def test_a_reader_that_stops_early_is_no_error() -> None:
-    arguments = [*COMMAND, "trace", str(STRAWBERRY), "--call", "f('ab' * 500, 'r')", "--rows", "0"]
+    arguments = [*COMMAND, "trace", str(STRAWBERRY), "--call", "f('ab' * 120, 'r')", "--rows", "0"]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -52,7 +52,7 @@ def diagnose(model: Path | None = None) -> Iterator[Check]:
     """
     yield from _python()
     yield from _sandbox()
-    yield _model(model)
+    yield check_model(model)
 
 
 def _python() -> Iterator[Check]:
@@ -80,21 +80,23 @@ def _sandbox() -> Iterator[Check]:
                 yield Check(
                     "sandbox",
                     report.name,
-                    _judge(report, isolation.kind),
+                    judge_protection(report, isolation.kind),
                     f"{report.detail} (tried: {report.how})",
                 )
     except OpenCWMError as error:
         yield Check("sandbox", "isolation", Verdict.BAD, str(error))
 
 
-def _judge(report: ProtectionReport, kind: IsolationKind) -> Verdict:
+def judge_protection(report: ProtectionReport, kind: IsolationKind) -> Verdict:
+    """Say how bad it is that a protection does not hold: only what the isolation promises must."""
     if report.active:
         return Verdict.GOOD
     is_promised = kind is IsolationKind.BUBBLEWRAP or report.name in _NEEDED_PROTECTIONS
     return Verdict.BAD if is_promised else Verdict.WEAK
 
 
-def _model(path: Path | None) -> Check:
+def check_model(path: Path | None) -> Check:
+    """Open a model folder, the one in the package when None, and let it predict one token."""
     from opencwm.debugger.world_model import WorldModel
 
     try:
