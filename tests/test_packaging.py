@@ -29,7 +29,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     shutil.copytree(ROOT / "src", place / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     script = "import setuptools.build_meta as b, sys; print(b.build_wheel(sys.argv[1]))"
     built = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script, str(place)], cwd=place, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-W", "ignore", "-c", script, str(place)],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert built.returncode == 0, built.stderr
     return zipfile.ZipFile(place / built.stdout.splitlines()[-1])
@@ -67,7 +72,11 @@ def test_the_base_install_needs_no_torch(wheel: zipfile.ZipFile) -> None:
 
 
 def test_torch_is_pinned_for_tests_and_training() -> None:
-    constraints = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
+    constraints = [
+        line
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
     assert constraints == ["torch==2.13.0"]
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert any(line.startswith("torch") for line in extras["train"])
