@@ -162,12 +162,6 @@ def test_names_of_comprehensions_are_no_locals() -> None:
     assert graph.params == ("a", "c", "b", "d")
 
 
-def test_names_in_scope_of_a_code_object() -> None:
-    text = "def f(a):\n    return [b for b in a]\n"
-    code = next(item for item in compile(text, "f", "exec").co_consts if hasattr(item, "co_name"))
-    assert ControlFlow(text).names_in_scope(code) == ("a",)
-
-
 def test_graphs_are_found_by_name_and_line() -> None:
     text = (
         "import functools\n@functools.cache\ndef f():\n"

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from tracer_programs import PROGRAMS
 
+from opencwm.source.code_facts import FOLDED_NAMES
 from opencwm.tracer import TraceLimits, record
-from opencwm.tracer.bytecode import FOLDED_NAMES
 from opencwm.tracer.rendering import Renderer
 from opencwm.traces import Program, StepFlags, StepKind, replay
 

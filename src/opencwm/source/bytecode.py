@@ -152,7 +152,7 @@ def instructions(code: CodeType) -> list[Instruction]:
     raw = list(dis.get_instructions(code))
     place = {item.offset: index for index, item in enumerate(raw)}
     lines = _line_of_offset(code)
-    handlers = list(_exception_table(code))
+    handlers = list(exception_table(code))
     found = []
     for index, item in enumerate(raw):
         # What runs first after a CALL always begins a line, as if nothing stood before it.
@@ -231,8 +231,8 @@ def _line_of_offset(code: CodeType) -> dict[int, int | None]:
     return {offset: line for start, end, line in code.co_lines() for offset in range(start, end, 2)}
 
 
-def _exception_table(code: CodeType) -> Iterator[tuple[int, int, int]]:
-    """Yield (start, end, handler) byte offsets of ``co_exceptiontable``, end excluded."""
+def exception_table(code: CodeType) -> Iterator[tuple[int, int, int]]:
+    """Yield (start, end, handler) byte offsets of ``co_exceptiontable``, end excluded, outer ones first."""
     data = iter(code.co_exceptiontable)
 
     def number() -> int:

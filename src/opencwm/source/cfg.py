@@ -30,10 +30,9 @@ from opencwm.source.code_facts import (
     CodeFacts,
     canonical_qualname,
     facts_of,
-    is_recorded,
-    nested_codes,
+    recorded_codes,
+    source_scopes,
 )
-from opencwm.source.comprehensions import SourceScopes
 from opencwm.source.scopes import HiddenCalls, hidden_calls
 
 
@@ -184,7 +183,8 @@ class ControlFlow:
                 warnings.simplefilter("ignore")
                 tree = ast.parse(text, filename)
                 module = compile(tree, filename, "exec", dont_inherit=True)
-                self._scopes = SourceScopes(text)
+                codes = recorded_codes(module)
+                self._scopes = source_scopes(codes, text)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
             line = getattr(error, "lineno", None)
             where = f"{filename}:{line}" if line else filename
@@ -193,7 +193,7 @@ class ControlFlow:
             ) from None
         self._hidden_calls = hidden_calls(tree)
         self._codes: dict[tuple[str, int], list[CodeType]] = {}
-        for code in filter(is_recorded, nested_codes(module)):
+        for code in codes:
             key = canonical_qualname(code.co_qualname), code.co_firstlineno
             self._codes.setdefault(key, []).append(code)
         self._graphs: dict[tuple[str, int], CodeGraph] = {}
@@ -258,10 +258,6 @@ class ControlFlow:
             after_resume,
             bool(code.co_flags & _SUSPENDS),
         )
-
-    def names_in_scope(self, code: CodeType) -> tuple[str, ...]:
-        """Return the names a step of ``code`` may bind, in canonical order."""
-        return facts_of(code, self._scopes).local_names
 
 
 def _call_kinds(hidden: HiddenCalls) -> frozenset[str]:

@@ -67,40 +67,59 @@ class CodeFacts:
     """A code object of the program and how it appears in a trace.
 
     Attributes:
+        code: the code object; holding it keeps its ``id`` from being reused.
         qualname: ``co_qualname`` as since Python 3.12.
         local_names: its locals in canonical order.
         line_rules: by instruction offset, the line to report instead, and only if it is a new one, or
             :data:`NO_LINE`; empty for most code objects.
         late_lines: by instruction offset, the line of an instruction that has no line event but is a
             step if its line is a new one; empty for most code objects.
+        shadowed: locals that an inlined comprehension uses for its iteration while it runs.
+        is_class_body: its locals are a class namespace.
     """
 
+    code: CodeType
     qualname: str
     local_names: tuple[str, ...]
     line_rules: dict[int, int]
     late_lines: dict[int, int]
+    shadowed: frozenset[str]
+    is_class_body: bool
 
 
-def is_recorded(code: CodeType) -> bool:
-    """Tell whether activations of ``code`` are steps: no comprehensions, no scopes of annotations."""
+def recorded_codes(module: CodeType) -> list[CodeType]:
+    """Return the code objects inside ``module`` whose activations are steps, outer before inner ones.
+
+    They are those of functions, lambdas and class bodies: comprehensions and scopes of annotations are left
+    out, what stands in them is not.
+    """
+    return [code for code in _nested_codes(module) if _is_recorded(code)]
+
+
+def source_scopes(codes: list[CodeType], text: str) -> SourceScopes:
+    """Return what :func:`facts_of` has to know of the text; it is parsed only if these codes need it."""
+    return SourceScopes(text, needed=any(map(_has_comprehensions, codes)) or "with" in text)
+
+
+def _nested_codes(code: CodeType) -> Iterator[CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant
+            yield from _nested_codes(constant)
+
+
+def _is_recorded(code: CodeType) -> bool:
     name = code.co_name
     return not (name in FOLDED_NAMES or name.startswith("<generic parameters") or name == "__annotate__")
 
 
-def nested_codes(code: CodeType) -> Iterator[CodeType]:
-    """Yield every code object inside ``code``, not itself."""
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield constant
-            yield from nested_codes(constant)
-
-
 def facts_of(code: CodeType, scopes: SourceScopes) -> CodeFacts:
-    """Return the facts of a code object of the text that ``scopes`` was made from."""
+    """Return the facts of a code object of the text that ``scopes`` was made from: :func:`source_scopes`."""
     is_class_body = not code.co_flags & _OPTIMIZED
     ops = code.co_code[::2]
     rules: dict[int, int] = {}
     hidden: frozenset[str] = frozenset()
+    shadowed: frozenset[str] = frozenset()
     comprehensions: list[Comprehension] = []
     ranges = [_as_range(position) for position in code.co_positions()]
     if _has_comprehensions(code):
@@ -109,6 +128,7 @@ def facts_of(code: CodeType, scopes: SourceScopes) -> CodeFacts:
         else:
             rules, comprehensions, iterating = _rules_inlined(code, ranges, scopes)
             real = frozenset().union(*(item.scope.bound for item in comprehensions), code.co_freevars)
+            shadowed = frozenset(iterating & real)
             hidden = frozenset(iterating - real)
     for start, end in scopes.with_headers:
         if code.co_firstlineno < start[0]:
@@ -118,7 +138,9 @@ def facts_of(code: CodeType, scopes: SourceScopes) -> CodeFacts:
     rules.update(dict.fromkeys(silent, NO_LINE))
     names = _class_names(code) if is_class_body else _local_names(code, comprehensions)
     local_names = tuple(name for name in names if name not in hidden)
-    return CodeFacts(canonical_qualname(code.co_qualname), local_names, rules, late)
+    return CodeFacts(
+        code, canonical_qualname(code.co_qualname), local_names, rules, late, shadowed, is_class_body
+    )
 
 
 def _silent_offsets(code: CodeType, ops: bytes, ranges: list[Range]) -> tuple[set[int], dict[int, int]]:
@@ -250,39 +272,22 @@ def _rules_called(
 
 
 def _local_names(code: CodeType, comprehensions: list[Comprehension]) -> list[str]:
-    """Return the locals of a function in the order of Python 3.12: varnames, cellvars, freevars."""
-    cells = list(code.co_cellvars)
-    plain = list(code.co_varnames)
-    num_parameters = (
-        code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
-    )
-    if _LOAD_AND_CLEAR is None and comprehensions:
-        captured = {
-            name
-            for constant in code.co_consts
-            if isinstance(constant, CodeType)
-            for name in _captures(constant)
-        }
-        moved = [name for name in cells if name not in captured and name != "__class__"]
-        cells = [name for name in cells if name in captured or name == "__class__"]
-        rest = plain[num_parameters:] + [name for name in moved if name not in plain]
-        order = {name: index for index, name in enumerate(comprehensions[0].scope.order)}
-        plain[num_parameters:] = sorted(rest, key=lambda name: order.get(name, len(order)))
-    # A cell that an inlined comprehension also iterates with is in both.
-    captured_by_functions = comprehensions[0].scope.captured if comprehensions else set()
-    in_both = captured_by_functions.intersection(cells)
-    plain[num_parameters:] = [name for name in plain[num_parameters:] if name not in in_both]
-    return list(dict.fromkeys((*plain, *cells, *code.co_freevars)))
+    """Return the locals of a function in the order of Python 3.12: varnames, cellvars, freevars.
 
-
-def _captures(code: CodeType) -> set[str]:
-    """Return the free variables a real closure inside (or equal to) ``code`` takes from outside."""
-    if code.co_name not in COMPREHENSION_NAMES:
-        return set(code.co_freevars)
-    inner = {
-        name for constant in code.co_consts if isinstance(constant, CodeType) for name in _captures(constant)
-    }
-    return inner & set(code.co_freevars)
+    Where there are comprehensions, the code object alone does not tell which cells are the function's own.
+    """
+    names, cells = list(code.co_varnames), list(code.co_cellvars)
+    if comprehensions:
+        scope = comprehensions[0].scope
+        num_parameters = (
+            code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
+        )
+        captured = {name for name in cells if name in scope.captured or name == "__class__"}
+        order = {name: index for index, name in enumerate(scope.order)}
+        plain = dict.fromkeys(name for name in (*names[num_parameters:], *cells) if name not in captured)
+        names[num_parameters:] = sorted(plain, key=lambda name: order.get(name, len(order)))
+        cells = sorted(captured)
+    return list(dict.fromkeys((*names, *cells, *code.co_freevars)))
 
 
 def _class_names(code: CodeType) -> list[str]:

@@ -26,6 +26,7 @@ class Scope:
 
     Attributes:
         bound: names it binds or declares, comprehension variables apart.
+        mentioned: names it uses or binds, comprehension variables apart.
         captured: names that functions inside take from it or from further outside.
         nonlocals: names it declares to be of an outer function.
         order: every name it mentions, comprehension variables too, in the order the compiler meets them.
@@ -33,12 +34,13 @@ class Scope:
 
     bound: set[str] = dataclasses.field(default_factory=set)
     order: dict[str, None] = dataclasses.field(default_factory=dict)
+    mentioned: set[str] = dataclasses.field(default_factory=set)
     captured: set[str] = dataclasses.field(default_factory=set)
     nonlocals: set[str] = dataclasses.field(default_factory=set)
 
     def free_names(self, bound: set[str]) -> set[str]:
         """Return the names it takes from outside, when it binds ``bound``."""
-        return ((self.order.keys() | self.captured) - bound) | self.nonlocals
+        return ((self.mentioned | self.captured) - bound) | self.nonlocals
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class SourceScopes:
         """Visit in the compiler's order; ``target_scope`` takes what plain names bind."""
         if isinstance(node, ast.Name):
             scope.order.setdefault(node.id)
+            scope.mentioned.add(node.id)
             if not isinstance(node.ctx, ast.Load):
                 target_scope.bound.add(node.id)
         elif isinstance(node, _FUNCTIONS):
@@ -157,9 +160,10 @@ class SourceScopes:
         place = _range_of(node)
         self.comprehensions[place] = Comprehension(place, _range_of(iterable), scope)
         self._visit(iterable, scope, scope)
-        before = set(scope.captured)
+        mentioned, captured = set(scope.mentioned), set(scope.captured)
         targets = self._generators(node, scope, scope)
-        scope.captured = before | (scope.captured - targets)
+        scope.mentioned = mentioned | (scope.mentioned - targets)
+        scope.captured = captured | (scope.captured - targets)
 
     def _generators(
         self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp, scope: Scope, walrus: Scope

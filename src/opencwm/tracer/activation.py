@@ -6,7 +6,7 @@ be made: an atom that is the same object has the same text, and so has a built-i
 of an object, of which ``marshal.dumps`` gives the same bytes. Whatever else there is is rendered again,
 within bounds. Only atoms are held on to, so no object of the program is kept alive.
 
-Events that are no step: those of folded comprehensions (see :mod:`opencwm.tracer.bytecode`); the
+Events that are no step: those of folded comprehensions (see :mod:`opencwm.source.code_facts`); the
 StopIteration that ends a ``for`` loop, a ``yield from`` or an ``await``, which no handler sees; the
 GeneratorExit of closing a generator that has no handler for it.
 """
@@ -18,8 +18,9 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from opencwm.source.code_facts import NO_LINE, RETURN_OPS
 from opencwm.tracer import bytecode
-from opencwm.tracer.bytecode import CodeFacts
+from opencwm.tracer.bytecode import RecordedCode
 from opencwm.tracer.rendering import ATOMS, PLAIN_CONTAINERS, SMALL_INT, TINY, Known
 from opencwm.traces.trace import Binding, StepFlags, StepKind
 
@@ -30,8 +31,8 @@ _CALL, _LINE, _RETURN, _EXCEPTION = StepKind.CALL, StepKind.LINE, StepKind.RETUR
 _YIELD, _RESUME, _UNWIND, _TRUNCATED = (
     int(flag) for flag in (StepFlags.YIELD, StepFlags.RESUME, StepFlags.UNWIND, StepFlags.TRUNCATED)
 )
-_NO_LINE = bytecode.NO_LINE
-_RETURN_OPS, _YIELD_OPS, _EXHAUST_OPS = bytecode.RETURN_OPS, bytecode.YIELD_OPS, bytecode.EXHAUST_OPS
+_NO_LINE, _RETURN_OPS = NO_LINE, RETURN_OPS
+_YIELD_OPS, _EXHAUST_OPS = bytecode.YIELD_OPS, bytecode.EXHAUST_OPS
 _YIELD_VALUE = bytecode.YIELD_VALUE
 _DELAY_RESUMED = sys.version_info >= (3, 13)
 """Since 3.13 the event that resumes a generator does not tell whether an exception is thrown into it."""
@@ -59,6 +60,7 @@ class Activation:
 
     __slots__ = (
         "by_line",
+        "code",
         "depth",
         "facts",
         "held",
@@ -74,14 +76,15 @@ class Activation:
         "texts",
     )
 
-    def __init__(self, recorder: Recorder, facts: CodeFacts) -> None:
+    def __init__(self, recorder: Recorder, code: RecordedCode) -> None:
         self.recorder = recorder
-        self.facts = facts
-        self.held: list[Any] = [_Missing] * _len(facts.names)
-        self.texts: list[str | None] = [None] * _len(facts.names)
-        self.marks: list[Known | None] = [None] * _len(facts.names)  # what the texts came from
-        self.index = recorder.index_of(facts)
-        self.line = self.raw_line = facts.info.firstlineno
+        self.code = code
+        self.facts = facts = code.facts
+        self.held: list[Any] = [_Missing] * _len(code.names)
+        self.texts: list[str | None] = [None] * _len(code.names)
+        self.marks: list[Known | None] = [None] * _len(code.names)  # what the texts came from
+        self.index = recorder.index_of(code)
+        self.line = self.raw_line = code.info.firstlineno
         self.by_line = not facts.line_rules  # every line event is a step
         self.depth = 0
         self.num_calls = 0
@@ -129,7 +132,7 @@ class Activation:
         deleted: tuple[str, ...] = ()
         num_chars = 0
         new: str | None
-        for i, name in self.facts.names:
+        for i, name in self.code.names:
             value = get(name, _Missing)
             if value is held[i] or (hidden and name in hidden):
                 continue
@@ -238,13 +241,13 @@ class Activation:
         recorder.depth = self.depth + 1
         step = recorder.steps.pop()
         if kept:
-            order = self.facts.info.local_names.index
+            order = self.facts.local_names.index
             step = (
                 *step[:4],
                 _tuple(_sorted((*step[4], *kept), key=lambda binding: order(binding[0]))),
                 *step[5:],
             )
-        if _DELAY_RESUMED or self.facts.ops[frame.f_lasti >> 1] == _YIELD_VALUE:
+        if _DELAY_RESUMED or self.code.ops[frame.f_lasti >> 1] == _YIELD_VALUE:
             self.held_back = recorder.held_back = (
                 step  # until it is known whether the generator is being closed
             )
@@ -255,7 +258,7 @@ class Activation:
     def _forget(self, hidden: frozenset[str]) -> list[Binding]:
         """Let the next comparison report every local; return what is known of the hidden ones."""
         kept = []
-        for i, name in self.facts.names:
+        for i, name in self.code.names:
             text = self.texts[i]
             if name not in hidden:
                 self.held[i] = _Missing
@@ -283,7 +286,7 @@ class Activation:
                 self.silent = True
                 return
             self._release()
-        if bytecode.op_at(facts.ops, offset) in _EXHAUST_OPS and (
+        if bytecode.op_at(self.code.ops, offset) in _EXHAUST_OPS and (
             _issubclass(kind, _StopIteration)
             or (_issubclass(kind, _StopAsyncIteration) and bytecode.ends_loop(facts.code, offset))
         ):
@@ -302,7 +305,7 @@ class Activation:
             self._release()
         recorder = self.recorder
         offset = frame.f_lasti
-        op = self.facts.ops[offset >> 1]
+        op = self.code.ops[offset >> 1]
         text = None
         flags = _UNWIND
         if op in _RETURN_OPS or (

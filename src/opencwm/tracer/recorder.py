@@ -16,7 +16,7 @@ from types import CodeType, FrameType
 from typing import Any, NoReturn
 
 from opencwm.tracer.activation import Activation
-from opencwm.tracer.bytecode import CodeFacts, program_facts
+from opencwm.tracer.bytecode import RecordedCode, program_codes
 from opencwm.tracer.limits import TraceLimits
 from opencwm.tracer.rendering import Renderer
 from opencwm.traces.trace import Binding, CodeInfo, Status, Step, StepFlags, StepKind
@@ -75,7 +75,7 @@ class Recorder:
         self.renderer = Renderer(limits)
         self._limits = limits
         self._on_limit = on_limit
-        self._facts = program_facts(module, text)
+        self._recorded = program_codes(module, text)
         self._indices: dict[int, int] = {}
         self._chars_left = limits.max_bytes
         self._interpreter_limit = 0
@@ -100,16 +100,16 @@ class Recorder:
         if self._chars_left < 0:
             self.most_steps = 0
 
-    def index_of(self, facts: CodeFacts) -> int:
+    def index_of(self, code: RecordedCode) -> int:
         """Return the place of a code object in :attr:`codes`, where it is put at its first entry.
 
         Code objects that a trace cannot tell apart, such as two lambdas on one line, share a place.
         """
-        index = self._indices.get(_id(facts.code))
+        index = self._indices.get(_id(code))
         if index is None:
-            if facts.info not in self.codes:
-                self.codes.append(facts.info)
-            index = self._indices[_id(facts.code)] = self.codes.index(facts.info)
+            if code.info not in self.codes:
+                self.codes.append(code.info)
+            index = self._indices[_id(code)] = self.codes.index(code.info)
         return index
 
     def end_at_limit(self) -> NoReturn:
@@ -139,24 +139,24 @@ class Recorder:
         return tuple(steps)
 
     def _trace_function(self) -> LocalTrace:
-        table = self._facts
+        table = self._recorded
 
         def trace(frame: FrameType, event: str, arg: Any) -> Any:
             if self.finished:
                 frame.f_trace = None
                 return None
-            facts = table.get(_id(frame.f_code))
-            if self._is_too_deep(facts is not None):
+            code = table.get(_id(frame.f_code))
+            if self._is_too_deep(code is not None):
                 frame.f_trace = _Rearm(trace)  # type: ignore[assignment]
                 raise RecursionError("maximum recursion depth exceeded")
-            if facts is None:
+            if code is None:
                 return None
             if self.held_back is not None:
                 self.steps.append(self.held_back)
                 self.held_back = None
             local = frame.f_trace
             if local is None:
-                local = Activation(self, facts).trace
+                local = Activation(self, code).trace
             return local(frame, event, arg)
 
         return trace

@@ -26,7 +26,7 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from opencwm.tracer.bytecode import canonical_qualname
+from opencwm.source.code_facts import canonical_qualname
 from opencwm.tracer.layouts import Form, Layout, layout_of, module_name, module_prefix, name_of, qualname_of
 from opencwm.tracer.limits import TraceLimits
 
