@@ -6,11 +6,12 @@ Everything here is about structure: kinds, lines, names. What values say is the 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, line_token
-from opencwm.source.cfg import NOTHING, CodeGraph, Continuation, ControlFlow
+from opencwm.source.cfg import LEAVING, NOTHING, CodeGraph, Continuation, ControlFlow
 from opencwm.traces import Activation, CodeInfo, Step, StepFlags, StepKind
 
 
@@ -23,23 +24,47 @@ class Legal:
         calls: CALL and RESUME, where a function of the program may be entered.
         settable: names that may be written as changed, in canonical order.
         deletable: names that may vanish.
+        needed: by id of an end, names without a value that must have got one before it.
     """
 
     ends: frozenset[int]
     calls: frozenset[int] = frozenset()
     settable: tuple[str, ...] = ()
     deletable: tuple[str, ...] = ()
+    needed: Mapping[int, frozenset[str]] = dataclasses.field(default_factory=dict)
 
     def first(self) -> frozenset[int]:
         """Ids a step may start with."""
-        return self.after_names(self.settable, self.deletable) | self.calls
+        return self.following((), self.settable, self.deletable) | self.calls
 
-    def after_names(self, settable: Sequence[str], deletable: Sequence[str]) -> frozenset[int]:
-        """Ids that may follow when only these names are left to write."""
+    def following(
+        self, written: Collection[str], settable: Sequence[str], deletable: Sequence[str]
+    ) -> frozenset[int]:
+        """Ids that may follow when ``written`` names have their values and only the others given are left."""
         names = {int(Control.SET)} if settable else set()
         if deletable:
             names.add(int(Control.DELETE))
-        return self.ends | names
+        return frozenset(end for end in self.ends if self._needs(end) <= set(written)) | names
+
+    def next_names(self, written: Collection[str], settable: Sequence[str]) -> Sequence[str]:
+        """Names out of those left that may be written next: none behind one that must be."""
+        possible = {*written, *settable}
+        reachable = [self._needs(end) for end in self.ends if self._needs(end) <= possible]
+        for position, name in enumerate(settable):
+            if reachable and all(name in needs for needs in reachable):
+                return settable[: position + 1]
+        return settable
+
+    def _needs(self, end: int) -> frozenset[str]:
+        return self.needed.get(end, frozenset())
+
+
+_ATOM = re.compile(r"""[-\d'"]|b['"]|(?:True|False|None|nan|inf)$""")
+
+
+def _is_atom(text: str) -> bool:
+    """Whether a rendered value is a number, a string or a constant: nothing can change it in place."""
+    return _ATOM.match(text) is not None
 
 
 class Legality:
@@ -94,8 +119,28 @@ class Legality:
             last.kind is StepKind.CALL and not last.flags & StepFlags.RESUME
         ):
             return Legal(frozenset(ends), frozenset(calls))  # nothing ran since
-        deletable = tuple(name for name in graph.local_names if name in top.locals)
-        return Legal(frozenset(ends), frozenset(calls), graph.local_names, deletable)
+        settable = tuple(
+            name
+            for name in graph.local_names
+            if name in after.stores
+            or (after.can_mutate and (name in graph.shared or not _is_atom(top.locals.get(name, "0"))))
+        )
+        deletable = tuple(
+            name
+            for name in graph.local_names
+            if name in top.locals and (name in after.deletes or name in graph.shared)
+        )
+        return Legal(frozenset(ends), frozenset(calls), settable, deletable, self._needed(after, top))
+
+    def _needed(self, after: Continuation, top: Activation) -> dict[int, frozenset[str]]:
+        needed = {}
+        for line, names in after.binds.items():
+            missing = frozenset(name for name in names if name not in top.locals)
+            if line == LEAVING:
+                needed.update({int(Control.RETURN): missing, int(Control.YIELD): missing})
+            elif line in self._labels:
+                needed[self._labels[line]] = missing
+        return needed
 
     def _continuation(self, graph: CodeGraph, lineno: int, last: Step) -> Continuation:
         if last.kind is StepKind.CALL and not last.flags & StepFlags.RESUME:

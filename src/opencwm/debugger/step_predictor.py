@@ -265,15 +265,20 @@ class StepPredictor:
 
     def _effects(self, legal: Legal, token: int, probability: float) -> tuple[int, float]:
         settable, deletable = legal.settable, legal.deletable
+        written: list[str] = []
         while token == Control.SET:
-            name, chance = self._spell(settable, _before_value)
+            name, chance = self._spell(legal.next_names(written, settable), _before_value)
             self._decide((int(Control.IS),))
+            written.append(name)
             settable = settable[settable.index(name) + 1 :]
             deletable = tuple(other for other in deletable if other != name)
-            self._parts[name] = probability * chance * self._text(legal.after_names(settable, deletable))
+            value = self._text(legal.following(written, settable, deletable))
+            self._parts[name] = probability * chance * value
             token, probability = self._decide(())
         while token == Control.DELETE:
-            name, _ = self._spell(deletable, functools.partial(_after_deleted, legal, deletable))
+            name, _ = self._spell(
+                deletable, functools.partial(_after_deleted, legal, tuple(written), deletable)
+            )
             deletable = deletable[deletable.index(name) + 1 :]
             token, probability = self._decide(())
         return token, probability
@@ -388,8 +393,8 @@ class StepPredictor:
         raise _MalformedError(f"a value of more than {MAX_VALUE_TOKENS} tokens")
 
 
-def _after_deleted(legal: Legal, names: Sequence[str], name: str) -> frozenset[int]:
-    return legal.after_names((), names[names.index(name) + 1 :])
+def _after_deleted(legal: Legal, written: Sequence[str], names: Sequence[str], name: str) -> frozenset[int]:
+    return legal.following(written, (), names[names.index(name) + 1 :])
 
 
 def _before_value(name: str) -> tuple[int, ...]:  # noqa: ARG001 - whatever the name

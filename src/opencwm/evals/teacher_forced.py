@@ -204,10 +204,14 @@ class _Rules:
         legal = self._legality.next_step(self._stack, self._trace.codes, last)
         if legal is None:
             return self._mask(())
-        mask_V = self._mask(
-            legal.after_names(legal.settable, legal.deletable) if has_effects else legal.first()
-        )
-        mask_V[BYTE_BASE:] |= has_effects  # the last value may go on
+        if not has_effects:
+            return self._mask(legal.first())
+        step = self._trace.steps[self._index]
+        written = [name for name, _ in step.changed]
+        settable = () if step.deleted else _after(legal.settable, written)
+        deletable = _after([name for name in legal.deletable if name not in written], step.deleted)
+        mask_V = self._mask(legal.following(written, settable, deletable))
+        mask_V[BYTE_BASE:] = True  # the last value may go on
         return mask_V
 
     def call_lines(self, kind: int) -> NDArray[np.bool_]:
@@ -223,6 +227,12 @@ class _Rules:
         mask_V = np.zeros(self._vocab_size, dtype=np.bool_)
         mask_V[list(ids)] = True
         return mask_V
+
+
+def _after(names: Sequence[str], used: Sequence[str]) -> Sequence[str]:
+    """Return the ``names`` behind the last one used."""
+    places = [index for index, name in enumerate(names) if name in used]
+    return names[places[-1] + 1 :] if places else names
 
 
 class _DocumentScore:

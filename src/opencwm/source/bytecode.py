@@ -99,6 +99,8 @@ _CALLS = frozenset(
         "GET_AITER",
     }
 )
+_STORES = frozenset({"STORE_FAST", "STORE_DEREF", "STORE_NAME", "STORE_FAST_MAYBE_NULL"})
+_DELETES = frozenset({"DELETE_FAST", "DELETE_DEREF", "DELETE_NAME"})
 # Besides raising, these can end by an exception that is part of normal flow: a StopIteration that ends a
 # loop.
 _STOPS = frozenset({"FOR_ITER", "SEND", "END_ASYNC_FOR"})
@@ -122,6 +124,8 @@ class Instruction:
             otherwise.
         starts_line: whether a LINE event may happen before it.
         reraises: whether it passes on an exception without a new EXCEPTION event.
+        stores: local variables it binds.
+        deletes: local variables it unbinds.
     """
 
     opname: str
@@ -135,6 +139,8 @@ class Instruction:
     calls: str
     starts_line: bool
     reraises: bool
+    stores: tuple[str, ...]
+    deletes: tuple[str, ...]
 
     @property
     def returns(self) -> bool:
@@ -176,9 +182,19 @@ def instructions(code: CodeType) -> list[Instruction]:
                 calls=_call_kind(item.opname),
                 starts_line=line is not None and item.opname not in _NEVER_A_LINE,
                 reraises=item.opname == "RERAISE" or (item.opname == "RAISE_VARARGS" and not item.arg),
+                stores=_stored(item),
+                deletes=(str(item.argval),) if item.opname in _DELETES else (),
             )
         )
     return found
+
+
+def _stored(item: dis.Instruction) -> tuple[str, ...]:
+    if item.opname in _STORES:
+        return (str(item.argval),)
+    if item.opname == "STORE_FAST_STORE_FAST":
+        return tuple(map(str, item.argval))
+    return (str(item.argval[0]),) if item.opname == "STORE_FAST_LOAD_FAST" else ()
 
 
 def entry_place(items: list[Instruction]) -> int:

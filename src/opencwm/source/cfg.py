@@ -48,6 +48,11 @@ class Continuation:
             reported, or one that a handler or ``finally`` passes on.
         can_raise: an EXCEPTION event may come next.
         can_call: a function of the program may be called (a CALL event one level deeper).
+        can_mutate: an object may be changed in place: something else than moving values happens.
+        stores: local variables that may be bound on the way to what comes next.
+        deletes: local variables that may be unbound on the way.
+        binds: by line of a LINE event that may come next (:data:`LEAVING` for a RETURN or yield), the
+            variables that are bound on every way there.
     """
 
     lines: frozenset[int] = frozenset()
@@ -56,6 +61,10 @@ class Continuation:
     can_unwind: bool = False
     can_raise: bool = False
     can_call: bool = False
+    can_mutate: bool = False
+    stores: frozenset[str] = frozenset()
+    deletes: frozenset[str] = frozenset()
+    binds: Mapping[int, frozenset[str]] = dataclasses.field(default_factory=dict)
 
     def __or__(self, other: Continuation) -> Continuation:
         """Return what either allows."""
@@ -66,9 +75,18 @@ class Continuation:
             self.can_unwind or other.can_unwind,
             self.can_raise or other.can_raise,
             self.can_call or other.can_call,
+            self.can_mutate or other.can_mutate,
+            self.stores | other.stores,
+            self.deletes | other.deletes,
+            {
+                line: self.binds.get(line, names) & other.binds.get(line, names)
+                for line, names in {**self.binds, **other.binds}.items()
+            },
         )
 
 
+LEAVING = 0
+"""Stands for a RETURN or a yield where a line number is expected."""
 NOTHING = Continuation()
 
 
@@ -90,6 +108,7 @@ class CodeGraph:
         after_exception: what may follow an EXCEPTION event, by the line it happened in.
         after_resume: what may follow a CALL flagged RESUME, when the line it was suspended in is not known.
         is_generator: whether calls suspend: a generator, coroutine or asynchronous generator.
+        shared: names that other functions may bind as well: captured by closures, or captured from outside.
     """
 
     qualname: str
@@ -102,6 +121,7 @@ class CodeGraph:
     after_exception: Mapping[int, Continuation]
     after_resume: Continuation = NOTHING
     is_generator: bool = False
+    shared: frozenset[str] = frozenset()
 
     @property
     def entry_lines(self) -> frozenset[int]:
@@ -159,6 +179,7 @@ class CodeGraph:
             _union(self.after_exception, other.after_exception),
             self.after_resume | other.after_resume,
             self.is_generator or other.is_generator,
+            self.shared | other.shared,
         )
 
 
@@ -257,6 +278,7 @@ class ControlFlow:
             after_exception,
             after_resume,
             bool(code.co_flags & _SUSPENDS),
+            frozenset(code.co_cellvars + code.co_freevars),
         )
 
 
@@ -342,6 +364,7 @@ class _Flow:
     def _stretch(self, edges: list[_Edge], line: int) -> _Stretch:
         """Follow ``edges`` and everything after them up to LINE events, after one that reported ``line``."""
         found = _Stretch()
+        ways: list[tuple[int, int, int | None]] = []
         pending = list(edges)
         while pending:
             source, place = pending.pop()
@@ -351,6 +374,9 @@ class _Flow:
                 reported = late  # or not: some Pythons begin to report instructions only with the next call
             if reported is not None:
                 found.events.add((place, reported))
+                ways.append((-1 if source is None else source, place, reported))
+            if is_silent and source is not None:
+                ways.append((source, place, None))
             if is_silent and place not in found.inside:
                 found.inside.add(place)
                 item = self.items[place]
@@ -365,8 +391,47 @@ class _Flow:
             can_unwind=any(item.reraises and item.handler is None for item in items),
             can_raise=any(item.can_raise for item in items),
             can_call=any(item.calls in self.call_kinds for item in items),
+            can_mutate=any(item.calls != "no" for item in items),
+            stores=frozenset(name for item in items for name in item.stores),
+            deletes=frozenset(name for item in items for name in item.deletes),
+            binds=self._binds(edges, found, ways),
         )
         return found
+
+    def _binds(
+        self, edges: list[_Edge], found: _Stretch, ways: list[tuple[int, int, int | None]]
+    ) -> dict[int, frozenset[str]]:
+        """Return what is bound on every way to what may come next, by line: a fixed point from above.
+
+        Args:
+            edges: where the stretch begins.
+            found: the places in it.
+            ways: (from, to, line reported or None) of every step of control in it.
+        """
+        everything = frozenset(name for place in found.inside for name in self.items[place].stores)
+        before = dict.fromkeys(found.inside, everything)
+        before.update({place: frozenset() for _, place in edges if place in before})
+        is_stable = False
+        while not is_stable:
+            is_stable = True
+            for source, target, reported in ways:
+                if reported is None and source in before and target in before:
+                    bound = before[target] & self._after(before, source)
+                    if bound != before[target]:
+                        before[target], is_stable = bound, False
+        binds: dict[int, frozenset[str]] = {}
+        for source, _, reported in ways:
+            if reported is not None:
+                bound = self._after(before, source) if source in before else frozenset[str]()
+                binds[reported] = binds.get(reported, bound) & bound
+        for place in found.inside:
+            if self.items[place].returns or self.items[place].yields:
+                binds[LEAVING] = binds.get(LEAVING, before[place]) & before[place]
+        return binds
+
+    def _after(self, before: Mapping[int, frozenset[str]], place: int) -> frozenset[str]:
+        item = self.items[place]
+        return before[place].union(item.stores).difference(item.deletes)
 
     def _entering(self, source: int, target: int, line: int) -> tuple[int | None, bool]:
         """Return the line that going to ``target`` may report, or None, and whether it may report nothing.
