@@ -179,6 +179,9 @@ def _ask(prefix: str) -> str | None:
     except EOFError:
         print()
         return None
+    except KeyboardInterrupt:
+        print()  # leave the shell a line of its own
+        raise
 
 
 def _run_piped(prompt: Prompt) -> None:
