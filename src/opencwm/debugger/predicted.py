@@ -7,7 +7,6 @@ what.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -17,6 +16,7 @@ from opencwm.core.errors import ConfigError
 from opencwm.debugger.execution import Execution, FrameView, Origin, StackHistory, StepView
 from opencwm.debugger.sampler import SamplingConfig
 from opencwm.debugger.step_predictor import Prediction, StepPredictor
+from opencwm.debugger.supplied import supplied_call
 from opencwm.model.engine import Engine
 from opencwm.source.cfg import ControlFlow
 from opencwm.source.reach import visible_lines
@@ -63,7 +63,7 @@ class PredictedExecution:
         self._program = program
         self._control_flow = control_flow or ControlFlow(program.text, program.filename)
         self.view = view or source_view(program, codec, max_tokens=engine.max_tokens)
-        self._supplied = supplied_arguments(program)
+        self._supplied = supplied_call(program)
         self._predictor = StepPredictor(
             codec,
             engine,
@@ -178,15 +178,13 @@ class PredictedExecution:
             self._status = f"the model's step was malformed: {reason}"
             return
         step = prediction.step
-        is_first_call = step.kind is StepKind.CALL and step.depth == 1 and len(self._views) == 2
-        supplied = frozenset(self._supplied or ()) if is_first_call else frozenset()
         view = StepView(
             step,
             Origin.PREDICTED,
             dict(prediction.probabilities),
             prediction.control_probability,
             prediction.value_probability,
-            supplied & {name for name, _ in step.changed},
+            prediction.supplied,
         )
         self._views.append(view)
         self._history.append(view, self.codes)
@@ -201,43 +199,3 @@ class PredictedExecution:
             (view.step.value for view in reversed(self._views) if view.step.kind is StepKind.EXCEPTION), None
         )
         return f"the program raised {raised or 'an exception'}"
-
-
-def supplied_arguments(program: Program) -> dict[str, str] | None:
-    """Return the rendered literal arguments of the program's call, by parameter, or None.
-
-    Only a plain call of a module-level function is understood. Values that the tracer's bounds would cut
-    are not taken as given.
-    """
-    if program.call is None:
-        return None
-    call = ast.parse(program.call, mode="eval").body
-    tree = ast.parse(program.source)
-    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
-        return None
-    named = call.func.id
-    definitions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == named]
-    if len(definitions) != 1 or definitions[0].decorator_list:
-        return None
-    arguments = definitions[0].args
-    positional = [parameter.arg for parameter in (*arguments.posonlyargs, *arguments.args)]
-    if len(call.args) > len(positional):
-        return None
-    given: dict[str, ast.expr] = dict(zip(positional, call.args, strict=False))
-    given.update({keyword.arg: keyword.value for keyword in call.keywords if keyword.arg is not None})
-    supplied = {}
-    for name, expression in given.items():
-        try:
-            text = repr(ast.literal_eval(expression))
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            continue
-        has_set = any(
-            isinstance(node, ast.Set) for node in ast.walk(expression)
-        )  # the tracer orders elements
-        if not has_set and len(text) <= MAX_SUPPLIED_CHARS:
-            supplied[name] = text
-    return supplied
-
-
-MAX_SUPPLIED_CHARS = 200
-"""Longer arguments are left to the model, which has seen how the tracer cuts them."""

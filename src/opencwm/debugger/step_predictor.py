@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from opencwm.codec.native import MalformedStep, NativeCodec, StepDecoder, called
 from opencwm.codec.view import SourceView
-from opencwm.codec.vocabulary import BYTE_BASE, Control, is_line, is_text, line_label
+from opencwm.codec.vocabulary import BYTE_BASE, Control, is_line, is_text, line_label, line_token
 from opencwm.core.errors import EngineError
 from opencwm.debugger.context import contextualise
 from opencwm.debugger.legality import Legal, Legality
 from opencwm.debugger.sampler import OutOfContextError, Sampler, SamplingConfig
+from opencwm.debugger.supplied import SuppliedCall
 from opencwm.model.engine import Engine
 from opencwm.source.cfg import ControlFlow
 from opencwm.traces import CodeInfo, Step, StepKind
@@ -42,6 +43,7 @@ class Prediction:
         value_probability: of the returned or raised value, None when there is none.
         num_sampled: decisions the model made.
         num_tokens: ids of the step, appended ones included.
+        supplied: changed names whose values the program's call gives; they were not predicted.
     """
 
     step: Step | MalformedStep
@@ -50,6 +52,7 @@ class Prediction:
     value_probability: float | None
     num_sampled: int
     num_tokens: int
+    supplied: frozenset[str] = frozenset()
 
 
 class _MalformedError(Exception):
@@ -75,7 +78,7 @@ class StepPredictor:
         *,
         constrained: bool = True,
         sampling: SamplingConfig | None = None,
-        supplied: Mapping[str, str] | None = None,
+        supplied: SuppliedCall | None = None,
     ) -> None:
         self.codec = codec
         self.view = view
@@ -164,6 +167,7 @@ class StepPredictor:
         self._ids = []
         sampled = self.sampler.num_sampled
         self._parts: dict[str, float] = {}
+        self._supplied_names: set[str] = set()
         self._control = 1.0
         self._value_probability: float | None = None
         try:
@@ -184,6 +188,7 @@ class StepPredictor:
             self._value_probability,
             self.sampler.num_sampled - sampled,
             len(self._ids),
+            frozenset(self._supplied_names),
         )
 
     # -- decisions
@@ -249,6 +254,10 @@ class StepPredictor:
     # -- a step within the rules
 
     def _constrained_step(self) -> None:
+        if self.supplied is not None and self._is_at_the_call():
+            token, probability = self._decide((int(Control.CALL),))
+            self._call(token, probability, self.supplied)
+            return
         legal = self._legality.next_step(self._decoder.stack, self.codes, self._last)
         if legal is None:
             raise _MalformedError("nothing is running")
@@ -283,9 +292,13 @@ class StepPredictor:
             token, probability = self._decide(())
         return token, probability
 
-    def _call(self, token: int, probability: float) -> None:
-        if token == Control.RESUME:
-            lines: Collection[int] = self._legality.resume_lines
+    def _call(self, token: int, probability: float, supplied: SuppliedCall | None = None) -> None:
+        arguments = supplied.arguments if supplied else {}
+        lines: Collection[int]
+        if supplied:
+            lines = (line_token(self.view.label_of[supplied.lineno]),)
+        elif token == Control.RESUME:
+            lines = self._legality.resume_lines
         elif self._last is None:
             entry = self._legality.entry_line(self.view.program.entry)
             lines = self._legality.call_lines if entry is None else (entry,)
@@ -298,18 +311,18 @@ class StepPredictor:
         graph = called(self.control_flow, lineno or 0, (), resumes=token == Control.RESUME)
         if graph is None:
             raise _MalformedError(f"no function starts or is suspended at line {lineno}")
-        optional = [name for name in graph.local_names if name not in graph.params]
+        optional = [name for name in graph.local_names if name in graph.shared and name not in graph.params]
         if token == Control.RESUME:
             self._optional_bindings(list(graph.local_names))
             return
-        supplied = self.supplied if self._last is not None and self._is_first_call() else None
         for index, name in enumerate(graph.params):
             self._decide((int(Control.SET),))
             self._force((*self.codec.vocabulary.encode_text(name), Control.IS))
             is_last = index == len(graph.params) - 1
             ends = self._bindings_end(optional) if is_last else (int(Control.SET),)
-            if supplied is not None and name in supplied:
-                self._force(self.codec.vocabulary.encode_text(supplied[name]))
+            if name in arguments:
+                self._force(self.codec.vocabulary.encode_text(arguments[name]))
+                self._supplied_names.add(name)
             else:
                 self._parts[name] = self._text(ends)
         self._optional_bindings(optional)
@@ -328,8 +341,9 @@ class StepPredictor:
     def _bindings_end(names: Sequence[str]) -> tuple[int, ...]:
         return (int(Control.SET), int(Control.BODY)) if names else (int(Control.BODY),)
 
-    def _is_first_call(self) -> bool:
-        return len(self._decoder.stack) == 1 and len(self.codes) == 1
+    def _is_at_the_call(self) -> bool:
+        """Whether the wrapper's line is about to make the program's call."""
+        return self._last is not None and self._last.kind is StepKind.LINE and len(self.codes) == 1
 
     def _echo(self, token: int) -> None:
         lineno = self.view.line_at(line_label(token))
