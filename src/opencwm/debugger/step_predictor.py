@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from opencwm.codec.native import MalformedStep, NativeCodec, StepDecoder, called
 from opencwm.codec.view import SourceView
-from opencwm.codec.vocabulary import BYTE_BASE, Control, is_line, is_text, line_label, line_token
+from opencwm.codec.vocabulary import Control, is_line, is_text, line_label, line_token
 from opencwm.core.errors import EngineError
 from opencwm.debugger.context import contextualise
 from opencwm.debugger.legality import Legal, Legality
 from opencwm.debugger.sampler import OutOfContextError, Sampler, SamplingConfig
 from opencwm.debugger.supplied import SuppliedCall
+from opencwm.debugger.value_grammar import ValueState, value_grammar
 from opencwm.model.engine import Engine
 from opencwm.source.cfg import ControlFlow
 from opencwm.traces import CodeInfo, Step, StepKind
@@ -92,8 +93,7 @@ class StepPredictor:
         self._steps: list[Step] = []
         self._ahead: tuple[int, float] | None = None  # an id already decided, and its probability
         self._vocab_size = max(engine.vocab_size, len(codec.vocabulary))
-        self._text_mask = np.zeros(self._vocab_size, dtype=np.bool_)
-        self._text_mask[BYTE_BASE : len(codec.vocabulary)] = True
+        self._grammar = value_grammar(codec.vocabulary, self._vocab_size)
         self._ids: list[int] = []
 
     @property
@@ -193,8 +193,8 @@ class StepPredictor:
 
     # -- decisions
 
-    def _mask(self, tokens: Collection[int], *, text: bool = False) -> NDArray[np.bool_]:
-        mask = self._text_mask.copy() if text else np.zeros(self._vocab_size, dtype=np.bool_)
+    def _mask(self, tokens: Collection[int]) -> NDArray[np.bool_]:
+        mask = np.zeros(self._vocab_size, dtype=np.bool_)
         mask[list(tokens)] = True
         return mask
 
@@ -221,10 +221,16 @@ class StepPredictor:
     def _text(self, ends: Collection[int]) -> float:
         """Write text until one of ``ends`` is decided, the id ahead then; return the text's probability."""
         logarithm = 0.0
+        state = ValueState()
         for count in range(MAX_VALUE_TOKENS):
-            token, distribution = self.sampler.choose(self._mask(ends if count else (), text=True))
+            mask = self._grammar.allowed(state)
+            if count and state.is_complete:
+                mask = mask.copy()
+                mask[list(ends)] = True
+            token, distribution = self.sampler.choose(mask)
             if is_text(token):
                 self._ids.append(token)
+                state.feed(self._grammar.text_of(token))
                 logarithm += math.log(max(float(distribution[token]), 1e-300))
                 continue
             mass = float(distribution[list(ends)].sum())
