@@ -57,3 +57,14 @@ def test_only_what_is_open_can_be_closed() -> None:
     assert allows("['a", "]")
     assert allows("[", "()")
     assert allows("'it\\'s", ")")
+
+
+def test_what_is_open_can_be_closed_from_within() -> None:
+    state = ValueState()
+    state.feed("[{'a': (\"it's")
+    closed = ""
+    while not state.is_complete:
+        token = int(GRAMMAR.closing(state).argmax())
+        closed += GRAMMAR.text_of(token)
+        state.feed(GRAMMAR.text_of(token))
+    assert closed == '")}]'

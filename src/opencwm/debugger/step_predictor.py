@@ -219,21 +219,28 @@ class StepPredictor:
         self._ids.extend(ids)
 
     def _text(self, ends: Collection[int]) -> float:
-        """Write text until one of ``ends`` is decided, the id ahead then; return the text's probability."""
+        """Write text until one of ``ends`` is decided, the id ahead then; return the text's probability.
+
+        Where the model would end the value within a bracket or a string, what is open is closed first.
+        """
         logarithm = 0.0
         state = ValueState()
+        ending = list(ends)
         for count in range(MAX_VALUE_TOKENS):
             mask = self._grammar.allowed(state)
-            if count and state.is_complete:
-                mask = mask.copy()
-                mask[list(ends)] = True
+            with_ends = mask.copy()
+            with_ends[ending] = count > 0
+            if not state.is_complete and self.sampler.probabilities(with_ends).argmax() in ends:
+                mask = self._grammar.closing(state)
+            elif state.is_complete:
+                mask = with_ends
             token, distribution = self.sampler.choose(mask)
             if is_text(token):
                 self._ids.append(token)
                 state.feed(self._grammar.text_of(token))
                 logarithm += math.log(max(float(distribution[token]), 1e-300))
                 continue
-            mass = float(distribution[list(ends)].sum())
+            mass = float(distribution[ending].sum())
             self._ahead = (token, float(distribution[token]) / mass)
             return math.exp(logarithm + math.log(max(mass, 1e-300)))
         raise _MalformedError(f"a value of more than {MAX_VALUE_TOKENS} tokens")

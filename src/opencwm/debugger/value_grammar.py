@@ -48,6 +48,14 @@ class ValueGrammar:
             return self._in_string
         return self._outside[state.brackets[-1] if state.brackets else ""]
 
+    def closing(self, state: ValueState) -> NDArray[np.bool_]:
+        """Return the one id that closes what is open last; ``state`` is not complete."""
+        opened = state.quote or state.brackets[-1]
+        closer = next((closer for closer, opener in _CLOSING.items() if opener == opened), opened)
+        mask = np.zeros(len(self._in_string), dtype=np.bool_)
+        mask[BYTE_BASE + ord(closer)] = True
+        return mask
+
 
 class ValueState:
     """How far a value is: the brackets that are open, and the quote of the string it is in."""
