@@ -79,6 +79,24 @@ def test_bounds_of_the_recording_are_handed_on(sandbox: Sandbox) -> None:
     assert (trace.status, len(trace.steps)) == (Status.STEP_LIMIT, 7)
 
 
+@pytest.mark.parametrize("body", ["while True: x = sum(range(9999))", "import time; time.sleep(1e6)"])
+def test_what_was_recorded_until_the_deadline_comes_through(sandbox: Sandbox, body: str) -> None:
+    program = Program(f"def f():\n    x = 0\n    {body}\n", "f")
+    trace = record(program, sandbox=sandbox, limits=QUICK, trace_limits={"max_steps": 10**7})
+    assert (trace.status, trace.detail[:12]) == (Status.TIMEOUT, "out of time ")
+    assert [step.lineno for step in trace.steps[:3]] == [1, 2, 3]
+    assert trace.steps[2].changed == (("x", "0"),)
+
+
+def test_a_program_that_keeps_the_alarm_to_itself_is_killed(sandbox: Sandbox) -> None:
+    source = (
+        "import signal\ndef f():\n    signal.signal(signal.SIGALRM, signal.SIG_IGN)\n    while True: pass\n"
+    )
+    trace = record(Program(source, "f"), sandbox=sandbox, limits=QUICK, trace_limits={"max_steps": 10**7})
+    assert (trace.status, trace.steps) == (Status.TIMEOUT, ())
+    assert trace.detail == "0.3 s of wall-clock time"
+
+
 def test_without_a_sandbox_one_is_made_for_the_call() -> None:
     assert record(Program.from_call("x = 1", "x + 1"), limits=PATIENT).result == "2"
 

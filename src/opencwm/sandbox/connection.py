@@ -28,7 +28,7 @@ from opencwm.sandbox.config import SandboxConfig
 from opencwm.sandbox.limits import RunLimits
 from opencwm.sandbox.scratch import empty
 
-FLUSH_S = 0.25
+FLUSH_S = 1.0
 """Seconds from SIGALRM at the deadline, which a target may use to emit what it has, to the end by force."""
 OBEY_S = 1.0
 """Seconds the server has to end a run when told to, and to answer after it."""

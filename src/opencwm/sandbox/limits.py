@@ -21,7 +21,7 @@ class RunLimits:
 
     Attributes:
         wall_s: deadline in seconds. Then comes SIGALRM, which the target may handle to emit what it has; a
-            quarter of a second later the parent has the whole process tree killed.
+            second later the parent has the whole process tree killed.
         cpu_s: processor seconds of one process, counted in whole seconds (rounded up).
         memory_bytes: address space of one process; also the resident memory of all processes of the run
             together, which is sampled.

@@ -1,23 +1,28 @@
 """What runs inside a sandbox child: JSON of a program in, JSON of its trace out.
 
 The wire is bytes, so that the parent never unpickles what an untrusted program could have forged. Nothing
-here isolates: that is the sandbox's part.
+here isolates or keeps the time: that is the sandbox's part, which announces the deadline by a signal.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from opencwm.core.errors import TraceFormatError
 from opencwm.tracer.limits import DEFAULT_LIMITS, TraceLimits
-from opencwm.tracer.run import record
+from opencwm.tracer.run import Run
 from opencwm.traces.jsonl import program_from_json, program_to_json, trace_to_json
 from opencwm.traces.program import Program
 from opencwm.traces.trace import Trace
+
+DEADLINES = (signal.SIGALRM, signal.SIGXCPU)
+"""Signals that say that the time on the clock, or of the processor, is used up."""
 
 
 def encode_request(program: Program, limits: TraceLimits = DEFAULT_LIMITS) -> bytes:
@@ -28,9 +33,12 @@ def encode_request(program: Program, limits: TraceLimits = DEFAULT_LIMITS) -> by
 def main(payload: bytes, emit: Callable[[bytes], None]) -> None:
     """Record the program in ``payload`` and give the trace's JSON, ASCII bytes, to ``emit`` exactly once.
 
-    When a limit is reached the trace so far is emitted and the process ends at once, with ``os._exit(0)``: an
-    exception could be swallowed by the program. The caller's ``emit`` must therefore have written everything
-    when it returns.
+    When a limit is reached, or one of :data:`DEADLINES` arrives, the trace so far is emitted and the process
+    ends at once, with ``os._exit(0)``: an exception could be swallowed by the program. The caller's ``emit``
+    must therefore have written everything when it returns. A program that handles or blocks these signals
+    itself, or is inside one long operation written in C, does not notice them; it takes a kill to end it.
+
+    To be called in the main thread, where alone Python handles signals.
 
     Raises:
         TraceFormatError: ``payload`` is not what :func:`encode_request` returns.
@@ -42,8 +50,27 @@ def main(payload: bytes, emit: Callable[[bytes], None]) -> None:
         emit(dumps(trace_to_json(trace), separators=(",", ":")).encode())
         leave(0)
 
-    trace = record(program, limits, on_limit=finish)
-    emit(dumps(trace_to_json(trace), separators=(",", ":")).encode())
+    run = Run(program, limits, on_limit=finish)
+    with _handled(DEADLINES, run.expire):
+        trace = run.result()
+        emit(dumps(trace_to_json(trace), separators=(",", ":")).encode())
+
+
+def warm_up() -> None:
+    """Record a tiny program and drop the record, so that a fork of this process finds everything loaded."""
+    program = Program.from_call("def f(x):\n    return [y for y in x]\n", "f([1])")
+    main(encode_request(program), lambda _: None)
+
+
+@contextlib.contextmanager
+def _handled(signals: tuple[signal.Signals, ...], handler: Callable[..., None]) -> Iterator[None]:
+    """Have ``handler`` called on ``signals``; put the handlers of before back afterwards."""
+    previous = {number: signal.signal(number, handler) for number in signals}
+    try:
+        yield
+    finally:
+        for number, before in previous.items():
+            signal.signal(number, before or signal.SIG_DFL)
 
 
 def decode_request(payload: bytes) -> tuple[Program, TraceLimits]:

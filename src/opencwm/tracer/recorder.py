@@ -113,17 +113,21 @@ class Recorder:
         return index
 
     def end_at_limit(self) -> NoReturn:
-        """End the program because the next step would be one too many.
+        """End the program because the next step would be one too many; see :meth:`end`."""
+        self.end(Status.STEP_LIMIT if _len(self.steps) >= self._limits.max_steps else Status.BYTE_LIMIT)
+
+    def end(self, limit: Status) -> NoReturn:
+        """End the program where it is.
 
         Raises:
             LimitReached: there is no hook that ends the process.
         """
-        self.limit = Status.STEP_LIMIT if _len(self.steps) >= self._limits.max_steps else Status.BYTE_LIMIT
+        self.limit = limit
         self.finished = True
         _settrace(None)
         _set_limit(_get_limit() + ROOM)
         self._on_limit()
-        raise LimitReached(self.limit)
+        raise LimitReached(limit)
 
     def build_steps(self) -> tuple[Step, ...]:
         """Return the steps as records."""

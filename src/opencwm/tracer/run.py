@@ -6,9 +6,12 @@ process; here the program has every right this process has.
 
 from __future__ import annotations
 
+import builtins
 import contextlib
+import gc
 import io
 import sys
+import time
 import types
 import warnings
 from collections.abc import Callable, Iterator
@@ -23,6 +26,10 @@ from opencwm.traces.trace import Status, Trace
 
 MODULE_NAME = "program"
 """``__name__`` of the module while it runs, so that an ``if __name__ == "__main__"`` block does not."""
+
+# Bound here, so that a program that changes these modules does not change its recorder.
+_collect_no_more, _setprofile = gc.disable, sys.setprofile
+_monotonic, _builtins = time.monotonic, vars(builtins)
 
 
 class _Output(io.RawIOBase):
@@ -59,50 +66,74 @@ def record(
         limits: bounds of the recording.
         on_limit: called with the trace so far, from inside the program, when a limit is reached. It must not
             return: it is meant to save the trace and end the process. Without it a ``BaseException`` unwinds
-                the program, untraced; a
-            program that swallows that runs on until it ends by itself.
+            the program, untraced; a program that swallows that runs on until it ends by itself.
     """
-    run = _Run(program, limits, on_limit)
-    return run.result()
+    return Run(program, limits, on_limit).result()
 
 
-class _Run:
+class Run:
+    """One run of a program; the arguments are those of :func:`record`."""
+
     def __init__(
-        self, program: Program, limits: TraceLimits, on_limit: Callable[[Trace], NoReturn] | None
+        self,
+        program: Program,
+        limits: TraceLimits = DEFAULT_LIMITS,
+        on_limit: Callable[[Trace], NoReturn] | None = None,
     ) -> None:
         self.program = program
         self.limits = limits
         self.on_limit = on_limit
         self.recorder: Recorder | None = None
+        self.is_over = False
+        self.started_s = _monotonic()
+        self.builtins = dict(_builtins)
         self.recursion_limit = sys.getrecursionlimit()
         self.output = _Output(limits.max_stdout_chars * 4)
         self.stdout = io.TextIOWrapper(io.BufferedWriter(self.output), "utf-8", "backslashreplace", "\n")
 
     def result(self) -> Trace:
         """Run the program and return its trace."""
+        status, detail = self._run()
+        self.is_over = True
+        return self._trace(status, detail)
+
+    def expire(self, *_: object) -> None:
+        """End the program because its time is up, unless it has ended by itself. Made to be a signal handler.
+
+        Runs inside the program, but nothing of it. Before the program has been compiled it does nothing.
+
+        Raises:
+            LimitReached: there is no ``on_limit``.
+        """
+        if self.recorder is not None and not self.is_over:
+            self.recorder.end(Status.TIMEOUT)
+
+    def _run(self) -> tuple[Status, str]:
+        """Run the program and tell how it ended."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 code = compile(self.program.text, self.program.filename, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            return self.trace(Status.REFUSED, f"does not compile: {self.describe(error)}")
-        recorder = self.recorder = Recorder(code, self.program.text, self.limits, self.at_limit)
+            return Status.REFUSED, f"does not compile: {self._describe(error)}"
+        recorder = self.recorder = Recorder(code, self.program.text, self.limits, self._at_limit)
         module = types.ModuleType(MODULE_NAME)
         module.__file__ = self.program.filename
-        with self.surroundings(module):
+        with self._surroundings(module):
             try:
                 exec(code, module.__dict__)  # noqa: S102 - running the program is the purpose
             except MemoryError as error:
-                return self.trace(Status.MEMORY, self.describe(error))
+                return Status.MEMORY, self._describe(error)
             except BaseException as error:
-                return self.trace(Status.MODULE_FAILED, self.describe(error))
+                if recorder.limit is not None:
+                    return recorder.limit, self._limit_detail(recorder.limit)
+                return Status.MODULE_FAILED, self._describe(error)
             entry, problem = _find_entry(module, self.program.entry)
             if problem:
-                return self.trace(Status.NO_ENTRY, problem)
-            status, detail = self.call(entry, recorder)
-        return self.trace(status, detail)
+                return Status.NO_ENTRY, problem
+            return self._call(entry, recorder)
 
-    def call(self, entry: Callable[[], object], recorder: Recorder) -> tuple[Status, str]:
+    def _call(self, entry: Callable[[], object], recorder: Recorder) -> tuple[Status, str]:
         """Call the entry, traced."""
         previous = sys.gettrace()
         if isinstance(entry, types.FunctionType) and not entry.__code__.co_flags & COROUTINE:
@@ -119,11 +150,11 @@ class _Run:
         except LimitReached:
             pass
         except MemoryError as error:
-            status, detail = Status.MEMORY, self.describe(error)
+            status, detail = Status.MEMORY, self._describe(error)
         except SystemExit as error:
-            status, detail = Status.EXITED, self.describe(error)
+            status, detail = Status.EXITED, self._describe(error)
         except BaseException as error:
-            status, detail = Status.RAISED, self.describe(error)
+            status, detail = Status.RAISED, self._describe(error)
         finally:
             removed = sys.gettrace() is not recorder.trace
             sys.settrace(previous)
@@ -132,23 +163,29 @@ class _Run:
         if recorder.out_of_memory:
             return Status.MEMORY, detail or "no memory left to record"
         if recorder.limit is not None:
-            return recorder.limit, self.limit_detail(recorder.limit)
+            return recorder.limit, self._limit_detail(recorder.limit)
         if removed and status is not Status.MEMORY:
             return Status.UNTRACED, "the program removed or replaced the trace function"
         return status, detail
 
-    def at_limit(self) -> None:
-        """Hand the trace so far to ``on_limit``."""
+    def _at_limit(self) -> None:
+        """Hand the trace so far to ``on_limit``, which ends the process."""
+        self.is_over = True
         if self.on_limit is not None and self.recorder is not None and self.recorder.limit is not None:
-            self.on_limit(self.trace(self.recorder.limit, self.limit_detail(self.recorder.limit)))
+            _collect_no_more()  # finalizers are the program's code
+            _setprofile(None)
+            _builtins.update(self.builtins)
+            self.on_limit(self._trace(self.recorder.limit, self._limit_detail(self.recorder.limit)))
 
-    def limit_detail(self, limit: Status) -> str:
+    def _limit_detail(self, limit: Status) -> str:
+        if limit is Status.TIMEOUT:
+            return f"out of time after {_monotonic() - self.started_s:.1f} s"
         if limit is Status.STEP_LIMIT:
             return f"more than {self.limits.max_steps} steps"
         return f"more than {self.limits.max_bytes} bytes of values"
 
-    def trace(self, status: Status, detail: str) -> Trace:
-        with contextlib.suppress(ValueError, OSError):
+    def _trace(self, status: Status, detail: str) -> Trace:
+        with contextlib.suppress(ValueError, OSError, RuntimeError):  # closed; or ended while it was flushed
             self.stdout.flush()
         text = bytes(self.output.kept).decode("utf-8", "replace")[: self.limits.max_stdout_chars]
         return Trace(
@@ -161,12 +198,12 @@ class _Run:
             stdout=text,
         )
 
-    def describe(self, error: BaseException) -> str:
+    def _describe(self, error: BaseException) -> str:
         text = Renderer(self.limits).render(error)
         return " ".join(text.split())
 
     @contextlib.contextmanager
-    def surroundings(self, module: types.ModuleType) -> Iterator[None]:
+    def _surroundings(self, module: types.ModuleType) -> Iterator[None]:
         """Give the program its module, empty input and captured output; put everything back afterwards."""
         saved = sys.stdin, sys.stdout, sys.stderr, sys.argv
         shadowed = sys.modules.get(MODULE_NAME)
@@ -182,6 +219,7 @@ class _Run:
                 warnings.simplefilter("ignore")
                 yield
         finally:
+            _builtins.update(self.builtins)
             sys.setrecursionlimit(self.recursion_limit)
             sys.stdin, sys.stdout, sys.stderr, sys.argv = saved
             if shadowed is None:
