@@ -56,7 +56,12 @@ def test_a_predictor_that_knows_every_run_is_right_about_all_of_it() -> None:
     ).to_json()
     num_steps = sum(len(trace.steps) for trace in traces)
     assert (report["num_programs"], report["num_steps"]) == (5, num_steps)
-    teacher, free = report["teacher_forced"], report["free_running"]
+    ahead, teacher, free = (report[name] for name in ("one_step", "teacher_forced", "free_running"))
+    for name in ("step", "next_line", "state"):
+        assert scores(ahead, name) == (num_steps, num_steps)
+    assert (ahead["num_programs"], ahead["num_steps"], ahead["num_left_out"]) == (5, num_steps, 0)
+    assert 0 < ahead["sampled_tokens_per_step"] < ahead["tokens_per_step"]
+    assert ahead["ms_per_step"] > 0
     for name in ("step", "next_line", "next_line_constrained", "state"):
         assert scores(teacher, name) == (num_steps, num_steps)
     for name in ("exact", "outcome", "terminated"):
@@ -152,12 +157,12 @@ def test_programs_are_drawn_by_the_seed_and_not_by_their_order() -> None:
     predictor = knowing()
 
     def drawn(seed: int, order: list[Trace]) -> int:
-        config = StepsConfig(num_programs=4, seed=seed, free_running=False)
+        config = StepsConfig(num_programs=4, seed=seed, free_running=False, one_step=False)
         return evaluate_steps(order, predictor, config).num_steps
 
     assert drawn(0, traces) == drawn(0, traces[::-1])
     assert len({drawn(seed, traces) for seed in range(6)}) > 1
-    everything = StepsConfig(num_programs=99, free_running=False)
+    everything = StepsConfig(num_programs=99, free_running=False, one_step=False)
     assert evaluate_steps(traces, predictor, everything).num_programs == 12
 
 
@@ -175,7 +180,9 @@ def test_a_program_that_cannot_be_shown_is_skipped_and_wrong() -> None:
     long = recorded(f"def f():\n    x = 0\n{lines}    return x\n", "f()")
     report = evaluate_steps([loop(3), long], knowing(loop(3))).to_json()
     reason = "f is too long for the model: N lines, N tokens"
-    assert report["skipped"] == {f"teacher_forced: {reason}": 1, f"free_running: {reason}": 1}
+    parts = ("one_step", "teacher_forced", "free_running")
+    assert report["skipped"] == {f"{part}: {reason}": 1 for part in parts}
+    assert report["one_step"]["num_programs"] == 1
     assert scores(report["free_running"], "exact") == (1, 2)
     assert scores(report["free_running"], "outcome") == (1, 2)
     assert report["teacher_forced"]["num_steps"] == len(loop(3).steps)
@@ -184,21 +191,23 @@ def test_a_program_that_cannot_be_shown_is_skipped_and_wrong() -> None:
 def test_a_program_that_does_not_compile_here_is_skipped_and_wrong() -> None:
     newer = dataclasses.replace(loop(3), program=Program("def f():\n    new syntax\n", "f"))
     report = evaluate_steps([loop(3), newer], knowing(loop(3)))
-    assert sum(report.skipped.values()) == 2
+    assert sum(report.skipped.values()) == 3
     assert report.free_running is not None
     assert scores(report.to_json()["free_running"], "exact") == (1, 2)
     assert report.free_running.ends == {"ended": 1, "skipped": 1}
 
 
-def test_each_half_can_be_left_out() -> None:
+@pytest.mark.parametrize("left", ["one_step", "teacher_forced", "free_running"])
+def test_each_part_can_be_measured_alone(left: str) -> None:
     trace = loop(3)
-    teacher = evaluate_steps([trace], knowing(trace), StepsConfig(free_running=False))
-    assert teacher.free_running is None
-    assert teacher.to_json()["free_running"] is None
-    free = evaluate_steps([trace], knowing(trace), StepsConfig(teacher_forced=False))
-    assert free.teacher_forced is None
-    with pytest.raises(ConfigError, match="neither"):
-        StepsConfig(free_running=False, teacher_forced=False)
+    parts = {part: part == left for part in ("one_step", "teacher_forced", "free_running")}
+    report = evaluate_steps([trace], knowing(trace), StepsConfig(**parts)).to_json()
+    assert {part: report[part] is not None for part in parts} == parts
+
+
+def test_settings_that_measure_nothing_are_an_error() -> None:
+    with pytest.raises(ConfigError, match="none of the three parts"):
+        StepsConfig(one_step=False, free_running=False, teacher_forced=False)
     with pytest.raises(ConfigError, match="max_steps must be positive"):
         StepsConfig(max_steps=0)
 
@@ -219,6 +228,11 @@ def test_tables_say_what_the_report_says() -> None:
     ):
         assert expected in text
     assert next(iter(report.free_running.divergences)) in text
+    titles = [table.title for table in report.tables()]
+    assert titles[0] == "One step ahead, as the debugger predicts it"
+    assert titles.index("Free running") > titles.index(
+        "Teacher-forced: the most likely tokens, given the true ones before"
+    )
     for table in report.tables():
         assert table.rows
         assert all(len(row) == len(table.columns) for row in table.rows)

@@ -11,6 +11,7 @@ from opencwm.codec.vocabulary import Vocabulary
 from opencwm.core.errors import ConfigError, EngineError
 from opencwm.debugger.world_model import WorldModel
 from opencwm.frontends.exporting import export_run
+from opencwm.frontends.model_card import portable_command
 
 from .conftest import Cli
 
@@ -36,21 +37,102 @@ def test_an_exported_model_opens_and_answers(model_folder: Path) -> None:
     assert model.engine.fork().append([1]).shape == (len(Vocabulary.default()),)
 
 
-def test_the_card_says_what_is_on_record_and_nothing_else(
-    run_folder: Path, tmp_path: Path, model_folder: Path
-) -> None:
+def test_the_card_says_what_is_on_record_and_nothing_else(model_folder: Path) -> None:
     card = (model_folder / "README.md").read_text()
     assert "10 steps, 40,960 tokens, 0.50 h" in card
     assert "| exact/line | 0.7500 |" in card
-    report = tmp_path / "report.json"
-    report.write_text(
-        json.dumps({"kind": "steps", "command": "opencwm eval steps", "data": "here", "num_programs": 7})
-    )
+    assert "accuracy/echo" not in card
+    assert "Nothing was measured." in card
+
+
+@pytest.fixture
+def report(cli: Cli, model_folder: Path, tmp_path: Path) -> Path:
+    """What ``opencwm eval steps --json`` prints, made on this machine."""
+    outcome = cli("eval", "steps", "--programs", "2", "--seed=3", "--max-steps", "5", "--model", model_folder,
+                  "-o", tmp_path / "results", "--json")  # fmt: skip
+    path = tmp_path / "report.json"
+    path.write_text(outcome.out)
+    return path
+
+
+def test_the_card_tells_what_a_report_says(run_folder: Path, tmp_path: Path, report: Path) -> None:
     folder = export_run(run_folder, tmp_path / "out", reports=[report])
     card = (folder.path / "README.md").read_text()
-    assert "`opencwm eval steps` on here:" in card
-    assert '"num_programs": 7' in card
-    assert folder.meta.scores["steps"]["num_programs"] == 7
+    found = json.loads(report.read_text())
+    assert "\nopencwm eval steps --programs 2 --seed=3 --max-steps 5\n" in card
+    assert "Measured on 2 generated held-out programs, seed 3" in card
+    assert found["settings"]["predictor"]["revision"] in card
+    assert str(tmp_path) not in card + (folder.path / "opencwm.json").read_text()
+    ahead, free = found["one_step"], found["free_running"]
+    assert "(2 programs, 10 steps)" in card
+    order = []
+    for label, score in (
+        ("next line", ahead["next_line"]),
+        ("state (changed locals)", ahead["state"]),
+        ("whole step", ahead["step"]),
+        ("call arguments", ahead["arguments"]),
+        ("values: strings", ahead["value_string"]),
+        ("whole run", free["exact"]),
+        ("outcome", free["outcome"]),
+    ):
+        (row,) = (line for line in card.splitlines() if line.startswith(f"| {label} |"))
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert cells[3:] == [str(score["num_right"]), str(score["num_total"])]
+        if score["num_total"]:
+            assert float(cells[1]) == pytest.approx(100 * score["fraction"], abs=0.011)
+            ends = [float(end) for end in cells[2].split(" - ")]
+            assert ends == pytest.approx([100 * end for end in score["interval_95"]], abs=0.011)
+        order.append(card.index(row))
+    assert order == sorted(order)
+    for part in (ahead, free):
+        assert f"A step takes {part['ms_per_step']:.1f} ms" in card
+        assert f"and {part['tokens_per_step']:.1f} tokens" in card
+    for bucket in free["by_num_steps"]:
+        assert f"| {bucket['num_steps']} |" in card
+    assert card.index("## Scores") < card.index("## Training") < card.index("### During training")
+    assert "Nothing was measured." not in card
+
+
+def test_a_part_that_was_not_measured_is_not_in_the_card(
+    run_folder: Path, tmp_path: Path, report: Path
+) -> None:
+    edited(report.parent, report.name, lambda data: data.update(one_step=None))
+    card = (export_run(run_folder, tmp_path / "out", reports=[report]).path / "README.md").read_text()
+    assert "### One step ahead" not in card
+    assert "### Whole runs" in card
+
+
+def test_output_prediction_is_in_the_card(run_folder: Path, tmp_path: Path) -> None:
+    score = {"num_right": 1, "num_total": 4, "interval_95": [0.05, 0.7]}
+    report = tmp_path / "report.json"
+    report.write_text(
+        json.dumps(
+            {
+                "kind": "cruxeval",
+                "command": "opencwm eval cruxeval --data /there/items.jsonl --json",
+                "data": "/there/items.jsonl",
+                "by_method": {"trace": score},
+            }
+        )
+    )
+    card = (export_run(run_folder, tmp_path / "out", reports=[report]).path / "README.md").read_text()
+    assert "| trace | 25.00 | 5.00 - 70.00 | 1 | 4 |" in card
+    assert "\nopencwm eval cruxeval --data items.jsonl\n" in card
+    assert "/there" not in card
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("opencwm eval steps --programs 4", "opencwm eval steps --programs 4"),
+        ("opencwm eval steps --model '/my models/m' --seed 3 -o out", "opencwm eval steps --seed 3"),
+        ("opencwm eval steps --model=/m --output=/o -o/x --json", "opencwm eval steps"),
+        ("opencwm eval steps --data=/d/e.parquet", "opencwm eval steps --data=e.parquet"),
+        ("opencwm eval steps --data /d/e.parquet -o", "opencwm eval steps --data e.parquet"),
+    ],
+)
+def test_commands_are_told_without_paths(typed: str, told: str) -> None:
+    assert portable_command(typed) == told
 
 
 def test_without_measurements_the_card_says_so(run_folder: Path, tmp_path: Path) -> None:
@@ -82,7 +164,18 @@ def test_a_run_with_another_vocabulary_is_not_exported(run_folder: Path, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"num_programs": 3}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"num_programs": 3}',
+        '{"kind": "steps", "one_step": {"step": 1}}',
+        '{"kind": "steps", "free_running": []}x',
+        '{"kind": "steps", "command": "opencwm \'"}',
+        '{"kind": "cruxeval", "by_method": [1]}',
+    ],
+)
 def test_a_score_that_is_no_report_is_refused(run_folder: Path, tmp_path: Path, text: str) -> None:
     report = tmp_path / "report.json"
     report.write_text(text)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Sequence
 
 from opencwm.debugger.execution import StepView
 from opencwm.evals.rollout import End, Rollout, observed_outcome
@@ -83,7 +82,11 @@ def compare(rollout: Rollout, trace: Trace) -> Comparison:
         else outcome is not None
         and outcome.kind is expected.kind
         and is_same_value(outcome.value, expected.value),
-        confidences=tuple(_confidences(rollout.steps[: num_right + 1], trace.steps)),
+        confidences=tuple(
+            found
+            for view, step in zip(rollout.steps[: num_right + 1], trace.steps, strict=False)
+            for found in value_confidences(view, step)
+        ),
         seconds=rollout.seconds,
     )
 
@@ -104,32 +107,31 @@ def first_difference(predicted: Step, observed: Step) -> Divergence | None:
     """Return what differs first between two steps, in the order they are written, or None if nothing does.
 
     A call is written kind, line, arguments; every other step what it changed, kind, line, value.
-    ``Step.code`` is not
-    compared: depth and line decide it, and its numbering is each trace's own. Neither is the flag TRUNCATED:
-        the text of a
-    value that was cut says so itself.
+    ``Step.code`` is not compared: depth and line decide it, and its numbering is each trace's own. Neither is
+    the flag TRUNCATED: the text of a value that was cut says so itself.
     """
-    is_event_other = (
-        predicted.kind is not observed.kind
-        or predicted.depth != observed.depth
-        or (predicted.flags & _SHAPE) != (observed.flags & _SHAPE)
-    )
+    event = event_difference(predicted, observed)
+    effects = effects_difference(predicted, observed)
     is_call = StepKind.CALL in (predicted.kind, observed.kind)
-    event = (
-        Divergence.KIND
-        if is_event_other
-        else Divergence.LINE
-        if predicted.lineno != observed.lineno
-        else None
-    )
-    effects = _effects_difference(predicted, observed)
     found = (event or effects) if is_call else (effects or event)
     if found is None and predicted.value != observed.value:
         return Divergence.VALUE
     return found
 
 
-def _effects_difference(predicted: Step, observed: Step) -> Divergence | None:
+def event_difference(predicted: Step, observed: Step) -> Divergence | None:
+    """Return ``KIND`` or ``LINE`` when two steps are not the same event on the same line, otherwise None."""
+    if (
+        predicted.kind is not observed.kind
+        or predicted.depth != observed.depth
+        or (predicted.flags & _SHAPE) != (observed.flags & _SHAPE)
+    ):
+        return Divergence.KIND
+    return Divergence.LINE if predicted.lineno != observed.lineno else None
+
+
+def effects_difference(predicted: Step, observed: Step) -> Divergence | None:
+    """Return ``NAME`` or ``VALUE`` when two steps change or delete other locals, otherwise None."""
     for one, other in zip(predicted.changed, observed.changed, strict=False):
         if one != other:
             return Divergence.VALUE if one[0] == other[0] else Divergence.NAME
@@ -138,15 +140,18 @@ def _effects_difference(predicted: Step, observed: Step) -> Divergence | None:
     return None
 
 
-def _confidences(views: Sequence[StepView], steps: Sequence[Step]) -> list[tuple[float, bool]]:
+def value_confidences(view: StepView, observed: Step) -> list[tuple[float, bool]]:
+    """Return (probability, right) of each value of a predicted step, of names that are changed in both.
+
+    Values that the program's call supplied were not predicted and are left out.
+    """
     found: list[tuple[float, bool]] = []
-    for view, step in zip(views, steps, strict=False):
-        if view.step.kind is step.kind and view.value_probability is not None and step.value is not None:
-            found.append((view.value_probability, view.step.value == step.value))
-        truth = dict(step.changed)
-        found += [
-            (view.probabilities[name], truth[name] == text)
-            for name, text in view.step.changed
-            if name in truth and name in view.probabilities and name not in view.supplied
-        ]
+    if view.step.kind is observed.kind and view.value_probability is not None and observed.value is not None:
+        found.append((view.value_probability, view.step.value == observed.value))
+    truth = dict(observed.changed)
+    found += [
+        (view.probabilities[name], truth[name] == text)
+        for name, text in view.step.changed
+        if name in truth and name in view.probabilities and name not in view.supplied
+    ]
     return [(min(max(probability, 0.0), 1.0), is_right) for probability, is_right in found]

@@ -62,6 +62,13 @@ class Score:
         return self.num_right / self.num_total if self.num_total else None
 
 
+def count_case(counts: dict[str, list[int]], metric: str, is_right: bool) -> None:
+    """Count one case in ``counts``, metric -> [right, total]."""
+    entry = counts.setdefault(metric, [0, 0])
+    entry[0] += is_right
+    entry[1] += 1
+
+
 def wilson_interval(num_right: float, num_total: float, z: float = Z_95) -> tuple[float, float]:
     """Return Wilson's score interval of a fraction; (0, 1) when there is no case.
 

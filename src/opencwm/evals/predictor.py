@@ -1,4 +1,4 @@
-"""What an evaluation asks of a model: a predicted execution, a predicted outcome, scores at every position.
+"""What an evaluation asks of a model: a predicted execution, step or outcome, scores at every position.
 
 The benchmarks know only :class:`Predictor`. Fakes are in :mod:`opencwm.evals.testing`.
 """
@@ -18,10 +18,11 @@ from opencwm.codec.vocabulary import BYTE_BASE, Control, is_text
 from opencwm.debugger.execution import Execution
 from opencwm.debugger.predicted import PredictedExecution, source_view
 from opencwm.debugger.sampler import Sampler, SamplingConfig
-from opencwm.debugger.step_predictor import MAX_VALUE_TOKENS, Prediction
+from opencwm.debugger.step_predictor import MAX_VALUE_TOKENS, Prediction, StepPredictor
 from opencwm.evals.rollout import Outcome, OutcomeKind
 from opencwm.evals.teacher_forced import ScoringEngine
 from opencwm.model.engine import Engine
+from opencwm.source.cfg import ControlFlow
 from opencwm.traces import Program
 
 
@@ -86,6 +87,18 @@ class Predictor(Protocol):
 
     def execution(self, program: Program) -> CountedExecution:
         """Return a fresh predicted execution.
+
+        Raises:
+            CodecError: nothing of the program fits.
+            ConfigError: it does not parse or has no such entry.
+
+        """
+        ...
+
+    def step_predictor(self, program: Program) -> StepPredictor:
+        """Return what predicts single steps of a program, by the rules of :meth:`execution`; greedy.
+
+        Nothing is supplied by the program's call.
 
         Raises:
             CodecError: nothing of the program fits.
@@ -169,6 +182,22 @@ class NativePredictor:
         view = self.view(program)
         return PredictedExecution(
             program, self.codec, self._engine.fork(), view=view, constrained=self._constrained
+        )
+
+    def step_predictor(self, program: Program) -> StepPredictor:
+        """Return what predicts single steps of a program; its call supplies nothing.
+
+        Raises:
+            CodecError: the entry, or what it calls first, does not fit.
+            ConfigError: the program does not compile or has no such entry.
+
+        """
+        return StepPredictor(
+            self.codec,
+            self._engine.fork(),
+            self.view(program),
+            ControlFlow(program.text, program.filename),
+            constrained=self._constrained,
         )
 
     def outcome(self, program: Program) -> DirectPrediction:

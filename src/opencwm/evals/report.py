@@ -108,6 +108,19 @@ def _percent(fraction: float) -> str:
     return text
 
 
+def ratio(total: float, count: int) -> float | None:
+    """Return ``total`` per case, or None without a case."""
+    return total / count if count else None
+
+
+def cost_rows(
+    sampled_tokens: float | None, tokens: float | None, ms: float | None
+) -> tuple[tuple[str, str], ...]:
+    """Return the rows of a table of what one step costs; None is written as a dash."""
+    costs = {"tokens, sampled": sampled_tokens, "tokens, in all": tokens, "ms": ms}
+    return tuple((name, "-" if value is None else f"{value:.2f}") for name, value in costs.items())
+
+
 def calibration_table(title: str, calibration: Calibration) -> Table:
     """Return the reliability table; its title says the calibration error."""
     error = "no predictions" if calibration.ece is None else f"ECE {calibration.ece:.4f}"

@@ -1,8 +1,8 @@
 """Held-out evaluation on recorded traces: steps given the true run so far, and runs of the model's own.
 
 The one idea: a result belongs to one program and is written down before the next one starts; the report is a
-pure function of the written results. Per-step scores hide compounding error, so both kinds are measured on
-the same programs.
+pure function of the written results. Per-step scores hide compounding error, so all parts are measured on
+the same programs: one step ahead as the debugger predicts it, teacher forcing, and free running.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from opencwm.core.seeds import derive_seed
 from opencwm.debugger.legality import Legality
 from opencwm.evals.free_running import compare
 from opencwm.evals.journal import Journal, Record
+from opencwm.evals.one_step import score_one_step
 from opencwm.evals.predictor import Predictor
 from opencwm.evals.report import Provenance
 from opencwm.evals.rollout import roll_out
@@ -44,11 +45,12 @@ class StepsConfig:
     Attributes:
         num_programs: evaluate so many programs, drawn with ``seed``; None for all.
         seed: of the draw; prediction itself is greedy.
-        teacher_forced: score every step, given the true ones before it.
+        one_step: predict every step as the debugger does, given the true ones before it.
+        teacher_forced: score every token of every step, given the true ones before it.
         free_running: roll every program out.
         max_document_tokens: longest document of teacher forcing, in ids; the engine's context bounds it too.
-        max_steps: most steps of a rollout. It is also over after twice as many steps as were recorded, and
-            16.
+        max_steps: most steps of a rollout, and of a recorded run in ``one_step``. A rollout is also over
+            after twice as many steps as were recorded, and 16.
         max_seconds: most wall-clock seconds of a rollout. A rollout that meets it depends on the machine; it
             guards against one that crawls.
 
@@ -59,6 +61,7 @@ class StepsConfig:
 
     num_programs: int | None = None
     seed: int = 0
+    one_step: bool = True
     teacher_forced: bool = True
     free_running: bool = True
     max_document_tokens: int = 1024
@@ -70,8 +73,8 @@ class StepsConfig:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ConfigError(f"{name} must be positive, not {value}", where="eval steps")
-        if not self.teacher_forced and not self.free_running:
-            raise ConfigError("neither teacher forcing nor free running is asked for", where="eval steps")
+        if not (self.one_step or self.teacher_forced or self.free_running):
+            raise ConfigError("none of the three parts is asked for", where="eval steps")
 
 
 def evaluate_steps(
@@ -87,7 +90,7 @@ def evaluate_steps(
     """Evaluate ``predictor`` on recorded traces.
 
     Equal programs count once and traces without steps not at all. Programs the model cannot be shown are
-    counted as wrong in free running, are in no score of teacher forcing, and are reported as skipped.
+    counted as wrong in free running, are in no score per step, and are reported as skipped.
 
     Args:
         traces: recorded runs, for example of :func:`opencwm.evals.held_out.load_traces`.
@@ -165,20 +168,28 @@ class _Evaluator:
         self.config = config
 
     def evaluate(self, trace: Trace) -> Record:
-        """Return the record of one program; a half that was not asked for, or cannot be had, is None."""
+        """Return the record of one program; a part that was not asked for, or cannot be had, is None."""
         record: Record = {"num_steps": len(trace.steps), "skipped": []}
-        halves = {"teacher_forced": self._teacher_forced, "free_running": self._free_running}
-        for name, measure in halves.items():
+        parts = {
+            "one_step": self._one_step,
+            "teacher_forced": self._teacher_forced,
+            "free_running": self._free_running,
+        }
+        for name, measure in parts.items():
             record[name] = None
             if getattr(self.config, name):
                 try:
                     record[name] = measure(trace)
-                except (
-                    CodecError,
-                    ConfigError,
-                ) as error:  # too long to be shown, or a step on a line that is not
+                except (CodecError, ConfigError) as error:
+                    # too long to be shown, or a step on a line that is not
                     record["skipped"].append(f"{name}: {_NUMBER.sub('N', error.what)}")
         return record
+
+    def _one_step(self, trace: Trace) -> dict[str, Any]:
+        predictor = self.predictor.step_predictor(trace.program)
+        start = time.perf_counter()
+        result = score_one_step(trace, predictor, max_steps=self.config.max_steps)
+        return {**dataclasses.asdict(result), "seconds": time.perf_counter() - start}
 
     def _teacher_forced(self, trace: Trace) -> dict[str, Any]:
         view = self.predictor.view(trace.program)
@@ -192,10 +203,7 @@ class _Evaluator:
             max_document_tokens=self.config.max_document_tokens,
             legality=legality,
         )
-        return {
-            **dataclasses.asdict(result),
-            "seconds": time.perf_counter() - start,
-        }
+        return {**dataclasses.asdict(result), "seconds": time.perf_counter() - start}
 
     def _free_running(self, trace: Trace) -> dict[str, Any]:
         bound = min(self.config.max_steps, 2 * len(trace.steps) + 16)

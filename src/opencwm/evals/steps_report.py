@@ -12,6 +12,7 @@ from typing import Any
 
 from opencwm.evals.journal import Record
 from opencwm.evals.metrics import Calibration, Score, bucket_name, calibration
+from opencwm.evals.per_step_report import OneStepReport, TeacherForcedReport
 from opencwm.evals.published import STEPS, published
 from opencwm.evals.report import (
     SCORE_COLUMNS,
@@ -19,76 +20,14 @@ from opencwm.evals.report import (
     Table,
     calibration_json,
     calibration_table,
+    cost_rows,
     published_json,
     published_table,
+    ratio,
     score_cells,
     score_json,
 )
 from opencwm.evals.rollout import End
-from opencwm.evals.teacher_forced import METRICS
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TeacherForcedReport:
-    """Steps predicted from the true run so far.
-
-    Attributes:
-        scores: metric of :data:`opencwm.evals.teacher_forced.METRICS` -> score over steps (values, calls,
-            ...); intervals allow for the steps of one program going together.
-        line_calibration: of the most likely token where kind and line are decided.
-        num_steps: steps scored.
-        num_left_out: steps no document can hold.
-        num_illegal: steps that constrained decoding cannot predict, because the control-flow graph forbids
-            them.
-        sampled_tokens_per_step: tokens a step makes the model decide.
-        tokens_per_step: tokens of a step, those the engine appends included.
-        ms_per_step: wall-clock milliseconds of scoring, in whole-document forward passes.
-
-    """
-
-    scores: Mapping[str, Score]
-    line_calibration: Calibration
-    num_steps: int
-    num_left_out: int
-    num_illegal: int
-    sampled_tokens_per_step: float | None
-    tokens_per_step: float | None
-    ms_per_step: float | None
-
-    @classmethod
-    def of(cls, records: Sequence[Record]) -> TeacherForcedReport:
-        """Sum up the ``teacher_forced`` parts of records."""
-        num_steps = sum(r["num_steps"] for r in records)
-        return cls(
-            scores={
-                name: Score.of_clusters(r["counts"].get(name, (0, 0)) for r in records) for name in METRICS
-            },
-            line_calibration=calibration((p, right) for r in records for p, right in r["line_confidences"]),
-            num_steps=num_steps,
-            num_left_out=sum(r["num_left_out"] for r in records),
-            num_illegal=sum(r["num_illegal"] for r in records),
-            sampled_tokens_per_step=_ratio(sum(r["num_sampled"] for r in records), num_steps),
-            tokens_per_step=_ratio(sum(r["num_tokens"] for r in records), num_steps),
-            ms_per_step=_ratio(1000 * sum(r["seconds"] for r in records), num_steps),
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the report as JSON."""
-        return {
-            **{name: score_json(score) for name, score in self.scores.items()},
-            "line_calibration": calibration_json(self.line_calibration),
-            **{name: getattr(self, name) for name in _TEACHER_NUMBERS},
-        }
-
-
-_TEACHER_NUMBERS = (
-    "num_steps",
-    "num_left_out",
-    "num_illegal",
-    "sampled_tokens_per_step",
-    "tokens_per_step",
-    "ms_per_step",
-)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -167,9 +106,9 @@ class FreeRunningReport:
             ends=_ranked(r["end"] for r in records),
             value_calibration=calibration((p, right) for r in records for p, right in r["confidences"]),
             num_steps=num_steps,
-            sampled_tokens_per_step=_ratio(sum(r["num_sampled"] for r in records), num_steps),
-            tokens_per_step=_ratio(sum(r["num_tokens"] for r in records), num_steps),
-            ms_per_step=_ratio(1000 * sum(r["seconds"] for r in records), num_steps),
+            sampled_tokens_per_step=ratio(sum(r["num_sampled"] for r in records), num_steps),
+            tokens_per_step=ratio(sum(r["num_tokens"] for r in records), num_steps),
+            ms_per_step=ratio(1000 * sum(r["seconds"] for r in records), num_steps),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -187,10 +126,6 @@ class FreeRunningReport:
         }
 
 
-def _ratio(total: float, num_steps: int) -> float | None:
-    return total / num_steps if num_steps else None
-
-
 def _ranked(items: Iterable[str]) -> dict[str, int]:
     counts = collections.Counter(str(item) for item in items)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
@@ -204,8 +139,9 @@ class StepsReport:
         provenance: model, data, settings, versions.
         num_programs: programs evaluated, the skipped ones included.
         num_steps: their recorded steps.
-        skipped: why one half or the other could not be measured on a program -> on how many. Such a program
-            counts as a wrong run in ``free_running`` and is in no score of ``teacher_forced``.
+        skipped: why a part could not be measured on a program -> on how many. Such a program counts as a
+            wrong run in ``free_running`` and is in no score of the other two.
+        one_step: None when it was not asked for.
         teacher_forced: None when it was not asked for.
         free_running: None when it was not asked for.
 
@@ -215,6 +151,7 @@ class StepsReport:
     num_programs: int
     num_steps: int
     skipped: Mapping[str, int]
+    one_step: OneStepReport | None
     teacher_forced: TeacherForcedReport | None
     free_running: FreeRunningReport | None
 
@@ -222,6 +159,7 @@ class StepsReport:
     def of(cls, provenance: Provenance, records: Sequence[Record]) -> StepsReport:
         """Sum up the records of all programs."""
         wanted = provenance.settings["config"]
+        ahead = [r["one_step"] for r in records if r["one_step"] is not None]
         teacher = [r["teacher_forced"] for r in records if r["teacher_forced"] is not None]
         free = [r["free_running"] or _never_run(r["num_steps"]) for r in records]
         return cls(
@@ -229,6 +167,7 @@ class StepsReport:
             num_programs=len(records),
             num_steps=sum(r["num_steps"] for r in records),
             skipped=_ranked(reason for r in records for reason in r["skipped"]),
+            one_step=OneStepReport.of(ahead) if wanted["one_step"] else None,
             teacher_forced=TeacherForcedReport.of(teacher) if wanted["teacher_forced"] else None,
             free_running=FreeRunningReport.of(free) if wanted["free_running"] else None,
         )
@@ -240,6 +179,7 @@ class StepsReport:
             "num_programs": self.num_programs,
             "num_steps": self.num_steps,
             "skipped": dict(self.skipped),
+            "one_step": self.one_step.to_json() if self.one_step else None,
             "teacher_forced": self.teacher_forced.to_json() if self.teacher_forced else None,
             "free_running": self.free_running.to_json() if self.free_running else None,
             "published": published_json(published(STEPS)),
@@ -247,9 +187,9 @@ class StepsReport:
 
     def tables(self) -> list[Table]:
         """Return the report as tables to print."""
-        tables = []
-        if self.teacher_forced is not None:
-            tables += _teacher_tables(self.teacher_forced)
+        tables: list[Table] = []
+        for part in (self.one_step, self.teacher_forced):
+            tables += part.tables() if part is not None else []
         if self.free_running is not None:
             tables += _free_tables(self.free_running)
         if self.skipped:
@@ -274,39 +214,6 @@ def _never_run(num_steps: int) -> Record:
     }
 
 
-_LABELS = {
-    "step": "whole step",
-    "next_line": "next line",
-    "next_line_constrained": "next line, constrained",
-    "state": "state (changed locals)",
-    "arguments": "call arguments",
-    "value_string": "values: strings",
-    "value_number": "values: numbers",
-    "value_container": "values: containers",
-    "value_other": "values: others",
-    "return_value": "returned values",
-    "yield_value": "yielded values",
-    "exception": "exceptions",
-    "end": "end of the run",
-}
-
-
-def _teacher_tables(report: TeacherForcedReport) -> list[Table]:
-    rows = tuple((_LABELS[name], *score_cells(score)) for name, score in report.scores.items())
-    costs = (
-        ("tokens, sampled", _number(report.sampled_tokens_per_step)),
-        ("tokens, in all", _number(report.tokens_per_step)),
-        ("ms", _number(report.ms_per_step)),
-        ("steps too long to score", str(report.num_left_out)),
-        ("steps constraints forbid", str(report.num_illegal)),
-    )
-    return [
-        Table("One step, given the true run so far", ("exact match", *SCORE_COLUMNS), rows),
-        Table("Cost of a scored step", ("", "value"), costs),
-        calibration_table("Confidence in the next line", report.line_calibration),
-    ]
-
-
 def _free_tables(report: FreeRunningReport) -> list[Table]:
     names = {
         "exact": "whole run",
@@ -319,11 +226,7 @@ def _free_tables(report: FreeRunningReport) -> list[Table]:
         (name, *score_cells(runs.exact), score_cells(runs.outcome)[0], score_cells(runs.right_steps)[0])
         for name, runs in report.by_num_steps
     )
-    costs = (
-        ("tokens, sampled", _number(report.sampled_tokens_per_step)),
-        ("tokens, in all", _number(report.tokens_per_step)),
-        ("ms", _number(report.ms_per_step)),
-    )
+    costs = cost_rows(report.sampled_tokens_per_step, report.tokens_per_step, report.ms_per_step)
     wrong = tuple((name, str(count)) for name, count in report.divergences.items())
     ends = tuple((name, str(count)) for name, count in report.ends.items())
     return [
@@ -334,7 +237,3 @@ def _free_tables(report: FreeRunningReport) -> list[Table]:
         Table("Why rollouts were over", ("end", "programs"), ends),
         calibration_table("Confidence in values", report.value_calibration),
     ]
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"

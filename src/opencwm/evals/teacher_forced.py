@@ -23,6 +23,7 @@ from opencwm.codec.native import EncodedDocument, NativeCodec, TokenClass
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import BYTE_BASE, Control, is_line, is_text
 from opencwm.debugger.legality import Legality
+from opencwm.evals.metrics import count_case
 from opencwm.evals.values import ValueKind, value_kind
 from opencwm.model.engine import Engine
 from opencwm.traces import Activation, Step, StepFlags, StepKind, Trace, apply_step
@@ -102,9 +103,7 @@ class TeacherForced:
 
     def count(self, metric: str, is_right: bool) -> None:
         """Count one case."""
-        entry = self.counts.setdefault(metric, [0, 0])
-        entry[0] += is_right
-        entry[1] += 1
+        count_case(self.counts, metric, is_right)
 
 
 def score_trace(

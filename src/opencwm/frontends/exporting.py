@@ -1,7 +1,7 @@
 """From a training run to a model folder with its card.
 
-The card only says what is on record: the resolved recipe, the metrics of the run, and reports of evaluations
-that were made of this very model. Without a report it says that nothing was measured.
+What is put on record: the resolved recipe, the metrics of the run, and reports of evaluations that were made
+of this very model. :mod:`opencwm.frontends.model_card` writes the card from that.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Final
 from opencwm.codec.native import NativeCodec
 from opencwm.codec.vocabulary import Vocabulary
 from opencwm.core.errors import ConfigError
+from opencwm.frontends.model_card import model_card, portable_report, score_lines
 from opencwm.model.folder import ModelFolder, ModelMeta, export_folder
 
 VOCABULARY_NAME: Final = "native_vocabulary.json"
@@ -80,71 +81,22 @@ def describe_training(resolved: Mapping[str, Any], metrics: Sequence[Mapping[str
     }
 
 
-def model_card(meta: ModelMeta) -> str:
-    """Return the card in Markdown with the front matter that model hubs read."""
-    training = meta.training
-    recipe = training.get("recipe", {})
-    lines = [
-        "---",
-        "license: apache-2.0",
-        "library_name: opencwm",
-        "tags: [code, world-model, execution-prediction]",
-        "---",
-        "",
-    ]
-    lines += [
-        "# An OpenCWM model",
-        "",
-        "Predicts what a Python program does, line by line, without running it.",
-    ]
-    lines += [f"It reads and writes the `{meta.codec}` trace format of OpenCWM.", "", "## Training", ""]
-    hours = float(training.get("seconds") or 0.0) / 3600
-    data = recipe.get("data", {})
-    version = training.get("opencwm_version", "?")
-    lines += [
-        f"- data: `{data.get('source') or 'given by hand'}` {json.dumps(data.get('options', {}))}",
-        f"- {training.get('num_steps', 0):,} steps, {training.get('num_tokens', 0):,} tokens, {hours:.2f} h",
-        f"- device `{recipe.get('device', '?')}`, type `{recipe.get('dtype', '?')}`, OpenCWM {version}",
-        "",
-        "The whole recipe is in `opencwm.json`.",
-        "",
-        "## Scores",
-        "",
-    ]
-    lines += _score_lines(meta) or ["Nothing was measured."]
-    lines += ["", "## Limits", ""]
-    lines += [
-        "- It was trained on short programs. Long runs, large numbers, and library calls are guessed at.",
-        "- Its confidence says how sure it is, not that it is right. Run the program where that matters.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _score_lines(meta: ModelMeta) -> list[str]:
-    lines: list[str] = []
-    held_out: Mapping[str, float] = meta.training.get("held_out", {})
-    if held_out:
-        lines += ["Held-out documents during training, given the true text before each token:", ""]
-        lines += ["| measure | value |", "|---|---|"]
-        lines += [f"| {name} | {value:.4f} |" for name, value in held_out.items() if name != "step"]
-    for name, report in meta.scores.items():
-        lines += ["", f"`{report.get('command') or name}` on {report.get('data') or 'the given data'}:", ""]
-        lines += ["```json", json.dumps(_without(report, ("settings", "published")), indent=1), "```"]
-    return lines
-
-
-def _without(report: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
-    return {key: value for key, value in report.items() if key not in keys}
-
-
 def _score(path: Path) -> tuple[str, dict[str, Any]]:
     report = _read_json(path)
     if not isinstance(report.get("kind"), str):
         raise ConfigError(
             "is no evaluation report", where=str(path), hint="write one with opencwm eval ... --json > FILE"
         )
-    return report["kind"], report
+    try:
+        told = portable_report(report)
+        score_lines({report["kind"]: told})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(
+            f"is not a whole evaluation report: {error!r}",
+            where=str(path),
+            hint="write it with opencwm eval ... --json > FILE",
+        ) from None
+    return report["kind"], told
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -50,8 +50,9 @@ def steps(
 ) -> None:
     """Score predictions against recorded runs.
 
-    Per step, given the true run so far: next line and state. Whole runs, left to itself: by number of steps.
-    Without --data it is scored on generated programs that were not in training.
+    Per step, given the true run so far: next line, state and values, as the debugger predicts them and as
+    most likely tokens. Whole runs, left to itself: by number of steps. Without --data it is scored on
+    generated programs that were not in training.
     """
     from opencwm.evals.steps import StepsConfig, evaluate_steps
     from opencwm.frontends.cli.output import progress

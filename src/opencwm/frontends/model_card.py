@@ -1,0 +1,205 @@
+"""The card of a model folder, in Markdown, made from records alone.
+
+The one idea: every number in it stands in a report of ``opencwm eval ... --json`` or in the metrics of the
+training run, beside its interval, the number of cases and the command that reproduces it. What was not
+measured is not mentioned. A command is told as one types it anywhere: without the paths of the machine that
+measured.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any, Final
+
+from opencwm.evals.metrics import Score
+from opencwm.evals.per_step_report import LABELS
+from opencwm.evals.published import CRUXEVAL, STEPS
+from opencwm.evals.report import SCORE_COLUMNS, Table, score_cells
+from opencwm.model.folder import ModelMeta
+
+ONE_STEP_SCORES: Final = ("next_line", "state", "step", "arguments", "value_string")
+RUN_SCORES: Final = {
+    "exact": "whole run",
+    "outcome": "outcome",
+    "right_steps": "steps before the first wrong one",
+}
+TRAINING_SCORES: Final = ("loss", "accuracy", "exact/line", "exact/value", "exact/argument")
+"""What the card tells, in this order."""
+
+_LOCAL_OPTIONS: Final = ("--model", "-o", "--output")  # where things are on one machine
+_LOCAL_PREFIXES: Final = (
+    "--model=",
+    "--output=",
+    "-o",
+    "--json",
+)  # likewise in one word, and how it is printed
+
+
+def model_card(meta: ModelMeta) -> str:
+    """Return the card with the front matter that model hubs read."""
+    lines = [
+        "---",
+        "license: apache-2.0",
+        "library_name: opencwm",
+        "tags: [code, world-model, execution-prediction]",
+        "---",
+        "",
+        "# An OpenCWM model",
+        "",
+        "Predicts what a Python program does, line by line, without running it.",
+        f"It reads and writes the `{meta.codec}` trace format of OpenCWM.",
+        "",
+        "## Scores",
+        "",
+        *score_lines(meta.scores),
+        "## Training",
+        "",
+        *_training(meta.training),
+        "## Limits",
+        "",
+        "- It was trained on short programs. Long runs, large numbers, and library calls are guessed at.",
+        "- Its confidence says how sure it is, not that it is right. Run the program where that matters.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def portable_report(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a report of an evaluation without the paths of the machine that measured."""
+    told = dict(report)
+    if isinstance(report.get("command"), str):
+        told["command"] = portable_command(report["command"])
+    if isinstance(report.get("data"), str):
+        told["data"] = PurePath(report["data"]).name
+    return told
+
+
+def portable_command(command: str) -> str:
+    """Return a command line without options that say where things are on one machine, and bare file names.
+
+    ``opencwm eval steps --programs 40 --model /there --data /here/runs.jsonl --json`` becomes
+    ``opencwm eval steps --programs 40 --data runs.jsonl``.
+    """
+    told: list[str] = []
+    words = iter(shlex.split(command))
+    for word in words:
+        if word in _LOCAL_OPTIONS:
+            next(words, None)
+        elif not word.startswith(_LOCAL_PREFIXES):
+            option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+            told.append(option + equals + (PurePath(value).name if "/" in value else value))
+    return shlex.join(told)
+
+
+def score_lines(reports: Mapping[str, Any]) -> list[str]:
+    """Return what the card says of reports, kind of report -> its JSON; of an unknown kind it says nothing.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: a report is not as ``opencwm eval`` writes it.
+
+    """
+    lines: list[str] = []
+    for name, report in reports.items():
+        told = {STEPS: _steps, CRUXEVAL: _cruxeval}.get(name, lambda _: [])(report)
+        if told:
+            lines += [*_provenance(report), "", *told]
+    return lines or ["Nothing was measured.", ""]
+
+
+def _provenance(report: Mapping[str, Any]) -> list[str]:
+    """Return what was evaluated, with what, and the command."""
+    made_with = f"OpenCWM {report.get('opencwm_version', '?')}, Python {report.get('python', '?')}"
+    predictor = report.get("settings", {}).get("predictor", {})
+    weights = f", weights `{predictor['revision']}`" if predictor.get("revision") else ""
+    lines = [f"Measured on {report.get('data') or 'the given data'} ({made_with}{weights})."]
+    if report.get("command"):
+        lines += ["To reproduce:", "", "```", report["command"], "```"]
+    return lines
+
+
+def _steps(report: Mapping[str, Any]) -> list[str]:
+    lines: list[str] = []
+    ahead, free = report.get("one_step"), report.get("free_running")
+    if ahead:
+        rows = [(LABELS[name], *_cells(ahead[name])) for name in ONE_STEP_SCORES]
+        num_cases = f"{ahead['num_programs']:,} programs, {ahead['num_steps']:,} steps"
+        lines += ["### One step ahead", ""]
+        lines += ["As the debugger predicts it, given the true run so far; call arguments are predicted too"]
+        lines += [f"({num_cases}).", "", *_table("exact match", rows), _cost(ahead), ""]
+        lines += _calibration(ahead)
+    if free:
+        rows = [(label, *_cells(free[name])) for name, label in RUN_SCORES.items()]
+        buckets = [
+            (item["num_steps"], *_cells(item["exact"]), _cells(item["outcome"])[0])
+            for item in free["by_num_steps"]
+        ]
+        lines += ["### Whole runs", "", f"Left to itself ({report['num_programs']:,} programs).", ""]
+        lines += [*_table("exact match", rows), _cost(free), "", "Whole runs by number of steps:", ""]
+        lines += _table("steps", buckets, "outcome, percent")
+    for reason, count in report.get("skipped", {}).items() if lines else ():
+        lines += [f"- not measured on {count} programs: {reason}", ""]
+    return lines
+
+
+def _cruxeval(report: Mapping[str, Any]) -> list[str]:
+    methods: Mapping[str, Any] = report.get("by_method", {})
+    rows = [(name, *_cells(found)) for name, found in methods.items()]
+    return ["### Output prediction", "", *_table("pass@1 by method", rows)] if rows else []
+
+
+def _training(training: Mapping[str, Any]) -> list[str]:
+    recipe = training.get("recipe", {})
+    data = recipe.get("data", {})
+    hours = float(training.get("seconds") or 0.0) / 3600
+    version = training.get("opencwm_version", "?")
+    lines = [
+        f"- data: `{data.get('source') or 'given by hand'}` {json.dumps(data.get('options', {}))}",
+        f"- {training.get('num_steps', 0):,} steps, {training.get('num_tokens', 0):,} tokens, {hours:.2f} h",
+        f"- device `{recipe.get('device', '?')}`, type `{recipe.get('dtype', '?')}`, OpenCWM {version}",
+        "",
+        "The whole recipe is in `opencwm.json`.",
+        "",
+    ]
+    held_out: Mapping[str, float] = training.get("held_out", {})
+    rows = [(name, f"{held_out[name]:.4f}") for name in TRAINING_SCORES if name in held_out]
+    if rows:
+        lines += [
+            "### During training",
+            "",
+            "On held-out documents, given the true text before each token:",
+            "",
+        ]
+        lines += _markdown(Table("", ("measure", "value"), tuple(rows)))
+    return lines
+
+
+def _cells(score: Mapping[str, Any]) -> tuple[str, ...]:
+    return score_cells(Score(score["num_right"], score["num_total"], *score["interval_95"]))
+
+
+def _cost(part: Mapping[str, Any]) -> str:
+    if part["ms_per_step"] is None:
+        return "No step was predicted."
+    ms, tokens, sampled = (part[f"{name}_per_step"] for name in ("ms", "tokens", "sampled_tokens"))
+    return (
+        f"A step takes {ms:.1f} ms on the machine that measured, and {tokens:.1f} tokens, of which the model "
+        f"decides {sampled:.1f}."
+    )
+
+
+def _calibration(part: Mapping[str, Any]) -> list[str]:
+    errors = {"the next line": part["line_calibration"]["ece"], "values": part["value_calibration"]["ece"]}
+    told = " and ".join(f"{ece:.4f} for {what}" for what, ece in errors.items() if ece is not None)
+    return [f"Expected calibration error of its confidence: {told}.", ""] if told else []
+
+
+def _table(first: str, rows: Sequence[tuple[str, ...]], *last: str) -> list[str]:
+    return _markdown(Table("", (first, *SCORE_COLUMNS, *last), tuple(rows)))
+
+
+def _markdown(table: Table) -> list[str]:
+    rows = [table.columns, ("---",) * len(table.columns), *table.rows]
+    return [*(f"| {' | '.join(row)} |" for row in rows), ""]
