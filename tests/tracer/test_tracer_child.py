@@ -101,7 +101,8 @@ TIMELESS = {
     "finalizers": (
         "import gc, time\nclass Hanging:\n    def __init__(self):\n        self.cycle = self\n"
         "    def __del__(self):\n        while True: pass\n"
-        "def main():\n    for i in range(3000): pass\n    gc.disable()\n    gc.collect()\n    kept = [Hanging() for _ in range(9)]\n    del kept\n"
+        "def main():\n    for i in range(3000): pass\n    gc.disable()\n    gc.collect()\n"
+        "    kept = [Hanging() for _ in range(9)]\n    del kept\n"
         "    gc.set_threshold(2000)\n    gc.enable()\n    time.sleep(60)\n"
     ),
 }

@@ -371,7 +371,7 @@ class _Flow:
             reported, is_silent = (None, True) if source is None else self._entering(source, place, line)
             late = self.late_lines.get(self.items[place].offset, line)
             if reported is None and source is not None and late != line:
-                reported = late  # or not: some Pythons begin to report instructions only with the next call
+                reported, is_silent = late, False
             if reported is not None:
                 found.events.add((place, reported))
                 ways.append((-1 if source is None else source, place, reported))

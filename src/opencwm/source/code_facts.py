@@ -43,6 +43,8 @@ _COPY, _TO_BOOL = dis.opmap["COPY"], dis.opmap.get("TO_BOOL")
 _CONDITIONAL_JUMPS = frozenset(
     op for name, op in dis.opmap.items() if name.startswith(("POP_JUMP_", "JUMP_IF_")) and "NONE" not in name
 )
+_AFTER_JUMP = frozenset(op for name, op in dis.opmap.items() if name in ("POP_TOP", "NOT_TAKEN"))
+"""What a conditional jump leaves behind, which is part of the jump itself in Python 3.11."""
 _EXTENDED_ARG = dis.opmap["EXTENDED_ARG"]
 _STORE_NAME = dis.opmap["STORE_NAME"]
 _CACHE = dis.opmap.get("CACHE", 0)
@@ -135,6 +137,7 @@ def facts_of(code: CodeType, scopes: SourceScopes) -> CodeFacts:
             inside = (i for i, place in enumerate(ranges) if start <= place[:2] and place[2:] <= end)
             rules.update((index * 2, start[0]) for index in inside)
     silent, late = _silent_offsets(code, ops, ranges)
+    late = {offset: line for offset, line in late.items() if offset not in rules}
     rules.update(dict.fromkeys(silent, NO_LINE))
     names = _class_names(code) if is_class_body else _local_names(code, comprehensions)
     local_names = tuple(name for name in names if name not in hidden)
@@ -148,7 +151,7 @@ def _silent_offsets(code: CodeType, ops: bytes, ranges: list[Range]) -> tuple[se
 
     These are the tests and jumps of a condition over several lines, the return of a lambda over several
     lines, and what cleans up after an exception was thrown into a ``yield from``. What follows such a jump on
-    the same line has no line event of its own.
+    the same line has no line event of its own; that is found in Python 3.11 only.
     """
     is_lambda = code.co_name == "<lambda>"
     silent: set[int] = set()
@@ -162,6 +165,8 @@ def _silent_offsets(code: CodeType, ops: bytes, ranges: list[Range]) -> tuple[se
             if number != line:
                 silent.add(index * 2)
                 jump_line = number
+            continue
+        if jump_line and op in _AFTER_JUMP:
             continue
         if jump_line and number == jump_line:
             late[index * 2] = number
