@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from opencwm.codec.vocabulary import Vocabulary
@@ -43,6 +44,19 @@ def test_the_card_says_what_is_on_record_and_nothing_else(model_folder: Path) ->
     assert "| exact/line | 0.7500 |" in card
     assert "accuracy/echo" not in card
     assert "Nothing was measured." in card
+
+
+def test_runs_are_averaged_and_the_card_says_so(run_folder: Path, tmp_path: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    other = tmp_path / "other"
+    shutil.copytree(run_folder, other)
+    weights = load_file(other / "model" / "model.safetensors")
+    save_file({name: weight + 1 for name, weight in weights.items()}, other / "model" / "model.safetensors")
+    folder = export_run(run_folder, tmp_path / "out", others=[other], with_safetensors=True)
+    mean = load_file(folder.path / "model.safetensors")
+    assert all(np.allclose(mean[name], weight + 0.5) for name, weight in weights.items())
+    assert "averaged with a run from the same checkpoint" in (folder.path / "README.md").read_text()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ of this very model. :mod:`opencwm.frontends.model_card` writes the card from tha
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -16,25 +17,58 @@ from opencwm.codec.native import NativeCodec
 from opencwm.codec.vocabulary import Vocabulary
 from opencwm.core.errors import ConfigError
 from opencwm.frontends.model_card import model_card, portable_report, score_lines
-from opencwm.model.folder import ModelFolder, ModelMeta, export_folder
+from opencwm.model.folder import ModelFolder, ModelMeta, average_weights, export_folder
 
 VOCABULARY_NAME: Final = "native_vocabulary.json"
 
 
 def export_run(
-    run: Path, out: Path, *, reports: Sequence[Path] = (), with_safetensors: bool = False
+    run: Path,
+    out: Path,
+    *,
+    others: Sequence[Path] = (),
+    reports: Sequence[Path] = (),
+    with_safetensors: bool = False,
 ) -> ModelFolder:
     """Export the latest weights of the training run in ``run`` to the folder ``out``.
 
     Args:
         run: what ``opencwm train`` wrote.
         out: the model folder to write.
+        others: runs of the same model, resumed from a common checkpoint on other data: the mean of all
+            weights is exported.
         reports: JSON files of ``opencwm eval ... --json``, of this model.
         with_safetensors: also copy the fp32 weights.
 
     Raises:
         ConfigError: ``run`` is no training run, its model has another vocabulary, or a report is none.
         EngineError: the weights are missing or do not fit their config.
+    """
+    described = [_described(path) for path in (run, *others)]
+    scores = dict(_score(path) for path in reports)
+    training = described[0] | ({"averaged_with": described[1:]} if others else {})
+    meta = ModelMeta(codec=NativeCodec.name, codec_files=(VOCABULARY_NAME,), scores=scores, training=training)
+    source = Path(str(files("opencwm.codec"))) / VOCABULARY_NAME
+    with tempfile.TemporaryDirectory() as scratch:
+        weights = run / "model"
+        if others:
+            weights = Path(scratch)
+            average_weights([path / "model" for path in (run, *others)], weights)
+        return export_folder(
+            weights,
+            out,
+            meta=meta,
+            card=model_card(meta),
+            codec_sources=[source],
+            with_safetensors=with_safetensors,
+        )
+
+
+def _described(run: Path) -> dict[str, Any]:
+    """Return what the card says of one run, after checking that it is one.
+
+    Raises:
+        ConfigError: it is no training run, or its model has another vocabulary.
     """
     if not run.is_dir() or not (run / "model").is_dir():
         raise ConfigError(
@@ -43,8 +77,6 @@ def export_run(
             hint="name the -o DIR of opencwm train",
         )
     resolved = _read_json(run / "config.json")
-    scores = dict(_score(path) for path in reports)
-    training = describe_training(resolved, _read_metrics(run / "metrics.jsonl"))
     recipe_size = resolved.get("recipe", {}).get("model", {}).get("vocab_size")
     if recipe_size != len(Vocabulary.default()):
         size = len(Vocabulary.default())
@@ -53,16 +85,7 @@ def export_run(
             where=str(run),
             hint="export it with the version that trained it",
         )
-    meta = ModelMeta(codec=NativeCodec.name, codec_files=(VOCABULARY_NAME,), scores=scores, training=training)
-    source = Path(str(files("opencwm.codec"))) / VOCABULARY_NAME
-    return export_folder(
-        run / "model",
-        out,
-        meta=meta,
-        card=model_card(meta),
-        codec_sources=[source],
-        with_safetensors=with_safetensors,
-    )
+    return describe_training(resolved, _read_metrics(run / "metrics.jsonl"))
 
 
 def describe_training(resolved: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

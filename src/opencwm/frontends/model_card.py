@@ -159,6 +159,14 @@ def _training(training: Mapping[str, Any]) -> list[str]:
         f"- data: `{data.get('source') or 'given by hand'}` {json.dumps(data.get('options', {}))}",
         f"- {training.get('num_steps', 0):,} steps, {training.get('num_tokens', 0):,} tokens, {hours:.2f} h",
         f"- device `{recipe.get('device', '?')}`, type `{recipe.get('dtype', '?')}`, OpenCWM {version}",
+    ]
+    for other in training.get("averaged_with", []):
+        options = other.get("recipe", {}).get("data", {}).get("options", {})
+        lines += [
+            f"- averaged with a run from the same checkpoint on {json.dumps(options)}: its weights after",
+            f"  {other.get('num_steps', 0):,} steps, {other.get('num_tokens', 0):,} tokens, the common ones included",
+        ]
+    lines += [
         "",
         "The whole recipe is in `opencwm.json`.",
         "",

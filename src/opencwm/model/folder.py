@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from opencwm.core.errors import ConfigError, EngineError
 from opencwm.core.files import atomic_path, write_atomic
 from opencwm.model.config import ModelConfig
@@ -175,6 +177,31 @@ def export_folder(
     write_atomic(out / CARD_NAME, card)
     write_meta(out, meta)
     return load_folder(out)
+
+
+def average_weights(folders: Sequence[Path], out: Path) -> None:
+    """Write the mean of several models' weights, with their common ``config.json``, to the folder ``out``.
+
+    Source: Wortsman et al., "Model soups", arXiv 2203.05482.
+
+    Raises:
+        EngineError: weights that are missing, or of models that differ in shape.
+    """
+    from safetensors.numpy import save_file
+
+    from opencwm.model.export import read_weights
+
+    try:
+        configs = [ModelConfig.load(folder / CONFIG_NAME) for folder in folders]
+    except ConfigError as error:
+        raise EngineError(error.what, where=error.where, hint=error.hint) from None
+    for folder, config in zip(folders, configs, strict=True):
+        if config != configs[0]:
+            raise EngineError("its model has another shape than the first", where=str(folder))
+    models = [read_weights(folder / SAFETENSORS_NAME) for folder in folders]
+    mean = {name: sum(model[name] for model in models) / len(models) for name in models[0]}
+    configs[0].save(out / CONFIG_NAME)
+    save_file({name: np.ascontiguousarray(weight) for name, weight in mean.items()}, out / SAFETENSORS_NAME)
 
 
 def write_meta(folder: Path, meta: ModelMeta) -> None:

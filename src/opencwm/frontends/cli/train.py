@@ -88,6 +88,14 @@ def export(
             help="A report of `opencwm eval ... --json` for the model card; repeatable.",
         ),
     ] = None,
+    average: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--average",
+            metavar="RUN",
+            help="Export the mean with the weights of this run of the same model; repeatable.",
+        ),
+    ] = None,
     with_safetensors: Annotated[
         bool, typer.Option("--safetensors", help="Also copy the fp32 weights.")
     ] = False,
@@ -99,6 +107,12 @@ def export(
     from opencwm.frontends.cli.output import notice
     from opencwm.frontends.exporting import export_run
 
-    folder = export_run(checkpoint, output, reports=scores or [], with_safetensors=with_safetensors)
+    folder = export_run(
+        checkpoint,
+        output,
+        others=average or [],
+        reports=scores or [],
+        with_safetensors=with_safetensors,
+    )
     size_bytes = sum(path.stat().st_size for path in folder.path.iterdir())
     notice(f"{size_bytes / 2**20:.1f} MiB written to {folder.path}")
