@@ -162,9 +162,10 @@ def _training(training: Mapping[str, Any]) -> list[str]:
     ]
     for other in training.get("averaged_with", []):
         options = other.get("recipe", {}).get("data", {}).get("options", {})
+        steps, tokens = other.get("num_steps", 0), other.get("num_tokens", 0)
         lines += [
             f"- averaged with a run from the same checkpoint on {json.dumps(options)}: its weights after",
-            f"  {other.get('num_steps', 0):,} steps, {other.get('num_tokens', 0):,} tokens, the common ones included",
+            f"  {steps:,} steps, {tokens:,} tokens, the common ones included",
         ]
     lines += [
         "",
