@@ -75,7 +75,9 @@ class Legality:
         self._control_flow = control_flow
         self._labels = {line: line_token(label) for line, label in view.label_of.items()}
         graphs = [graph for graph in control_flow if graph.firstlineno in self._labels]
-        self.call_lines = frozenset(self._labels[graph.firstlineno] for graph in graphs)
+        self._first_lines = frozenset(graph.firstlineno for graph in graphs)
+        self.call_lines = frozenset(self._labels[first] for first in self._first_lines)
+        self._callable: dict[int, frozenset[int]] = {}
         self.resume_lines = frozenset(
             self._labels[line] for graph in graphs for line in graph.can_yield if line in self._labels
         )
@@ -91,6 +93,16 @@ class Legality:
             None,
         )
 
+    def call_lines_at(self, lineno: int) -> frozenset[int]:
+        """Return the labels of the functions that can be called while a line runs."""
+        if lineno not in self._callable:
+            self._callable[lineno] = frozenset(
+                self._labels[first]
+                for first in self._first_lines
+                if self._control_flow.callees.may_enter(first, lineno)
+            )
+        return self._callable[lineno]
+
     def next_step(
         self, stack: Sequence[Activation], codes: Sequence[CodeInfo], last: Step | None
     ) -> Legal | None:
@@ -104,6 +116,7 @@ class Legality:
         if graph is None:
             return Legal(frozenset())
         after = self._continuation(graph, top.lineno, last)
+        call_lines = self.call_lines_at(top.lineno)
         ends = {self._labels[line] for line in after.lines if line in self._labels}
         kinds = (
             (after.can_return, Control.RETURN),
@@ -112,7 +125,7 @@ class Legality:
             (after.can_unwind, Control.UNWIND),
         )
         ends.update(int(kind) for allowed, kind in kinds if allowed)
-        calls = {int(Control.CALL)} if after.can_call and self.call_lines else set()
+        calls = {int(Control.CALL)} if after.can_call and call_lines else set()
         if after.can_call and self.resume_lines:
             calls.add(int(Control.RESUME))
         if last.kind is StepKind.EXCEPTION or (

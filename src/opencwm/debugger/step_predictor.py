@@ -316,7 +316,7 @@ class StepPredictor:
             entry = self._legality.entry_line(self.view.program.entry)
             lines = self._legality.call_lines if entry is None else (entry,)
         else:
-            lines = self._legality.call_lines
+            lines = self._legality.call_lines_at(self._decoder.stack[-1].lineno)
         line, chance = self._decide(lines)
         self._control = probability * chance
         self._echo(line)

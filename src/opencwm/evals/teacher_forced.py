@@ -218,9 +218,9 @@ class _Rules:
         if self._index == 0:
             entry = self._legality.entry_line(self._trace.program.entry)
             return self._mask(self._legality.call_lines if entry is None else (entry,))
-        return self._mask(
-            self._legality.resume_lines if kind == Control.RESUME else self._legality.call_lines
-        )
+        if kind == Control.RESUME:
+            return self._mask(self._legality.resume_lines)
+        return self._mask(self._legality.call_lines_at(self._stack[-1].lineno))
 
     def _mask(self, ids: Iterable[int]) -> NDArray[np.bool_]:
         mask_V = np.zeros(self._vocab_size, dtype=np.bool_)

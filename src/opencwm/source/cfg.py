@@ -25,6 +25,7 @@ from types import CodeType
 
 from opencwm.core.errors import ConfigError
 from opencwm.source.bytecode import Instruction, entry_place, instructions
+from opencwm.source.callees import Callees
 from opencwm.source.code_facts import (
     NO_LINE,
     CodeFacts,
@@ -206,6 +207,7 @@ class ControlFlow:
                 module = compile(tree, filename, "exec", dont_inherit=True)
                 codes = recorded_codes(module)
                 self._scopes = source_scopes(codes, text)
+                self.callees = Callees(tree)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
             line = getattr(error, "lineno", None)
             where = f"{filename}:{line}" if line else filename
