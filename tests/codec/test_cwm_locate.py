@@ -4,7 +4,7 @@ import pytest
 from cwm_recorder import record as record_plainly
 
 from opencwm.codec.cwm import CwmCodec
-from opencwm.codec.cwm_locate import MAX_READINGS, Locator, resolve_lineno
+from opencwm.codec.cwm_locate import MAX_READINGS, Locator
 from opencwm.codec.cwm_step import CwmStep, LocatedStep, MalformedStep
 from opencwm.codec.cwm_text import written_steps
 from opencwm.codec.testing import tiny_tokenizer
@@ -41,26 +41,6 @@ def share_right(trace: Trace) -> tuple[int, int]:
         assert truth.lineno in located.candidates
         right += (located.lineno, located.depth) == (truth.lineno, trace.steps[truth.index].depth)
     return right, len(written)
-
-
-@pytest.mark.parametrize(
-    ("candidates", "after", "legal", "expected"),
-    [
-        ((), 3, None, None),
-        ((7,), 3, None, 7),
-        ((2, 5, 9), 3, None, 5),  # the next occurrence, not the first
-        ((2, 5, 9), 4, None, 5),
-        ((2, 9), 3, None, 2),  # back by one is nearer than on by six
-        ((3, 4), 3, None, 4),  # a line is followed by the next one rather than by itself
-        ((2, 5, 9), 3, {9}, 9),  # legal lines first
-        ((2, 5, 9), 3, {2, 9}, 2),
-        ((2, 5, 9), 3, {4}, 5),  # none is legal: as if nothing were known
-    ],
-)
-def test_resolve_lineno(
-    candidates: tuple[int, ...], after: int, legal: set[int] | None, expected: int | None
-) -> None:
-    assert resolve_lineno(candidates, after, legal) == expected
 
 
 def test_repeated_lines_are_told_apart_by_control_flow() -> None:

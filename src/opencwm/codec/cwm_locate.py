@@ -18,7 +18,7 @@ import functools
 import heapq
 import re
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from opencwm.codec.cwm_step import CwmStep, LocatedStep, MalformedStep
@@ -40,22 +40,6 @@ _MARGIN: Final = 8  # readings that cost so much more than the cheapest are drop
 _MANY: Final = 4  # lines with one text; past it only legal and near ones are read
 _SUSPENSION: Final = re.compile(r"\b(yield|await|async)\b")
 _MAX_UNWOUND: Final = 2  # each activation an exception leaves is reported, so more than one is a model's slip
-
-
-def resolve_lineno(candidates: Sequence[int], after: int, legal: Collection[int] | None = None) -> int | None:
-    """Choose among the lines that share a text: legal ones first, then the nearest next occurrence.
-
-    Args:
-        candidates: lines with the text, 1-based.
-        after: the line that ran before.
-        legal: lines that may follow it, if that is known.
-
-    Returns:
-        The line, or None when there are no candidates.
-    """
-    if not candidates:
-        return None
-    return min(candidates, key=lambda line: (legal is not None and line not in legal, _distance(after, line)))
 
 
 def _distance(after: int, line: int) -> int:
