@@ -57,17 +57,26 @@ def test_a_damaged_object_is_refused_or_read_never_worse(trace: Trace, data: st.
         assert isinstance(trace_from_json(obj), Trace)
 
 
+CODE = {"qualname": "main", "firstlineno": 1, "local_names": []}
+
+
 @pytest.mark.parametrize(
     ("change", "where", "what"),
     [
-        ({"schema_version": 2}, "t", "schema version 2"),
+        ({"schema_version": 99}, "t", "schema version 99"),
         ({"schema_version": True}, "t", "schema version True"),
         ({"status": "fine"}, "t.status", "unknown status"),
         ({"extra": 1}, "t", "unknown key 'extra'"),
         ({"steps": 3}, "t.steps", "expected an array, found a number"),
-        ({"steps": [["call", 0, 1, 0, [], [], None, 0]]}, "t.steps[0].code", "0 is not between 0 and -1"),
-        ({"steps": [["call", 0, 1]]}, "t.steps[0]", "a step has 8 items"),
-        ({"steps": [["jump", 0, 1, 0, [], [], None, 0]]}, "t.steps[0]", "unknown kind"),
+        ({"steps": [["call", 0, 1, 0, [], [], None, 0, []]]}, "t.steps[0].code", "0 is not between 0 and -1"),
+        ({"steps": [["call", 0, 1]]}, "t.steps[0]", "a step has 9 items"),
+        ({"steps": [["jump", 0, 1, 0, [], [], None, 0, []]]}, "t.steps[0]", "unknown kind"),
+        (
+            {"steps": [["call", 0, 1, 0, [], [], None, 0, [["1 + 2"]]]], "codes": [CODE]},
+            "t.steps[0].evaluations",
+            "an evaluation has 6 items",
+        ),
+        ({"mutation": {}}, "t.mutation", "key 'original' is missing"),
         ({"program": {}}, "t.program", "key 'source' is missing"),
         ({"detail": None}, "t.detail", "expected a string, found null"),
     ],

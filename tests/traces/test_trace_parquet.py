@@ -86,7 +86,7 @@ def test_other_parquet_files_are_told_apart(tmp_path: Path) -> None:
         list(read_parquet(other))
     schema = trace_schema().with_metadata({"opencwm.schema_version": "99"})
     pq.write_table(pa.Table.from_pylist([], schema=schema), other)
-    with pytest.raises(TraceFormatError, match="schema version 99 instead of 1"):
+    with pytest.raises(TraceFormatError, match="schema version 99 instead of 2"):
         list(read_parquet(other))
     pq.write_table(pa.table({"x": [1]}).replace_schema_metadata({"opencwm.schema_version": "1"}), other)
     with pytest.raises(TraceFormatError, match="its columns are not"):

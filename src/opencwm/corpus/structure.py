@@ -61,8 +61,8 @@ def structure_of(source: str) -> str:
 
 
 def split_of(program: Program, *, valid_fraction: float, test_fraction: float) -> str:
-    """Return the split a program belongs to; fractions are of all distinct structures, 0 to 1."""
-    text = structure_of(program.source).encode("utf-8", "surrogatepass")
+    """Return the split of a program's group, or of its structure; fractions are of all groups, 0 to 1."""
+    text = (program.group or structure_of(program.source)).encode("utf-8", "surrogatepass")
     draw = int.from_bytes(hashlib.sha256(text).digest()[:8], "big") / 2**64
     if draw < test_fraction:
         return "test"

@@ -136,6 +136,7 @@ class Recorder:
         every_flag = [StepFlags(value) for value in range(16)]
         columns: list[Iterable[Any]] = list(zip(*self.steps, strict=True))
         columns[-1] = [every_flag[value] for value in columns[-1]]
+        columns.append(itertools.repeat((), len(self.steps)))
         # The same as Step(*fields) for each, at half the time: the slots are filled a column at a time.
         steps = list(map(object.__new__, itertools.repeat(Step, len(self.steps))))
         for field, column in zip(dataclasses.fields(Step), columns, strict=True):

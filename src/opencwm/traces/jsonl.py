@@ -1,12 +1,13 @@
 """Traces as JSON objects, and as files with one such object a line.
 
 The object is a literal picture of :class:`Trace`; nothing is recomputed. A step is a short array, because a
-trace has many: ``[kind, code, lineno, depth, changed, deleted, value, flags]``, ``changed`` being a list of
-``[name, value]``.
+trace has many: ``[kind, code, lineno, depth, changed, deleted, value, flags, evaluations]``. ``changed`` is a
+list of ``[name, value]``, ``evaluations`` one of ``[text, value, lineno, col, end_lineno, end_col]``.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,11 +16,32 @@ from typing import Any
 from opencwm.core.errors import TraceFormatError
 from opencwm.core.files import atomic_path
 from opencwm.traces.program import Program
-from opencwm.traces.trace import SCHEMA_VERSION, CodeInfo, Status, Step, StepFlags, StepKind, Trace
+from opencwm.traces.trace import (
+    SCHEMA_VERSION,
+    CodeInfo,
+    Evaluation,
+    Mutation,
+    Status,
+    Step,
+    StepFlags,
+    StepKind,
+    Trace,
+)
 
-_TRACE_KEYS = ("schema_version", "program", "codes", "steps", "status", "detail", "python", "stdout")
-_PROGRAM_KEYS = ("source", "entry", "call", "filename", "origin", "licence")
+_TRACE_KEYS = (
+    "schema_version",
+    "program",
+    "codes",
+    "steps",
+    "status",
+    "detail",
+    "python",
+    "stdout",
+    "mutation",
+)
+_PROGRAM_KEYS = ("source", "entry", "call", "filename", "origin", "licence", "group")
 _CODE_KEYS = ("qualname", "firstlineno", "local_names")
+_MUTATION_KEYS = ("original", "operator", "first_divergence", "is_equivalent")
 _MAX_INT = 2**31 - 1
 _ALL_FLAGS = sum(StepFlags)
 _KINDS = {str(kind): kind for kind in StepKind}
@@ -67,6 +89,7 @@ def trace_to_json(trace: Trace) -> dict[str, Any]:
                 list(step.deleted),
                 step.value,
                 int(step.flags),
+                [list(dataclasses.astuple(evaluation)) for evaluation in step.evaluations],
             ]
             for step in trace.steps
         ],
@@ -74,6 +97,7 @@ def trace_to_json(trace: Trace) -> dict[str, Any]:
         "detail": trace.detail,
         "python": trace.python,
         "stdout": trace.stdout,
+        "mutation": None if trace.mutation is None else dataclasses.asdict(trace.mutation),
     }
 
 
@@ -108,7 +132,8 @@ def trace_from_json(obj: object, *, where: str = "trace") -> Trace:
     except ValueError:
         raise TraceFormatError(f"unknown status {fields['status']!r}", where=f"{where}.status") from None
     detail, python, stdout = (_text(fields[key], f"{where}.{key}") for key in ("detail", "python", "stdout"))
-    return Trace(program, codes, steps, status, detail, python, stdout)
+    mutation = None if fields["mutation"] is None else _mutation(fields["mutation"], f"{where}.mutation")
+    return Trace(program, codes, steps, status, detail, python, stdout, mutation)
 
 
 def write_jsonl(path: Path, traces: Iterable[Trace]) -> int:
@@ -163,9 +188,9 @@ def _code_from_json(obj: object, where: str) -> CodeInfo:
 def _step_from_json(obj: object, num_codes: int, trace: str, index: int) -> Step:
     where = f"{trace}.steps[{index}]"
     items = _list(obj, where)
-    if len(items) != 8:
-        raise TraceFormatError(f"a step has 8 items, found {len(items)}", where=where)
-    kind, code, lineno, depth, changed, deleted, value, flags = items
+    if len(items) != 9:
+        raise TraceFormatError(f"a step has 9 items, found {len(items)}", where=where)
+    kind, code, lineno, depth, changed, deleted, value, flags, evaluations = items
     if not isinstance(kind, str) or kind not in _KINDS:
         raise TraceFormatError(f"unknown kind {kind!r}", where=where)
     bindings = []
@@ -183,6 +208,33 @@ def _step_from_json(obj: object, num_codes: int, trace: str, index: int) -> Step
         deleted=tuple(_text(name, f"{where}.deleted") for name in _list(deleted, f"{where}.deleted")),
         value=None if value is None else _text(value, f"{where}.value"),
         flags=StepFlags(_int(flags, f"{where}.flags", most=_ALL_FLAGS)),
+        evaluations=tuple(
+            _evaluation(item, f"{where}.evaluations") for item in _list(evaluations, f"{where}.evaluations")
+        ),
+    )
+
+
+def _evaluation(obj: object, where: str) -> Evaluation:
+    items = _list(obj, where)
+    if len(items) != 6:
+        raise TraceFormatError(f"an evaluation has 6 items, found {len(items)}", where=where)
+    text, value = (_text(item, where) for item in items[:2])
+    lineno, col, end_lineno, end_col = (_int(item, where) for item in items[2:])
+    return Evaluation(text, value, lineno, col, end_lineno, end_col)
+
+
+def _mutation(obj: object, where: str) -> Mutation:
+    fields = _object(obj, _MUTATION_KEYS, where)
+    divergence, is_equivalent = fields["first_divergence"], fields["is_equivalent"]
+    if not isinstance(is_equivalent, bool):
+        raise TraceFormatError(
+            f"expected a boolean, found {_kind(is_equivalent)}", where=f"{where}.is_equivalent"
+        )
+    return Mutation(
+        _text(fields["original"], f"{where}.original"),
+        _text(fields["operator"], f"{where}.operator"),
+        None if divergence is None else _int(divergence, f"{where}.first_divergence"),
+        is_equivalent,
     )
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 VERSION_KEY = "opencwm.schema_version"
 ROWS_PER_GROUP = 256
-_STEP_FIELDS = ("kind", "code", "lineno", "depth", "changed", "deleted", "value", "flags")
+_STEP_FIELDS = ("kind", "code", "lineno", "depth", "changed", "deleted", "value", "flags", "evaluations")
+_EVALUATION_FIELDS = ("text", "value", "lineno", "col", "end_lineno", "end_col")
 _MEND = "write it again; a file that was copied may have been cut"
 
 
@@ -38,6 +39,12 @@ def trace_schema() -> pa.Schema:
             pa.field("local_names", texts, False),
         ]
     )
+    evaluation = pa.struct(
+        [
+            pa.field(name, pa.string() if i < 2 else pa.int32(), False)
+            for i, name in enumerate(_EVALUATION_FIELDS)
+        ]
+    )
     step = pa.struct(
         [
             pa.field("kind", pa.string(), False),
@@ -48,9 +55,18 @@ def trace_schema() -> pa.Schema:
             pa.field("deleted", texts, False),
             pa.field("value", pa.string(), True),
             pa.field("flags", pa.int32(), False),
+            pa.field("evaluations", pa.list_(pa.field("item", evaluation, False)), False),
         ]
     )
-    names = ("source", "entry", "call", "filename", "origin", "licence")
+    mutation = pa.struct(
+        [
+            pa.field("original", pa.string(), False),
+            pa.field("operator", pa.string(), False),
+            pa.field("first_divergence", pa.int32(), True),
+            pa.field("is_equivalent", pa.bool_(), False),
+        ]
+    )
+    names = ("source", "entry", "call", "filename", "origin", "licence", "group")
     program = pa.struct([pa.field(name, pa.string(), name == "call") for name in names])
     return pa.schema(
         [
@@ -58,6 +74,7 @@ def trace_schema() -> pa.Schema:
             pa.field("codes", pa.list_(pa.field("item", code, False)), False),
             pa.field("steps", pa.list_(pa.field("item", step, False)), False),
             *(pa.field(name, pa.string(), False) for name in ("status", "detail", "python", "stdout")),
+            pa.field("mutation", mutation, True),
         ]
     )
 
@@ -159,6 +176,7 @@ def _row(trace: Trace) -> dict[str, Any]:
         {
             **dict(zip(_STEP_FIELDS, step, strict=True)),
             "changed": [{"name": name, "value": value} for name, value in step[4]],
+            "evaluations": [dict(zip(_EVALUATION_FIELDS, item, strict=True)) for item in step[8]],
         }
         for step in row["steps"]
     ]
@@ -168,6 +186,9 @@ def _row(trace: Trace) -> dict[str, Any]:
 def _object(row: dict[str, Any]) -> dict[str, Any]:
     steps = []
     for step in row["steps"]:
-        changed = [[binding["name"], binding["value"]] for binding in step["changed"]]
-        steps.append([changed if field == "changed" else step[field] for field in _STEP_FIELDS])
+        lists = {
+            "changed": [[binding["name"], binding["value"]] for binding in step["changed"]],
+            "evaluations": [[item[field] for field in _EVALUATION_FIELDS] for item in step["evaluations"]],
+        }
+        steps.append([lists[field] if field in lists else step[field] for field in _STEP_FIELDS])
     return {**row, "schema_version": SCHEMA_VERSION, "steps": steps}

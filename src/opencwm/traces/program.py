@@ -27,8 +27,11 @@ class Program:
             ``call``.
         call: one Python expression on one line, or None.
         filename: what the code object is named after; also how a user recognises the program.
-        origin: where the program came from, for example ``generated`` or a package and version.
+        origin: where the program came from: ``generated``, or a package URL (purl) whose subpath is the
+            qualified name, ``pkg:pypi/NAME@VERSION#MODULE:QUALNAME``.
         licence: SPDX expression of the source; empty when unknown.
+        group: programs of one non-empty group never lie in two splits: a function with all its inputs and
+            mutants. Empty: the group is the structure of the source.
     """
 
     source: str
@@ -37,10 +40,18 @@ class Program:
     filename: str = "<program>"
     origin: str = ""
     licence: str = ""
+    group: str = ""
 
     @classmethod
     def from_call(
-        cls, source: str, call: str, *, filename: str = "<program>", origin: str = "", licence: str = ""
+        cls,
+        source: str,
+        call: str,
+        *,
+        filename: str = "<program>",
+        origin: str = "",
+        licence: str = "",
+        group: str = "",
     ) -> Program:
         """Wrap ``call``; the wrapper is ``main`` unless the source already uses that name.
 
@@ -59,7 +70,9 @@ class Program:
         names = names_in(source, filename)
         while entry in names:
             entry += "_"
-        return cls(source, entry, call.strip(), filename=filename, origin=origin, licence=licence)
+        return cls(
+            source, entry, call.strip(), filename=filename, origin=origin, licence=licence, group=group
+        )
 
     @cached_property
     def text(self) -> str:

@@ -9,7 +9,17 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from opencwm.traces.program import Program
-from opencwm.traces.trace import Binding, CodeInfo, Status, Step, StepFlags, StepKind, Trace
+from opencwm.traces.trace import (
+    Binding,
+    CodeInfo,
+    Evaluation,
+    Mutation,
+    Status,
+    Step,
+    StepFlags,
+    StepKind,
+    Trace,
+)
 
 _CALLS = ("f(1, 'a')", "f([1.5, None], k={'a': (1, 2)})", "g()", "f('é\\n\\U0001f600')")
 _SOURCE_LINES = (
@@ -71,6 +81,33 @@ def programs() -> st.SearchStrategy[Program]:
         filename=st.sampled_from(("<program>", "snippet.py")),
         origin=texts(8),
         licence=st.sampled_from(("", "MIT", "Apache-2.0")),
+        group=texts(8),
+    )
+
+
+def evaluations(max_size: int = 3) -> st.SearchStrategy[tuple[Evaluation, ...]]:
+    """Sub-expressions with operand values filled in."""
+    number = st.integers(0, 60)
+    one = st.builds(
+        Evaluation,
+        text=st.sampled_from(("1 + 2", "'abc'.count('a')", "[1, 2][0]", "not ''", "")),
+        value=rendered_values(),
+        lineno=number,
+        col=number,
+        end_lineno=number,
+        end_col=number,
+    )
+    return st.lists(one, max_size=max_size).map(tuple)
+
+
+def mutations() -> st.SearchStrategy[Mutation]:
+    """Any link from a mutant to its original."""
+    return st.builds(
+        Mutation,
+        original=st.text("0123456789abcdef", min_size=16, max_size=16),
+        operator=st.sampled_from(("swap-comparison", "drop-statement")),
+        first_divergence=st.none() | st.integers(0, 20),
+        is_equivalent=st.booleans(),
     )
 
 
@@ -99,7 +136,8 @@ def traces(draw: st.DrawFn, max_steps: int = 12) -> Trace:
             code = draw(st.integers(0, len(codes) - 1))
             changed = draw(_bindings(codes[code].local_names))
             flags = draw(st.sampled_from((StepFlags.NONE, StepFlags.RESUME, StepFlags.TRUNCATED)))
-            steps.append(Step(kind, code, lineno, len(stack), changed, flags=flags))
+            found = draw(evaluations())
+            steps.append(Step(kind, code, lineno, len(stack), changed, flags=flags, evaluations=found))
             stack.append((code, {name for name, _ in changed}))
             continue
         steps.append(_step_of(draw, kind, stack, codes, lineno))
@@ -113,6 +151,7 @@ def traces(draw: st.DrawFn, max_steps: int = 12) -> Trace:
         detail=draw(texts()),
         python=draw(st.sampled_from(("3.11", "3.12", "3.13"))),
         stdout=draw(texts(40)),
+        mutation=draw(st.none() | mutations()),
     )
 
 
@@ -138,7 +177,7 @@ def _step_of(
         )
     if kind is not StepKind.LINE and flags is not StepFlags.UNWIND:
         value = draw(rendered_values())
-    return Step(kind, code, lineno, len(stack) - 1, changed, deleted, value, flags)
+    return Step(kind, code, lineno, len(stack) - 1, changed, deleted, value, flags, draw(evaluations()))
 
 
 @st.composite

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from opencwm.traces.program import Program
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Binding = tuple[str, str]
 """A local variable's name and its rendered value."""
@@ -60,6 +60,27 @@ class CodeInfo:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One sub-expression that was evaluated, with the values of its operands filled in.
+
+    Attributes:
+        text: the expression with operands replaced by their rendered values: ``'strawberry'.count('r')``.
+        value: rendered result.
+        lineno: 1-based first line of the expression in ``Program.text``.
+        col: its first column, in characters from 0.
+        end_lineno: its last line.
+        end_col: the column after its last character.
+    """
+
+    text: str
+    value: str
+    lineno: int
+    col: int
+    end_lineno: int
+    end_col: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Step:
     """One recorded event.
 
@@ -76,6 +97,8 @@ class Step:
         value: rendered returned (or yielded) value at a RETURN; rendered exception at an EXCEPTION;
             otherwise None, also at an UNWIND.
         flags: see :class:`StepFlags`.
+        evaluations: sub-expressions evaluated since the previous recorded step of any activation, in the
+            order in which they ended; empty unless recorded with expression detail.
     """
 
     kind: StepKind
@@ -86,6 +109,25 @@ class Step:
     deleted: tuple[str, ...] = ()
     value: str | None = None
     flags: StepFlags = StepFlags.NONE
+    evaluations: tuple[Evaluation, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Mutation:
+    """How a program differs from the one it was made from, and where their runs part.
+
+    Attributes:
+        original: :attr:`Program.id` of the program that was changed.
+        operator: name of the change, for example ``swap-comparison``.
+        first_divergence: index of the first step that differs from the original's run; None when the two
+            runs have equal steps.
+        is_equivalent: whether it behaved the same on every input that was tried.
+    """
+
+    original: str
+    operator: str
+    first_divergence: int | None
+    is_equivalent: bool
 
 
 class Status(enum.StrEnum):
@@ -117,6 +159,7 @@ class Trace:
         detail: one line on the status: the exception, the signal, the limit. Empty when RETURNED.
         python: ``major.minor`` of the interpreter that ran it.
         stdout: what the program printed, bounded.
+        mutation: for the run of a mutant, what was changed; None for other programs.
     """
 
     program: Program
@@ -126,6 +169,7 @@ class Trace:
     detail: str = ""
     python: str = ""
     stdout: str = ""
+    mutation: Mutation | None = None
 
     @property
     def result(self) -> str | None:
