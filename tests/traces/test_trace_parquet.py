@@ -88,7 +88,7 @@ def test_other_parquet_files_are_told_apart(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist([], schema=schema), other)
     with pytest.raises(TraceFormatError, match="schema version 99 instead of 2"):
         list(read_parquet(other))
-    pq.write_table(pa.table({"x": [1]}).replace_schema_metadata({"opencwm.schema_version": "1"}), other)
+    pq.write_table(pa.table({"x": [1]}).replace_schema_metadata({"opencwm.schema_version": "2"}), other)
     with pytest.raises(TraceFormatError, match="its columns are not"):
         list(read_parquet(other))
     with pytest.raises(TraceFormatError, match="no such file"):
