@@ -9,6 +9,7 @@ from opencwm.train.config import BatchConfig, OptimizerConfig, ScheduleConfig, T
 torch = pytest.importorskip("torch")
 
 from opencwm.model.torch_decoder import Decoder  # noqa: E402 - needs torch
+from opencwm.train.muon import Muon  # noqa: E402 - needs torch
 from opencwm.train.optimizer import AveragedWeights, Optimizer, rate_factor  # noqa: E402 - needs torch
 
 
@@ -47,6 +48,25 @@ def test_weight_decay_spares_gains_and_every_weight_moves(name: str) -> None:
     moved_from = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     optimizer.step(1.0)
     assert all(not torch.equal(tensor, moved_from[key]) for key, tensor in model.state_dict().items())
+
+
+def test_muon_is_torchs_muon_with_equal_shapes_at_once() -> None:
+    torch.manual_seed(0)
+    shapes = [(8, 24), (24, 8), (8, 24), (16, 16)]
+    mine = [torch.nn.Parameter(torch.randn(shape)) for shape in shapes]
+    theirs = [torch.nn.Parameter(parameter.detach().clone()) for parameter in mine]
+    settings = {"lr": 0.02, "momentum": 0.95, "weight_decay": 0.1}
+    reference = torch.optim.Muon(theirs, **settings, adjust_lr_fn="match_rms_adamw")
+    batched = Muon(mine, **settings)
+    for _ in range(4):
+        for parameter, other in zip(mine, theirs, strict=True):
+            parameter.grad = torch.randn(parameter.shape)
+            other.grad = parameter.grad.clone()
+        reference.step()
+        batched.step()
+    for parameter, other in zip(mine, theirs, strict=True):
+        torch.testing.assert_close(parameter, other, atol=2e-3, rtol=0)  # bfloat16 products, other order
+    assert set(batched.state_dict()["state"][0]) == {"momentum_buffer"}
 
 
 def test_clipping_reports_the_norm_before_it() -> None:

@@ -1,8 +1,8 @@
 """The decoder in torch, for training: a Llama-like network over packed rows, without a cache.
 
 The idea: several documents share a row and never see each other. All dense work runs on the flattened tokens;
-only attention looks at document borders, one causal call per document on a CPU (nothing is computed across
-borders, which halves the cost of a step) and one masked call per batch on a GPU. Parameter names are those of
+only attention looks at document borders: one causal call per document on a CPU (nothing is computed across
+borders, which halves the cost of a step), block-sparse FlexAttention on a GPU. Parameter names are those of
 ``CwmForCausalLM``, so ``state_dict()`` is a valid ``model.safetensors``. It does not generate: see
 ``onnx_engine``.
 
@@ -13,13 +13,15 @@ vocabulary.
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
 from opencwm.model.config import ModelConfig
 
@@ -32,14 +34,14 @@ class DocumentLayout:
     """Where documents lie in packed rows, worked out once per batch.
 
     ``groups`` are runs of equally long neighbours in flattened order, as (number of documents, length
-    L); they partition the N tokens. ``masks`` maps a window (None: global) to a boolean mask of shape
-    (B, 1, T, T), True where a token sees another; where it is filled ``groups`` is empty. ``biases`` maps
-    (queries, keys, window) to the additive mask of a chunk of queries against the keys that end with it;
-    it is empty where torch's fused kernel is to be used.
+    L); they partition the N tokens. ``biases`` maps (queries, keys, window) to the additive mask of a chunk
+    of queries against the keys that end with it; it is empty where torch's fused kernel is to be used.
+    ``masks`` maps a window (None: global) to the block mask of whole rows; where it is filled the others are
+    empty.
     """
 
     groups: tuple[tuple[int, int], ...]
-    masks: dict[int | None, Tensor]
+    masks: dict[int | None, BlockMask]
     biases: dict[tuple[int, int, int | None], Tensor]
 
     @staticmethod
@@ -49,7 +51,7 @@ class DocumentLayout:
         Chunked matrix products beat torch's fused CPU kernel three times over in bf16, and never in fp32.
         """
         if doc_BT.device.type != "cpu":
-            return DocumentLayout.with_masks(doc_BT, config)
+            return DocumentLayout.with_block_masks(doc_BT, config)
         runs = [n for row in doc_BT for n in torch.unique_consecutive(row, return_counts=True)[1].tolist()]
         groups = tuple((len(list(run)), length) for length, run in itertools.groupby(runs))
         if dtype != torch.bfloat16:
@@ -63,15 +65,31 @@ class DocumentLayout:
         return DocumentLayout(groups, {}, {shape: _bias(*shape, dtype) for shape in shapes})
 
     @staticmethod
-    def with_masks(doc_BT: Tensor, config: ModelConfig) -> DocumentLayout:
-        """Return the layout that attends to whole rows through masks, as on a GPU."""
-        position_T = torch.arange(doc_BT.shape[1], device=doc_BT.device)
-        distance_TT = position_T[:, None] - position_T[None, :]
-        same_BTT = doc_BT[:, :, None] == doc_BT[:, None, :]
+    def with_block_masks(doc_BT: Tensor, config: ModelConfig) -> DocumentLayout:
+        """Return the layout that attends to whole rows in blocks; blocks that nothing uses are left out."""
+        rows, length = doc_BT.shape
+        create = _block_mask_maker(doc_BT.device.type)
         masks = {
-            window: (same_BTT & _visible(distance_TT, window)).unsqueeze(1) for window in _windows(config)
+            window: create(_mask_mod(doc_BT, window), rows, None, length, length, device=doc_BT.device.type)
+            for window in _windows(config)
         }
         return DocumentLayout((), masks, {})
+
+
+@functools.cache
+def _block_mask_maker(device: str) -> Callable[..., BlockMask]:
+    """Return ``create_block_mask``, compiled where a GPU would otherwise fill whole T by T masks."""
+    return torch.compile(create_block_mask) if device == "cuda" else create_block_mask
+
+
+def _mask_mod(doc_BT: Tensor, window: int | None) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
+    """Return whether a query sees a key, as FlexAttention asks it: by row, head, query and key position."""
+
+    def sees(row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:  # noqa: ARG001
+        same = doc_BT[row, query] == doc_BT[row, key]
+        return same & _visible(query - key, window)
+
+    return sees
 
 
 def _windows(config: ModelConfig) -> set[int | None]:
@@ -146,13 +164,13 @@ class Attention(nn.Module):
         qk = rotate(qkv[:, :, :num_rotated], cos_TD, sin_TD)
         return qk[:, :, : self.heads], qk[:, :, self.heads :], qkv[:, :, num_rotated:]
 
-    def attend(self, q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, layout: DocumentLayout) -> Tensor:
+    def attend(
+        self, q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, layout: DocumentLayout | BlockMask
+    ) -> Tensor:
         """Return the mixed values, (B, T, H*D); nothing flows between documents."""
-        if layout.masks:
+        if isinstance(layout, BlockMask):
             q, k, v = (t.transpose(1, 2) for t in (q_BTHD, k_BTGD, v_BTGD))
-            mixed = functional.scaled_dot_product_attention(
-                q, k, v, attn_mask=layout.masks[self.window], enable_gqa=self.heads != self.groups
-            )
+            mixed = flex_attention(q, k, v, block_mask=layout, enable_gqa=self.heads != self.groups)
             return mixed.transpose(1, 2).flatten(2)
         sizes = [count * length for count, length in layout.groups]
         splits = [torch.split(t.flatten(0, 1), sizes) for t in (q_BTHD, k_BTGD, v_BTGD)]
@@ -227,7 +245,9 @@ class DecoderLayer(nn.Module):
         out: Tensor = x_BTC + self.mlp(self.post_attention_layernorm(x_BTC))
         return out
 
-    def forward(self, x_BTC: Tensor, cos_TD: Tensor, sin_TD: Tensor, layout: DocumentLayout) -> Tensor:
+    def forward(
+        self, x_BTC: Tensor, cos_TD: Tensor, sin_TD: Tensor, layout: DocumentLayout | BlockMask
+    ) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
         return self.after(x_BTC, self.self_attn.attend(*self.before(x_BTC, cos_TD, sin_TD), layout))
 
@@ -274,8 +294,9 @@ class Decoder(nn.Module):
         """Return the normalised residual stream after the last layer, (B, T, C), in ``compute_dtype``."""
         cos_TD, sin_TD = rotary_tables(ids_BT.shape[1], self.config, ids_BT.device, self.compute_dtype)
         x_BTC = functional.embedding(ids_BT, self.model.embed_tokens.weight).to(self.compute_dtype)
-        for layer in self.model.layers:
-            x_BTC = layer(x_BTC, cos_TD, sin_TD, layout)
+        for number, layer in enumerate(self.model.layers):
+            mask = layout.masks[self.config.window(number)] if layout.masks else layout
+            x_BTC = layer(x_BTC, cos_TD, sin_TD, mask)
         normed: Tensor = self.model.norm(x_BTC)
         return normed
 

@@ -41,7 +41,7 @@ class BatchConfig:
     cut: one longer than ``max_document_tokens`` (0: ``row_tokens``) is dropped and counted. Each document's
     slot is a multiple of ``align_tokens``, and documents of a row lie in order of length: equally long
     neighbours are attended to in one call on a CPU. ``lookahead`` is the number of documents the packer
-    chooses from.
+    chooses from; ``num_ahead`` batches are made ahead in a thread, which a GPU wants.
     """
 
     rows: int = 1
@@ -50,6 +50,7 @@ class BatchConfig:
     max_document_tokens: int = 0
     align_tokens: int = 32
     lookahead: int = 64
+    num_ahead: int = 0
 
     def __post_init__(self) -> None:
         _require(
@@ -57,6 +58,7 @@ class BatchConfig:
             "rows, row_tokens and num_micro_batches are >= 1",
         )
         _require(self.align_tokens >= 1 and self.lookahead >= 1, "align_tokens and lookahead are >= 1")
+        _require(self.num_ahead >= 0, "num_ahead is >= 0")
         _require(
             0 <= self.max_document_tokens <= self.row_tokens,
             "max_document_tokens must be between 0 and row_tokens",

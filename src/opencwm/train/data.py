@@ -25,6 +25,9 @@ from opencwm.train.config import BatchConfig
 SOURCES: dict[str, str] = {
     "generated": "opencwm.train.curriculum:generated",
     "generated_held_out": "opencwm.train.curriculum:generated_held_out",
+    "stored": "opencwm.train.stored:stored",
+    "stored_held_out": "opencwm.train.stored:stored_held_out",
+    "mixture": "opencwm.train.mixture:mixture",
 }
 """Short names of sources for recipes: name -> ``package.module:function``."""
 
@@ -234,29 +237,34 @@ class Packer:
             row.append(self._buffer.pop(index))
 
     def state(self) -> dict[str, Any]:
-        """Return the source's state, the documents read ahead and the drop count, JSON-able."""
-        buffer = [
-            {
-                "ids": document.ids.tolist(),
-                "loss_mask": document.loss_mask.astype(int).tolist(),
-                "class_ids": None if document.class_ids is None else document.class_ids.tolist(),
-            }
+        """Return the source's state, the drop count, and the documents read ahead, as arrays end to end."""
+        empty = np.zeros(0, np.int32)
+        kinds = [
+            np.full(len(document.ids), NO_CLASS, np.uint8)
+            if document.class_ids is None
+            else document.class_ids
             for document in self._buffer
         ]
-        return {"source": self._source.state(), "buffer": buffer, "num_dropped": self.num_dropped}
+        return {
+            "source": self._source.state(),
+            "num_dropped": self.num_dropped,
+            "lengths": np.array([len(document.ids) for document in self._buffer], np.int32),
+            "ids": np.concatenate([empty, *(document.ids for document in self._buffer)]).astype(np.int32),
+            "loss_mask": np.concatenate([empty, *(d.loss_mask for d in self._buffer)]).astype(np.bool_),
+            "class_ids": np.concatenate([empty, *kinds]).astype(np.uint8),
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from ``state``."""
+        """Continue from ``state``, whose arrays may be anything numpy takes for one."""
         self._source.restore(state["source"])
         self.num_dropped = int(state["num_dropped"])
-        self._buffer = [
-            Document(
-                np.asarray(entry["ids"], np.uint16),
-                np.asarray(entry["loss_mask"], np.bool_),
-                None if entry["class_ids"] is None else np.asarray(entry["class_ids"], np.uint8),
-            )
-            for entry in state["buffer"]
-        ]
+        ends = np.cumsum(np.asarray(state["lengths"], np.int64))[:-1]
+        ids, mask, kinds = (
+            np.split(np.asarray(state[name], dtype), ends)
+            for name, dtype in (("ids", np.uint16), ("loss_mask", np.bool_), ("class_ids", np.uint8))
+        )
+        documents = (Document(*parts) for parts in zip(ids, mask, kinds, strict=True))
+        self._buffer = [document for document in documents if len(document.ids)]
 
 
 def pack_all(documents: Iterable[TokenDocument], config: BatchConfig) -> list[Batch]:

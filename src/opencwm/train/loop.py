@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -32,6 +33,7 @@ from opencwm.train import checkpoint as checkpoints
 from opencwm.train.config import TrainConfig
 from opencwm.train.data import Batch, Packer, TokenDocument, TokenSource, pack_all, resolve
 from opencwm.train.evaluation import EvalReport, evaluate
+from opencwm.train.feed import DeviceBatch, Feed, check_ids
 from opencwm.train.heap import keep_heap, trim_heap
 from opencwm.train.metrics import Meter, MetricsLog, plot_loss
 from opencwm.train.optimizer import AveragedWeights, Optimizer, rate_factor
@@ -89,6 +91,7 @@ def train(
             stack.callback(source.close)
         run = _Run(config, out, source, pack_all(held_out, config.batch), class_names or {}, progress)
         stack.callback(run.log.close)
+        stack.callback(run.feed.close)
         return run.go(stack.enter_context(_stop_on_signal()))
 
 
@@ -106,7 +109,7 @@ class _Run:
     ) -> None:
         self.config, self.out, self.held_out = config, out, held_out
         for batch in held_out:
-            _check_ids(batch, config.model.vocab_size)
+            check_ids(batch, config.model.vocab_size)
         self.class_names, self.progress = class_names, progress
         self.device = _choose_device(config.device)
         if self.device.type == "cpu":
@@ -124,6 +127,7 @@ class _Run:
         decay = config.optimizer.ema_decay
         self.average = AveragedWeights(self.model, decay) if decay else None
         self.packer = Packer(source, config.batch)
+        self.feed = Feed(self.packer, self.device, config.model.vocab_size, num_ahead=config.batch.num_ahead)
         self.step, self.num_tokens, self.used_s = 0, 0, 0.0
         self.evaluation: EvalReport = {}
         self._meter = Meter(flops_per_token=_flops_per_token(config), peak_flops=config.peak_flops)
@@ -171,16 +175,14 @@ class _Run:
         self.used_s = time.perf_counter() - self._started
         return min(1.0, self.used_s / schedule.time_budget_s)
 
-    def _next_batches(self) -> list[Batch]:
-        batches: list[Batch] = []
-        for batch in self.packer:
-            _check_ids(batch, self.config.model.vocab_size)
-            batches.append(batch)
-            if len(batches) == self.config.batch.num_micro_batches:
-                break
+    def _next_batches(self) -> list[DeviceBatch]:
+        batches: list[DeviceBatch] = []
+        with contextlib.suppress(StopIteration):
+            while len(batches) < self.config.batch.num_micro_batches:
+                batches.append(self.feed.next())
         return batches
 
-    def _train_step(self, batches: list[Batch]) -> None:
+    def _train_step(self, batches: list[DeviceBatch]) -> None:
         factor = rate_factor(self.config.schedule, step=self.step, progress=self.fraction())
         num_targets = sum(len(batch.targets_P) for batch in batches)
         losses = [self._backward(batch, num_targets) for batch in batches]
@@ -194,13 +196,9 @@ class _Run:
         if self.step % self.config.log_interval_steps == 0 or self.step == 1:
             self._flush_metrics()
 
-    def _backward(self, batch: Batch, num_targets: int) -> Tensor:
-        ids, doc, positions, targets = (
-            torch.from_numpy(array).to(self.device, non_blocking=True)
-            for array in (batch.ids_BT, batch.doc_BT, batch.positions_P, batch.targets_P)
-        )
-        logits = self.model(ids, doc, positions)
-        loss = functional.cross_entropy(logits, targets, reduction="sum") / num_targets
+    def _backward(self, batch: DeviceBatch, num_targets: int) -> Tensor:
+        logits = self.model(batch.ids_BT, batch.doc_BT, batch.positions_P)
+        loss = functional.cross_entropy(logits, batch.targets_P, reduction="sum") / num_targets
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
@@ -208,7 +206,12 @@ class _Run:
         if not self._meter.num_steps:
             return
         self._demand_finite()
-        record = {"kind": "train", "step": self.step, "tokens": self.num_tokens, **self._meter.take()}
+        record = {
+            "kind": "train",
+            "step": self.step,
+            "tokens": self.num_tokens,
+            **self._meter.take(self.feed.waited_s),
+        }
         record["lr"] = self.optimizer.rate
         record["dropped"] = self.packer.num_dropped
         record["elapsed_s"] = round(time.perf_counter() - self._started, 3)
@@ -245,7 +248,7 @@ class _Run:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state(),
             "average": self.average.state() if self.average else None,
-            "data": self.packer.state(),
+            "data": self._data_state(),
             "step": self.step,
             "num_tokens": self.num_tokens,
             "used_s": time.perf_counter() - self._started,
@@ -262,6 +265,12 @@ class _Run:
         trim_heap()
         self._saved = time.perf_counter()
         self._meter.skip_time()
+
+    def _data_state(self) -> dict[str, Any]:
+        return {
+            name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+            for name, value in self.feed.state().items()
+        }
 
     def _restore(self) -> None:
         state = checkpoints.load_checkpoint(self.out)
@@ -286,14 +295,6 @@ class _Run:
         self.step, self.num_tokens, self.used_s = state["step"], state["num_tokens"], state["used_s"]
         self._meter.restore(state["meter"])
         torch.set_rng_state(state["random"])
-
-
-def _check_ids(batch: Batch, vocab_size: int) -> None:
-    largest = int(batch.ids_BT.max())
-    if largest >= vocab_size:
-        raise ConfigError(
-            f"a document holds id {largest} but model.vocab_size {vocab_size} ends before it", where="recipe"
-        )
 
 
 def _flops_per_token(config: TrainConfig) -> float:

@@ -51,6 +51,7 @@ class Meter:
         self._targets = 0
         self._clock = time.perf_counter()
         self._busy_s = 0.0
+        self._waited_s = 0.0
         self._timed_tokens = 0
         self.last_loss = math.nan
 
@@ -77,8 +78,12 @@ class Meter:
         """Leave the time since the last step out of the throughput (evaluation, saving)."""
         self._clock = time.perf_counter()
 
-    def take(self) -> dict[str, float]:
-        """Return mean loss (nats per target), last gradient norm, targets, tokens/s and MFU; start anew."""
+    def take(self, waited_s: float) -> dict[str, float]:
+        """Return what happened since the last record, and start anew.
+
+        Mean loss in nats per target, last gradient norm, targets, tokens/s, the share of the time spent
+        waiting for data, and MFU. ``waited_s`` is the time waited since the run began, in seconds.
+        """
         losses = [float(loss) for loss in self._losses]
         self.skip_time()
         self.last_loss = sum(losses) / len(losses)
@@ -88,7 +93,9 @@ class Meter:
             "grad_norm": float(self._norm),
             "targets": self._targets,
             "tokens_per_s": round(rate, 1),
+            "waiting": round((waited_s - self._waited_s) / self._busy_s, 4) if self._busy_s else 0.0,
         }
+        self._waited_s = waited_s
         if self._peak_flops:
             record["mfu"] = round(rate * self._flops_per_token / self._peak_flops, 4)
         self._losses, self._targets = [], 0

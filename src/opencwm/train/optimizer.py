@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from opencwm.train.config import OptimizerConfig, ScheduleConfig
+from opencwm.train.muon import Muon
 
 
 def rate_factor(config: ScheduleConfig, *, step: int, progress: float) -> float:
@@ -66,12 +67,11 @@ class Optimizer:
         ]
         if use_muon:
             self._parts.append(
-                torch.optim.Muon(
+                Muon(
                     matrices,
                     lr=self.peak,
                     momentum=config.muon_momentum,
                     weight_decay=config.weight_decay,
-                    adjust_lr_fn="match_rms_adamw",
                 )
             )
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]

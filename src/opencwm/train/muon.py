@@ -1,0 +1,94 @@
+"""Muon: momentum whose update is made orthogonal, for the matrices inside the layers.
+
+The one idea beyond ``torch.optim.Muon``: matrices of one shape are orthogonalised together, as one batched
+product. A model of eight layers has three or four shapes and fifty matrices; one after another they cost a
+GPU more in launches than in arithmetic. The arithmetic is the same, and the test holds the two equal.
+
+Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks"; the scale of the update
+after Liu et al., arXiv 2502.16982 (its root mean square is .2, as AdamW's is about).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any, overload
+
+import torch
+from torch import Tensor
+
+_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+_NUM_ITERATIONS = 5
+_UPDATE_RMS = 0.2
+
+
+def orthogonalize(matrices_MRC: Tensor) -> Tensor:
+    """Return M matrices (R, C) with their singular values pushed towards 1, in bfloat16."""
+    a, b, c = _COEFFICIENTS
+    x: Tensor = matrices_MRC.bfloat16()
+    is_tall = x.shape[-2] > x.shape[-1]
+    if is_tall:
+        x = x.mT
+    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
+    for _ in range(_NUM_ITERATIONS):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    out: Tensor = x.mT if is_tall else x
+    return out
+
+
+class Muon(torch.optim.Optimizer):
+    """Muon over two-dimensional parameters.
+
+    Args:
+        parameters: matrices.
+        lr: learning rate, on AdamW's scale.
+        momentum: of the running mean of gradients, with Nesterov's look ahead.
+        weight_decay: decoupled, times the learning rate.
+    """
+
+    def __init__(
+        self, parameters: Iterable[Tensor], *, lr: float, momentum: float = 0.95, weight_decay: float = 0.1
+    ) -> None:
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        for group in self.param_groups:
+            if any(parameter.ndim != 2 for parameter in group["params"]):
+                raise ValueError("Muon is for matrices")
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Update every parameter that has a gradient."""
+        if closure is not None:
+            raise ValueError("Muon takes no closure")
+        for group in self.param_groups:
+            by_shape: dict[torch.Size, list[Tensor]] = defaultdict(list)
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    by_shape[parameter.shape].append(parameter)
+            for shape, parameters in by_shape.items():
+                self._update(parameters, shape, group)
+        return None
+
+    def _update(self, parameters: list[Tensor], shape: torch.Size, group: dict[str, Any]) -> None:
+        grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        means = [self._mean(parameter) for parameter in parameters]
+        torch._foreach_lerp_(means, grads, 1.0 - group["momentum"])
+        ahead = torch._foreach_lerp(grads, means, group["momentum"])
+        updates = orthogonalize(torch.stack(list(ahead)))
+        rate = group["lr"]
+        torch._foreach_mul_(parameters, 1.0 - rate * group["weight_decay"])
+        scale = _UPDATE_RMS * max(shape) ** 0.5
+        torch._foreach_add_(parameters, list(updates.to(parameters[0].dtype)), alpha=-rate * scale)
+
+    def _mean(self, parameter: Tensor) -> Tensor:
+        state = self.state[parameter]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(parameter)
+        mean: Tensor = state["momentum_buffer"]
+        return mean
