@@ -54,11 +54,8 @@ def encode_input(codec: NativeCodec, trace: Trace, view: SourceView) -> EncodedD
 
 def without_wrapper(view: SourceView) -> tuple[int, ...]:
     """Return the lines that ``view`` shows, less those of the wrapper that makes the program's call."""
-    program = view.program
-    if program.call is None:
-        return view.lines
-    first = len(program.lines) - 1 - program.call.count("\n")
-    return tuple(line for line in view.lines if line < first)
+    first = view.program.wrapper_lineno
+    return view.lines if first is None else tuple(line for line in view.lines if line < first)
 
 
 def decode_input(codec: NativeCodec, name: str, ids: Sequence[int]) -> str | MalformedStep:

@@ -70,10 +70,10 @@ class StateTree:
         self._parents: list[int | None] = []  # of each level
         self._level_of: list[int] = []  # of each step
         self._places: list[int] = []  # of each step in its level
-        open_levels: dict[int, int] = {}  # by depth
+        open_levels: dict[int, int] = {}  # by depth, ascending
         for index, step in enumerate(steps):
-            for deeper in [depth for depth in open_levels if depth > step.depth]:
-                del open_levels[deeper]
+            while open_levels and next(reversed(open_levels)) > step.depth:
+                open_levels.popitem()
             if step.kind is StepKind.CALL or step.depth not in open_levels:
                 caller = open_levels.get(step.depth - 1)
                 self._parents.append(None if caller is None else self._levels[caller][-1])
@@ -92,6 +92,10 @@ class StateTree:
     def level(self, index: int) -> list[int]:
         """Return the steps of the activation that step ``index`` belongs to, in order."""
         return list(self._levels[self._level_of[index]])
+
+    def start(self, index: int) -> int:
+        """Return the first step of the activation that step ``index`` belongs to."""
+        return self._levels[self._level_of[index]][0]
 
     def children(self, index: int) -> list[int]:
         """Return the first steps of the calls that step ``index`` made, in order."""
