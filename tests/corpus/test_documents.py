@@ -74,6 +74,29 @@ def test_outcomes_are_asked_for_only_where_there_is_one() -> None:
     assert len(list(documents(stopped, CODEC, random.Random(0), config))) == 1
 
 
+def test_walks_and_inputs_are_made_where_asked_for_and_nothing_else_changes() -> None:
+    for seed in range(15):
+        trace = traced(seed)
+        plain = list(documents(trace, CODEC, random.Random(seed), DocumentConfig()))
+        both = dataclasses.replace(DocumentConfig(), jumps=1.0, inputs=1.0)
+        *same, walk, question = documents(trace, CODEC, random.Random(seed), both)
+        assert same == plain
+        assert question.ids[1] == Control.INPUT
+        assert walk.ids[1] == Control.TRACE
+        told = [i for i in range(walk.num_prompt, len(walk.ids)) if walk.classes[i] is TokenClass.PROMPT]
+        assert told[::2] == [i for i in told if walk.ids[i] == Control.JUMP]
+        assert all(len(document.ids) <= both.max_tokens for document in (walk, question))
+
+
+def test_inputs_need_a_call_and_an_end_and_walks_a_record() -> None:
+    config = dataclasses.replace(PLAIN, jumps=1.0, inputs=1.0)
+    stopped = dataclasses.replace(loop(3), status=Status.STEP_LIMIT)
+    kinds = [document.ids[1] for document in documents(stopped, CODEC, random.Random(1), config)]
+    assert kinds == [Control.TRACE, Control.TRACE]
+    tiny = dataclasses.replace(config, max_tokens=130)
+    assert all(len(document.ids) <= 130 for document in documents(loop(3), CODEC, random.Random(1), tiny))
+
+
 @pytest.mark.parametrize("steps", [(), None])
 def test_what_does_not_fit_the_format_gives_nothing(steps: tuple[()] | None) -> None:
     if steps is None:  # more lines than there are labels

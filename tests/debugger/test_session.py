@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.execution import Origin, RealExecution
 from opencwm.debugger.session import Session, StopKind
-from opencwm.debugger.state_tree import StateTree
 from opencwm.debugger.testing import predicted_from
 from opencwm.traces import StepKind, replay
+from opencwm.traces.state_tree import StateTree
 
 
 def place(session: Session) -> tuple[str, int]:

@@ -205,8 +205,8 @@ def entry_lineno(program: Program) -> int:
     Raises:
         CodecError: the program has no function of the entry's name, or does not parse.
     """
-    if program.call is not None:
-        return len(program.lines) - 1 - program.call.count("\n")  # the wrapper, see Program.text
+    if program.wrapper_lineno is not None:
+        return program.wrapper_lineno
     linenos = [lineno for qualname, lineno in _definitions(program) if qualname == program.entry]
     if not linenos:
         hint = "name a function of the file, for example by its qualified name Class.method"

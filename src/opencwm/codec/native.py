@@ -129,13 +129,24 @@ class _Writer:
             self.put(self.vocabulary.encode_text(step.value or ""), TokenClass.VALUE)
 
     def state(self, stack: Sequence[Activation], codes: Sequence[CodeInfo]) -> None:
-        self.put((Control.STATE,), TokenClass.PROMPT)
+        self.put((Control.STATE,), TokenClass.CONTROL)
         for activation in stack:
-            self.put((Control.FRAME,), TokenClass.PROMPT)
-            self.line(codes[activation.code].firstlineno, TokenClass.PROMPT, echo=False)
+            self.put((Control.FRAME,), TokenClass.CONTROL)
+            self.line(codes[activation.code].firstlineno, echo=False)
             self.bindings(activation.locals.items(), ())
             self.line(activation.lineno)
-        self.classes = [TokenClass.PROMPT] * len(self.ids)
+
+    def outcome(self, trace: Trace, kind: TokenClass = TokenClass.CONTROL) -> None:
+        """Write what the entry returned or raised; ``kind`` PROMPT says that it is given."""
+        if trace.status is Status.RETURNED and trace.result is not None:
+            ending, value = Control.RETURN, trace.result
+        elif trace.status is Status.RAISED:
+            raised = (step.value for step in reversed(trace.steps) if step.kind is StepKind.EXCEPTION)
+            ending, value = Control.RAISE, next(raised, None) or ""
+        else:
+            raise CodecError(f"the run ended with status {trace.status}", where=trace.program.filename)
+        self.put((ending,), kind)
+        self.put(self.vocabulary.encode_text(value), kind if kind is TokenClass.PROMPT else TokenClass.VALUE)
 
 
 def _ending(step: Step) -> Control:
@@ -205,6 +216,7 @@ class NativeCodec:
         else:
             raise CodecError(f"step {first_step} does not follow a LINE step", where=trace.program.filename)
         num_prompt = len(writer.ids)
+        writer.classes = [TokenClass.PROMPT] * num_prompt
         step_ends: list[int] = []
         for step in trace.steps[first_step:]:
             mark = len(writer.ids)
@@ -227,18 +239,7 @@ class NativeCodec:
         writer = _Writer(view, self.vocabulary)
         writer.put(self.encode_prompt(view, task=Control.OUTPUT), TokenClass.PROMPT)
         num_prompt = len(writer.ids)
-        if trace.status is Status.RETURNED and trace.result is not None:
-            ending, value = Control.RETURN, trace.result
-        elif trace.status is Status.RAISED:
-            ending = Control.RAISE
-            value = (
-                next((step.value for step in reversed(trace.steps) if step.kind is StepKind.EXCEPTION), None)
-                or ""
-            )
-        else:
-            raise CodecError(f"the run ended with status {trace.status}", where=trace.program.filename)
-        writer.put((ending,), TokenClass.CONTROL)
-        writer.put(self.vocabulary.encode_text(value), TokenClass.VALUE)
+        writer.outcome(trace)
         writer.put((Control.END,), TokenClass.CONTROL)
         return EncodedDocument(writer.ids, writer.classes, [len(writer.ids)], num_prompt, 0)
 

@@ -47,10 +47,12 @@ class Control(enum.IntEnum):
     UNWIND = 17
     RAISE = 18
     BODY = 19  # the arguments of a call end
+    JUMP = 22  # a debug action follows, then the step it ends at
+    INPUT = 23  # task: the call that gives a result
 
 
 _RESERVED = 24
-"""Control ids 20 to 23 are kept free, so that a later control token does not move every other id."""
+"""Control ids 20 and 21 are kept free, so that a later control token does not move every other id."""
 LINE_BASE = _RESERVED
 INDENT_BASE = LINE_BASE + NUM_LINES
 BYTE_BASE = INDENT_BASE + NUM_INDENTS

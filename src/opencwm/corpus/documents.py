@@ -1,8 +1,9 @@
 """From recorded traces to the token documents a model trains on.
 
 One trace gives several documents: from its start, from states in its middle (so that a run of any length is
-learned and can be predicted in a bounded context), and now and then only its outcome. Line labels are
-shifted at random for a part of them. A pure function of the trace and the random generator.
+learned and can be predicted in a bounded context), and now and then only its outcome, a debugger's walk
+through it, or the call that gives its result. Line labels are shifted at random for a part of them. A pure
+function of the trace and the random generator.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ import random
 from collections.abc import Iterator
 
 from opencwm.codec.native import EncodedDocument, NativeCodec
+from opencwm.codec.native_input import encode_input
+from opencwm.codec.native_moves import encode_moves
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import NUM_LINES
 from opencwm.core.errors import CodecError
 from opencwm.source.reach import visible_lines
-from opencwm.traces import Status, StepKind, Trace
+from opencwm.traces import StateTree, Status, StepKind, Trace
+from opencwm.traces.trajectory import sample_trajectory
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,12 +32,16 @@ class DocumentConfig:
         shifted_labels: fraction of documents whose line labels do not start at 1.
         from_state: fraction of traces that also give a document from a random state.
         outcome: fraction of traces that also give a document of the OUTPUT task.
+        jumps: fraction of traces that also give a document with debug actions.
+        inputs: fraction of traces that also give a document of the INPUT task.
     """
 
     max_tokens: int = 1024
     shifted_labels: float = 0.5
     from_state: float = 0.25
     outcome: float = 0.05
+    jumps: float = 0.0
+    inputs: float = 0.0
 
 
 def documents(
@@ -58,6 +66,10 @@ def documents(
         outcome = codec.encode_outcome(trace, _view(trace, lines, rng, config))
         if len(outcome.ids) <= config.max_tokens:
             yield outcome
+    if config.jumps and rng.random() < config.jumps:
+        yield from _walk(trace, lines, codec, rng, config)
+    if config.inputs and rng.random() < config.inputs:
+        yield from _input(trace, lines, codec, rng, config)
 
 
 def _from_state(
@@ -79,6 +91,30 @@ def _from_state(
         )
         if document.step_ends:
             yield document
+
+
+def _walk(
+    trace: Trace, lines: tuple[int, ...], codec: NativeCodec, rng: random.Random, config: DocumentConfig
+) -> Iterator[EncodedDocument]:
+    moves = sample_trajectory(StateTree(trace.steps), rng, lines=lines)
+    view = _view(trace, lines, rng, config)
+    try:
+        document = encode_moves(codec, trace, view, moves, max_tokens=config.max_tokens)
+    except CodecError:  # a later step on a line that static reachability did not find
+        return
+    if document.step_ends:
+        yield document
+
+
+def _input(
+    trace: Trace, lines: tuple[int, ...], codec: NativeCodec, rng: random.Random, config: DocumentConfig
+) -> Iterator[EncodedDocument]:
+    try:
+        document = encode_input(codec, trace, _view(trace, lines, rng, config))
+    except CodecError:  # not entered by a call, or it did not end by itself
+        return
+    if len(document.ids) <= config.max_tokens:
+        yield document
 
 
 def _view(trace: Trace, lines: tuple[int, ...], rng: random.Random, config: DocumentConfig) -> SourceView:

@@ -1,7 +1,7 @@
 """One debugging session: a position in an execution, and the moves that change it.
 
 The one idea: a real and a predicted execution are stepped by the same moves, which are defined on depth and
-kind of steps alone (:mod:`opencwm.debugger.state_tree`). A move reads as many steps as it needs and no more,
+kind of steps alone (:mod:`opencwm.traces.state_tree`). A move reads as many steps as it needs and no more,
 never more than ``max_steps``: a prediction need not end. It knows nothing of terminals and protocols.
 """
 
@@ -15,8 +15,8 @@ from opencwm.core.errors import ConfigError
 from opencwm.debugger.breakpoints import Breakpoint, Breakpoints
 from opencwm.debugger.execution import Execution, FrameView, StepView, Value
 from opencwm.debugger.expressions import ExpressionError, Result, Undecided, evaluate
-from opencwm.debugger.state_tree import ends_back_over, ends_out, ends_over
 from opencwm.traces import Program, Step, StepKind
+from opencwm.traces.state_tree import ends_back_over, ends_out, ends_over
 
 
 class StopKind(enum.StrEnum):

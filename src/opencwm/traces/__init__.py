@@ -1,6 +1,7 @@
 """The data model of recorded and predicted runs, and its files."""
 
 from opencwm.traces.program import Program
+from opencwm.traces.state_tree import StateTree
 from opencwm.traces.trace import (
     SCHEMA_VERSION,
     Activation,
@@ -16,15 +17,20 @@ from opencwm.traces.trace import (
     apply_step,
     replay,
 )
+from opencwm.traces.trajectory import Action, ExitState, Move
 
 __all__ = [
     "SCHEMA_VERSION",
+    "Action",
     "Activation",
     "Binding",
     "CodeInfo",
     "Evaluation",
+    "ExitState",
+    "Move",
     "Mutation",
     "Program",
+    "StateTree",
     "Status",
     "Step",
     "StepFlags",

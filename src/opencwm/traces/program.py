@@ -89,6 +89,11 @@ class Program:
         """Physical lines of :attr:`text` without line ends; line ``n`` (1-based) is ``lines[n - 1]``."""
         return self.text.split("\n")[:-1] if self.text else []
 
+    @property
+    def wrapper_lineno(self) -> int | None:
+        """The 1-based line of the wrapper's ``def`` in :attr:`text`; None without a call."""
+        return None if self.call is None else len(self.lines) - 1 - self.call.count("\n")
+
     @cached_property
     def id(self) -> str:
         """16 hexadecimal digits of the SHA-256 of entry and text: equal programs have equal ids."""
