@@ -47,10 +47,12 @@ class Control(enum.IntEnum):
     UNWIND = 17
     RAISE = 18
     BODY = 19  # the arguments of a call end
+    EXPRESSIONS = 20  # detail, after the task: steps begin with the sub-expressions that were evaluated
+    EVAL = 21  # a sub-expression with its operands filled in: text, IS, value
 
 
 _RESERVED = 24
-"""Control ids 20 to 23 are kept free, so that a later control token does not move every other id."""
+"""Control ids 22 and 23 are kept free, so that a later control token does not move every other id."""
 LINE_BASE = _RESERVED
 INDENT_BASE = LINE_BASE + NUM_LINES
 BYTE_BASE = INDENT_BASE + NUM_INDENTS

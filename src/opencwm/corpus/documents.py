@@ -28,12 +28,14 @@ class DocumentConfig:
         shifted_labels: fraction of documents whose line labels do not start at 1.
         from_state: fraction of traces that also give a document from a random state.
         outcome: fraction of traces that also give a document of the OUTPUT task.
+        expressions: fraction of the traces recorded with expression detail that are written with it.
     """
 
     max_tokens: int = 1024
     shifted_labels: float = 0.5
     from_state: float = 0.25
     outcome: float = 0.05
+    expressions: float = 1.0
 
 
 def documents(
@@ -43,21 +45,27 @@ def documents(
     lines = visible_lines(trace.program.text, trace.program.entry).lines
     if not lines or len(lines) > NUM_LINES or not trace.steps:
         return
+    expressions = has_expressions(trace) and rng.random() < config.expressions
     try:
-        whole = codec.encode(trace, _view(trace, lines, rng, config), max_tokens=config.max_tokens)
+        view = _view(trace, lines, rng, config)
+        whole = codec.encode(trace, view, max_tokens=config.max_tokens, expressions=expressions)
     except CodecError:  # a step on a line that static reachability did not find: getattr tricks and the like
         return
     if whole.step_ends:
         yield whole
     ends_early = len(whole.step_ends) < len(trace.steps)
     if ends_early or rng.random() < config.from_state:
-        yield from _from_state(
-            trace, lines, codec, rng, config, earliest=len(whole.step_ends) // 2 if ends_early else 1
-        )
+        earliest = len(whole.step_ends) // 2 if ends_early else 1
+        yield from _from_state(trace, lines, codec, rng, config, earliest, expressions=expressions)
     if rng.random() < config.outcome and trace.status in (Status.RETURNED, Status.RAISED):
         outcome = codec.encode_outcome(trace, _view(trace, lines, rng, config))
         if len(outcome.ids) <= config.max_tokens:
             yield outcome
+
+
+def has_expressions(trace: Trace) -> bool:
+    """Tell whether a trace was recorded with expression detail, as far as it shows."""
+    return any(step.evaluations for step in trace.steps)
 
 
 def _from_state(
@@ -67,6 +75,8 @@ def _from_state(
     rng: random.Random,
     config: DocumentConfig,
     earliest: int,
+    *,
+    expressions: bool,
 ) -> Iterator[EncodedDocument]:
     last = len(trace.steps) - 1
     starts = [i + 1 for i in range(earliest, last) if trace.steps[i].kind is StepKind.LINE]
@@ -76,6 +86,7 @@ def _from_state(
             _view(trace, lines, rng, config),
             first_step=rng.choice(starts),
             max_tokens=config.max_tokens,
+            expressions=expressions,
         )
         if document.step_ends:
             yield document

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from opencwm.source.code_facts import NO_LINE, RETURN_OPS
 from opencwm.tracer import bytecode
 from opencwm.tracer.bytecode import RecordedCode
-from opencwm.tracer.evaluator import Scratch
+from opencwm.tracer.evaluator import Evaluator, Scratch
 from opencwm.tracer.rendering import ATOMS, PLAIN_CONTAINERS, SMALL_INT, TINY, Known
 from opencwm.traces.trace import Binding, StepFlags, StepKind
 
@@ -333,18 +333,17 @@ class DetailedActivation(Activation):
     Nothing is recorded while the trace function runs: rendering may call the program's ``__repr__``.
     """
 
-    __slots__ = ("outer", "scratch")
+    __slots__ = ("evaluator", "outer", "scratch")
 
-    def __init__(self, recorder: Recorder, code: RecordedCode) -> None:
+    def __init__(self, recorder: Recorder, code: RecordedCode, evaluator: Evaluator) -> None:
         super().__init__(recorder, code)
+        self.evaluator = evaluator
         self.scratch = Scratch()
         self.outer: Scratch | None = None  # of the activation that called or resumed this one
 
     def trace(self, frame: FrameType, event: str, arg: Any) -> Any:
         """Take one event; the trace function of the frame."""
-        recorder = self.recorder
-        evaluator = recorder.evaluator
-        assert evaluator is not None
+        recorder, evaluator = self.recorder, self.evaluator
         scratch, evaluator.scratch = evaluator.scratch, None
         num_steps = _len(recorder.steps)
         super().trace(frame, event, arg)

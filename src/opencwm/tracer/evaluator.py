@@ -341,5 +341,3 @@ def _is_cheap(symbol: str, left: Any, right: Any, kinds: tuple[int, int]) -> boo
     if symbol == "+" and kinds[0] == kinds[1] and _type(left) in (_str, _list, _tuple):
         return _len(left) + _len(right) <= 1000
     return symbol == "*" and _type(left) is _str and _type(right) is _int and _len(left) * right <= 1000
-
-

@@ -172,8 +172,8 @@ class Recorder:
 
     def _trace_function(self) -> LocalTrace:
         table = self._recorded
-        hooks = frozenset(map(_id, self.evaluator.codes)) if self.evaluator else frozenset()
-        activation_of = DetailedActivation if self.evaluator else Activation
+        evaluator = self.evaluator
+        hooks = frozenset(map(_id, evaluator.codes)) if evaluator else frozenset()
 
         def trace(frame: FrameType, event: str, arg: Any) -> Any:
             if self.finished:
@@ -192,7 +192,10 @@ class Recorder:
                 self.held_back = None
             local = frame.f_trace
             if local is None:
-                local = activation_of(self, code).trace
+                if evaluator is None:
+                    local = Activation(self, code).trace
+                else:
+                    local = DetailedActivation(self, code, evaluator).trace
             return local(frame, event, arg)
 
         return trace

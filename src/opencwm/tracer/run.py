@@ -115,10 +115,9 @@ class Run:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                code = compile(self.program.text, self.program.filename, "exec", dont_inherit=True)
+                code, evaluator = self._compiled()
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             return Status.REFUSED, f"does not compile: {self._describe(error)}"
-        code, evaluator = self._instrumented(code)
         recorder = self.recorder = Recorder(code, self.program.text, self.limits, self._at_limit, evaluator)
         module = types.ModuleType(MODULE_NAME)
         module.__file__ = self.program.filename
@@ -136,15 +135,12 @@ class Run:
                 return Status.NO_ENTRY, problem
             return self._call(entry, recorder)
 
-    def _instrumented(self, code: types.CodeType) -> tuple[types.CodeType, Evaluator | None]:
+    def _compiled(self) -> tuple[types.CodeType, Evaluator | None]:
         """Return the code to run, and what records its sub-expressions when that is asked for."""
-        if not self.limits.expressions:
-            return code, None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            instrumented = instrument(self.program.text, self.program.filename)
+        program = self.program
+        instrumented = instrument(program.text, program.filename) if self.limits.expressions else None
         if instrumented is None:
-            return code, None
+            return compile(program.text, program.filename, "exec", dont_inherit=True), None
         evaluator = Evaluator(instrumented.sites, self.limits)
         return with_hooks(instrumented.code, evaluator.hooks()), evaluator
 
