@@ -5,6 +5,7 @@ A document is the prompt (task, the lines shown, and where the run stands) follo
     BEGIN TRACE (line indent text)* START                      the run begins at its entry
     BEGIN TRACE (line indent text)* STATE (FRAME line locals line text)*   it goes on from these activations
     BEGIN OUTPUT (line indent text)* START                     only the outcome is asked for
+    BEGIN TRACE EXPRESSIONS ...                                with expression detail
 
     CALL line text locals BODY         RESUME line text locals BODY
     effects line text                  a LINE step: what the line before changed, then the next line
@@ -13,6 +14,9 @@ A document is the prompt (task, the lines shown, and where the run stands) follo
     END
 
     locals, effects:  [CUT] (SET name IS value)* (DELETE name)*
+
+With expression detail every step begins with ``(EVAL text IS value)*``: the sub-expressions evaluated since
+the step before, operands filled in, so that a dense line is computed in shallow steps.
 
 Only what changed is written. The text after a line label is not sampled but appended by whoever predicts;
 it is trained on, as practice in copying. Because a document may start from any state, long runs need no
@@ -27,13 +31,30 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import itertools
 from collections.abc import Collection, Iterable, Sequence
 
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, Vocabulary, is_line, is_text, line_label, line_token
 from opencwm.core.errors import CodecError
 from opencwm.source.cfg import CodeGraph, ControlFlow
-from opencwm.traces import Activation, Binding, CodeInfo, Status, Step, StepFlags, StepKind, Trace, apply_step
+from opencwm.traces import (
+    Activation,
+    Binding,
+    CodeInfo,
+    Evaluation,
+    Status,
+    Step,
+    StepFlags,
+    StepKind,
+    Trace,
+    apply_step,
+)
+
+MAX_EVALUATION_CHARS = 60
+"""An evaluation whose text and value have more characters is not written: it is no shallow step."""
+MAX_EVALUATIONS = 24
+"""Most evaluations written of one step, the first ones."""
 
 
 class TokenClass(enum.IntEnum):
@@ -46,6 +67,8 @@ class TokenClass(enum.IntEnum):
     NAME = 4
     VALUE = 5
     ARGUMENT = 6  # a value in a CALL step: pure copying when the call is written out
+    EVALUATION = 7  # text of a sub-expression
+    RESULT = 8  # its value
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,8 +99,9 @@ class MalformedStep:
 
 
 class _Writer:
-    def __init__(self, view: SourceView, vocabulary: Vocabulary) -> None:
+    def __init__(self, view: SourceView, vocabulary: Vocabulary, *, expressions: bool = False) -> None:
         self.view = view
+        self.expressions = expressions
         self.vocabulary = vocabulary
         self.ids: list[int] = []
         self.classes: list[TokenClass] = []
@@ -107,7 +131,16 @@ class _Writer:
             self.put((Control.DELETE,), TokenClass.CONTROL)
             self.put(self.vocabulary.encode_text(name), TokenClass.NAME)
 
+    def evaluations(self, evaluations: Iterable[Evaluation]) -> None:
+        for evaluation in evaluations:
+            self.put((Control.EVAL,), TokenClass.CONTROL)
+            self.put(self.vocabulary.encode_text(evaluation.text), TokenClass.EVALUATION)
+            self.put((Control.IS,), TokenClass.CONTROL)
+            self.put(self.vocabulary.encode_text(evaluation.value), TokenClass.RESULT)
+
     def step(self, step: Step, current_line: int) -> None:
+        if self.expressions:
+            self.evaluations(written_evaluations(step))
         cut = (Control.CUT,) if step.flags & StepFlags.TRUNCATED else ()
         if step.kind is StepKind.CALL:
             self.put((Control.RESUME if step.flags & StepFlags.RESUME else Control.CALL,), TokenClass.CONTROL)
@@ -157,6 +190,20 @@ def _ending(step: Step) -> Control:
     return Control.YIELD if step.flags & StepFlags.YIELD else Control.RETURN
 
 
+def written_evaluations(step: Step) -> tuple[Evaluation, ...]:
+    """Return the evaluations of a step that a document with expression detail holds.
+
+    Left out are long ones, and those whose value says no more than its type.
+    """
+    fitting = (
+        evaluation
+        for evaluation in step.evaluations
+        if len(evaluation.text) + len(evaluation.value) <= MAX_EVALUATION_CHARS
+        and not (evaluation.value.startswith("<") and evaluation.value.endswith(" object>"))
+    )
+    return tuple(itertools.islice(fitting, MAX_EVALUATIONS))
+
+
 class NativeCodec:
     """Encoder and decoder over one vocabulary. Stateless: decoding state is a :class:`StepDecoder`."""
 
@@ -172,40 +219,53 @@ class NativeCodec:
         codes: Sequence[CodeInfo] = (),
         *,
         task: Control = Control.TRACE,
+        expressions: bool = False,
     ) -> list[int]:
         """Return the ids before the first predicted one: from the start of the run, or from ``stack``.
 
-        The stack is outermost first.
+        The stack is outermost first. ``expressions``: steps with expression detail are to follow.
 
         Raises:
             CodecError: an activation stands on a line that is not shown.
         """
-        ids = [Control.BEGIN, task, *view.prompt_ids(self.vocabulary)]
+        detail = (Control.EXPRESSIONS,) if expressions else ()
+        ids = [Control.BEGIN, task, *detail, *view.prompt_ids(self.vocabulary)]
         if not stack:
             return [*ids, Control.START]
         writer = _Writer(view, self.vocabulary)
         writer.state(stack, codes)
         return ids + writer.ids
 
-    def encode_step(self, step: Step, view: SourceView, current_line: int) -> list[int]:
+    def encode_step(
+        self, step: Step, view: SourceView, current_line: int, *, expressions: bool = False
+    ) -> list[int]:
         """Return the ids of one step; ``current_line`` is the line running in its activation before it."""
-        writer = _Writer(view, self.vocabulary)
+        writer = _Writer(view, self.vocabulary, expressions=expressions)
         writer.step(step, current_line)
         return writer.ids
 
     def encode(
-        self, trace: Trace, view: SourceView, *, first_step: int = 0, max_tokens: int | None = None
+        self,
+        trace: Trace,
+        view: SourceView,
+        *,
+        first_step: int = 0,
+        max_tokens: int | None = None,
+        expressions: bool = False,
     ) -> EncodedDocument:
         """Encode the steps from ``first_step`` on, as many as fit whole into ``max_tokens`` ids.
 
         A ``first_step`` above 0 starts from the state after the step before it, which must be a LINE step.
+        With ``expressions`` the steps' evaluations are written, see :func:`written_evaluations`.
 
         Raises:
             CodecError: a step stands on a line that is not shown, or ``first_step`` does not follow a LINE
                 step.
         """
-        writer = _Writer(view, self.vocabulary)
-        writer.put((Control.BEGIN, Control.TRACE, *view.prompt_ids(self.vocabulary)), TokenClass.PROMPT)
+        writer = _Writer(view, self.vocabulary, expressions=expressions)
+        detail = (Control.EXPRESSIONS,) if expressions else ()
+        prompt = (Control.BEGIN, Control.TRACE, *detail, *view.prompt_ids(self.vocabulary))
+        writer.put(prompt, TokenClass.PROMPT)
         stack: list[Activation] = []
         for step in trace.steps[:first_step]:
             apply_step(stack, step, trace.codes)
@@ -287,7 +347,11 @@ class Decoded:
 def step_end(ids: Sequence[int], start: int) -> int:
     """Return the offset after the step that starts at ``start``; always greater than ``start``."""
     position = start
-    if ids[position] in (Control.CALL, Control.RESUME):
+    while position < len(ids) and ids[position] == Control.EVAL:
+        position += 1
+        while position < len(ids) and (is_text(ids[position]) or ids[position] == Control.IS):
+            position += 1
+    if position < len(ids) and ids[position] in (Control.CALL, Control.RESUME):
         while position < len(ids) and ids[position] not in (Control.BODY, Control.END):
             position += 1
         return min(position + 1, len(ids))
@@ -339,12 +403,13 @@ class StepDecoder:
     def _read(self, ids: tuple[int, ...]) -> Step | MalformedStep:
         reader = _Reader(ids, self._vocabulary, self._view)
         try:
+            evaluations = reader.evaluations(self.stack[-1].lineno if self.stack else 0)
             step = (
                 self._call(reader) if reader.peek() in (Control.CALL, Control.RESUME) else self._other(reader)
             )
         except _BadStepError as error:
             return MalformedStep(ids, str(error))
-        return step
+        return dataclasses.replace(step, evaluations=evaluations) if evaluations else step
 
     def _call(self, reader: _Reader) -> Step:
         flags = StepFlags.RESUME if reader.take() == Control.RESUME else StepFlags.NONE
@@ -445,6 +510,15 @@ class _Reader:
         if echo and self.text() != self._view.text_of(lineno):
             raise _BadStepError(f"the text after the label is not line {lineno}")
         return lineno
+
+    def evaluations(self, lineno: int) -> tuple[Evaluation, ...]:
+        """Read evaluations; their places are not written, only ``lineno`` is known."""
+        found: list[Evaluation] = []
+        while self.accept(Control.EVAL):
+            text = self.text()
+            self.expect(Control.IS)
+            found.append(Evaluation(text, self.text(), lineno, 0, lineno, 0))
+        return tuple(found)
 
     def bindings(self) -> tuple[tuple[Binding, ...], tuple[str, ...]]:
         changed: list[Binding] = []

@@ -47,12 +47,14 @@ class Control(enum.IntEnum):
     UNWIND = 17
     RAISE = 18
     BODY = 19  # the arguments of a call end
+    EXPRESSIONS = 20  # detail, after the task: steps begin with the sub-expressions that were evaluated
+    EVAL = 21  # a sub-expression with its operands filled in: text, IS, value
     JUMP = 22  # a debug action follows, then the step it ends at
     INPUT = 23  # task: the call that gives a result
 
 
 _RESERVED = 24
-"""Control ids 20 and 21 are kept free, so that a later control token does not move every other id."""
+"""How many ids are control tokens; all of them are taken."""
 LINE_BASE = _RESERVED
 INDENT_BASE = LINE_BASE + NUM_LINES
 BYTE_BASE = INDENT_BASE + NUM_INDENTS

@@ -34,6 +34,7 @@ class DocumentConfig:
         outcome: fraction of traces that also give a document of the OUTPUT task.
         jumps: fraction of traces that also give a document with debug actions.
         inputs: fraction of traces that also give a document of the INPUT task.
+        expressions: fraction of the traces recorded with expression detail that are written with it.
     """
 
     max_tokens: int = 1024
@@ -42,6 +43,7 @@ class DocumentConfig:
     outcome: float = 0.05
     jumps: float = 0.0
     inputs: float = 0.0
+    expressions: float = 1.0
 
 
 def documents(
@@ -51,17 +53,18 @@ def documents(
     lines = visible_lines(trace.program.text, trace.program.entry).lines
     if not lines or len(lines) > NUM_LINES or not trace.steps:
         return
+    expressions = has_expressions(trace) and rng.random() < config.expressions
     try:
-        whole = codec.encode(trace, _view(trace, lines, rng, config), max_tokens=config.max_tokens)
+        view = _view(trace, lines, rng, config)
+        whole = codec.encode(trace, view, max_tokens=config.max_tokens, expressions=expressions)
     except CodecError:  # a step on a line that static reachability did not find: getattr tricks and the like
         return
     if whole.step_ends:
         yield whole
     ends_early = len(whole.step_ends) < len(trace.steps)
     if ends_early or rng.random() < config.from_state:
-        yield from _from_state(
-            trace, lines, codec, rng, config, earliest=len(whole.step_ends) // 2 if ends_early else 1
-        )
+        earliest = len(whole.step_ends) // 2 if ends_early else 1
+        yield from _from_state(trace, lines, codec, rng, config, earliest, expressions=expressions)
     if rng.random() < config.outcome and trace.status in (Status.RETURNED, Status.RAISED):
         outcome = codec.encode_outcome(trace, _view(trace, lines, rng, config))
         if len(outcome.ids) <= config.max_tokens:
@@ -72,6 +75,11 @@ def documents(
         yield from _input(trace, lines, codec, rng, config)
 
 
+def has_expressions(trace: Trace) -> bool:
+    """Tell whether a trace was recorded with expression detail, as far as it shows."""
+    return any(step.evaluations for step in trace.steps)
+
+
 def _from_state(
     trace: Trace,
     lines: tuple[int, ...],
@@ -79,6 +87,8 @@ def _from_state(
     rng: random.Random,
     config: DocumentConfig,
     earliest: int,
+    *,
+    expressions: bool,
 ) -> Iterator[EncodedDocument]:
     last = len(trace.steps) - 1
     starts = [i + 1 for i in range(earliest, last) if trace.steps[i].kind is StepKind.LINE]
@@ -88,6 +98,7 @@ def _from_state(
             _view(trace, lines, rng, config),
             first_step=rng.choice(starts),
             max_tokens=config.max_tokens,
+            expressions=expressions,
         )
         if document.step_ends:
             yield document

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import dis
+import sys
 from collections.abc import Iterator
 from types import CodeType
 
@@ -46,6 +47,10 @@ _CONDITIONAL_JUMPS = frozenset(
 _AFTER_JUMP = frozenset(op for name, op in dis.opmap.items() if name in ("POP_TOP", "NOT_TAKEN"))
 """What a conditional jump leaves behind, which is part of the jump itself in Python 3.11."""
 _EXTENDED_ARG = dis.opmap["EXTENDED_ARG"]
+_REPEATS_LINES = sys.version_info[:2] == (3, 12)
+_CALLS = frozenset(
+    {"CALL", "CALL_FUNCTION_EX", "BINARY_SUBSCR", "BINARY_OP", "COMPARE_OP", "LOAD_ATTR", "CONTAINS_OP"}
+)
 _STORE_NAME = dis.opmap["STORE_NAME"]
 _CACHE = dis.opmap.get("CACHE", 0)
 _IMPLICIT_CLASS_NAMES = frozenset(
@@ -123,7 +128,7 @@ def facts_of(code: CodeType, scopes: SourceScopes) -> CodeFacts:
     hidden: frozenset[str] = frozenset()
     shadowed: frozenset[str] = frozenset()
     comprehensions: list[Comprehension] = []
-    ranges = [_as_range(position) for position in code.co_positions()]
+    ranges = _ranges(code)
     if _has_comprehensions(code):
         if _LOAD_AND_CLEAR is None:
             rules, comprehensions = _rules_called(code, ranges, scopes)
@@ -138,6 +143,9 @@ def facts_of(code: CodeType, scopes: SourceScopes) -> CodeFacts:
             rules.update((index * 2, start[0]) for index in inside)
     silent, late = _silent_offsets(code, ops, ranges)
     late = {offset: line for offset, line in late.items() if offset not in rules}
+    if _REPEATS_LINES:
+        for offset, line in _repeated_lines(code, ranges).items():
+            rules.setdefault(offset, line)
     rules.update(dict.fromkeys(silent, NO_LINE))
     names = _class_names(code) if is_class_body else _local_names(code, comprehensions)
     local_names = tuple(name for name in names if name not in hidden)
@@ -175,6 +183,26 @@ def _silent_offsets(code: CodeType, ops: bytes, ranges: list[Range]) -> tuple[se
         if op == _CLEANUP_THROW or (is_lambda and op in RETURN_OPS):
             silent.add(index * 2)
     return silent, late
+
+
+def _repeated_lines(code: CodeType, ranges: list[Range]) -> dict[int, int]:
+    """Return the instructions that get a second event of their line after a call, and that line.
+
+    Python 3.12 reports where the branches of an expression meet again when the branch before it ends with a
+    call of a Python function: ``f(a or g(b))``.
+    """
+    forward: set[int] = set()
+    backward: set[int] = set()
+    after_call: set[int] = set()
+    called = -1
+    for instruction in dis.get_instructions(code):
+        if "JUMP" in instruction.opname or instruction.opname in ("FOR_ITER", "SEND"):
+            (backward if "BACKWARD" in instruction.opname else forward).add(instruction.argval)
+        index = instruction.offset // 2
+        if called >= 0 and ranges[called][0] == ranges[index][0]:
+            after_call.add(instruction.offset)
+        called = index if instruction.opname in _CALLS else -1
+    return {offset: ranges[offset // 2][0] for offset in (forward & after_call) - backward}
 
 
 def _tests_next(ops: bytes, index: int) -> bool:
@@ -306,9 +334,19 @@ def _class_names(code: CodeType) -> list[str]:
     return [name for name in dict.fromkeys((*stored, *free)) if name not in _IMPLICIT_CLASS_NAMES]
 
 
-def _as_range(position: tuple[int | None, int | None, int | None, int | None]) -> Range:
-    line, end_line, column, end_column = (-1 if item is None else item for item in position)
-    return line, column, end_line, end_column
+def _ranges(code: CodeType) -> list[Range]:
+    """Return where every instruction stands; -1 for what is unknown."""
+    return [
+        (line, column, end_line, end_column)
+        if line is not None and column is not None and end_line is not None and end_column is not None
+        else (
+            -1 if line is None else line,
+            -1 if column is None else column,
+            -1 if end_line is None else end_line,
+            -1 if end_column is None else end_column,
+        )
+        for line, end_line, column, end_column in code.co_positions()
+    ]
 
 
 def _contains(outer: Range, inner: Range) -> bool:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from opencwm.source.code_facts import NO_LINE, RETURN_OPS
 from opencwm.tracer import bytecode
 from opencwm.tracer.bytecode import RecordedCode
+from opencwm.tracer.evaluator import Evaluator, Scratch
 from opencwm.tracer.rendering import ATOMS, PLAIN_CONTAINERS, SMALL_INT, TINY, Known
 from opencwm.traces.trace import Binding, StepFlags, StepKind
 
@@ -164,7 +165,10 @@ class Activation:
             recorder.count(num_chars)
         if _len(recorder.steps) >= recorder.most_steps:
             recorder.end_at_limit()
-        recorder.steps.append((kind, self.index, self.line, self.depth, changed, deleted, text, flags))
+        evaluations = recorder.take_pending() if recorder.pending else ()
+        recorder.steps.append(
+            (kind, self.index, self.line, self.depth, changed, deleted, text, flags, evaluations)
+        )
 
     def _render(self, i: int, value: Any, value_type: type) -> str | None:
         """Return the text of a value that is not a short atom, or None when it is the same as before."""
@@ -281,6 +285,7 @@ class Activation:
         if self.held_back is not None:
             closing = recorder.held_back is not None and _issubclass(kind, _GeneratorExit)
             if closing and bytecode.closes_silently(facts.code, offset):
+                recorder.pending[:0] = self.held_back[-1]
                 self.held_back = recorder.held_back = None
                 recorder.depth = self.depth
                 self.silent = True
@@ -320,3 +325,35 @@ class Activation:
         recorder.depth = self.depth
         if self.depth == 0 and self.facts.code is recorder.entry and not flags & _YIELD:
             recorder.finished = True
+
+
+class DetailedActivation(Activation):
+    """An activation whose sub-expressions are recorded as well: it has a :class:`Scratch` of its own.
+
+    Nothing is recorded while the trace function runs: rendering may call the program's ``__repr__``.
+    """
+
+    __slots__ = ("evaluator", "outer", "scratch")
+
+    def __init__(self, recorder: Recorder, code: RecordedCode, evaluator: Evaluator) -> None:
+        super().__init__(recorder, code)
+        self.evaluator = evaluator
+        self.scratch = Scratch()
+        self.outer: Scratch | None = None  # of the activation that called or resumed this one
+
+    def trace(self, frame: FrameType, event: str, arg: Any) -> Any:
+        """Take one event; the trace function of the frame."""
+        recorder, evaluator = self.recorder, self.evaluator
+        scratch, evaluator.scratch = evaluator.scratch, None
+        num_steps = _len(recorder.steps)
+        super().trace(frame, event, arg)
+        if event == "call":
+            self.outer = scratch
+            evaluator.scratch = self.scratch
+        elif event == "return":
+            evaluator.scratch = self.outer
+        else:
+            evaluator.scratch = scratch
+            if event == "exception" and _len(recorder.steps) > num_steps:
+                self.scratch.waiting.clear()  # the expression is left in the middle
+        return self.trace

@@ -15,15 +15,26 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FrameType
 from typing import Any, NoReturn
 
-from opencwm.tracer.activation import Activation
+from opencwm.tracer.activation import Activation, DetailedActivation
 from opencwm.tracer.bytecode import RecordedCode, program_codes
+from opencwm.tracer.evaluator import Evaluator, RawEvaluation
 from opencwm.tracer.limits import TraceLimits
 from opencwm.tracer.rendering import Renderer
 from opencwm.traces.trace import Binding, CodeInfo, Status, Step, StepFlags, StepKind
 
 LocalTrace = Callable[[FrameType, str, Any], Any]
-RawStep = tuple[StepKind, int, int, int, tuple[Binding, ...], tuple[str, ...], str | None, int]
-"""The fields of a :class:`Step`, flags as a plain integer."""
+RawStep = tuple[
+    StepKind,
+    int,
+    int,
+    int,
+    tuple[Binding, ...],
+    tuple[str, ...],
+    str | None,
+    int,
+    tuple[RawEvaluation, ...],
+]
+"""The fields of a :class:`Step`, flags as a plain integer, evaluations raw."""
 
 MAX_DEPTH = 1000
 """Recorded activations a program may have at once before it gets RecursionError, unless it sets a limit."""
@@ -32,7 +43,7 @@ ROOM = 600
 
 # Bound here, so that a program that changes ``sys`` does not change its recorder.
 _settrace, _get_limit, _set_limit = sys.settrace, sys.getrecursionlimit, sys.setrecursionlimit
-_id, _len = id, len
+_id, _len, _tuple = id, len, tuple
 
 
 class LimitReached(BaseException):
@@ -55,11 +66,18 @@ class Recorder:
         finished: nothing is recorded any more.
         held_back: the step of resuming a generator, until it is known that the generator is not being closed.
         renderer: makes the texts.
+        pending: sub-expressions evaluated since the last step; empty without an evaluator.
+        evaluator: what records sub-expressions, or None.
         trace: the function for ``sys.settrace``.
     """
 
     def __init__(
-        self, module: CodeType, text: str, limits: TraceLimits, on_limit: Callable[[], None]
+        self,
+        module: CodeType,
+        text: str,
+        limits: TraceLimits,
+        on_limit: Callable[[], None],
+        evaluator: Evaluator | None = None,
     ) -> None:
         self.steps: list[RawStep] = []
         self.codes: list[CodeInfo] = []
@@ -73,6 +91,8 @@ class Recorder:
         self.finished = False
         self.held_back: RawStep | None = None
         self.renderer = Renderer(limits)
+        self.evaluator = evaluator
+        self.pending: list[RawEvaluation] = evaluator.pending if evaluator else []
         self._limits = limits
         self._on_limit = on_limit
         self._recorded = program_codes(module, text)
@@ -99,6 +119,12 @@ class Recorder:
         self._chars_left -= num_chars
         if self._chars_left < 0:
             self.most_steps = 0
+
+    def take_pending(self) -> tuple[RawEvaluation, ...]:
+        """Return the sub-expressions that belong to the step that is made now."""
+        taken = _tuple(self.pending)
+        self.pending.clear()
+        return taken
 
     def index_of(self, code: RecordedCode) -> int:
         """Return the place of a code object in :attr:`codes`, where it is put at its first entry.
@@ -135,8 +161,9 @@ class Recorder:
             return ()
         every_flag = [StepFlags(value) for value in range(16)]
         columns: list[Iterable[Any]] = list(zip(*self.steps, strict=True))
-        columns[-1] = [every_flag[value] for value in columns[-1]]
-        columns.append(itertools.repeat((), len(self.steps)))
+        columns[-2] = [every_flag[value] for value in columns[-2]]
+        if self.evaluator is not None:
+            columns[-1] = list(map(self.evaluator.as_records, columns[-1]))
         # The same as Step(*fields) for each, at half the time: the slots are filled a column at a time.
         steps = list(map(object.__new__, itertools.repeat(Step, len(self.steps))))
         for field, column in zip(dataclasses.fields(Step), columns, strict=True):
@@ -145,12 +172,16 @@ class Recorder:
 
     def _trace_function(self) -> LocalTrace:
         table = self._recorded
+        evaluator = self.evaluator
+        hooks = frozenset(map(_id, evaluator.codes)) if evaluator else frozenset()
 
         def trace(frame: FrameType, event: str, arg: Any) -> Any:
             if self.finished:
                 frame.f_trace = None
                 return None
             code = table.get(_id(frame.f_code))
+            if code is None and _id(frame.f_code) in hooks:
+                return None
             if self._is_too_deep(code is not None):
                 frame.f_trace = _Rearm(trace)  # type: ignore[assignment]
                 raise RecursionError("maximum recursion depth exceeded")
@@ -161,7 +192,10 @@ class Recorder:
                 self.held_back = None
             local = frame.f_trace
             if local is None:
-                local = Activation(self, code).trace
+                if evaluator is None:
+                    local = Activation(self, code).trace
+                else:
+                    local = DetailedActivation(self, code, evaluator).trace
             return local(frame, event, arg)
 
         return trace

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from opencwm.tracer.bytecode import ASYNC_GENERATOR, COROUTINE, GENERATOR
+from opencwm.tracer.evaluator import Evaluator
+from opencwm.tracer.instrument import instrument, with_hooks
 from opencwm.tracer.limits import DEFAULT_LIMITS, TraceLimits
 from opencwm.tracer.recorder import LimitReached, Recorder
 from opencwm.tracer.rendering import Renderer
@@ -113,10 +115,10 @@ class Run:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                code = compile(self.program.text, self.program.filename, "exec", dont_inherit=True)
+                code, evaluator = self._compiled()
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             return Status.REFUSED, f"does not compile: {self._describe(error)}"
-        recorder = self.recorder = Recorder(code, self.program.text, self.limits, self._at_limit)
+        recorder = self.recorder = Recorder(code, self.program.text, self.limits, self._at_limit, evaluator)
         module = types.ModuleType(MODULE_NAME)
         module.__file__ = self.program.filename
         with self._surroundings(module):
@@ -132,6 +134,15 @@ class Run:
             if problem:
                 return Status.NO_ENTRY, problem
             return self._call(entry, recorder)
+
+    def _compiled(self) -> tuple[types.CodeType, Evaluator | None]:
+        """Return the code to run, and what records its sub-expressions when that is asked for."""
+        program = self.program
+        instrumented = instrument(program.text, program.filename) if self.limits.expressions else None
+        if instrumented is None:
+            return compile(program.text, program.filename, "exec", dont_inherit=True), None
+        evaluator = Evaluator(instrumented.sites, self.limits)
+        return with_hooks(instrumented.code, evaluator.hooks()), evaluator
 
     def _call(self, entry: Callable[[], object], recorder: Recorder) -> tuple[Status, str]:
         """Call the entry, traced."""

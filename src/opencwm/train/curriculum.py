@@ -19,7 +19,7 @@ from opencwm.core.errors import ConfigError
 from opencwm.core.seeds import derive_rng
 from opencwm.corpus.documents import DocumentConfig, documents
 from opencwm.corpus.generator.config import CurriculumConfig, sample_config
-from opencwm.corpus.generator.traced import generate_traced
+from opencwm.corpus.generator.traced import generate_traced, in_process_recorder
 from opencwm.train.data import Document
 from opencwm.train.stored import as_document
 
@@ -37,6 +37,7 @@ class BlockConfig:
         programs_per_block: how many programs are made at a time.
         documents: how traces become documents.
         curriculum: how the programs' size moves.
+        expressions: fraction of the programs that are recorded with expression detail.
     """
 
     seed: int
@@ -44,6 +45,7 @@ class BlockConfig:
     programs_per_block: int = 128
     documents: DocumentConfig = dataclasses.field(default_factory=DocumentConfig)
     curriculum: CurriculumConfig = dataclasses.field(default_factory=CurriculumConfig)
+    expressions: float = 0.0
 
 
 def generate_block(config: BlockConfig, block: int) -> list[Document]:
@@ -53,7 +55,9 @@ def generate_block(config: BlockConfig, block: int) -> list[Document]:
     codec = NativeCodec()
     made: list[Document] = []
     for _ in range(config.programs_per_block):
-        trace = generate_traced(rng, sample_config(rng, progress, config.curriculum))
+        settings = sample_config(rng, progress, config.curriculum)
+        is_detailed = config.expressions > 0 and rng.random() < config.expressions
+        trace = generate_traced(rng, settings, in_process_recorder(settings, expressions=is_detailed))
         if trace is not None:
             made.extend(as_document(encoded) for encoded in documents(trace, codec, rng, config.documents))
     rng.shuffle(made)
@@ -126,6 +130,7 @@ def generated(
     shifted_labels: float = 0.5,
     from_state: float = 0.25,
     outcome: float = 0.05,
+    expressions: float = 0.0,
 ) -> GeneratedSource:
     """Return the source a recipe names ``generated``.
 
@@ -140,15 +145,19 @@ def generated(
         documents=DocumentConfig(
             max_tokens=max_tokens, shifted_labels=shifted_labels, from_state=from_state, outcome=outcome
         ),
+        expressions=expressions,
     )
     return GeneratedSource(config, workers=workers)
 
 
-def generated_held_out(*, num_blocks: int = 2, seed: int = 0, max_tokens: int = 1024) -> list[Document]:
+def generated_held_out(
+    *, num_blocks: int = 2, seed: int = 0, max_tokens: int = 1024, expressions: float = 0.0
+) -> list[Document]:
     """Return documents of the full mixture that no training seed reaches: their seeds are negative."""
     config = BlockConfig(
         seed=-1 - abs(seed),
         num_documents=1,
         documents=DocumentConfig(max_tokens=max_tokens, from_state=0.0, outcome=0.0),
+        expressions=expressions,
     )
     return [document for block in range(1, num_blocks + 1) for document in generate_block(config, block)]

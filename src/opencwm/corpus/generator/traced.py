@@ -48,8 +48,10 @@ def _cpu_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGPROF, previous)
 
 
-def in_process_recorder(config: GeneratorConfig) -> Recorder:
+def in_process_recorder(config: GeneratorConfig, *, expressions: bool = False) -> Recorder:
     """Return a recorder that runs programs in this process, bounded by the configuration.
+
+    With ``expressions`` it records sub-expressions as well.
 
     For programs of this generator alone: they touch nothing outside themselves and their loops are
     bounded. A CPU-time alarm stands behind that. Programs from elsewhere belong in ``opencwm.sandbox``.
@@ -57,7 +59,10 @@ def in_process_recorder(config: GeneratorConfig) -> Recorder:
     from opencwm.tracer import TraceLimits, record
 
     limits = TraceLimits(
-        max_steps=config.max_steps + 1, max_value_chars=4 * config.max_value_chars, max_bytes=2**20
+        max_steps=config.max_steps + 1,
+        max_value_chars=4 * config.max_value_chars,
+        max_bytes=2**20,
+        expressions=expressions,
     )
 
     def run(program: Program) -> Trace:
