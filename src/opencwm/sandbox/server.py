@@ -34,6 +34,9 @@ RECOUNT_S = 5.0
 MAX_CLEANED = 256
 """Files and directories of a run that the server removes itself; past that it asks to be replaced."""
 
+MAX_KNOWN = 64
+"""Targets with limits that the server keeps in mind."""
+
 
 class Server:
     """Serves runs one at a time over ``control``.
@@ -50,7 +53,8 @@ class Server:
         self._control = control
         self._settings = settings
         self._targets: dict[str, child.Target] = {}
-        self._confinement = child.Confinement(settings["scratch"][0], settings["uid"], dies_with_server=True)
+        self._known: dict[bytes, tuple[child.Target, dict[str, Any]]] = {}
+        self._confinement = child.Confinement(settings["scratch"], settings["uid"], dies_with_server=True)
         self._obtained: list[str] = []
         self._counted: tuple[float, int] | None = None
         self._child_ended, wake = socket.socketpair()
@@ -84,7 +88,6 @@ class Server:
             importlib.import_module(name)
         kept: tuple[int, ...] = ()
         uid, has_namespace = self._settings["uid"], self._settings["pid_namespace"]
-        directory = self._settings["scratch"][0]
         if uid is not None:
             for place in self._settings["scratch"]:
                 Path(place).chmod(0o1777)
@@ -92,7 +95,7 @@ class Server:
         rules = self._landlock(has_namespace)
         if not has_namespace and processes.separate_network():
             self._obtained.append("no network")
-        self._confinement = child.Confinement(directory, uid, not has_namespace, kept, rules)
+        self._confinement = child.Confinement(self._settings["scratch"], uid, not has_namespace, kept, rules)
         # Out of memory, the kernel is to take a program before anybody else.
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")
@@ -113,11 +116,10 @@ class Server:
         return rules
 
     def _run(self, body: bytes, pipe: int) -> None:
-        """Fork one run, see it through, and report."""
+        """Fork one child, see it through, and report."""
         try:
-            line, _, payload = body.partition(b"\n")
-            request = json.loads(line)
-            target = self._target(request["target"])
+            number, what, payloads = protocol.Request.decode(body)
+            target, limits = self._understand(what)
         except Exception as error:
             os.close(pipe)
             self._reply(protocol.REFUSED, f"{type(error).__name__}: {error}".encode())
@@ -130,17 +132,21 @@ class Server:
             self._reply(protocol.REFUSED, f"cannot fork: {error.strerror}".encode())
             return
         if pid == 0:
-            child.enter(target, payload, pipe, request["limits"], num_tasks, self._confinement)
+            child.enter(target, payloads, pipe, limits, num_tasks, self._confinement)
         os.close(pipe)
-        reason, status, max_rss_bytes = self._supervise(pid, request)
+        status, max_rss_bytes, is_over_memory = self._supervise(pid, number, limits["memory_bytes"])
         self._end_rest()
-        report = {
-            "wait": status,
-            "reason": reason,
-            "max_rss_bytes": max_rss_bytes,
-            "dirty": not self._clean(),
-        }
-        self._reply(protocol.DONE, json.dumps(report).encode())
+        report = protocol.Report(status, max_rss_bytes, is_over_memory, is_dirty=not self._clean())
+        self._reply(protocol.DONE, report.encode())
+
+    def _understand(self, what: bytes) -> tuple[child.Target, dict[str, Any]]:
+        """Return the target and the limits that ``what`` names, which is mostly what it was before."""
+        if what not in self._known:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            request = json.loads(what)
+            self._known[what] = self._target(request["target"]), request["limits"]
+        return self._known[what]
 
     def _target(self, path: str) -> child.Target:
         if path not in self._targets:
@@ -163,25 +169,24 @@ class Server:
             self._counted = (now, processes.num_tasks(os.getuid()))
         return self._counted[1]
 
-    def _supervise(self, pid: int, request: dict[str, Any]) -> tuple[str, int, int]:
-        """Wait for the run's first process: why it was ended (or ""), its wait status, its peak memory."""
-        reason = ""
+    def _supervise(self, pid: int, number: int, memory_bytes: int) -> tuple[int, int, bool]:
+        """Wait for a child's first process: its wait status, peak memory, and whether all used too much."""
+        is_over_memory = False
         while True:
             ready = dict(self._poll.poll(WATCH_S * 1000))
             if self._child_ended.fileno() in ready:
                 self._child_ended.recv(512)
                 ended, status, usage = os.wait4(pid, os.WNOHANG)
                 if ended:
-                    return reason, status, usage.ru_maxrss * 1024
+                    return status, usage.ru_maxrss * 1024, is_over_memory
             if self._control.fileno() in ready:
                 message = protocol.receive(self._control)
                 if message is None:
                     sys.exit(0)
-                if message[0] == protocol.KILL and message[1].decode() == str(request["id"]):
-                    reason = reason or "deadline"
+                if message[:2] == (protocol.KILL, protocol.CHILD_NUMBER.pack(number)):
                     self._kill_all()
-            elif not ready and self._uses_too_much(request["limits"]["memory_bytes"]):
-                reason = reason or "memory"
+            elif not ready and self._uses_too_much(memory_bytes):
+                is_over_memory = True
                 self._kill_all()
 
     def _uses_too_much(self, memory_bytes: int) -> bool:
@@ -207,7 +212,10 @@ class Server:
     def _clean(self) -> bool:
         """Empty the scratch directories; False when that is too much work, or cannot be done."""
         try:
-            return all(scratch.empty(directory, MAX_CLEANED) for directory in self._settings["scratch"])
+            return all(
+                scratch.is_empty(directory) or scratch.empty(directory, MAX_CLEANED)
+                for directory in self._settings["scratch"]
+            )
         except OSError:
             return False
 
