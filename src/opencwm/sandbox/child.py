@@ -32,6 +32,7 @@ EXIT_NOT_CONFINED = 122
 """Exit code of a child that could not be given its limits, and was therefore not started."""
 MAX_GROWTH = 0.25
 """Part of its memory limit that a child may have taken when it goes on to a further payload."""
+_MAX_DESCRIPTOR = os.sysconf("SC_OPEN_MAX")
 _exit, _getpid = os._exit, os.getpid  # bound now: a program may replace any attribute it finds
 
 
@@ -43,7 +44,7 @@ class Confinement:
         scratch: the writable directories; it starts in the first.
         uid: user and group it becomes, or None to stay who it is.
         dies_with_server: ask for a signal when the server ends, where no namespace sees to that.
-        kept_fds: descriptors that stay open besides the result pipe.
+        kept_fds: descriptors that stay open besides the result pipe, in ascending order.
         landlock: descriptor of rules to put in force, see :mod:`opencwm.sandbox.landlock`.
     """
 
@@ -59,7 +60,7 @@ def enter(
     payloads: Sequence[bytes],
     pipe: int,
     limits: Mapping[str, Any],
-    num_tasks: int,
+    resources: Sequence[tuple[int, tuple[int, int]]],
     confinement: Confinement,
 ) -> NoReturn:
     """Become the child: confine this process, call ``target``, report, and exit.
@@ -72,7 +73,7 @@ def enter(
         payloads: handed on as they are.
         pipe: write end of the result pipe.
         limits: the fields of :class:`~opencwm.sandbox.limits.RunLimits`.
-        num_tasks: processes that RLIMIT_NPROC counts and that are none of the child's.
+        resources: what :func:`resource_limits` made of the limits.
         confinement: what is given up.
     """
     try:
@@ -81,7 +82,8 @@ def enter(
         _arrange_descriptors(pipe, confinement.kept_fds)
         _arrange_signals(limits["wall_s"])
         os.chdir(confinement.scratch[0])
-        _limit_resources(limits, num_tasks, len(payloads))
+        for kind, soft_and_hard in resources:
+            resource.setrlimit(kind, soft_and_hard)
         if confinement.uid is not None:
             _become(confinement.uid)
         if confinement.dies_with_server:
@@ -92,7 +94,7 @@ def enter(
     _call(target, payloads, renew)
 
 
-def _arrange_descriptors(pipe: int, kept: tuple[int, ...]) -> None:
+def _arrange_descriptors(pipe: int, kept: Sequence[int]) -> None:
     """Null standard streams, the result pipe as descriptor 3, and nothing else but ``kept``."""
     os.setsid()
     null = os.open(os.devnull, os.O_RDWR)
@@ -101,10 +103,10 @@ def _arrange_descriptors(pipe: int, kept: tuple[int, ...]) -> None:
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
     lowest = RESULT_FD + 1
-    for descriptor in sorted(kept):
+    for descriptor in kept:
         os.closerange(lowest, descriptor)
         lowest = descriptor + 1
-    os.closerange(lowest, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(lowest, _MAX_DESCRIPTOR)
 
 
 def _arrange_signals(wall_s: float) -> None:
@@ -114,20 +116,32 @@ def _arrange_signals(wall_s: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, wall_s)
 
 
-def _limit_resources(limits: Mapping[str, Any], num_tasks: int, num_payloads: int) -> None:
+def resource_limits(
+    limits: Mapping[str, Any], num_payloads: int, num_tasks: int
+) -> list[tuple[int, tuple[int, int]]]:
+    """Say which resource is to have which (soft, hard) limit, within what this process is allowed.
+
+    Args:
+        limits: the fields of :class:`~opencwm.sandbox.limits.RunLimits`.
+        num_payloads: how many payloads share the process; its processor time is counted for each.
+        num_tasks: processes that RLIMIT_NPROC counts and that are none of the child's.
+    """
     cpu_s = math.ceil(limits["cpu_s"])
-    for kind, soft, hard in (
+    wanted = (
         (resource.RLIMIT_CORE, 0, 0),
         (resource.RLIMIT_CPU, cpu_s, cpu_s * num_payloads + 1),
         (resource.RLIMIT_AS, limits["memory_bytes"], limits["memory_bytes"]),
         (resource.RLIMIT_FSIZE, limits["file_bytes"], limits["file_bytes"]),
         (resource.RLIMIT_NOFILE, limits["num_files"], limits["num_files"]),
         (resource.RLIMIT_NPROC, limits["num_processes"] + num_tasks, limits["num_processes"] + num_tasks),
-    ):
+    )
+    found = []
+    for kind, soft, hard in wanted:
         allowed = resource.getrlimit(kind)[1]
         if allowed != resource.RLIM_INFINITY:
             soft, hard = min(soft, allowed), min(hard, allowed)
-        resource.setrlimit(kind, (int(soft), int(hard)))
+        found.append((kind, (int(soft), int(hard))))
+    return found
 
 
 def _become(uid: int) -> None:

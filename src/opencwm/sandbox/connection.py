@@ -79,6 +79,7 @@ class Connection:
         self.obtained: tuple[str, ...] = ()
         self._process = process
         self._control = control
+        self._receiver = protocol.Receiver(control)
         self._num_children = 0
         self._said: tuple[str, RunLimits] | None = None
         self._what = b""
@@ -109,7 +110,7 @@ class Connection:
             connection = cls(plan, process, ours, scratch)
             ours.settimeout(config.start_s)
             try:
-                message = protocol.receive(ours)
+                message = connection._receiver.receive()
             except OSError as error:
                 message, late = None, str(error)
             else:
@@ -166,10 +167,10 @@ class Connection:
             SandboxError: the server refused the run.
         """
         try:
-            message = protocol.receive(self._control)
+            message = self._receiver.receive()
             if message is None:
                 return None
-            kind, body, _ = message
+            kind, body = message
             if kind == protocol.REFUSED:
                 raise SandboxError(f"the run was refused: {body.decode(errors='replace')}", where="sandbox")
             return protocol.Report.decode(body)

@@ -29,6 +29,9 @@ NO_MEMORY = b"M"  # program -> parent: the target raised MemoryError
 _OF_PROGRAMS = (OUTPUT, RETURNED, RAISED, NO_MEMORY)
 
 CHILD_NUMBER = struct.Struct("!I")
+_DESCRIPTOR = struct.Struct("=i")
+_SPACE_FOR_DESCRIPTOR = socket.CMSG_SPACE(_DESCRIPTOR.size)
+_RECEIVED_BYTES = 1 << 16
 _REQUEST = struct.Struct("!III")
 _REPORT = struct.Struct("!iQ??")
 
@@ -102,48 +105,54 @@ def write_all(descriptor: int, data: bytes) -> None:
         written += os.write(descriptor, data[written : written + (1 << 20)])
 
 
-def receive(control: socket.socket) -> tuple[bytes, bytes, int | None] | None:
-    """Receive the next record (kind, body, descriptor sent with it or None); None when the peer is gone.
+class Receiver:
+    """Takes records off a control socket."""
 
-    Raises:
-        OSError: the socket broke, or its timeout passed.
-    """
-    descriptor: int | None = None
-    try:
-        header, descriptors, _, _ = socket.recv_fds(control, HEADER.size, 1)
-        if descriptors:
-            descriptor = descriptors[0]
-        header += _receive_exactly(control, HEADER.size - len(header)) if header else b""
-        if len(header) < HEADER.size:
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._rest = bytearray()
+        self._descriptors: list[int] = []
+
+    def receive(self) -> tuple[bytes, bytes] | None:
+        """Wait for the next record (kind, body); None when the peer is gone.
+
+        Raises:
+            OSError: the socket broke, its timeout passed, or what came is no record.
+        """
+        while (found := self._take()) is None:
+            try:
+                data, ancillary, _, _ = self._control.recvmsg(_RECEIVED_BYTES, _SPACE_FOR_DESCRIPTOR)
+            except ConnectionResetError:
+                return None
+            if not data:
+                return None
+            for level, kind, body in ancillary:
+                if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                    self._descriptors.append(_DESCRIPTOR.unpack_from(body)[0])
+            self._rest += data
+        return found
+
+    def descriptor(self) -> int | None:
+        """Hand over the next descriptor that came with the records, in their order; None if there is none."""
+        return self._descriptors.pop(0) if self._descriptors else None
+
+    def has_more(self) -> bool:
+        """Whether a record has come that was not taken yet, so that polling the socket would miss it."""
+        return bool(self._rest)
+
+    def _take(self) -> tuple[bytes, bytes] | None:
+        rest = self._rest
+        if len(rest) < HEADER.size:
             return None
-        kind, length = HEADER.unpack(header)
+        kind, length = HEADER.unpack_from(rest)
         if length > MAX_BODY_BYTES:
             raise ConnectionError(f"a record of {length} bytes")
-        body = _receive_exactly(control, length)
-        if len(body) < length:
+        end = HEADER.size + length
+        if len(rest) < end:
             return None
-        kept, descriptor = descriptor, None
-    except ConnectionResetError:
-        return None
-    else:
-        return kind, body, kept
-    finally:
-        if descriptor is not None:
-            os.close(descriptor)
-
-
-def _receive_exactly(control: socket.socket, num_bytes: int) -> bytes:
-    if not num_bytes:
-        return b""
-    first = control.recv(min(num_bytes, 1 << 16))
-    if len(first) == num_bytes:
-        return first
-    parts = bytearray(first)
-    while part := control.recv(min(num_bytes - len(parts), 1 << 16)):
-        parts += part
-        if len(parts) == num_bytes:
-            break
-    return bytes(parts)
+        body = bytes(rest[HEADER.size : end])
+        del rest[:end]
+        return kind, body
 
 
 class Part(NamedTuple):

@@ -33,9 +33,11 @@ RECOUNT_S = 5.0
 """How long a count of the user's other processes is good for, in seconds."""
 MAX_CLEANED = 256
 """Files and directories of a run that the server removes itself; past that it asks to be replaced."""
+MAX_KNOWN = 256
+"""Combinations of target, limits and number of payloads that the server keeps in mind."""
 
-MAX_KNOWN = 64
-"""Targets with limits that the server keeps in mind."""
+
+_Understood = tuple[child.Target, dict[str, Any], list[tuple[int, tuple[int, int]]]]
 
 
 class Server:
@@ -51,9 +53,10 @@ class Server:
 
     def __init__(self, control: socket.socket, settings: dict[str, Any]) -> None:
         self._control = control
+        self._receiver = protocol.Receiver(control)
         self._settings = settings
         self._targets: dict[str, child.Target] = {}
-        self._known: dict[bytes, tuple[child.Target, dict[str, Any]]] = {}
+        self._known: dict[tuple[bytes, int, int], _Understood] = {}
         self._confinement = child.Confinement(settings["scratch"], settings["uid"], dies_with_server=True)
         self._obtained: list[str] = []
         self._counted: tuple[float, int] | None = None
@@ -70,9 +73,9 @@ class Server:
         """Announce readiness, then serve until the parent is gone."""
         self._prepare()
         self._reply(protocol.HELLO, json.dumps(self._obtained).encode())
-        while (message := protocol.receive(self._control)) is not None:
-            kind, body, pipe = message
-            if kind == protocol.RUN and pipe is not None:
+        while (message := self._receiver.receive()) is not None:
+            kind, body = message
+            if kind == protocol.RUN and (pipe := self._receiver.descriptor()) is not None:
                 self._run(body, pipe)
 
     def end(self) -> None:
@@ -119,12 +122,11 @@ class Server:
         """Fork one child, see it through, and report."""
         try:
             number, what, payloads = protocol.Request.decode(body)
-            target, limits = self._understand(what)
+            target, limits, resources = self._understand(what, len(payloads), self._num_tasks())
         except Exception as error:
             os.close(pipe)
             self._reply(protocol.REFUSED, f"{type(error).__name__}: {error}".encode())
             return
-        num_tasks = self._num_tasks()
         try:
             pid = os.fork()
         except OSError as error:
@@ -132,21 +134,23 @@ class Server:
             self._reply(protocol.REFUSED, f"cannot fork: {error.strerror}".encode())
             return
         if pid == 0:
-            child.enter(target, payloads, pipe, limits, num_tasks, self._confinement)
+            child.enter(target, payloads, pipe, limits, resources, self._confinement)
         os.close(pipe)
         status, max_rss_bytes, is_over_memory = self._supervise(pid, number, limits["memory_bytes"])
         self._end_rest()
         report = protocol.Report(status, max_rss_bytes, is_over_memory, is_dirty=not self._clean())
         self._reply(protocol.DONE, report.encode())
 
-    def _understand(self, what: bytes) -> tuple[child.Target, dict[str, Any]]:
-        """Return the target and the limits that ``what`` names, which is mostly what it was before."""
-        if what not in self._known:
+    def _understand(self, what: bytes, num_payloads: int, num_tasks: int) -> _Understood:
+        """Return the target, the limits, and those of resources; mostly they are what they were before."""
+        key = what, num_payloads, num_tasks
+        if key not in self._known:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
             request = json.loads(what)
-            self._known[what] = self._target(request["target"]), request["limits"]
-        return self._known[what]
+            resources = child.resource_limits(request["limits"], num_payloads, num_tasks)
+            self._known[key] = self._target(request["target"]), request["limits"], resources
+        return self._known[key]
 
     def _target(self, path: str) -> child.Target:
         if path not in self._targets:
@@ -173,17 +177,18 @@ class Server:
         """Wait for a child's first process: its wait status, peak memory, and whether all used too much."""
         is_over_memory = False
         while True:
-            ready = dict(self._poll.poll(WATCH_S * 1000))
+            has_more = self._receiver.has_more()
+            ready = dict(self._poll.poll(0 if has_more else WATCH_S * 1000))
             if self._child_ended.fileno() in ready:
                 self._child_ended.recv(512)
                 ended, status, usage = os.wait4(pid, os.WNOHANG)
                 if ended:
                     return status, usage.ru_maxrss * 1024, is_over_memory
-            if self._control.fileno() in ready:
-                message = protocol.receive(self._control)
+            if has_more or self._control.fileno() in ready:
+                message = self._receiver.receive()
                 if message is None:
                     sys.exit(0)
-                if message[:2] == (protocol.KILL, protocol.CHILD_NUMBER.pack(number)):
+                if message == (protocol.KILL, protocol.CHILD_NUMBER.pack(number)):
                     self._kill_all()
             elif not ready and self._uses_too_much(memory_bytes):
                 is_over_memory = True
@@ -237,9 +242,13 @@ def _import_random() -> None:
 
 
 def _freeze() -> None:
-    """Put all objects out of the collector's reach, so that no run copies their pages by collecting."""
+    """Put all objects out of the collector's reach, so that no run copies their pages by collecting.
+
+    And give unused pages back: what a process has, a fork copies the table of.
+    """
     gc.collect()
     gc.freeze()
+    processes.trim_heap()
 
 
 def _keep_imports_reachable(uid: int) -> tuple[int, ...]:
@@ -262,7 +271,7 @@ def _keep_imports_reachable(uid: int) -> tuple[int, ...]:
                 places[:] = [_moved(place, entry, f"/proc/self/fd/{descriptor}") for place in places]
     if descriptors:
         sys.path_importer_cache.clear()
-    return tuple(descriptors.values())
+    return tuple(sorted(descriptors.values()))
 
 
 def _moved(place: str, old: str, new: str) -> str:
@@ -281,6 +290,7 @@ def _can_reach(directory: str, uid: int) -> bool:
 def main(argument: str) -> None:
     """Serve on the descriptor and with the settings that ``argument``, a JSON object, names."""
     _import_random()
+    del os.environ["LD_BIND_NOW"]
     settings = json.loads(argument)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the parent's mask is inherited
     with socket.socket(fileno=settings["control_fd"]) as control:
