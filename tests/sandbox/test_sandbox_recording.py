@@ -141,30 +141,6 @@ def test_outputs_made_to_break_a_parser_are_refused(output: bytes) -> None:
     assert "cannot be read" in trace.detail
 
 
-RECORDS = st.lists(
-    st.tuples(st.sampled_from([protocol.OUTPUT, protocol.RETURNED, protocol.RAISED]), st.binary(max_size=40))
-)
-
-
-@given(RECORDS, st.binary(max_size=40))
-@settings(max_examples=60)
-def test_whole_records_are_found_before_any_garbage(
-    records: list[tuple[bytes, bytes]], garbage: bytes
-) -> None:
-    data = b"".join(protocol.record(kind, body) for kind, body in records)
-    assert protocol.split_records(data) == (records, True)
-    found, _ = protocol.split_records(data + garbage)
-    assert found[: len(records)] == records
-
-
-@given(RECORDS.filter(bool), st.data())
-@settings(max_examples=60)
-def test_a_cut_record_is_told_from_an_end(records: list[tuple[bytes, bytes]], data: st.DataObject) -> None:
-    whole = b"".join(protocol.record(kind, body) for kind, body in records)
-    kept = data.draw(st.integers(len(whole) - len(protocol.record(*records[-1])) + 1, len(whole) - 1))
-    assert protocol.split_records(whole[:kept]) == (records[:-1], False)
-
-
 def test_limits_that_are_no_numbers_are_the_callers_error() -> None:
     with pytest.raises(ConfigError):
         RunLimits(cpu_s=0)

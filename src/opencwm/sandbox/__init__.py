@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from opencwm.sandbox.config import Isolation, IsolationKind, SandboxConfig
     from opencwm.sandbox.isolation import ProtectionReport, probe
     from opencwm.sandbox.limits import RunLimits, RunResult, RunStatus
-    from opencwm.sandbox.recording import record, trace_of
+    from opencwm.sandbox.recording import record, record_many, trace_of
     from opencwm.sandbox.supervisor import Sandbox
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "SandboxConfig",
     "probe",
     "record",
+    "record_many",
     "trace_of",
 ]
 
@@ -41,6 +42,7 @@ _MODULES = {
     "SandboxConfig": "config",
     "probe": "isolation",
     "record": "recording",
+    "record_many": "recording",
     "trace_of": "recording",
 }
 

@@ -1,46 +1,54 @@
-"""The first moments of a run: the forked process gives up what it must not have, then calls the target.
+"""The first moments of a child: the forked process gives up what it must not have, then calls the target.
 
 Everything here happens between ``fork`` and the target, in the process that the program will own, so the
 order matters: descriptors first, limits before the change of user, the change of user before anything of the
-program runs.
+program runs. What the target has called is prepared before the fork: every page that is touched after it
+costs some microseconds.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import math
 import os
 import resource
 import signal
-from collections.abc import Callable, Mapping
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
-from opencwm.sandbox import landlock, processes, protocol
+from opencwm.sandbox import landlock, processes, protocol, scratch
 
 Target = Callable[[bytes, Callable[[bytes], None]], None]
 
 RESULT_FD = 3
 EXIT_NO_PIPE = 121
-"""Exit code of a run whose result pipe was closed under it."""
+"""Exit code of a child whose result pipe was closed under it."""
 EXIT_NOT_CONFINED = 122
-"""Exit code of a run that could not be given its limits, and was therefore not started."""
+"""Exit code of a child that could not be given its limits, and was therefore not started."""
+MAX_GROWTH = 0.25
+"""Part of its memory limit that a child may have taken when it goes on to a further payload."""
+_MAX_DESCRIPTOR = os.sysconf("SC_OPEN_MAX")
 _exit, _getpid = os._exit, os.getpid  # bound now: a program may replace any attribute it finds
 
 
 @dataclasses.dataclass(frozen=True)
 class Confinement:
-    """What every run of one server gives up.
+    """What every child of one server gives up.
 
     Attributes:
-        directory: where it starts; writable.
+        scratch: the writable directories; it starts in the first.
         uid: user and group it becomes, or None to stay who it is.
         dies_with_server: ask for a signal when the server ends, where no namespace sees to that.
-        kept_fds: descriptors that stay open besides the result pipe.
+        kept_fds: descriptors that stay open besides the result pipe, in ascending order.
         landlock: descriptor of rules to put in force, see :mod:`opencwm.sandbox.landlock`.
     """
 
-    directory: str
+    scratch: Sequence[str]
     uid: int | None
     dies_with_server: bool
     kept_fds: tuple[int, ...] = ()
@@ -49,22 +57,23 @@ class Confinement:
 
 def enter(
     target: Target,
-    payload: bytes,
+    payloads: Sequence[bytes],
     pipe: int,
     limits: Mapping[str, Any],
-    num_tasks: int,
+    resources: Sequence[tuple[int, tuple[int, int]]],
     confinement: Confinement,
 ) -> NoReturn:
-    """Become the run: confine this process, call ``target``, report, and exit.
+    """Become the child: confine this process, call ``target``, report, and exit.
 
     No exit handler of anybody is run.
 
     Args:
-        target: called with ``payload`` and the function that emits one output.
-        payload: handed on as it is.
+        target: called with each payload in turn and the function that emits one output, for as long as the
+            process is as good as new.
+        payloads: handed on as they are.
         pipe: write end of the result pipe.
         limits: the fields of :class:`~opencwm.sandbox.limits.RunLimits`.
-        num_tasks: processes that RLIMIT_NPROC counts and that are none of the run's.
+        resources: what :func:`resource_limits` made of the limits.
         confinement: what is given up.
     """
     try:
@@ -72,18 +81,20 @@ def enter(
             landlock.restrict(confinement.landlock)
         _arrange_descriptors(pipe, confinement.kept_fds)
         _arrange_signals(limits["wall_s"])
-        os.chdir(confinement.directory)
-        _limit_resources(limits, num_tasks)
+        os.chdir(confinement.scratch[0])
+        for kind, soft_and_hard in resources:
+            resource.setrlimit(kind, soft_and_hard)
         if confinement.uid is not None:
             _become(confinement.uid)
         if confinement.dies_with_server:
             processes.process_control(processes.PR_SET_PDEATHSIG, signal.SIGKILL)
+        renew = _Renewal(limits, confinement.scratch).renew if len(payloads) > 1 else None
     except BaseException:  # nothing of the program may run half confined
         _exit(EXIT_NOT_CONFINED)
-    _call(target, payload)
+    _call(target, payloads, renew)
 
 
-def _arrange_descriptors(pipe: int, kept: tuple[int, ...]) -> None:
+def _arrange_descriptors(pipe: int, kept: Sequence[int]) -> None:
     """Null standard streams, the result pipe as descriptor 3, and nothing else but ``kept``."""
     os.setsid()
     null = os.open(os.devnull, os.O_RDWR)
@@ -92,10 +103,10 @@ def _arrange_descriptors(pipe: int, kept: tuple[int, ...]) -> None:
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
     lowest = RESULT_FD + 1
-    for descriptor in sorted(kept):
+    for descriptor in kept:
         os.closerange(lowest, descriptor)
         lowest = descriptor + 1
-    os.closerange(lowest, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(lowest, _MAX_DESCRIPTOR)
 
 
 def _arrange_signals(wall_s: float) -> None:
@@ -105,20 +116,32 @@ def _arrange_signals(wall_s: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, wall_s)
 
 
-def _limit_resources(limits: Mapping[str, Any], num_tasks: int) -> None:
+def resource_limits(
+    limits: Mapping[str, Any], num_payloads: int, num_tasks: int
+) -> list[tuple[int, tuple[int, int]]]:
+    """Say which resource is to have which (soft, hard) limit, within what this process is allowed.
+
+    Args:
+        limits: the fields of :class:`~opencwm.sandbox.limits.RunLimits`.
+        num_payloads: how many payloads share the process; its processor time is counted for each.
+        num_tasks: processes that RLIMIT_NPROC counts and that are none of the child's.
+    """
     cpu_s = math.ceil(limits["cpu_s"])
-    for kind, soft, hard in (
+    wanted = (
         (resource.RLIMIT_CORE, 0, 0),
-        (resource.RLIMIT_CPU, cpu_s, cpu_s + 1),
+        (resource.RLIMIT_CPU, cpu_s, cpu_s * num_payloads + 1),
         (resource.RLIMIT_AS, limits["memory_bytes"], limits["memory_bytes"]),
         (resource.RLIMIT_FSIZE, limits["file_bytes"], limits["file_bytes"]),
         (resource.RLIMIT_NOFILE, limits["num_files"], limits["num_files"]),
         (resource.RLIMIT_NPROC, limits["num_processes"] + num_tasks, limits["num_processes"] + num_tasks),
-    ):
+    )
+    found = []
+    for kind, soft, hard in wanted:
         allowed = resource.getrlimit(kind)[1]
         if allowed != resource.RLIM_INFINITY:
             soft, hard = min(soft, allowed), min(hard, allowed)
-        resource.setrlimit(kind, (int(soft), int(hard)))
+        found.append((kind, (int(soft), int(hard))))
+    return found
 
 
 def _become(uid: int) -> None:
@@ -127,7 +150,64 @@ def _become(uid: int) -> None:
     os.setresuid(uid, uid, uid)
 
 
-def _call(target: Target, payload: bytes) -> NoReturn:
+class _Renewal:
+    """Makes a child ready for a further payload, or finds that it is not as it was at its start.
+
+    What a program leaves in modules other than ``sys`` (an attribute, an entry of a cache) is not noticed.
+    """
+
+    def __init__(self, limits: Mapping[str, Any], places: Sequence[str]) -> None:
+        from _thread import _count
+        from random import seed  # is there already: see the server
+
+        self._limits, self._places = limits, places
+        self._seed, self._num_threads = seed, _count
+        self._max_bytes = _address_space_bytes() + MAX_GROWTH * limits["memory_bytes"]
+        self._seen = self._look()
+
+    def renew(self) -> bool:
+        """Collect garbage, set clocks and random numbers back; False if this process should not go on."""
+        gc.collect()  # finalizers of what is over must not run within what comes
+        if self._look() != self._seen or _address_space_bytes() > self._max_bytes or _has_children():
+            return False
+        self._seed(0)
+        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        soft = math.ceil(time.process_time() + self._limits["cpu_s"])
+        resource.setrlimit(resource.RLIMIT_CPU, (min(soft, hard), hard))
+        signal.setitimer(signal.ITIMER_REAL, self._limits["wall_s"])
+        return True
+
+    def _look(self) -> tuple[object, ...]:
+        """Look at what programs change, as far as that is cheap."""
+        return (
+            self._num_threads(),
+            os.getcwd(),  # noqa: PTH109 - as a string, to compare it
+            dict(os.environ),
+            dict(vars(sys)),
+            sys.gettrace(),
+            sys.getprofile(),
+            gc.isenabled(),
+            list(gc.callbacks),
+            signal.getsignal(signal.SIGALRM),
+            signal.getsignal(signal.SIGXCPU),
+            signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+            all(scratch.is_empty(place) for place in self._places),
+        )
+
+
+def _address_space_bytes() -> int:
+    return int(Path("/proc/self/statm").read_bytes().split()[0]) * resource.getpagesize()
+
+
+def _has_children() -> bool:
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _call(target: Target, payloads: Sequence[bytes], renew: Callable[[], bool] | None) -> NoReturn:
     """Call the target and report how it ended; a process that the program forks meanwhile reports nothing."""
     own = _getpid()
 
@@ -137,20 +217,29 @@ def _call(target: Target, payload: bytes) -> NoReturn:
         protocol.write_all(RESULT_FD, protocol.record(protocol.OUTPUT, data))
 
     try:
-        try:
-            target(payload, emit)
-            end = protocol.record(protocol.RETURNED)
-        except MemoryError:
-            end = protocol.record(protocol.NO_MEMORY)
-        except BaseException as error:  # also SystemExit: what the target lets out is data
-            end = protocol.record(protocol.RAISED, _describe(error).encode("utf-8", "backslashreplace"))
-        if _getpid() == own:
+        for position, payload in enumerate(payloads):
+            if position and renew is not None and not renew():
+                break
+            try:
+                target(payload, emit)
+                end = protocol.record(protocol.RETURNED)
+            except MemoryError:
+                end = protocol.record(protocol.NO_MEMORY)
+                renew = _stop
+            except BaseException as error:  # also SystemExit: what the target lets out is data
+                end = protocol.record(protocol.RAISED, _describe(error).encode("utf-8", "backslashreplace"))
+            if _getpid() != own:
+                break
             with contextlib.suppress(MemoryError):
                 protocol.write_all(RESULT_FD, end)
     except OSError:
         _exit(EXIT_NO_PIPE)
     finally:
         _exit(0)
+
+
+def _stop() -> bool:
+    return False
 
 
 def _describe(error: BaseException) -> str:

@@ -1,9 +1,8 @@
-"""The parent's end of one running fork-server: start it, exchange one run with it, end it.
+"""The parent's end of one running fork-server: start it, exchange one child with it, end it.
 
-The parent keeps the deadline. It asks the server to end a run; a server that does not obey within a second is
-itself ended, and with it everything below it. What comes through the result pipe is collected as bytes up to
-a limit and looked at only after the run. One exchange at a time; :class:`opencwm.sandbox.Sandbox` holds the
-lock.
+The parent keeps the deadline, for one payload after another. It asks the server to end a child; a server that
+does not obey within a second is itself ended, and with it everything below it. What comes through the result
+pipe is collected up to a limit. One exchange at a time; :class:`opencwm.sandbox.Sandbox` holds the lock.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import select
@@ -19,8 +19,9 @@ import subprocess
 import tempfile
 import time
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from opencwm.core.errors import SandboxError
 from opencwm.sandbox import launch, processes, protocol
@@ -40,22 +41,21 @@ class ServerGoneError(Exception):
     """The server ended before the request reached it; it can be sent again to another."""
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Exchange:
-    """What the parent saw of one run.
+    """What the parent saw of one child.
 
     Attributes:
-        data: what came through the result pipe.
-        report: the server's account (``wait``, ``reason``, ``max_rss_bytes``, ``dirty``), or None when it
-            gave none.
-        ended_for: why the parent had the run ended: ``deadline``, ``output``, or empty.
-        wall_s: seconds it took.
+        stream: what came through the result pipe.
+        walls_s: seconds that each ended part of the stream took, and then those from there to the end.
+        report: the server's account, or None when it gave none.
+        ended_for: why the parent had the child ended: ``deadline``, ``output``, ``garbage``, or empty.
     """
 
-    data: bytearray
-    report: dict[str, Any] | None
+    stream: protocol.ResultStream
+    walls_s: tuple[float, ...]
+    report: protocol.Report | None
     ended_for: str
-    wall_s: float
 
 
 class Connection:
@@ -79,7 +79,10 @@ class Connection:
         self.obtained: tuple[str, ...] = ()
         self._process = process
         self._control = control
-        self._num_runs = 0
+        self._receiver = protocol.Receiver(control)
+        self._num_children = 0
+        self._said: tuple[str, RunLimits] | None = None
+        self._what = b""
         has_namespace = plan.settings["pid_namespace"]
         self._end = weakref.finalize(self, _end, process, control, has_namespace, scratch, self.owner)
 
@@ -107,7 +110,7 @@ class Connection:
             connection = cls(plan, process, ours, scratch)
             ours.settimeout(config.start_s)
             try:
-                message = protocol.receive(ours)
+                message = connection._receiver.receive()
             except OSError as error:
                 message, late = None, str(error)
             else:
@@ -121,55 +124,58 @@ class Connection:
         connection.obtained = tuple(json.loads(message[1]))
         return connection
 
-    def exchange(self, target: str, payload: bytes, limits: RunLimits) -> Exchange:
-        """Have ``target`` called with ``payload`` and collect what comes back.
+    def exchange(self, target: str, payloads: Sequence[bytes], limits: RunLimits) -> Exchange:
+        """Have ``target`` called with each payload, in one child, and collect what comes back.
 
         Raises:
-            ServerGoneError: the server was gone before the run began.
+            ServerGoneError: the server was gone before the child was started.
             SandboxError: the server refused the request.
         """
-        self._num_runs += 1
-        header = {"id": self._num_runs, "target": target, "limits": dataclasses.asdict(limits)}
-        body = json.dumps(header).encode() + b"\n" + payload
-        started = time.monotonic()
+        self._num_children += 1
+        if self._said != (target, limits):
+            self._said = target, limits
+            self._what = json.dumps({"target": target, "limits": dataclasses.asdict(limits)}).encode()
+        body = protocol.Request(self._num_children, self._what, payloads).encode()
+        started_s = time.monotonic()
         self._control.settimeout(limits.wall_s + OBEY_S)
         reader, writer = os.pipe()
         try:
             try:
                 request = protocol.record(protocol.RUN, body)
                 sent = socket.send_fds(self._control, [request], [writer])
-                self._control.sendall(memoryview(request)[sent:])
+                if sent < len(request):
+                    self._control.sendall(memoryview(request)[sent:])
             except OSError as error:
                 raise ServerGoneError from error
             finally:
                 os.close(writer)
             os.set_blocking(reader, False)
-            return _Collector(self, reader, started, limits).collect()
+            return _Collector(self, reader, started_s, limits, len(payloads)).collect()
         finally:
             os.close(reader)
 
-    def ask_to_end_run(self) -> None:
-        """Tell the server to end the present run; it answers when that is done."""
+    def ask_to_end_child(self) -> None:
+        """Tell the server to end the present child; it answers when that is done."""
+        number = protocol.CHILD_NUMBER.pack(self._num_children)
         with contextlib.suppress(OSError):
-            self._control.sendall(protocol.record(protocol.KILL, str(self._num_runs).encode()))
+            self._control.sendall(protocol.record(protocol.KILL, number))
 
-    def answer(self) -> dict[str, Any] | None:
-        """Receive the server's account of the run; None when it is gone.
+    def answer(self) -> protocol.Report | None:
+        """Receive the server's account of the child; None when the server is gone.
 
         Raises:
             SandboxError: the server refused the run.
         """
         try:
-            message = protocol.receive(self._control)
+            message = self._receiver.receive()
             if message is None:
                 return None
-            kind, body, _ = message
+            kind, body = message
             if kind == protocol.REFUSED:
                 raise SandboxError(f"the run was refused: {body.decode(errors='replace')}", where="sandbox")
-            report = json.loads(body)
-        except (OSError, ValueError):
+            return protocol.Report.decode(body)
+        except OSError:
             return None
-        return report if isinstance(report, dict) else None
 
     def fileno(self) -> int:
         """Descriptor of the control socket, for polling."""
@@ -190,44 +196,51 @@ class Connection:
 
 
 class _Collector:
-    """Watches one run from the request to the end of its last process."""
+    """Watches one child from the request to the end of its last process."""
 
-    def __init__(self, connection: Connection, reader: int, started: float, limits: RunLimits) -> None:
+    def __init__(
+        self, connection: Connection, reader: int, started_s: float, limits: RunLimits, num_payloads: int
+    ) -> None:
         self._connection = connection
         self._reader = reader
-        self._started = started
         self._limits = limits
-        self._data = bytearray()
+        self._num_payloads = num_payloads
+        self._stream = protocol.ResultStream(limits.output_bytes)
+        self._times_s = [started_s]
         self._ended_for = ""
-        self._until = started + limits.wall_s + FLUSH_S
+        self._until_s = started_s + limits.wall_s + FLUSH_S
         self._poll = select.poll()
         self._poll.register(reader, select.POLLIN)
         self._poll.register(connection, select.POLLIN)
 
     def collect(self) -> Exchange:
         """Read until the server has answered and every holder of the pipe has closed it."""
-        report: dict[str, Any] | None = None
+        report: protocol.Report | None = None
         is_open, is_over = True, False
         while is_open or not is_over:
-            ready = dict(self._poll.poll(max(0.0, self._until - time.monotonic()) * 1000 + 1))
+            ready = dict(self._poll.poll(max(0.0, self._until_s - time.monotonic()) * 1000 + 1))
             if self._reader in ready:
                 is_open = self._read()
+                if not (is_over or self._ended_for):
+                    self._follow()
             if self._connection.fileno() in ready:
                 report, is_over = self._connection.answer(), True
                 self._poll.unregister(self._connection)
                 if report is None:
                     self._connection.destroy()
-                self._until = time.monotonic() + OBEY_S
-            if time.monotonic() >= self._until:
+                self._until_s = time.monotonic() + OBEY_S
+            if time.monotonic() >= self._until_s:
                 if is_over:
                     break  # something unseen holds the pipe
                 if self._ended_for:
                     self._poll.unregister(self._connection)
                     self._connection.destroy()
-                    is_over, self._until = True, time.monotonic() + OBEY_S
+                    is_over, self._until_s = True, time.monotonic() + OBEY_S
                 else:
-                    self._end_run("deadline")
-        return Exchange(self._data, report, self._ended_for, time.monotonic() - self._started)
+                    self._end_child("deadline")
+        self._times_s.append(time.monotonic())
+        walls_s = tuple(after - before for before, after in itertools.pairwise(self._times_s))
+        return Exchange(self._stream, walls_s, report, self._ended_for)
 
     def _read(self) -> bool:
         """Take what is there; False at the end of the pipe."""
@@ -235,16 +248,25 @@ class _Collector:
         if not part:
             self._poll.unregister(self._reader)
             return False
-        if len(self._data) + len(part) <= self._limits.output_bytes:
-            self._data += part
-        elif not self._ended_for:
-            self._end_run("output")
+        num_ended = len(self._stream.ended)
+        self._stream.feed(part)
+        num_more = min(len(self._stream.ended), self._num_payloads - 1) - num_ended
+        self._times_s += [time.monotonic()] * num_more
         return True
 
-    def _end_run(self, reason: str) -> None:
+    def _follow(self) -> None:
+        """Give the present payload its time; end the child that says too much, or what nobody understands."""
+        if self._stream.is_garbled:
+            self._end_child("garbage")
+        elif self._stream.is_too_long:
+            self._end_child("output")
+        else:
+            self._until_s = self._times_s[-1] + self._limits.wall_s + FLUSH_S
+
+    def _end_child(self, reason: str) -> None:
         self._ended_for = reason
-        self._connection.ask_to_end_run()
-        self._until = time.monotonic() + OBEY_S
+        self._connection.ask_to_end_child()
+        self._until_s = time.monotonic() + OBEY_S
 
 
 _spawner: tuple[int, concurrent.futures.ThreadPoolExecutor] | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import stat
 import sys
@@ -75,7 +76,7 @@ def restrict(rules: int) -> None:
     Raises:
         OSError: the kernel refuses.
     """
-    _call(RESTRICT_SELF, ctypes.c_int(rules), 0)
+    _call(RESTRICT_SELF, rules, 0)
 
 
 def _allow(rules: int, path: str, rights: int) -> None:
@@ -89,6 +90,7 @@ def _allow(rules: int, path: str, rights: int) -> None:
         os.close(parent)
 
 
+@functools.cache  # a class of its own each time, too much for every fork
 def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 

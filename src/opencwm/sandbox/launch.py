@@ -103,6 +103,7 @@ def environment(directory: Path | str) -> dict[str, str]:
         "MALLOC_ARENA_MAX": "1",  # an arena for each thread would use up the address space
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
+        "LD_BIND_NOW": "1",  # what a fork would look up again and again; the server takes it out
     }
     if library_path := os.environ.get("LD_LIBRARY_PATH"):
         variables["LD_LIBRARY_PATH"] = library_path

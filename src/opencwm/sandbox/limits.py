@@ -70,7 +70,7 @@ class RunResult:
         status: how it ended.
         outputs: what the target emitted, in order, whole records only; also when the run did not end well.
         detail: one line on the status; empty when RETURNED.
-        exit_code: of the run's first process, when it ended by itself.
+        exit_code: of the run's first process, when it ended by itself, and with this run.
         signal: number of the signal that ended it, otherwise None.
         wall_s: seconds from sending the request to the end of the last process.
         max_rss_bytes: peak resident memory of the run's first process; 0 when unknown.

@@ -39,6 +39,12 @@ def separate_network() -> bool:
     return sys.platform == "linux" and bool(_libc().unshare(CLONE_NEWNET | CLONE_NEWIPC) == 0)
 
 
+def trim_heap() -> None:
+    """Give memory that the C library keeps in stock back to the system, where it can do that."""
+    with contextlib.suppress(AttributeError):
+        _libc().malloc_trim(0)
+
+
 @functools.cache
 def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None)

@@ -12,6 +12,19 @@ import stat
 from pathlib import Path
 
 
+def is_empty(directory: str | Path) -> bool:
+    """Whether nothing is in ``directory``, which must be one and no link to one.
+
+    Raises:
+        OSError: it is not, or cannot be read.
+    """
+    top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        return not os.listdir(top)  # noqa: PTH208 - by descriptor
+    finally:
+        os.close(top)
+
+
 def empty(directory: str | Path, max_entries: int | None = None) -> bool:
     """Remove all that is in ``directory``; False when that is more than ``max_entries`` files and such.
 

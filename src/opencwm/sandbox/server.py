@@ -33,6 +33,11 @@ RECOUNT_S = 5.0
 """How long a count of the user's other processes is good for, in seconds."""
 MAX_CLEANED = 256
 """Files and directories of a run that the server removes itself; past that it asks to be replaced."""
+MAX_KNOWN = 256
+"""Combinations of target, limits and number of payloads that the server keeps in mind."""
+
+
+_Understood = tuple[child.Target, dict[str, Any], list[tuple[int, tuple[int, int]]]]
 
 
 class Server:
@@ -48,9 +53,11 @@ class Server:
 
     def __init__(self, control: socket.socket, settings: dict[str, Any]) -> None:
         self._control = control
+        self._receiver = protocol.Receiver(control)
         self._settings = settings
         self._targets: dict[str, child.Target] = {}
-        self._confinement = child.Confinement(settings["scratch"][0], settings["uid"], dies_with_server=True)
+        self._known: dict[tuple[bytes, int, int], _Understood] = {}
+        self._confinement = child.Confinement(settings["scratch"], settings["uid"], dies_with_server=True)
         self._obtained: list[str] = []
         self._counted: tuple[float, int] | None = None
         self._child_ended, wake = socket.socketpair()
@@ -66,9 +73,9 @@ class Server:
         """Announce readiness, then serve until the parent is gone."""
         self._prepare()
         self._reply(protocol.HELLO, json.dumps(self._obtained).encode())
-        while (message := protocol.receive(self._control)) is not None:
-            kind, body, pipe = message
-            if kind == protocol.RUN and pipe is not None:
+        while (message := self._receiver.receive()) is not None:
+            kind, body = message
+            if kind == protocol.RUN and (pipe := self._receiver.descriptor()) is not None:
                 self._run(body, pipe)
 
     def end(self) -> None:
@@ -84,7 +91,6 @@ class Server:
             importlib.import_module(name)
         kept: tuple[int, ...] = ()
         uid, has_namespace = self._settings["uid"], self._settings["pid_namespace"]
-        directory = self._settings["scratch"][0]
         if uid is not None:
             for place in self._settings["scratch"]:
                 Path(place).chmod(0o1777)
@@ -92,7 +98,7 @@ class Server:
         rules = self._landlock(has_namespace)
         if not has_namespace and processes.separate_network():
             self._obtained.append("no network")
-        self._confinement = child.Confinement(directory, uid, not has_namespace, kept, rules)
+        self._confinement = child.Confinement(self._settings["scratch"], uid, not has_namespace, kept, rules)
         # Out of memory, the kernel is to take a program before anybody else.
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")
@@ -113,16 +119,14 @@ class Server:
         return rules
 
     def _run(self, body: bytes, pipe: int) -> None:
-        """Fork one run, see it through, and report."""
+        """Fork one child, see it through, and report."""
         try:
-            line, _, payload = body.partition(b"\n")
-            request = json.loads(line)
-            target = self._target(request["target"])
+            number, what, payloads = protocol.Request.decode(body)
+            target, limits, resources = self._understand(what, len(payloads), self._num_tasks())
         except Exception as error:
             os.close(pipe)
             self._reply(protocol.REFUSED, f"{type(error).__name__}: {error}".encode())
             return
-        num_tasks = self._num_tasks()
         try:
             pid = os.fork()
         except OSError as error:
@@ -130,17 +134,23 @@ class Server:
             self._reply(protocol.REFUSED, f"cannot fork: {error.strerror}".encode())
             return
         if pid == 0:
-            child.enter(target, payload, pipe, request["limits"], num_tasks, self._confinement)
+            child.enter(target, payloads, pipe, limits, resources, self._confinement)
         os.close(pipe)
-        reason, status, max_rss_bytes = self._supervise(pid, request)
+        status, max_rss_bytes, is_over_memory = self._supervise(pid, number, limits["memory_bytes"])
         self._end_rest()
-        report = {
-            "wait": status,
-            "reason": reason,
-            "max_rss_bytes": max_rss_bytes,
-            "dirty": not self._clean(),
-        }
-        self._reply(protocol.DONE, json.dumps(report).encode())
+        report = protocol.Report(status, max_rss_bytes, is_over_memory, is_dirty=not self._clean())
+        self._reply(protocol.DONE, report.encode())
+
+    def _understand(self, what: bytes, num_payloads: int, num_tasks: int) -> _Understood:
+        """Return the target, the limits, and those of resources; mostly they are what they were before."""
+        key = what, num_payloads, num_tasks
+        if key not in self._known:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            request = json.loads(what)
+            resources = child.resource_limits(request["limits"], num_payloads, num_tasks)
+            self._known[key] = self._target(request["target"]), request["limits"], resources
+        return self._known[key]
 
     def _target(self, path: str) -> child.Target:
         if path not in self._targets:
@@ -163,25 +173,25 @@ class Server:
             self._counted = (now, processes.num_tasks(os.getuid()))
         return self._counted[1]
 
-    def _supervise(self, pid: int, request: dict[str, Any]) -> tuple[str, int, int]:
-        """Wait for the run's first process: why it was ended (or ""), its wait status, its peak memory."""
-        reason = ""
+    def _supervise(self, pid: int, number: int, memory_bytes: int) -> tuple[int, int, bool]:
+        """Wait for a child's first process: its wait status, peak memory, and whether all used too much."""
+        is_over_memory = False
         while True:
-            ready = dict(self._poll.poll(WATCH_S * 1000))
+            has_more = self._receiver.has_more()
+            ready = dict(self._poll.poll(0 if has_more else WATCH_S * 1000))
             if self._child_ended.fileno() in ready:
                 self._child_ended.recv(512)
                 ended, status, usage = os.wait4(pid, os.WNOHANG)
                 if ended:
-                    return reason, status, usage.ru_maxrss * 1024
-            if self._control.fileno() in ready:
-                message = protocol.receive(self._control)
+                    return status, usage.ru_maxrss * 1024, is_over_memory
+            if has_more or self._control.fileno() in ready:
+                message = self._receiver.receive()
                 if message is None:
                     sys.exit(0)
-                if message[0] == protocol.KILL and message[1].decode() == str(request["id"]):
-                    reason = reason or "deadline"
+                if message == (protocol.KILL, protocol.CHILD_NUMBER.pack(number)):
                     self._kill_all()
-            elif not ready and self._uses_too_much(request["limits"]["memory_bytes"]):
-                reason = reason or "memory"
+            elif not ready and self._uses_too_much(memory_bytes):
+                is_over_memory = True
                 self._kill_all()
 
     def _uses_too_much(self, memory_bytes: int) -> bool:
@@ -207,7 +217,10 @@ class Server:
     def _clean(self) -> bool:
         """Empty the scratch directories; False when that is too much work, or cannot be done."""
         try:
-            return all(scratch.empty(directory, MAX_CLEANED) for directory in self._settings["scratch"])
+            return all(
+                scratch.is_empty(directory) or scratch.empty(directory, MAX_CLEANED)
+                for directory in self._settings["scratch"]
+            )
         except OSError:
             return False
 
@@ -229,9 +242,13 @@ def _import_random() -> None:
 
 
 def _freeze() -> None:
-    """Put all objects out of the collector's reach, so that no run copies their pages by collecting."""
+    """Put all objects out of the collector's reach, so that no run copies their pages by collecting.
+
+    And give unused pages back: what a process has, a fork copies the table of.
+    """
     gc.collect()
     gc.freeze()
+    processes.trim_heap()
 
 
 def _keep_imports_reachable(uid: int) -> tuple[int, ...]:
@@ -254,7 +271,7 @@ def _keep_imports_reachable(uid: int) -> tuple[int, ...]:
                 places[:] = [_moved(place, entry, f"/proc/self/fd/{descriptor}") for place in places]
     if descriptors:
         sys.path_importer_cache.clear()
-    return tuple(descriptors.values())
+    return tuple(sorted(descriptors.values()))
 
 
 def _moved(place: str, old: str, new: str) -> str:
@@ -273,6 +290,7 @@ def _can_reach(directory: str, uid: int) -> bool:
 def main(argument: str) -> None:
     """Serve on the descriptor and with the settings that ``argument``, a JSON object, names."""
     _import_random()
+    del os.environ["LD_BIND_NOW"]
     settings = json.loads(argument)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the parent's mask is inherited
     with socket.socket(fileno=settings["control_fd"]) as control:

@@ -8,7 +8,8 @@ import logging
 import os
 import signal
 import threading
-from typing import Self
+from collections.abc import Sequence
+from typing import NamedTuple, Self
 
 from opencwm.core.errors import SandboxError
 from opencwm.sandbox import child, launch, protocol
@@ -19,6 +20,9 @@ from opencwm.sandbox.limits import RunLimits, RunResult, RunStatus
 _log = logging.getLogger("opencwm.sandbox")
 _noticed: set[str] = set()
 _DETAIL_CHARACTERS = 300
+_GARBLED = "something else than the recorder wrote into the result pipe"
+MAX_PAYLOADS = 64
+"""Payloads that one process is asked to take."""
 
 
 class Sandbox:
@@ -75,23 +79,53 @@ class Sandbox:
         Raises:
             SandboxError: the sandbox failed; a failing target is a status of the result.
         """
+        return self.run_many(target, (payload,), limits)[0]
+
+    def run_many(
+        self, target: str, payloads: Sequence[bytes], limits: RunLimits | None = None
+    ) -> list[RunResult]:
+        """Call ``target`` with one payload after another, as :meth:`run` does, but several in one process.
+
+        For payloads that may see what earlier ones left in the interpreter, such as inputs of one program: a
+        process costs more than most runs in it. Before each, garbage is collected and the random numbers and
+        the clocks are set back; ``limits`` hold for each payload. A process in which something else has
+        changed (files, threads, processes, the environment, ``sys``, much memory) is replaced.
+
+        A payload that ends its process has the status of that, and those after it get another process. If it
+        was not the first and has said nothing, it is called again as the first, so that it is not blamed for
+        what was left by others; not if its time was up.
+
+        Returns:
+            one result for each payload, in order.
+
+        Raises:
+            SandboxError: the sandbox failed.
+        """
         limits = limits or RunLimits()
+        results: list[RunResult] = []
         with self._lock:
-            for _ in range(3):
-                connection = self._connect()
-                try:
-                    seen = connection.exchange(target, payload, limits)
-                except ServerGoneError:
-                    self._disconnect()
-                    continue
-                except BaseException:  # also Ctrl-C: the run may still be going
-                    connection.destroy()
-                    self._disconnect()
-                    raise
-                if seen.report is None or seen.report["dirty"]:
-                    self._disconnect()
-                return _result(seen, limits)
-            raise SandboxError("the sandbox's server ends as soon as it has started", where=target)
+            while len(results) < len(payloads):
+                some = payloads[len(results) : len(results) + MAX_PAYLOADS]
+                results += _results(self._exchange(target, some, limits), limits, len(some))
+        return results
+
+    def _exchange(self, target: str, payloads: Sequence[bytes], limits: RunLimits) -> Exchange:
+        """Have a server start a child, a new server if need be."""
+        for _ in range(3):
+            connection = self._connect()
+            try:
+                seen = connection.exchange(target, payloads, limits)
+            except ServerGoneError:
+                self._disconnect()
+                continue
+            except BaseException:  # also Ctrl-C: the child may still be going
+                connection.destroy()
+                self._disconnect()
+                raise
+            if seen.report is None or seen.report.is_dirty:
+                self._disconnect()
+            return seen
+        raise SandboxError("the sandbox's server ends as soon as it has started", where=target)
 
     def close(self) -> None:
         """End the server and everything below it. The sandbox cannot be used afterwards."""
@@ -156,77 +190,94 @@ class Sandbox:
             connection.close()
 
 
-def _result(seen: Exchange, limits: RunLimits) -> RunResult:
-    """Make sense of what was seen of a run; ``seen.data`` may hold anything."""
-    records, is_clean = protocol.split_records(seen.data)
-    outputs = tuple(body for kind, body in records if kind == protocol.OUTPUT)
-    status, detail, code, number = _ending(seen, limits, records, is_clean)
-    rss_bytes = int(seen.report["max_rss_bytes"]) if seen.report else 0
-    return RunResult(
-        status=status,
-        outputs=outputs,
-        detail=detail,
-        exit_code=code,
-        signal=number,
-        wall_s=seen.wall_s,
-        max_rss_bytes=rss_bytes,
-    )
+def _results(seen: Exchange, limits: RunLimits, num_payloads: int) -> list[RunResult]:
+    """Make sense of what was seen of a child: results of its first payloads, of one at least."""
+    stream = seen.stream
+    num_ended = min(len(stream.ended), num_payloads)
+    is_more = bool(stream.outputs) or not stream.is_clean or len(stream.ended) > num_payloads
+    ending = _ending(seen, limits)
+    results = [
+        _told(part, wall_s) for part, wall_s in zip(stream.ended[:num_ended], seen.walls_s, strict=False)
+    ]
+    if not is_more and ending.status is None and num_ended:
+        results[-1] = dataclasses.replace(results[-1], exit_code=0)
+    elif num_ended == num_payloads:
+        results[-1] = _cut_short(ending, results[-1].outputs, seen.walls_s[-1], is_garbled=True)
+    elif not num_ended or stream.outputs or ending.status is RunStatus.TIMEOUT:
+        outputs = tuple(stream.outputs)
+        results.append(_cut_short(ending, outputs, seen.walls_s[-1], is_garbled=not stream.is_clean))
+    rss_bytes = seen.report.max_rss_bytes if seen.report else 0
+    return [dataclasses.replace(result, max_rss_bytes=rss_bytes) for result in results]
 
 
-def _ending(
-    seen: Exchange, limits: RunLimits, records: list[tuple[bytes, bytes]], is_clean: bool
-) -> tuple[RunStatus, str, int | None, int | None]:
-    """Status, detail, exit code, signal."""
+class _Ending(NamedTuple):
+    """How a child ended; no status when it was by itself and without an error."""
+
+    status: RunStatus | None
+    detail: str
+    exit_code: int | None = None
+    signal: int | None = None
+
+
+def _ending(seen: Exchange, limits: RunLimits) -> _Ending:
+    if seen.stream.is_garbled:
+        return _Ending(RunStatus.GARBLED, _GARBLED)
     if seen.ended_for == "output":
-        return RunStatus.OUTPUT_LIMIT, f"more than {limits.output_bytes} bytes of output", None, None
+        return _Ending(RunStatus.OUTPUT_LIMIT, f"more than {limits.output_bytes} bytes of output")
     if seen.ended_for:
-        return RunStatus.TIMEOUT, f"{limits.wall_s:g} s of wall-clock time", None, None
+        return _Ending(RunStatus.TIMEOUT, f"{limits.wall_s:g} s of wall-clock time")
     if seen.report is None:
-        return RunStatus.KILLED, "the sandbox's server died during the run", None, None
-    if seen.report["reason"] == "memory":
-        return (
-            RunStatus.MEMORY,
-            f"more than {limits.memory_bytes} bytes in all processes together",
-            None,
-            None,
-        )
-    code = os.waitstatus_to_exitcode(seen.report["wait"])
+        return _Ending(RunStatus.KILLED, "the sandbox's server died during the run")
+    if seen.report.is_over_memory:
+        return _Ending(RunStatus.MEMORY, f"more than {limits.memory_bytes} bytes in all processes together")
+    code = os.waitstatus_to_exitcode(seen.report.wait_status)
     if code < 0:
         return _signalled(-code, seen, limits)
     if code == child.EXIT_NOT_CONFINED:
         raise SandboxError("a run could not be given its limits, and was not started", where="sandbox")
     if code == child.EXIT_NO_PIPE:
-        return RunStatus.EXITED, "the result pipe was closed by the program", code, None
+        return _Ending(RunStatus.EXITED, "the result pipe was closed by the program", code)
     if code:
-        return RunStatus.EXITED, f"the process exited with status {code}", code, None
-    return (*_reported(records, is_clean), code, None)
+        return _Ending(RunStatus.EXITED, f"the process exited with status {code}", code)
+    return _Ending(None, "", code)
 
 
-def _signalled(
-    number: int, seen: Exchange, limits: RunLimits
-) -> tuple[RunStatus, str, int | None, int | None]:
+def _signalled(number: int, seen: Exchange, limits: RunLimits) -> _Ending:
     if number == signal.SIGXCPU:
-        return RunStatus.TIMEOUT, f"{limits.cpu_s:g} s of processor time", None, number
-    if number == signal.SIGALRM and seen.wall_s >= limits.wall_s:
-        return RunStatus.TIMEOUT, f"{limits.wall_s:g} s of wall-clock time", None, number
+        return _Ending(RunStatus.TIMEOUT, f"{limits.cpu_s:g} s of processor time", None, number)
+    if number == signal.SIGALRM and seen.walls_s[-1] >= limits.wall_s:
+        return _Ending(RunStatus.TIMEOUT, f"{limits.wall_s:g} s of wall-clock time", None, number)
     with contextlib.suppress(ValueError):
-        return RunStatus.KILLED, signal.Signals(number).name, None, number
-    return RunStatus.KILLED, f"signal {number}", None, number
+        return _Ending(RunStatus.KILLED, signal.Signals(number).name, None, number)
+    return _Ending(RunStatus.KILLED, f"signal {number}", None, number)
 
 
-def _reported(records: list[tuple[bytes, bytes]], is_clean: bool) -> tuple[RunStatus, str]:
-    """Status and detail of a run whose process exited with 0, from its last record."""
-    ends = [index for index, (kind, _) in enumerate(records) if kind != protocol.OUTPUT]
-    if not is_clean or (ends and ends[0] != len(records) - 1):
-        return RunStatus.GARBLED, "something else than the recorder wrote into the result pipe"
-    if not ends:
-        return RunStatus.EXITED, "the process exited with status 0 before the end"
-    kind, body = records[-1]
-    if kind == protocol.RETURNED:
-        return RunStatus.RETURNED, ""
+def _told(part: protocol.Part, wall_s: float) -> RunResult:
+    """Make the result of a payload after which its process was still there, from its last record."""
+    kind, body = part.end
+    status, detail = RunStatus.RETURNED, ""
     if kind == protocol.NO_MEMORY:
-        return RunStatus.MEMORY, "MemoryError"
-    return RunStatus.FAILED, one_line(body.decode("utf-8", "replace"))
+        status, detail = RunStatus.MEMORY, "MemoryError"
+    elif kind == protocol.RAISED:
+        status, detail = RunStatus.FAILED, one_line(body.decode("utf-8", "replace"))
+    return RunResult(status=status, outputs=part.outputs, detail=detail, wall_s=wall_s)
+
+
+def _cut_short(ending: _Ending, outputs: tuple[bytes, ...], wall_s: float, *, is_garbled: bool) -> RunResult:
+    """Make the result of a payload with which its process ended, or that said more than it should."""
+    status, detail = ending.status, ending.detail
+    if status is None and is_garbled:
+        status, detail = RunStatus.GARBLED, _GARBLED
+    elif status is None:
+        status, detail = RunStatus.EXITED, "the process exited with status 0 before the end"
+    return RunResult(
+        status=status,
+        outputs=outputs,
+        detail=detail,
+        exit_code=ending.exit_code,
+        signal=ending.signal,
+        wall_s=wall_s,
+    )
 
 
 def one_line(text: str) -> str:

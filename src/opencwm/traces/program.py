@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import hashlib
 import warnings
 from functools import cached_property
 
@@ -97,6 +96,8 @@ class Program:
     @cached_property
     def id(self) -> str:
         """16 hexadecimal digits of the SHA-256 of entry and text: equal programs have equal ids."""
+        import hashlib  # maps a library of cryptography, which would burden every process of the sandbox
+
         return hashlib.sha256(f"{self.entry}\0{self.text}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
