@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 
 from opencwm.core.errors import ConfigError
 from opencwm.corpus.mutants.operators import OPERATORS
@@ -29,7 +30,9 @@ class MutationConfig:
         for name, weight in self.weights.items():
             where = f"MutationConfig.weights.{name}"
             if name not in OPERATORS:
-                raise ConfigError("no such operator", where=where, hint="one of " + ", ".join(OPERATORS))
+                close = difflib.get_close_matches(name, OPERATORS, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"known operators: {', '.join(OPERATORS)}"
+                raise ConfigError("no such operator", where=where, hint=hint)
             if not 0.0 <= weight < float("inf"):
                 raise ConfigError(f"must be at least 0, not {weight}", where=where)
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from opencwm.core.errors import ConfigError
+from opencwm.core.seeds import derive_rng
 from opencwm.corpus.mutants.config import MutationConfig
 from opencwm.corpus.mutants.drawing import Mutant, mutate
 from opencwm.corpus.structure import group_of
@@ -93,6 +94,55 @@ def mutant_traces(
         if runs := _record(mutant, group, originals, recorder):
             yield from runs
             missing -= 1
+
+
+@dataclasses.dataclass(kw_only=True)
+class MutationTally:
+    """What :func:`mutate_traces` met so far.
+
+    Attributes:
+        num_functions: sources with at least one trace.
+        num_originals: traces of them.
+        num_not_reproduced: of these, how many the recorder did not give again.
+    """
+
+    num_functions: int = 0
+    num_originals: int = 0
+    num_not_reproduced: int = 0
+
+
+def mutate_traces(
+    traces: Iterable[Trace],
+    seed: int,
+    config: MutationConfig | None,
+    recorder: Recorder,
+    tally: MutationTally | None = None,
+) -> Iterator[Trace]:
+    """Yield the runs of mutants of all programs in ``traces``, see :func:`mutant_traces`.
+
+    Traces of one source must follow each other, as harvesting writes them; those of mutants are passed by.
+    The mutants of a source depend on the seed and on its own traces only. Originals that the recorder does
+    not give again are left out, see :func:`reproduced`.
+
+    Args:
+        traces: runs of original programs.
+        seed: the same seed gives the same mutants.
+        config: how many mutants of each source, and of what kind.
+        recorder: runs the programs.
+        tally: counted into, as far as the iterator was taken.
+
+    Raises:
+        ConfigError: a program does not parse.
+    """
+    tally = tally or MutationTally()
+    programs = (trace for trace in traces if trace.mutation is None)
+    for source, runs in itertools.groupby(programs, lambda trace: trace.program.source):
+        originals = list(runs)
+        again = reproduced(originals, recorder)
+        tally.num_functions += 1
+        tally.num_originals += len(originals)
+        tally.num_not_reproduced += len(originals) - len(again)
+        yield from mutant_traces(again, derive_rng("mutants", seed, source), config, recorder)
 
 
 def _record(mutant: Mutant, group: str, originals: Sequence[Trace], recorder: Recorder) -> list[Trace]:
