@@ -60,9 +60,19 @@ def structure_of(source: str) -> str:
     return _TOKENS.sub(replace, source)
 
 
+def group_of(program: Program) -> str:
+    """Return the group of a program; without one, a digest of its structure.
+
+    What is made from a program, such as its mutants, has this group, and so lies in the program's split.
+    """
+    if program.group:
+        return program.group
+    return hashlib.sha256(structure_of(program.source).encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def split_of(program: Program, *, valid_fraction: float, test_fraction: float) -> str:
-    """Return the split of a program's group, or of its structure; fractions are of all groups, 0 to 1."""
-    text = (program.group or structure_of(program.source)).encode("utf-8", "surrogatepass")
+    """Return the split of a program's group, see :func:`group_of`; fractions are of all groups, 0 to 1."""
+    text = group_of(program).encode("utf-8", "surrogatepass")
     draw = int.from_bytes(hashlib.sha256(text).digest()[:8], "big") / 2**64
     if draw < test_fraction:
         return "test"

@@ -6,7 +6,7 @@ program can still come out equal to one in training.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from opencwm.core.errors import ConfigError
@@ -14,8 +14,8 @@ from opencwm.core.seeds import derive_rng
 from opencwm.traces import Trace
 
 
-def load_traces(path: Path) -> Iterator[Trace]:
-    """Yield the traces of a corpus's test split, of a ``.jsonl`` or of a ``.parquet`` file.
+def load_traces(path: Path, splits: Sequence[str] = ("test",)) -> Iterator[Trace]:
+    """Yield the traces of splits of a corpus, of a ``.jsonl`` or of a ``.parquet`` file.
 
     Raises:
         ConfigError: there is no such file, or its name ends in something else.
@@ -24,7 +24,8 @@ def load_traces(path: Path) -> Iterator[Trace]:
     if path.is_dir():
         from opencwm.corpus.shards import read_split
 
-        yield from read_split(path, "test")
+        for split in splits:
+            yield from read_split(path, split)
     elif not path.exists():
         raise ConfigError(
             "no such file", where=str(path), hint="name a corpus folder, a .jsonl or a .parquet file"
@@ -43,6 +44,25 @@ def load_traces(path: Path) -> Iterator[Trace]:
             where=str(path),
             hint="a corpus folder, .jsonl or .parquet",
         )
+
+
+def save_traces(path: Path, traces: Iterable[Trace]) -> int:
+    """Write traces to a ``.jsonl`` or a ``.parquet`` file, whole or not at all; return how many.
+
+    Raises:
+        ConfigError: its name ends in something else. Nothing is taken from ``traces`` then.
+    """
+    if path.suffix == ".jsonl":
+        from opencwm.traces.jsonl import write_jsonl
+
+        return write_jsonl(path, traces)
+    if path.suffix == ".parquet":
+        from opencwm.traces.parquet import write_parquet
+
+        return write_parquet(path, traces)
+    raise ConfigError(
+        f"unknown kind of file {path.suffix!r}", where=str(path), hint="name it .jsonl or .parquet"
+    )
 
 
 def held_out_traces(num_programs: int, seed: int) -> Iterator[Trace]:

@@ -16,6 +16,7 @@ from opencwm.core.version import __version__
 from opencwm.frontends.cli import EXIT_ERROR, EXIT_INTERRUPTED, corpus, evaluate
 from opencwm.frontends.cli.debug import debug
 from opencwm.frontends.cli.doctor import doctor
+from opencwm.frontends.cli.mutate import mutate
 from opencwm.frontends.cli.trace import trace
 from opencwm.frontends.cli.train import export, train
 
@@ -50,6 +51,7 @@ def build() -> Any:
     shards = _group(help="Programs and their recorded runs, as training data.")
     shards.command()(corpus.build)
     shards.command()(corpus.info)
+    shards.command()(mutate)
     root.add_typer(shards, name="corpus")
     evaluation = _group(help="Measure predictions against what really happens.")
     evaluation.command()(evaluate.steps)
