@@ -24,7 +24,7 @@ max_position_embeddings = 512
 
 [data]
 source = "generated"
-options = { num_documents = 100, seed = 1, max_tokens = 256 }
+options = { num_programs = 100, seed = 1, max_tokens = 256 }
 
 [batch]
 row_tokens = 256

@@ -15,7 +15,7 @@ from opencwm.train.curriculum import (
 )
 from opencwm.train.data import resolve
 
-CONFIG = BlockConfig(seed=3, num_documents=200, programs_per_block=16)
+CONFIG = BlockConfig(seed=3, num_programs=200, programs_per_block=16)
 
 
 def ids(source: GeneratedSource, number: int) -> list[list[int]]:
@@ -60,9 +60,7 @@ def test_programs_grow_with_progress_and_echo_stays() -> None:
 
 def test_held_out_documents_are_none_of_the_trained_ones() -> None:
     trained = {
-        bytes(d.ids)
-        for block in range(1)
-        for d in generate_block(BlockConfig(seed=0, num_documents=1), block)
+        bytes(d.ids) for block in range(1) for d in generate_block(BlockConfig(seed=0, num_programs=1), block)
     }
     held_out = generated_held_out(num_blocks=1, seed=0)
     long = [d for d in held_out if len(d.ids) > 200]
@@ -73,5 +71,5 @@ def test_held_out_documents_are_none_of_the_trained_ones() -> None:
 def test_recipes_find_the_sources_by_name() -> None:
     assert resolve("generated") is generated
     assert resolve("generated_held_out") is generated_held_out
-    with pytest.raises(ConfigError, match="num_documents"):
-        generated(num_documents=0)
+    with pytest.raises(ConfigError, match="num_programs"):
+        generated(num_programs=0)

@@ -87,4 +87,4 @@ def test_a_recipe_must_name_sources_and_times() -> None:
     with pytest.raises(ConfigError, match="unknown source"):
         mixture(sources={"a": {"source": "nothing"}}, shares=[], num_tokens=1)
     with pytest.raises(ConfigError, match="without 'at'"):
-        mixture(sources={"a": {"source": "generated", "num_documents": 1}}, shares=[{"a": 1.0}], num_tokens=1)
+        mixture(sources={"a": {"source": "generated", "num_programs": 1}}, shares=[{"a": 1.0}], num_tokens=1)

@@ -33,7 +33,7 @@ class BlockConfig:
 
     Attributes:
         seed: of everything; another seed gives other programs.
-        num_documents: the length of the curriculum, in documents; the full mixture goes on after it.
+        num_programs: the length of the curriculum, in programs; the full mixture goes on after it.
         programs_per_block: how many programs are made at a time.
         documents: how traces become documents.
         curriculum: how the programs' size moves.
@@ -41,7 +41,7 @@ class BlockConfig:
     """
 
     seed: int
-    num_documents: int
+    num_programs: int
     programs_per_block: int = 128
     documents: DocumentConfig = dataclasses.field(default_factory=DocumentConfig)
     curriculum: CurriculumConfig = dataclasses.field(default_factory=CurriculumConfig)
@@ -51,7 +51,7 @@ class BlockConfig:
 def generate_block(config: BlockConfig, block: int) -> list[Document]:
     """Generate, run and encode the programs of one block; a pure function of its arguments."""
     rng = derive_rng("curriculum", config.seed, block)
-    progress = min(1.0, block * config.programs_per_block / config.num_documents)
+    progress = min(1.0, block * config.programs_per_block / config.num_programs)
     codec = NativeCodec()
     made: list[Document] = []
     for _ in range(config.programs_per_block):
@@ -123,13 +123,15 @@ class GeneratedSource:
 
 def generated(
     *,
-    num_documents: int,
+    num_programs: int,
     seed: int = 0,
     max_tokens: int = 1024,
     workers: int = 0,
     shifted_labels: float = 0.5,
     from_state: float = 0.25,
     outcome: float = 0.05,
+    jumps: float = 0.0,
+    inputs: float = 0.0,
     expressions: float = 0.0,
 ) -> GeneratedSource:
     """Return the source a recipe names ``generated``.
@@ -137,13 +139,18 @@ def generated(
     Raises:
         ConfigError: a count that is not positive.
     """
-    if num_documents < 1 or workers < 0:
-        raise ConfigError("num_documents must be at least 1 and workers at least 0", where="data.options")
+    if num_programs < 1 or workers < 0:
+        raise ConfigError("num_programs must be at least 1 and workers at least 0", where="data.options")
     config = BlockConfig(
         seed=seed,
-        num_documents=num_documents,
+        num_programs=num_programs,
         documents=DocumentConfig(
-            max_tokens=max_tokens, shifted_labels=shifted_labels, from_state=from_state, outcome=outcome
+            max_tokens=max_tokens,
+            shifted_labels=shifted_labels,
+            from_state=from_state,
+            outcome=outcome,
+            jumps=jumps,
+            inputs=inputs,
         ),
         expressions=expressions,
     )
@@ -156,7 +163,7 @@ def generated_held_out(
     """Return documents of the full mixture that no training seed reaches: their seeds are negative."""
     config = BlockConfig(
         seed=-1 - abs(seed),
-        num_documents=1,
+        num_programs=1,
         documents=DocumentConfig(max_tokens=max_tokens, from_state=0.0, outcome=0.0),
         expressions=expressions,
     )
