@@ -1,9 +1,8 @@
 """The first moments of a child: the forked process gives up what it must not have, then calls the target.
 
 Everything here happens between ``fork`` and the target, in the process that the program will own, so the
-order matters: descriptors first, limits before the change of user, the change of user before anything of the
-program runs. What the target has called is prepared before the fork: every page that is touched after it
-costs some microseconds.
+order matters: limits before the change of user, the change of user before anything of the program runs. What
+can be done by the server, once, is: every page that is touched after a fork costs some microseconds.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from opencwm.sandbox import landlock, processes, protocol, scratch
+from opencwm.sandbox import processes, protocol, scratch
 
 Target = Callable[[bytes, Callable[[bytes], None]], None]
 
@@ -41,18 +40,18 @@ class Confinement:
     """What every child of one server gives up.
 
     Attributes:
-        scratch: the writable directories; it starts in the first.
+        scratch: the writable directories. It starts in the first, where the server is.
         uid: user and group it becomes, or None to stay who it is.
         dies_with_server: ask for a signal when the server ends, where no namespace sees to that.
         kept_fds: descriptors that stay open besides the result pipe, in ascending order.
-        landlock: descriptor of rules to put in force, see :mod:`opencwm.sandbox.landlock`.
+        restrict: called first; see :func:`opencwm.sandbox.landlock.restriction`.
     """
 
     scratch: Sequence[str]
     uid: int | None
     dies_with_server: bool
     kept_fds: tuple[int, ...] = ()
-    landlock: int | None = None
+    restrict: Callable[[], None] | None = None
 
 
 def enter(
@@ -77,11 +76,11 @@ def enter(
         confinement: what is given up.
     """
     try:
-        if confinement.landlock is not None:
-            landlock.restrict(confinement.landlock)
+        if confinement.restrict is not None:
+            confinement.restrict()
+        os.setsid()
         _arrange_descriptors(pipe, confinement.kept_fds)
-        _arrange_signals(limits["wall_s"])
-        os.chdir(confinement.scratch[0])
+        signal.setitimer(signal.ITIMER_REAL, limits["wall_s"])  # SIGALRM, which a target may handle
         for kind, soft_and_hard in resources:
             resource.setrlimit(kind, soft_and_hard)
         if confinement.uid is not None:
@@ -95,25 +94,14 @@ def enter(
 
 
 def _arrange_descriptors(pipe: int, kept: Sequence[int]) -> None:
-    """Null standard streams, the result pipe as descriptor 3, and nothing else but ``kept``."""
-    os.setsid()
-    null = os.open(os.devnull, os.O_RDWR)
+    """Keep the standard streams, which are null, the result pipe as descriptor 3, and ``kept``."""
     if pipe != RESULT_FD:
         os.dup2(pipe, RESULT_FD, inheritable=False)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
     lowest = RESULT_FD + 1
     for descriptor in kept:
         os.closerange(lowest, descriptor)
         lowest = descriptor + 1
     os.closerange(lowest, _MAX_DESCRIPTOR)
-
-
-def _arrange_signals(wall_s: float) -> None:
-    """Undo what the server arranged, and ask for SIGALRM at the deadline, which a target may handle."""
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, wall_s)
 
 
 def resource_limits(
@@ -128,7 +116,6 @@ def resource_limits(
     """
     cpu_s = math.ceil(limits["cpu_s"])
     wanted = (
-        (resource.RLIMIT_CORE, 0, 0),
         (resource.RLIMIT_CPU, cpu_s, cpu_s * num_payloads + 1),
         (resource.RLIMIT_AS, limits["memory_bytes"], limits["memory_bytes"]),
         (resource.RLIMIT_FSIZE, limits["file_bytes"], limits["file_bytes"]),

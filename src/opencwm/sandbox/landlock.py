@@ -13,7 +13,7 @@ import functools
 import os
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # system calls, the same on every architecture in use
 GET_VERSION = 1
@@ -70,13 +70,21 @@ def ruleset(readable: Iterable[str], writable: Iterable[str]) -> int | None:
     return rules
 
 
-def restrict(rules: int) -> None:
-    """Put a set of rules in force for this process, which must not be able to gain privileges.
+def restriction(rules: int) -> Callable[[], None]:
+    """Prepare to put a set of rules in force for a process, which must not be able to gain privileges.
+
+    The function returned does it, to the process that calls it.
 
     Raises:
-        OSError: the kernel refuses.
+        OSError: when called: the kernel refuses.
     """
-    _call(RESTRICT_SELF, rules, 0)
+    call, number, descriptor, flags = _libc().syscall, *map(ctypes.c_long, (RESTRICT_SELF, rules, 0))
+
+    def restrict() -> None:
+        if call(number, descriptor, flags) < 0:
+            raise OSError(ctypes.get_errno(), "Landlock is refused")
+
+    return restrict
 
 
 def _allow(rules: int, path: str, rights: int) -> None:
@@ -90,7 +98,7 @@ def _allow(rules: int, path: str, rights: int) -> None:
         os.close(parent)
 
 
-@functools.cache  # a class of its own each time, too much for every fork
+@functools.cache
 def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 

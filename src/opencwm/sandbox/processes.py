@@ -39,6 +39,13 @@ def separate_network() -> bool:
     return sys.platform == "linux" and bool(_libc().unshare(CLONE_NEWNET | CLONE_NEWIPC) == 0)
 
 
+def end_descriptor(pid: int) -> int | None:
+    """Open a descriptor that becomes readable at the end of child ``pid``; None where there are none."""
+    with contextlib.suppress(AttributeError, OSError):
+        return os.pidfd_open(pid)
+    return None
+
+
 def trim_heap() -> None:
     """Give memory that the C library keeps in stock back to the system, where it can do that."""
     with contextlib.suppress(AttributeError):

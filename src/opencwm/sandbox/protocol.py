@@ -32,6 +32,7 @@ CHILD_NUMBER = struct.Struct("!I")
 _DESCRIPTOR = struct.Struct("=i")
 _SPACE_FOR_DESCRIPTOR = socket.CMSG_SPACE(_DESCRIPTOR.size)
 _RECEIVED_BYTES = 1 << 16
+_FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _REQUEST = struct.Struct("!III")
 _REPORT = struct.Struct("!iQ??")
 
@@ -121,7 +122,7 @@ class Receiver:
         """
         while (found := self._take()) is None:
             try:
-                data, ancillary, _, _ = self._control.recvmsg(_RECEIVED_BYTES, _SPACE_FOR_DESCRIPTOR)
+                data, ancillary, _, _ = self._control.recvmsg(_RECEIVED_BYTES, _SPACE_FOR_DESCRIPTOR, _FLAGS)
             except ConnectionResetError:
                 return None
             if not data:

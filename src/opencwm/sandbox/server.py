@@ -17,11 +17,13 @@ import gc
 import importlib
 import json
 import os
+import resource
 import select
 import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,18 +62,13 @@ class Server:
         self._confinement = child.Confinement(settings["scratch"], settings["uid"], dies_with_server=True)
         self._obtained: list[str] = []
         self._counted: tuple[float, int] | None = None
-        self._child_ended, wake = socket.socketpair()
-        self._child_ended.setblocking(False)
-        wake.setblocking(False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(wake.detach(), warn_on_full_buffer=False)
         self._poll = select.poll()
-        self._poll.register(self._child_ended, select.POLLIN)
         self._poll.register(control, select.POLLIN)
 
     def serve(self) -> None:
         """Announce readiness, then serve until the parent is gone."""
         self._prepare()
+        _close_standard_streams()
         self._reply(protocol.HELLO, json.dumps(self._obtained).encode())
         while (message := self._receiver.receive()) is not None:
             kind, body = message
@@ -89,34 +86,39 @@ class Server:
     def _prepare(self) -> None:
         for name in self._settings["preload"]:
             importlib.import_module(name)
+        os.chdir(self._settings["scratch"][0])
         kept: tuple[int, ...] = ()
         uid, has_namespace = self._settings["uid"], self._settings["pid_namespace"]
         if uid is not None:
             for place in self._settings["scratch"]:
                 Path(place).chmod(0o1777)
             kept = _keep_imports_reachable(uid)
-        rules = self._landlock(has_namespace)
+        restrict = self._landlock(has_namespace)
         if not has_namespace and processes.separate_network():
             self._obtained.append("no network")
-        self._confinement = child.Confinement(self._settings["scratch"], uid, not has_namespace, kept, rules)
+        self._confinement = child.Confinement(
+            self._settings["scratch"], uid, not has_namespace, kept, restrict
+        )
         # Out of memory, the kernel is to take a program before anybody else.
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         processes.process_control(processes.PR_SET_CHILD_SUBREAPER, 1)
         processes.process_control(processes.PR_SET_NO_NEW_PRIVS, 1)
         processes.process_control(processes.PR_SET_DUMPABLE, 0)  # a run may not trace or read its server
         _freeze()
 
-    def _landlock(self, has_namespace: bool) -> int | None:
+    def _landlock(self, has_namespace: bool) -> Callable[[], None] | None:
         """Make the rules that runs are put under; in bubblewrap they keep runs from signalling the server."""
         readable = ["/"] if has_namespace else [*self._settings["readable"], "/proc"]
         try:
             rules = landlock.ruleset(readable, [*self._settings["scratch"], os.devnull])
         except OSError:
             return None
-        if rules is not None:
-            self._obtained.append("Landlock")
-        return rules
+        if rules is None:
+            return None
+        self._obtained.append("Landlock")
+        return landlock.restriction(_out_of_the_way(rules))
 
     def _run(self, body: bytes, pipe: int) -> None:
         """Fork one child, see it through, and report."""
@@ -176,23 +178,38 @@ class Server:
     def _supervise(self, pid: int, number: int, memory_bytes: int) -> tuple[int, int, bool]:
         """Wait for a child's first process: its wait status, peak memory, and whether all used too much."""
         is_over_memory = False
-        while True:
-            has_more = self._receiver.has_more()
-            ready = dict(self._poll.poll(0 if has_more else WATCH_S * 1000))
-            if self._child_ended.fileno() in ready:
-                self._child_ended.recv(512)
-                ended, status, usage = os.wait4(pid, os.WNOHANG)
-                if ended:
-                    return status, usage.ru_maxrss * 1024, is_over_memory
-            if has_more or self._control.fileno() in ready:
-                message = self._receiver.receive()
-                if message is None:
-                    sys.exit(0)
-                if message == (protocol.KILL, protocol.CHILD_NUMBER.pack(number)):
-                    self._kill_all()
-            elif not ready and self._uses_too_much(memory_bytes):
-                is_over_memory = True
-                self._kill_all()
+        end = processes.end_descriptor(pid)
+        wait_ms = 1 if end is None else WATCH_S * 1000
+        look_s = time.monotonic() + WATCH_S
+        if end is not None:
+            self._poll.register(end, select.POLLIN)
+        try:
+            while True:
+                has_more = self._receiver.has_more()
+                ready = [descriptor for descriptor, _ in self._poll.poll(0 if has_more else wait_ms)]
+                if end is None or end in ready:
+                    ended, status, usage = os.wait4(pid, os.WNOHANG)
+                    if ended:
+                        return status, usage.ru_maxrss * 1024, is_over_memory
+                if has_more or self._control.fileno() in ready:
+                    self._obey(number)
+                elif time.monotonic() > look_s:
+                    look_s = time.monotonic() + WATCH_S
+                    if self._uses_too_much(memory_bytes):
+                        is_over_memory = True
+                        self._kill_all()
+        finally:
+            if end is not None:
+                self._poll.unregister(end)
+                os.close(end)
+
+    def _obey(self, number: int) -> None:
+        """Take what the parent says while child ``number`` runs: to end it, or that it is gone itself."""
+        message = self._receiver.receive()
+        if message is None:
+            sys.exit(0)
+        if message == (protocol.KILL, protocol.CHILD_NUMBER.pack(number)):
+            self._kill_all()
 
     def _uses_too_much(self, memory_bytes: int) -> bool:
         below = processes.descendants(os.getpid())
@@ -228,6 +245,14 @@ class Server:
         protocol.write_all(self._control.fileno(), protocol.record(kind, body))
 
 
+def _close_standard_streams() -> None:
+    """Make them null for this process and all it forks; until now, standard error told why it ended."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.close(null)
+
+
 def _import_random() -> None:
     """Import ``random`` so that every run begins with the state of ``random.seed(0)``, at no cost.
 
@@ -260,9 +285,7 @@ def _keep_imports_reachable(uid: int) -> tuple[int, ...]:
     descriptors: dict[str, int] = {}
     for position, entry in enumerate(sys.path):
         if Path(entry).is_dir() and not _can_reach(entry, uid):
-            opened = os.open(entry, os.O_PATH | os.O_DIRECTORY)
-            descriptors[entry] = fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, child.RESULT_FD + 1)
-            os.close(opened)
+            descriptors[entry] = _out_of_the_way(os.open(entry, os.O_PATH | os.O_DIRECTORY))
             sys.path[position] = f"/proc/self/fd/{descriptors[entry]}"
     for entry, descriptor in sorted(descriptors.items(), key=lambda item: -len(item[0])):
         for module in list(sys.modules.values()):
@@ -272,6 +295,13 @@ def _keep_imports_reachable(uid: int) -> tuple[int, ...]:
     if descriptors:
         sys.path_importer_cache.clear()
     return tuple(sorted(descriptors.values()))
+
+
+def _out_of_the_way(descriptor: int) -> int:
+    """Move a descriptor to where it is not taken for one that a run starts with."""
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, child.RESULT_FD + 1)
+    os.close(descriptor)
+    return moved
 
 
 def _moved(place: str, old: str, new: str) -> str:
@@ -293,8 +323,7 @@ def main(argument: str) -> None:
     del os.environ["LD_BIND_NOW"]
     settings = json.loads(argument)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the parent's mask is inherited
-    with socket.socket(fileno=settings["control_fd"]) as control:
-        control.set_inheritable(False)
+    with socket.socket(fileno=_out_of_the_way(settings["control_fd"])) as control:
         server = Server(control, settings)
         try:
             server.serve()
