@@ -219,7 +219,6 @@ def test_any_ids_decode_to_records_or_one_malformed_step(ids: list[int], keep: i
         ([Control.JUMP], "breaks off"),
         ([Control.JUMP, Control.SET], "is no action"),
         ([Control.JUMP, 24 + 100], "is no action"),
-        ([Control.JUMP, Control.BODY, Control.CALL, 24], "ends at no call"),
         ([Control.JUMP, Control.END, Control.UNWIND], "ends with RETURN or RAISE"),
         ([Control.JUMP, 26, Control.STATE, Control.FRAME, 25], "no function starts at line 2"),
         ([Control.JUMP, 26, Control.STATE], "does not end at line 3"),
@@ -242,6 +241,19 @@ def test_a_malformed_jump_says_why_and_leaves_the_stack(tail: list[int], reason:
     assert reason in last.reason
     assert last.ids == tuple(tail)
     assert [frame.lineno for frame in stack] == [11, 5]
+
+
+def test_a_jump_ends_at_no_call() -> None:
+    trace = record(Program.from_call(TALLY, "tally([1, 2])"))
+    view = whole_view(trace.program)
+    document = CODEC.encode(trace, view)
+    call = document.ids[document.step_ends[1] : document.step_ends[2]]
+    for landing in (call, [Control.EVAL, Control.IS, *call]):
+        ids = [*document.ids[: document.step_ends[1]], Control.JUMP, Control.BODY, *landing]
+        *_, (last, stack) = decode_moves(CODEC, ids, view, ControlFlow(trace.program.text))
+        assert isinstance(last, MalformedStep)
+        assert last.reason == "a jump ends at no call"
+        assert len(stack) == 1
 
 
 def test_the_input_task_asks_for_the_arguments_and_hides_the_call() -> None:

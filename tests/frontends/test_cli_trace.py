@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from opencwm.codec.cwm_text import trace_text
+from opencwm.codec.nd_text import trajectory_text
+from opencwm.codec.nd_walk import inverse_trajectory, trajectory
+from opencwm.core.seeds import derive_rng
 from opencwm.traces import Status
 from opencwm.traces.jsonl import read_jsonl, trace_from_json
 
@@ -80,6 +83,26 @@ def test_cwm_is_the_published_text(cli: Cli, tmp_path: Path) -> None:
     assert cli("trace", STRAWBERRY, "--call", "f('bar', 'r')", "--format", "cwm").out.startswith(
         "<|begin_of_text|>"
     )
+
+
+def test_nd_is_a_walk_forward_or_backward(cli: Cli, tmp_path: Path) -> None:
+    call = ("trace", STRAWBERRY, "--call", "f('bar', 'r')", "--format")
+    cli(*call, "jsonl", "-o", tmp_path / "t.jsonl")
+    (trace,) = read_jsonl(tmp_path / "t.jsonl")
+    assert cli(*call, "nd").out == trajectory_text(trajectory(trace)) + "\n"
+    drawn = cli(*call, "nd", "--walk", "3").out
+    assert drawn == trajectory_text(trajectory(trace, derive_rng("walk", 3))) + "\n"
+    cli(*call, "nd-inverse", "-o", tmp_path / "t.nd")
+    assert (tmp_path / "t.nd").read_text() == trajectory_text(inverse_trajectory(trace))
+    assert "<|inv_exit_entry|>" in cli(*call, "nd-inverse", "--walk", "3").out
+    assert "--format nd" in cli(*call, "cwm", "--walk", "3").refused()
+
+
+def test_a_run_that_was_cut_is_not_written_backward(cli: Cli, program: Callable[[str], Path]) -> None:
+    path = program("def f():\n    while True:\n        pass\n")
+    call = ("trace", path, "--call", "f()", "--max-steps", "50", "--format")
+    assert "step_limit" in cli(*call, "nd-inverse").refused()
+    assert cli(*call, "nd").out.endswith("<|exit_never|><|trace_end|><|end_of_text|>\n")
 
 
 def test_parquet_needs_a_file(cli: Cli) -> None:

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opencwm.codec.native import EncodedDocument, MalformedStep, NativeCodec, TokenClass, _Writer
+from opencwm.codec.native import NativeCodec
+from opencwm.codec.native_decoder import MalformedStep
+from opencwm.codec.native_writer import EncodedDocument, TokenClass, Writer
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, is_text
 from opencwm.core.errors import CodecError
@@ -42,7 +44,7 @@ def encode_input(codec: NativeCodec, trace: Trace, view: SourceView) -> EncodedD
     text, name_ids = codec.vocabulary.encode_text(program.call or ""), codec.vocabulary.encode_text(name)
     if text[: len(name_ids)] != name_ids:
         raise CodecError(f"{name!r} is not the name of a function", where=program.filename)
-    writer = _Writer(shown, codec.vocabulary)
+    writer = Writer(shown, codec.vocabulary)
     writer.put((*codec.encode_prompt(shown, task=Control.INPUT),), TokenClass.PROMPT)
     writer.outcome(trace, TokenClass.PROMPT)
     writer.put((Control.CALL, *name_ids), TokenClass.PROMPT)

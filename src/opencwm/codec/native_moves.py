@@ -26,18 +26,9 @@ import copy
 import dataclasses
 from collections.abc import Iterator, Sequence
 
-from opencwm.codec.native import (
-    EncodedDocument,
-    MalformedStep,
-    NativeCodec,
-    StepDecoder,
-    TokenClass,
-    _BadStepError,
-    _Reader,
-    _Writer,
-    called,
-    step_end,
-)
+from opencwm.codec.native import NativeCodec
+from opencwm.codec.native_decoder import BadStepError, MalformedStep, Reader, StepDecoder, called, step_end
+from opencwm.codec.native_writer import EncodedDocument, TokenClass, Writer
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, is_line, is_text, line_label, line_token
 from opencwm.core.errors import CodecError
@@ -163,7 +154,7 @@ class _Walk:
     """
 
     def __init__(self, codec: NativeCodec, trace: Trace, view: SourceView) -> None:
-        self.writer = _Writer(view, codec.vocabulary)
+        self.writer = Writer(view, codec.vocabulary)
         self._trace = trace
         self._view = view
         self._stack: list[Activation] = []
@@ -248,13 +239,13 @@ class MoveDecoder(StepDecoder):
         try:
             action, goal = self._action(ids[1:2])
             target = self._target(ids[2:], action, goal)
-        except _BadStepError as error:
+        except BadStepError as error:
             return MalformedStep(ids, str(error))
         return Landing(action, goal, target)
 
     def _action(self, ids: Sequence[int]) -> tuple[Action, int | None]:
         if not ids:
-            raise _BadStepError("the jump breaks off")
+            raise BadStepError("the jump breaks off")
         token = ids[0]
         if is_line(token):
             goal = self._view.line_at(line_label(token))
@@ -262,39 +253,41 @@ class MoveDecoder(StepDecoder):
                 return Action.BREAKPOINT, goal
         elif token in _ACTIONS:
             return _ACTIONS[Control(token)], None
-        raise _BadStepError(f"{self._vocabulary.token_name(token)} is no action")
+        raise BadStepError(f"{self._vocabulary.token_name(token)} is no action")
 
     def _target(self, ids: tuple[int, ...], action: Action, goal: int | None) -> Step | Ending:
         if action is Action.CONTINUE or (goal is not None and ids[:1] and ids[0] in _ENDINGS):
             return self._ending(ids)
         if goal is not None and ids[:1] == (Control.STATE,):
             return self._state(ids, goal)
-        if ids[:1] and ids[0] in (Control.CALL, Control.RESUME):
-            raise _BadStepError("a jump ends at no call")
         kept = copy.deepcopy(self.stack)
         step = self.push(ids)
         if isinstance(step, MalformedStep):
-            raise _BadStepError(step.reason)
-        if action is Action.STEP_RETURN and step.kind is not StepKind.RETURN:
+            raise BadStepError(step.reason)
+        problem = ""
+        if step.kind is StepKind.CALL:
+            problem = "a jump ends at no call"
+        elif action is Action.STEP_RETURN and step.kind is not StepKind.RETURN:
+            problem = "out ends at a return"
+        elif goal is not None and (step.kind, step.lineno) != (StepKind.LINE, goal):
+            problem = f"it does not end at line {goal}"
+        if problem:
             self.stack = kept
-            raise _BadStepError("out ends at a return")
-        if goal is not None and (step.kind, step.lineno) != (StepKind.LINE, goal):
-            self.stack = kept
-            raise _BadStepError(f"it does not end at line {goal}")
+            raise BadStepError(problem)
         return step
 
     def _ending(self, ids: tuple[int, ...]) -> Ending:
-        reader = _Reader(ids, self._vocabulary, self._view)
+        reader = Reader(ids, self._vocabulary, self._view)
         token = reader.take()
         if token not in _ENDINGS:
-            raise _BadStepError("a run ends with RETURN or RAISE")
+            raise BadStepError("a run ends with RETURN or RAISE")
         value = reader.text()
         reader.finish()
         self.stack = []
         return Ending(_ENDINGS[Control(token)], value)
 
     def _state(self, ids: tuple[int, ...], goal: int) -> Step:
-        reader = _Reader(ids, self._vocabulary, self._view)
+        reader = Reader(ids, self._vocabulary, self._view)
         reader.expect(Control.STATE)
         stack: list[Activation] = []
         codes = list(self.codes)
@@ -302,12 +295,12 @@ class MoveDecoder(StepDecoder):
             firstlineno = reader.line(echo=False)
             changed, deleted = reader.bindings()
             if deleted:
-                raise _BadStepError("a state deletes nothing")
+                raise BadStepError("a state deletes nothing")
             code = self._code_at(firstlineno, changed, codes)
             stack.append(Activation(code, reader.line(), dict(changed)))
         reader.finish()
         if not stack or stack[-1].lineno != goal:
-            raise _BadStepError(f"it does not end at line {goal}")
+            raise BadStepError(f"it does not end at line {goal}")
         self.stack, self.codes = stack, codes
         top = stack[-1]
         return Step(StepKind.LINE, top.code, goal, len(stack) - 1, tuple(top.locals.items()))
@@ -315,7 +308,7 @@ class MoveDecoder(StepDecoder):
     def _code_at(self, lineno: int, bound: Sequence[Binding], codes: list[CodeInfo]) -> int:
         graph = called(self._control_flow, lineno, [name for name, _ in bound], resumes=False)
         if graph is None:
-            raise _BadStepError(f"no function starts at line {lineno}")
+            raise BadStepError(f"no function starts at line {lineno}")
         code = CodeInfo(graph.qualname, graph.firstlineno, graph.local_names)
         if code not in codes:
             codes.append(code)

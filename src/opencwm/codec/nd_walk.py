@@ -23,15 +23,16 @@ from opencwm.codec.nd_text import NdAction, NdExit, NdStep, Trajectory, collapse
 from opencwm.core.errors import CodecError
 from opencwm.traces import Action, Move, Program, StateTree, Step, StepFlags, StepKind, Trace, replay
 from opencwm.traces.inverse import InverseTree, draw_inverse_weights
-from opencwm.traces.trajectory import exit_state, sample_trajectory
+from opencwm.traces.trajectory import Told, exit_state, follow, sample_trajectory
 
 
-def trajectory(trace: Trace, rng: random.Random | None = None) -> Trajectory:
+def trajectory(trace: Trace, rng: random.Random | None = None, *, told: Sequence[Told] = ()) -> Trajectory:
     """Walk forward through a run, from its first step to its exit state.
 
     Args:
         trace: of a run with at least one step.
-        rng: draws the actions, with the published weights; without it every step is stepped into.
+        rng: draws the actions, with the published weights.
+        told: without ``rng``, the first actions; after them every step is stepped into.
 
     Raises:
         CodecError: nothing was recorded, or a step's line is not in the program.
@@ -39,7 +40,7 @@ def trajectory(trace: Trace, rng: random.Random | None = None) -> Trajectory:
     run = _Run(trace)
     tree = StateTree(run.steps, is_complete=left_entry(trace), sources=run.sources)
     if rng is None:
-        moves = _into_everything(len(run.steps))
+        moves = follow(tree, told)
     else:
         moves = sample_trajectory(tree, rng, lines=_code_lines(run.sources))
     walk = [_Stop(None, 0, False), *(_Stop(move, move.target, False) for move in moves)]
@@ -47,13 +48,19 @@ def trajectory(trace: Trace, rng: random.Random | None = None) -> Trajectory:
 
 
 def inverse_trajectory(
-    trace: Trace, rng: random.Random | None = None, *, hides_call: bool = False
+    trace: Trace,
+    rng: random.Random | None = None,
+    *,
+    told: Sequence[Told] = (),
+    hides_call: bool = False,
 ) -> Trajectory:
     """Walk backward through a run, from the step it ended with to before its first.
 
     Args:
         trace: a run that returned or raised.
-        rng: draws the actions; without it every step is stepped into.
+        rng: draws the actions.
+        told: without ``rng``, the first actions, ``STEP_RETURN`` for ``inv_step_call``; after them every step
+            is stepped into.
         hides_call: leave the wrapper out, of the code and of the walk: it starts where the called function
             ended, and going to that function's call is predicting its arguments.
 
@@ -69,7 +76,7 @@ def inverse_trajectory(
         code, entry = _without_wrapper(trace.program), _called(run.steps, trace.program)
     inverse = InverseTree(run.steps, entry=entry)
     if rng is None:
-        moves = _into_everything(len(inverse.items))
+        moves = follow(inverse.tree, told)
     else:
         moves = sample_trajectory(inverse.tree, rng, lines=(), weights=draw_inverse_weights(rng))
     walk = []
@@ -160,10 +167,6 @@ class _Run:
             for position, (_, stack) in enumerate(replay(self._trace))
             if position in wanted
         }
-
-
-def _into_everything(num_steps: int) -> list[Move]:
-    return [Move(Action.STEP_INTO, target) for target in (*range(1, num_steps), None)]
 
 
 def _code_lines(sources: Sequence[str]) -> list[int]:

@@ -101,10 +101,34 @@ def draw_weights(rng: random.Random) -> ActionWeights:
     return DEBUGGING if rng.random() < 0.5 else STEPPING
 
 
+Told = tuple[Action, int | None]
+"""An action, and the line of a breakpoint."""
+
+
+def follow(tree: StateTree, told: Sequence[Told] = ()) -> list[Move]:
+    """Walk from the first step by the actions told, then into every step; the last move has no target.
+
+    Args:
+        tree: of a run with at least one step.
+        told: the first actions; those after one that leaves the run are not taken.
+    """
+    moves: list[Move] = []
+    index: int | None = 0
+    for action, goal in told:
+        if index is None:
+            break
+        index = target_of(tree, index, action, goal)
+        moves.append(Move(action, index, goal))
+    while index is not None:
+        index = tree.into(index)
+        moves.append(Move(Action.STEP_INTO, index))
+    return moves
+
+
 def sample_trajectory(
     tree: StateTree, rng: random.Random, *, lines: Sequence[int], weights: ActionWeights | None = None
 ) -> list[Move]:
-    """Walk from the first step until an action leaves the run; the last move has no target.
+    """Walk from the first step by actions drawn until one leaves the run; the last move has no target.
 
     Args:
         tree: of a run with at least one step.

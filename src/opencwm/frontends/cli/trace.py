@@ -21,6 +21,8 @@ class Format(enum.StrEnum):
 
     TABLE = "table"
     CWM = "cwm"
+    ND = "nd"
+    ND_INVERSE = "nd-inverse"
     JSONL = "jsonl"
     PARQUET = "parquet"
 
@@ -30,11 +32,18 @@ def trace(
     call: Call = None,
     entry: Entry = None,
     form: Annotated[
-        Format, typer.Option("--format", metavar="table|cwm|jsonl|parquet", help="What to write.")
+        Format,
+        typer.Option("--format", metavar="table|cwm|nd|nd-inverse|jsonl|parquet", help="What to write."),
     ] = Format.TABLE,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="PATH", help="Where to; stdout when absent, unless parquet."),
+    ] = None,
+    walk: Annotated[
+        int | None,
+        typer.Option(
+            metavar="SEED", help="nd, nd-inverse: draw the debugger's actions, instead of stepping into all."
+        ),
     ] = None,
     timeout: Timeout = 10.0,
     max_steps: Annotated[
@@ -54,6 +63,8 @@ def trace(
 
     if form is Format.PARQUET and output is None:
         raise ConfigError("parquet is binary", where="--format parquet", hint="name a file with -o PATH")
+    if walk is not None and form not in (Format.ND, Format.ND_INVERSE):
+        raise ConfigError(f"{form} has no actions", where="--walk", hint="add --format nd or nd-inverse")
     program = load_program(file, call=call, entry=entry)
     recorded = record(
         program,
@@ -64,7 +75,7 @@ def trace(
     if form is Format.TABLE:
         _write_table(recorded, output, rows)
     else:
-        _write(recorded, form, output)
+        _write(recorded, form, output, walk)
     if output is not None:
         notice(f"{len(recorded.steps)} steps written to {output}: {_outcome(recorded)}")
 
@@ -97,13 +108,25 @@ def _refuse_empty(trace: Trace) -> None:
     )
 
 
-def _write(trace: Trace, form: Format, output: Path | None) -> None:
-    from opencwm.traces.jsonl import trace_to_json, write_jsonl
-
+def _published_text(trace: Trace, form: Format, walk: int | None) -> str:
+    """Return the run in a published format; a ``walk`` is the seed of a debugger's actions."""
     if form is Format.CWM:
         from opencwm.codec.cwm_text import trace_text
 
-        text = trace_text(trace)
+        return trace_text(trace)
+    from opencwm.codec.nd_text import trajectory_text
+    from opencwm.codec.nd_walk import inverse_trajectory, trajectory
+    from opencwm.core.seeds import derive_rng
+
+    rng = None if walk is None else derive_rng("walk", walk)
+    return trajectory_text(trajectory(trace, rng) if form is Format.ND else inverse_trajectory(trace, rng))
+
+
+def _write(trace: Trace, form: Format, output: Path | None, walk: int | None) -> None:
+    from opencwm.traces.jsonl import trace_to_json, write_jsonl
+
+    if form in (Format.CWM, Format.ND, Format.ND_INVERSE):
+        text = _published_text(trace, form, walk)
         if output is not None:
             write_atomic(output, text)
         else:
