@@ -2,6 +2,7 @@
 
 import copy
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,17 +10,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from native_programs import WRITTEN, traced, whole_view
 
-from opencwm.codec.native import MalformedStep, NativeCodec, StepDecoder, TokenClass, step_end
+from opencwm.codec.native import (
+    MAX_EVALUATIONS,
+    MalformedStep,
+    NativeCodec,
+    StepDecoder,
+    TokenClass,
+    step_end,
+    written_evaluations,
+)
 from opencwm.codec.view import SourceView, code_without_comments, fit_view
 from opencwm.codec.vocabulary import NUM_LINES, Control, line_token
 from opencwm.core.errors import CodecError
 from opencwm.source.cfg import ControlFlow
 from opencwm.source.reach import visible_lines
-from opencwm.tracer import record
-from opencwm.traces import Activation, Program, StepKind, Trace, replay
+from opencwm.tracer import TraceLimits, record
+from opencwm.traces import Activation, Evaluation, Program, Step, StepKind, Trace, replay
 
 CODEC = NativeCodec()
-GOLDEN = Path(__file__).parent / "golden" / "native_strawberry.txt"
+GOLDEN = Path(__file__).parent / "golden"
 
 
 @settings(max_examples=40, deadline=None)
@@ -34,6 +43,49 @@ def test_generated_traces_round_trip_under_any_labels(seed: int, shift: int) -> 
     assert decoded.is_complete
     assert len(document.classes) == len(document.ids)
     assert document.step_ends[-1] == len(document.ids) - 1
+
+
+def assert_comes_back(trace: Trace) -> None:
+    """Make sure that a document with expression detail decodes to the steps and to what it holds of them."""
+    view = whole_view(trace.program)
+    document = CODEC.encode(trace, view, expressions=True)
+    assert document.ids[2] == Control.EXPRESSIONS
+    assert document.step_ends[-1] == len(document.ids) - 1
+    decoded = CODEC.decode(document.ids, view, ControlFlow(trace.program.text))
+    assert decoded.is_complete
+    for step, expected in zip(decoded.steps, trace.steps, strict=True):
+        assert isinstance(step, Step)
+        assert replace(step, evaluations=()) == replace(expected, evaluations=())
+        written = [(item.text, item.value) for item in written_evaluations(expected)]
+        assert [(item.text, item.value) for item in step.evaluations] == written
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6))
+def test_evaluations_come_back_from_a_document_with_expression_detail(seed: int) -> None:
+    trace = record(traced(seed).program, TraceLimits(expressions=True))
+    assert_comes_back(trace)
+    view = whole_view(trace.program)
+    bare = replace(trace, steps=tuple(replace(step, evaluations=()) for step in trace.steps))
+    assert CODEC.encode(trace, view).ids == CODEC.encode(bare, view).ids
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_written_programs_come_back_with_their_evaluations(name: str) -> None:
+    program = Program.from_call(WRITTEN[name], "f([(4, 2), (1, 0)])")
+    trace = record(program, TraceLimits(expressions=True))
+    assert sum(len(step.evaluations) for step in trace.steps) > 1
+    assert_comes_back(trace)
+
+
+def test_what_is_no_shallow_step_is_not_written() -> None:
+    evaluations = (
+        Evaluation("len('" + "x" * 60 + "')", "60", 1, 0, 1, 9),
+        Evaluation("iter([1])", "<list_iterator object>", 1, 0, 1, 9),
+        *(Evaluation(f"{n} + 1", str(n + 1), 1, 0, 1, 9) for n in range(MAX_EVALUATIONS + 1)),
+    )
+    step = Step(StepKind.LINE, 0, 1, 0, evaluations=evaluations)
+    assert written_evaluations(step) == evaluations[2:-1]
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -74,8 +126,8 @@ def replay_copies(trace: Trace) -> list[list[Activation]]:
 def test_any_ids_decode_to_steps_or_one_malformed_step(ids: list[int], keep: int) -> None:
     program = Program.from_call("def f(a):\n    b = a + 1\n    return b\n", "f(1)")
     view = whole_view(program)
-    trace = record(program)
-    document = CODEC.encode(trace, view)
+    trace = record(program, TraceLimits(expressions=True))
+    document = CODEC.encode(trace, view, expressions=keep % 2 == 0)
     hostile = document.ids[: document.num_prompt + keep] + ids
     decoded = CODEC.decode(hostile, view, ControlFlow(program.text))
     bad = [step for step in decoded.steps if isinstance(step, MalformedStep)]
@@ -92,6 +144,7 @@ def test_any_ids_decode_to_steps_or_one_malformed_step(ids: list[int], keep: int
         ([Control.CALL, line_token(100)], "no line that is shown"),
         ([Control.CALL, Control.SET], "no line that is shown"),
         ([Control.CALL], "breaks off"),
+        ([Control.EVAL, Control.CALL], "expected IS"),
     ],
 )
 def test_a_malformed_step_says_why_and_leaves_the_stack(ids: list[int], reason: str) -> None:
@@ -162,12 +215,15 @@ def test_the_outcome_task_ends_with_the_value() -> None:
     assert document.classes[document.num_prompt + 1] is TokenClass.VALUE
 
 
-def test_golden_document() -> None:
+@pytest.mark.parametrize("expressions", [False, True])
+def test_golden_document(expressions: bool) -> None:
     program = Program.from_call(
         "def count(text, letter):\n    n = 0\n    for c in text:\n"
         "        if c == letter:\n            n += 1\n    return n\n",
         "count('straw', 'r')",
     )
-    document = CODEC.encode(record(program), whole_view(program))
+    trace = record(program, TraceLimits(expressions=expressions))
+    document = CODEC.encode(trace, whole_view(program), expressions=expressions)
     shown = "".join(CODEC.vocabulary.token_name(token) for token in document.ids)
-    assert shown.replace("<|line_", "\n<|line_") + "\n" == GOLDEN.read_text()
+    golden = GOLDEN / f"native_strawberry{'_expressions' * expressions}.txt"
+    assert shown.replace("<|line_", "\n<|line_") + "\n" == golden.read_text()

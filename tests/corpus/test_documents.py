@@ -7,7 +7,7 @@ from opencwm.codec.native import NativeCodec, TokenClass
 from opencwm.codec.vocabulary import NUM_LINES, Control, is_line, line_label
 from opencwm.corpus.documents import DocumentConfig, documents
 from opencwm.corpus.generator import generate_traced, sample_config
-from opencwm.tracer import record
+from opencwm.tracer import TraceLimits, record
 from opencwm.traces import Program, Status, Trace
 
 CODEC = NativeCodec()
@@ -32,6 +32,20 @@ def test_a_short_run_is_one_whole_document() -> None:
     assert document.ids[-1] == Control.END
     assert all(kind is TokenClass.PROMPT for kind in document.classes[: document.num_prompt])
     assert TokenClass.PROMPT not in document.classes[document.num_prompt :]
+
+
+def test_a_share_of_the_traces_with_expression_detail_is_written_with_it() -> None:
+    source = "def f(n):\n    return n + 1, n * 2\n"
+    trace = record(Program.from_call(source, "f(3)"), TraceLimits(expressions=True))
+    rng = random.Random(0)
+    config = dataclasses.replace(PLAIN, expressions=0.5)
+    firsts = [document.ids[2] for _ in range(40) for document in documents(trace, CODEC, rng, config)]
+    assert 10 < firsts.count(Control.EXPRESSIONS) < 30
+    (detailed,) = documents(trace, CODEC, rng, PLAIN)
+    assert TokenClass.EVALUATION in detailed.classes
+    assert TokenClass.RESULT in detailed.classes
+    (plain,) = documents(loop(3), CODEC, rng, PLAIN)
+    assert Control.EXPRESSIONS not in plain.ids
 
 
 def test_a_long_run_is_cut_and_goes_on_in_another_document_from_a_state() -> None:

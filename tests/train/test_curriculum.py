@@ -1,10 +1,12 @@
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from opencwm.codec.native import TokenClass
+from opencwm.codec.vocabulary import Control
 from opencwm.core.errors import ConfigError
 from opencwm.train.curriculum import (
     BlockConfig,
@@ -33,6 +35,17 @@ def test_a_block_is_a_function_of_seed_and_number() -> None:
         assert len(document.ids) == len(document.loss_mask) == len(document.class_ids) <= 1024
         assert not document.loss_mask[document.class_ids == TokenClass.PROMPT].any()
         assert document.loss_mask[document.class_ids != TokenClass.PROMPT].all()
+
+
+def test_a_share_of_the_programs_is_recorded_with_expression_detail() -> None:
+    half = [d.ids[2] == Control.EXPRESSIONS for d in generate_block(replace(CONFIG, expressions=0.5), 12)]
+    assert 0.2 < np.mean(half) < 0.8
+    assert all(
+        d.ids[2] == Control.EXPRESSIONS or d.ids[1] == Control.OUTPUT
+        for d in generate_block(replace(CONFIG, expressions=1.0), 12)
+    )
+    source = generated(num_documents=10, expressions=1.0)
+    assert any(Control.EVAL in document for document in ids(source, 30))
 
 
 def test_a_restored_source_goes_on_with_the_very_next_document() -> None:

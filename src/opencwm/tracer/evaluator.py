@@ -13,6 +13,7 @@ left in the middle cannot be mixed up with another.
 from __future__ import annotations
 
 import dataclasses
+import marshal
 import operator
 import threading
 from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ RawEvaluation = tuple[int, str, str]
 
 _type, _id, _len, _repr, _iter, _get_ident = type, id, len, repr, iter, threading.get_ident
 _bool, _str, _int, _list, _range, _tuple = bool, str, int, list, range, tuple
+_dumps, _ValueError = marshal.dumps, ValueError
 _LOOKED_UP = frozenset(
     id(kind)
     for kind in (
@@ -55,7 +57,7 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
     "%": operator.mod, "|": operator.or_, "^": operator.xor, "&": operator.and_,
 }  # fmt: skip
-_MAX_WAITING = 10_000
+_MOST_KNOWN = 4096
 _TOO_LONG = None
 """Stands for the text of an operand that is longer than a record may be."""
 
@@ -103,6 +105,7 @@ class Evaluator:
         self._renderer = Renderer(
             dataclasses.replace(limits, max_value_chars=max(self._max_chars, 16), user_repr=False)
         )
+        self._known: dict[bytes, str | None] = {}  # texts of plain containers by what marshal makes of them
         self._thread = _get_ident()
 
     def hooks(self) -> dict[str, Callable[..., Any]]:
@@ -239,6 +242,27 @@ class Evaluator:
         kind = _type(value)
         if (kind is _int and -SMALL_INT < value < SMALL_INT) or _id(kind) in TINY:
             return _repr(value)
+        if kind is _str and _len(value) <= self._max_chars:
+            text: str | None = _repr(value)
+            if text is not None and text.isascii():
+                return text if _len(text) <= self._max_chars else _TOO_LONG
+        elif _id(kind) in PLAIN_CONTAINERS and _len(value) <= self._max_chars:
+            try:
+                key = _dumps(value, 2)
+            except _ValueError:  # something else inside
+                return self._rendered(value)
+            known = self._known
+            text = known.get(key, "")
+            if text == "":
+                text = self._rendered(value)
+                if self._renderer.plain or text is _TOO_LONG:
+                    if _len(known) >= _MOST_KNOWN:
+                        known.clear()
+                    known[key] = text
+            return text
+        return self._rendered(value)
+
+    def _rendered(self, value: Any) -> str | None:
         text = self._renderer.render(value)
         return _TOO_LONG if self._renderer.cut or _len(text) > self._max_chars else text
 

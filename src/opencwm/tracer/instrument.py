@@ -2,9 +2,9 @@
 
 The one idea: a hook receives a value that the program has computed itself, notes its text and returns the
 very same object. ``f(x) + 1`` becomes ``result(0, result(1, f(operand(1, 0, x))) + 1)``: every operation
-stays in the function, at the position and in the order it had, so names, closures, frames, positions in tracebacks,
-``super()``, ``await`` and ``yield`` are what they were. The texts of operands wait on a stack that belongs to
-the activation, until the operation's own hook takes them.
+stays in the function, at the position and in the order it had, so names, closures, frames, positions in
+tracebacks, ``super()``, ``await`` and ``yield`` are what they were. The texts of operands wait on a stack
+that belongs to the activation, until the operation's own hook takes them.
 
 The hooks are constants of the code objects, not names: a marker string stands in the syntax tree, and the
 compiled code gets the hook in its place. So nothing appears in ``locals()``, ``globals()`` or a class's
