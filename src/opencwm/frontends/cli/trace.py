@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from opencwm.core.files import write_atomic
-from opencwm.frontends.cli.options import Call, Entry, ProgramFile, Timeout
+from opencwm.frontends.cli.options import Call, Detail, DetailLevel, Entry, ProgramFile, Timeout
 
 if TYPE_CHECKING:
     from opencwm.traces import Trace
@@ -36,6 +36,7 @@ def trace(
         Path | None,
         typer.Option("-o", "--output", metavar="PATH", help="Where to; stdout when absent, unless parquet."),
     ] = None,
+    detail: DetailLevel = Detail.LINE,
     timeout: Timeout = 10.0,
     max_steps: Annotated[
         int, typer.Option(metavar="N", help="End the run after this many steps.", min=1)
@@ -58,7 +59,9 @@ def trace(
     recorded = record(
         program,
         limits=RunLimits(wall_s=timeout, cpu_s=timeout),
-        trace_limits=TraceLimits(max_steps=max_steps, max_value_chars=max_value_chars),
+        trace_limits=TraceLimits(
+            max_steps=max_steps, max_value_chars=max_value_chars, expressions=detail is Detail.EXPR
+        ),
     )
     _refuse_empty(recorded)
     if form is Format.TABLE:
