@@ -2,13 +2,14 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from opencwm.codec.native import NativeCodec
+from opencwm.codec.native import MAX_EVALUATIONS, NativeCodec, written_evaluations
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, line_token
 from opencwm.core.errors import ConfigError, EngineError
@@ -19,7 +20,7 @@ from opencwm.debugger.predicted import PredictedExecution, source_view
 from opencwm.model.engine import Logits
 from opencwm.model.testing import ScriptedEngine
 from opencwm.source.cfg import ControlFlow
-from opencwm.tracer import record
+from opencwm.tracer import TraceLimits, record
 from opencwm.traces import Program, Step, StepKind, Trace
 
 CODEC = NativeCodec()
@@ -34,11 +35,13 @@ def count(text, letter):
 """
 
 
-def oracle(trace: Trace, *, max_tokens: int = 16_000, probability: float = 0.99) -> ScriptedEngine:
+def oracle(
+    trace: Trace, *, max_tokens: int = 16_000, probability: float = 0.99, expressions: bool = False
+) -> ScriptedEngine:
     """An engine that continues every document of ``trace``, from any state, as it really went."""
     view = source_view(trace.program, CODEC, max_tokens=max_tokens)
     firsts = [0, *(i + 1 for i, step in enumerate(trace.steps) if step.kind is StepKind.LINE)]
-    documents = [CODEC.encode(trace, view, first_step=first).ids for first in firsts]
+    documents = [CODEC.encode(trace, view, first_step=first, expressions=expressions).ids for first in firsts]
     return ScriptedEngine.saying(VOCABULARY_SIZE, documents, max_tokens=max_tokens, probability=probability)
 
 
@@ -86,6 +89,51 @@ def test_with_an_oracle_the_prediction_is_the_recorded_run(seed: int, constraine
     assert execution.ended()
     assert execution.get(len(trace.steps)) is None
     assert all(0 < p.control_probability <= 1 for p in execution.predictions)
+
+
+def folded(steps: Sequence[Step]) -> list[Step]:
+    return [replace(step, evaluations=()) for step in steps]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.booleans())
+def test_with_expression_detail_the_model_works_out_what_was_evaluated(seed: int, constrained: bool) -> None:
+    trace = record(generated(seed).program, TraceLimits(expressions=True))
+    engine = oracle(trace, expressions=True)
+    execution = PredictedExecution(trace.program, CODEC, engine, constrained=constrained, expressions=True)
+    steps = steps_of(execution)
+    assert folded(steps) == folded(trace.steps)
+    for step, expected in zip(steps, trace.steps, strict=True):
+        written = [(item.text, item.value) for item in written_evaluations(expected)]
+        assert [(item.text, item.value) for item in step.evaluations] == written
+    assert all(0 < p.control_probability <= 1 for p in execution.predictions)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 10**6))
+def test_a_model_that_knows_nothing_works_out_a_bounded_number_of_things(seed: int, noise: int) -> None:
+    program = generated(seed).program
+    engine = random_engine(noise, max_tokens=6000)
+    execution = PredictedExecution(program, CODEC, engine, expressions=True)
+    for step in steps_of(execution, limit=4):
+        assert len(step.evaluations) <= MAX_EVALUATIONS
+    assert all(
+        len(prediction.step.evaluations) <= MAX_EVALUATIONS
+        for prediction in execution.predictions
+        if isinstance(prediction.step, Step)
+    )
+
+
+def test_a_changed_variable_is_worked_with_in_expression_detail() -> None:
+    program = Program.from_call(COUNT, "count('ab', 'b')")
+    trace = record(program, TraceLimits(expressions=True))
+    execution = PredictedExecution(program, CODEC, oracle(trace, expressions=True), expressions=True)
+    steps = steps_of(execution)
+    index = next(i for i, step in enumerate(steps) if dict(step.changed).get("c") == "'b'")
+    again = execution.fork(index, {"c": "'b'"})
+    assert isinstance(again, PredictedExecution)
+    assert folded(steps_of(again)) == folded(steps)
+    assert steps_of(again)[index + 1].evaluations == steps[index + 1].evaluations
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])

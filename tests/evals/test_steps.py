@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from evals_programs import generator, loop, mixed, raising, recorded
 
-from opencwm.codec.native import NativeCodec
+from opencwm.codec.native import NativeCodec, written_evaluations
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.predicted import PredictedExecution
 from opencwm.evals.journal import FILE_NAME
@@ -15,6 +15,7 @@ from opencwm.evals.predictor import NativePredictor
 from opencwm.evals.report import format_table
 from opencwm.evals.steps import StepsConfig, evaluate_steps
 from opencwm.evals.testing import oracle, trace_documents
+from opencwm.tracer import TraceLimits, record
 from opencwm.traces import Program, Status, StepKind, Trace
 
 CODEC = NativeCodec()
@@ -78,6 +79,25 @@ def test_a_predictor_that_knows_every_run_is_right_about_all_of_it() -> None:
     assert (report["data"], report["command"]) == ("five runs", "opencwm eval steps")
     assert {figure["percent"] for figure in report["published"]} == {96.9, 96.5, 99.6}
     assert json.loads(json.dumps(report)) == report
+
+
+def test_with_expression_detail_a_knowing_predictor_is_right_about_all_of_it() -> None:
+    limits = TraceLimits(expressions=True)
+    traces = [record(trace.program, limits) for trace in (mixed(), raising(), generator(), loop(3))]
+    view = NativePredictor("nothing", CODEC, oracle(CODEC, [])).view
+    documents = [ids for t in traces for ids in trace_documents(CODEC, t, view(t.program), expressions=True)]
+    engine = oracle(CODEC, documents, probability=0.999)
+    predictor = NativePredictor("oracle", CODEC, engine, expressions=True)
+    report = evaluate_steps(traces, predictor, StepsConfig(expressions=True)).to_json()
+    num_steps = sum(len(trace.steps) for trace in traces)
+    num_evaluations = sum(len(written_evaluations(step)) for trace in traces for step in trace.steps)
+    assert num_evaluations > 20
+    assert scores(report["one_step"], "step") == (num_steps, num_steps)
+    assert scores(report["teacher_forced"], "step") == (num_steps, num_steps)
+    assert scores(report["teacher_forced"], "next_line_constrained") == (num_steps, num_steps)
+    assert scores(report["teacher_forced"], "evaluation") == (num_evaluations, num_evaluations)
+    assert scores(report["free_running"], "exact") == (4, 4)
+    assert report["settings"]["predictor"]["detail"] == "expr"
 
 
 def test_a_predictor_that_knows_half_is_right_about_half() -> None:

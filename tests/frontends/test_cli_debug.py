@@ -140,3 +140,11 @@ def test_a_function_longer_than_the_context(
 def test_a_line_longer_than_the_context(cli: Cli, program: Callable[[str], Path], model_folder: Path) -> None:
     path = program("def f(x):\n    return [" + ", ".join(map(str, range(5_000))) + "]\n")
     cli("debug", path, "--call", "f(1)", "--model", model_folder, "--commands", "s;q").refused()
+
+
+def test_expression_detail_is_shown_under_the_line_and_in_json(cli: Cli) -> None:
+    outcome = cli("debug", STRAWBERRY, *CALL, "--real", "--detail", "expr", "--commands", "s;s;s;s;s;s;s;q")
+    assert "'bar'[0] -> 'b'" in outcome.out
+    whole = cli("debug", STRAWBERRY, *CALL, "--real", "--detail", "expr", "--json")
+    steps = json.loads(whole.out)["steps"]
+    assert {"text": "'bar'[0]", "value": "'b'"} in [item for step in steps for item in step["evaluations"]]

@@ -12,6 +12,7 @@ from opencwm.codec.nd_walk import inverse_trajectory, trajectory
 from opencwm.core.seeds import derive_rng
 from opencwm.traces import Status
 from opencwm.traces.jsonl import read_jsonl, trace_from_json
+from opencwm.traces.parquet import read_parquet
 
 from .conftest import EXAMPLES, Cli
 
@@ -139,3 +140,16 @@ def test_a_file_of_ten_thousand_lines_is_recorded(cli: Cli, program: Callable[[s
     outcome = cli("trace", program(text), "--call", "g4999(1)")
     assert outcome.status == 0
     assert "the program returned 9998" in outcome.out
+
+
+def test_expression_detail_stands_in_the_table_and_in_the_files(cli: Cli, tmp_path: Path) -> None:
+    plain = cli("trace", STRAWBERRY, "--call", "f('bar', 'r')")
+    outcome = cli("trace", STRAWBERRY, "--call", "f('bar', 'r')", "--detail", "expr")
+    assert outcome.status == 0
+    assert "'bar'[0] -> 'b'" in outcome.out
+    assert "->" in plain.out
+    assert "'bar'[0]" not in plain.out
+    path = tmp_path / "trace.parquet"
+    cli("trace", STRAWBERRY, "--call", "f('bar', 'r')", "--detail", "expr", "--format", "parquet", "-o", path)
+    (trace,) = read_parquet(path)
+    assert "'bar'[0]" in [item.text for step in trace.steps for item in step.evaluations]

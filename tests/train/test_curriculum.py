@@ -44,7 +44,7 @@ def test_a_share_of_the_programs_is_recorded_with_expression_detail() -> None:
         d.ids[2] == Control.EXPRESSIONS or d.ids[1] == Control.OUTPUT
         for d in generate_block(replace(CONFIG, expressions=1.0), 12)
     )
-    source = generated(num_documents=10, expressions=1.0)
+    source = generated(num_programs=10, expressions=1.0)
     assert any(Control.EVAL in document for document in ids(source, 30))
 
 

@@ -21,22 +21,24 @@ def contextualise(
     codes: Sequence[CodeInfo],
     *,
     max_tokens: int,
+    expressions: bool = False,
 ) -> tuple[list[int], StepDecoder]:
     """Return the ids that put a model where a run stands after ``steps``, and a decoder in the same place.
 
     All steps are written when they fit into ``max_tokens``; otherwise the run is shown from the state at a
-    later LINE step, the earliest from which the rest fits (the last LINE step when none does).
+    later LINE step, the earliest from which the rest fits (the last LINE step when none does). With
+    ``expressions`` they are written with expression detail.
     """
     known = tuple(codes)
     running, stack = _replay(steps, known)
     if steps and steps[-1].kind is StepKind.RETURN:
         stack.pop()
     decoder = StepDecoder(codec.vocabulary, view, control_flow, stack, codes)
-    prompt = codec.encode_prompt(view)
+    prompt = codec.encode_prompt(view, expressions=expressions)
     written: list[list[int]] = []  # the last steps, last first
     num_tokens = len(prompt)
     for index in range(len(steps) - 1, -1, -1):
-        ids = codec.encode_step(steps[index], view, running[index])
+        ids = codec.encode_step(steps[index], view, running[index], expressions=expressions)
         num_tokens += len(ids)
         if num_tokens > max_tokens and any(step.kind is StepKind.LINE for step in steps):
             break
@@ -47,10 +49,13 @@ def contextualise(
     lines = [i for i in range(max(earliest - 1, 0), len(steps)) if steps[i].kind is StepKind.LINE]
     if not lines:  # not one LINE step within reach: write from the last there is
         lines = [max(i for i, step in enumerate(steps) if step.kind is StepKind.LINE)]
-        written = [codec.encode_step(steps[i], view, running[i]) for i in range(len(steps) - 1, lines[0], -1)]
+        written = [
+            codec.encode_step(steps[i], view, running[i], expressions=expressions)
+            for i in range(len(steps) - 1, lines[0], -1)
+        ]
     for position, stack in _stacks_at(steps, known, lines):
         tail = written[: len(steps) - 1 - position]
-        context = codec.encode_prompt(view, stack, known)
+        context = codec.encode_prompt(view, stack, known, expressions=expressions)
         if len(context) + sum(map(len, tail)) <= max_tokens or position == lines[-1]:
             return [*context, *_joined(tail)], decoder
     raise AssertionError("the last candidate is always taken")

@@ -59,7 +59,7 @@ def frame_lines(
 
 
 def step_lines(execution: Execution, index: int, row: Row | None = None) -> Iterator[str]:
-    """Show one step: what kind, where, and what changed.
+    """Show one step: what kind, where, what was evaluated on the way there, and what changed.
 
     Args:
         execution: whose step it is.
@@ -85,6 +85,8 @@ def step_lines(execution: Execution, index: int, row: Row | None = None) -> Iter
     if suffix:
         suffix += _value_mark(view, row)
     yield from frame_lines(execution.program, frame, suffix=suffix)
+    for item in step.evaluations:
+        yield f"    {item.text} -> {item.value}"
     yield from _changed_lines(view, row)
     if row is not None and not (row.line_agrees and row.kind_agrees):
         yield f"    *** {row.describe()}"

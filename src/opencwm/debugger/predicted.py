@@ -44,6 +44,7 @@ class PredictedExecution:
         engine: owned by this execution from now on.
         view: what the model is shown; by default everything the entry can reach, as far as it fits.
         constrained: see :class:`StepPredictor`.
+        expressions: see :class:`StepPredictor`.
 
     Attributes:
         predictions: what was predicted, step by step, with counts of tokens.
@@ -59,6 +60,7 @@ class PredictedExecution:
         control_flow: ControlFlow | None = None,
         constrained: bool = True,
         sampling: SamplingConfig | None = None,
+        expressions: bool = False,
     ) -> None:
         self._program = program
         self._control_flow = control_flow or ControlFlow(program.text, program.filename)
@@ -72,6 +74,7 @@ class PredictedExecution:
             constrained=constrained,
             sampling=sampling,
             supplied=self._supplied,
+            expressions=expressions,
         )
         self._predictor.start()
         self._views: list[StepView] = []

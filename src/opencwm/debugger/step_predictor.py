@@ -4,6 +4,9 @@ The model decides; what is not a decision is appended without asking it: a line'
 the parameters of a call. Constrained, every predicted step is well formed and every next line a legal one;
 it then never says that a value was cut, nor that a return or an exception has another line than the one
 running. Unconstrained, the model may write anything, and what is no step ends the prediction.
+
+With expression detail the model first works out the sub-expressions of the line, freely but for their number
+and length: :attr:`opencwm.traces.Step.evaluations` of the step it then writes.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from opencwm.codec.native import MalformedStep, NativeCodec, StepDecoder, called
+from opencwm.codec.native import MAX_EVALUATIONS, MalformedStep, NativeCodec, StepDecoder, called
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, is_line, is_text, line_label, line_token
 from opencwm.core.errors import EngineError
@@ -31,6 +34,10 @@ from opencwm.traces import CodeInfo, Step, StepKind
 
 MAX_VALUE_TOKENS = 320
 """A value that goes on longer is malformed: the tracer's bounds make recorded ones shorter."""
+
+MAX_EVALUATION_TOKENS = 72
+"""Text and value of an evaluation are ended after so many each; those that are learned from are shorter."""
+_EVAL, _IS = frozenset({int(Control.EVAL)}), frozenset({int(Control.IS)})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ class StepPredictor:
         constrained: whether kinds, lines and names are limited to what the program allows.
         supplied: values of a call's arguments that need no prediction: given the first activation of a
             function at depth 1, the rendered value of each parameter by name.
+        expressions: have the model work with expression detail.
     """
 
     def __init__(
@@ -80,12 +88,14 @@ class StepPredictor:
         constrained: bool = True,
         sampling: SamplingConfig | None = None,
         supplied: SuppliedCall | None = None,
+        expressions: bool = False,
     ) -> None:
         self.codec = codec
         self.view = view
         self.control_flow = control_flow
         self.constrained = constrained
         self.supplied = supplied
+        self.expressions = expressions
         self.sampler = Sampler(engine, sampling)
         self._legality = Legality(view, control_flow)
         self._decoder = StepDecoder(codec.vocabulary, view, control_flow)
@@ -116,7 +126,13 @@ class StepPredictor:
         """
         budget = max_tokens if max_tokens is not None else self.sampler.engine.max_tokens * 3 // 4
         context, decoder = contextualise(
-            self.codec, self.view, self.control_flow, steps, codes, max_tokens=budget
+            self.codec,
+            self.view,
+            self.control_flow,
+            steps,
+            codes,
+            max_tokens=budget,
+            expressions=self.expressions,
         )
         self._decoder = decoder
         self._steps = list(steps)
@@ -134,6 +150,7 @@ class StepPredictor:
             constrained=self.constrained,
             sampling=self.sampler.config,
             supplied=self.supplied,
+            expressions=self.expressions,
         )
         twin.start(steps, self.codes)
         return twin
@@ -268,13 +285,13 @@ class StepPredictor:
 
     def _constrained_step(self) -> None:
         if self.supplied is not None and self._is_at_the_call():
-            token, probability = self._decide((int(Control.CALL),))
+            token, probability = self._first(frozenset({int(Control.CALL)}))
             self._call(token, probability, self.supplied)
             return
         legal = self._legality.next_step(self._decoder.stack, self.codes, self._last)
         if legal is None:
             raise _MalformedError("nothing is running")
-        token, probability = self._decide(legal.first())
+        token, probability = self._first(legal.first())
         if token in (Control.CALL, Control.RESUME):
             self._call(token, probability)
             return
@@ -284,6 +301,33 @@ class StepPredictor:
             self._echo(token)
         elif token != Control.UNWIND:
             self._value_probability = self._text(self._after_leaving(Control(token)))
+
+    def _first(self, allowed: frozenset[int]) -> tuple[int, float]:
+        """Let the model work out sub-expressions, and return the id the step proper begins with."""
+        if not self.expressions:
+            return self._decide(allowed)
+        for count in range(MAX_EVALUATIONS + 1):
+            may_go_on = count < MAX_EVALUATIONS
+            token, probability = self._decide(allowed | _EVAL if may_go_on else allowed)
+            if token != Control.EVAL:
+                return token, probability
+            self._note(_IS)
+            self._decide(())
+            self._note(allowed | _EVAL if count + 1 < MAX_EVALUATIONS else allowed)
+        raise _MalformedError(f"more than {MAX_EVALUATIONS} sub-expressions")
+
+    def _note(self, ends: frozenset[int]) -> None:
+        """Write text of an evaluation until one of ``ends`` is decided, the id ahead then."""
+        ending = list(ends)
+        only_ends = self._mask(ends)
+        with_text = only_ends | self._grammar.anything
+        for count in range(MAX_EVALUATION_TOKENS + 1):
+            mask = self._grammar.anything if count == 0 else with_text
+            token, distribution = self.sampler.choose(mask if count < MAX_EVALUATION_TOKENS else only_ends)
+            if token in ends:
+                self._ahead = (token, float(distribution[token] / distribution[ending].sum()))
+                return
+            self._ids.append(token)
 
     def _effects(self, legal: Legal, token: int, probability: float) -> tuple[int, float]:
         settable, deletable = legal.settable, legal.deletable
@@ -373,15 +417,18 @@ class StepPredictor:
             pretended = Step(StepKind.RETURN, 0, stack[-1].lineno, len(stack) - 1)
             stack = stack[:-1]
         legal = self._legality.next_step(stack, self.codes, pretended)
-        return frozenset({int(Control.END)}) if legal is None else legal.first()
+        if legal is None:
+            return frozenset({int(Control.END)})
+        return legal.first() | _EVAL if self.expressions else legal.first()
 
     # -- a step without rules
 
     def _free_step(self) -> None:
-        is_call = False
-        for position in range(4 * MAX_VALUE_TOKENS):
+        is_call, at_start = False, True
+        for _ in range(4 * MAX_VALUE_TOKENS):
             token = self._next_free()
-            is_call = is_call or (position == 0 and token in (Control.CALL, Control.RESUME))
+            is_call = is_call or (at_start and token in (Control.CALL, Control.RESUME))
+            at_start = at_start and (token in (Control.EVAL, Control.IS) or is_text(token))
             if is_line(token):
                 if len(self._ids) > 1 and self._ids[-2] == Control.AT:
                     continue

@@ -19,13 +19,17 @@ _PAIRS = ("()", "[]", "{}")
 
 
 class ValueGrammar:
-    """The masks of one vocabulary; each is shape (V,), True where a text id is allowed."""
+    """The masks of one vocabulary; each is shape (V,), True where a text id is allowed.
+
+    Attributes:
+        anything: all text ids.
+    """
 
     def __init__(self, vocabulary: Vocabulary, vocab_size: int) -> None:
         self._texts = [vocabulary.decode_text((token,)) for token in range(len(vocabulary))]
         anything = np.zeros(vocab_size, dtype=np.bool_)
         anything[BYTE_BASE : len(vocabulary)] = True
-        self._in_string = anything
+        self.anything = anything
         closing = {
             closer: np.array([closer in text and text not in _PAIRS for text in self._texts])
             for closer in _CLOSING
@@ -45,14 +49,14 @@ class ValueGrammar:
     def allowed(self, state: ValueState) -> NDArray[np.bool_]:
         """Return the text ids that may come next."""
         if state.quote:
-            return self._in_string
+            return self.anything
         return self._outside[state.brackets[-1] if state.brackets else ""]
 
     def closing(self, state: ValueState) -> NDArray[np.bool_]:
         """Return the one id that closes what is open last; ``state`` is not complete."""
         opened = state.quote or state.brackets[-1]
         closer = next((closer for closer, opener in _CLOSING.items() if opener == opened), opened)
-        mask = np.zeros(len(self._in_string), dtype=np.bool_)
+        mask = np.zeros(len(self.anything), dtype=np.bool_)
         mask[BYTE_BASE + ord(closer)] = True
         return mask
 

@@ -76,7 +76,12 @@ class WorldModel:
         return source_view(program, self.codec, max_tokens=self.engine.max_tokens)
 
     def execution(
-        self, program: Program, *, constrained: bool = True, sampling: SamplingConfig | None = None
+        self,
+        program: Program,
+        *,
+        constrained: bool = True,
+        sampling: SamplingConfig | None = None,
+        expressions: bool = False,
     ) -> PredictedExecution:
         """Return the predicted execution of a program; nothing is predicted before it is looked at.
 
@@ -84,6 +89,7 @@ class WorldModel:
             program: what to predict. It is compiled, never run.
             constrained: whether kinds, lines and names are limited to what the program allows.
             sampling: how tokens are picked; greedy by default.
+            expressions: have the model work out sub-expressions first; it must have learned to.
 
         Raises:
             CodecError: the entry, or what it calls first, does not fit.
@@ -96,6 +102,7 @@ class WorldModel:
             view=self.view(program),
             constrained=constrained,
             sampling=sampling,
+            expressions=expressions,
         )
 
 

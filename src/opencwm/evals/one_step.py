@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from opencwm.codec.native import written_evaluations
 from opencwm.core.errors import EngineError
 from opencwm.debugger.execution import Origin, StepView
 from opencwm.debugger.sampler import OutOfContextError
@@ -111,10 +112,19 @@ def score_one_step(trace: Trace, predictor: StepPredictor, *, max_steps: int) ->
             result.num_tokens += prediction.num_tokens
             _add_confidences(prediction, observed, result)
         result.num_steps += 1
-        stands_right = (
-            predicted is not None and dataclasses.replace(predicted, code=observed.code) == observed
-        )
+        stands_right = predicted is not None and _leads_on(predicted, observed, predictor)
     return result
+
+
+def _leads_on(predicted: Step, observed: Step, predictor: StepPredictor) -> bool:
+    """Tell whether the predictor, having written ``predicted``, stands where the true run stands."""
+    bare = dataclasses.replace(predicted, code=observed.code, evaluations=())
+    if bare != dataclasses.replace(observed, evaluations=()):
+        return False
+    if not predictor.expressions:
+        return True
+    written, wanted = predicted.evaluations, written_evaluations(observed)
+    return [(item.text, item.value) for item in written] == [(item.text, item.value) for item in wanted]
 
 
 def _entered(trace: Trace, num_steps: int) -> tuple[CodeInfo, ...]:

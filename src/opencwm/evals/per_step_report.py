@@ -38,6 +38,7 @@ LABELS = {
     "yield_value": "yielded values",
     "exception": "exceptions",
     "end": "end of the run",
+    "evaluation": "sub-expressions",
 }
 """What the metrics of a step are called in tables."""
 
@@ -194,5 +195,9 @@ def _scores(records: Sequence[Record], metrics: Sequence[str]) -> dict[str, Scor
 
 
 def _score_table(title: str, scores: Mapping[str, Score]) -> Table:
-    rows = tuple((LABELS[name], *score_cells(score)) for name, score in scores.items())
+    rows = tuple(
+        (LABELS[name], *score_cells(score))
+        for name, score in scores.items()
+        if score.num_total or name != "evaluation"  # there are none without expression detail
+    )
     return Table(title, ("exact match", *SCORE_COLUMNS), rows)

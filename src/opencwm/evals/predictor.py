@@ -126,6 +126,7 @@ class NativePredictor:
         codec: of the engine's vocabulary.
         engine: holds no ids; every prediction works on a fork of it.
         constrained: whether steps are limited to what the program's control flow and names allow.
+        expressions: have the model work with expression detail.
         revision: of the weights, for example their SHA-256: results of another revision are never mixed with
             these.
 
@@ -138,12 +139,14 @@ class NativePredictor:
         engine: ScoringEngine,
         *,
         constrained: bool = True,
+        expressions: bool = False,
         revision: str = "",
     ) -> None:
         self.name = name
         self.codec = codec
         self._engine = engine
         self._constrained = constrained
+        self._expressions = expressions
         self._revision = revision
 
     @property
@@ -152,6 +155,7 @@ class NativePredictor:
         return {
             "codec": self.codec.name,
             "constrained": self._constrained,
+            "detail": "expr" if self._expressions else "line",
             "max_tokens": self._engine.max_tokens,
             "max_value_tokens": MAX_VALUE_TOKENS,
             "revision": self._revision,
@@ -181,7 +185,12 @@ class NativePredictor:
         """
         view = self.view(program)
         return PredictedExecution(
-            program, self.codec, self._engine.fork(), view=view, constrained=self._constrained
+            program,
+            self.codec,
+            self._engine.fork(),
+            view=view,
+            constrained=self._constrained,
+            expressions=self._expressions,
         )
 
     def step_predictor(self, program: Program) -> StepPredictor:
@@ -198,6 +207,7 @@ class NativePredictor:
             self.view(program),
             ControlFlow(program.text, program.filename),
             constrained=self._constrained,
+            expressions=self._expressions,
         )
 
     def outcome(self, program: Program) -> DirectPrediction:

@@ -51,6 +51,8 @@ class StepsConfig:
         max_document_tokens: longest document of teacher forcing, in ids; the engine's context bounds it too.
         max_steps: most steps of a rollout, and of a recorded run in ``one_step``. A rollout is also over
             after twice as many steps as were recorded, and 16.
+        expressions: teacher forcing is on documents with expression detail; the predictor decides for the
+            other parts.
         max_seconds: most wall-clock seconds of a rollout. A rollout that meets it depends on the machine; it
             guards against one that crawls.
 
@@ -67,6 +69,7 @@ class StepsConfig:
     max_document_tokens: int = 1024
     max_steps: int = 1024
     max_seconds: float = 300.0
+    expressions: bool = False
 
     def __post_init__(self) -> None:
         for name in ("num_programs", "max_document_tokens", "max_steps", "max_seconds"):
@@ -202,6 +205,7 @@ class _Evaluator:
             self.predictor.codec,
             max_document_tokens=self.config.max_document_tokens,
             legality=legality,
+            expressions=self.config.expressions,
         )
         return {**dataclasses.asdict(result), "seconds": time.perf_counter() - start}
 

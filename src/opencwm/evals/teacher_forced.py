@@ -37,6 +37,7 @@ RETURN_VALUE = "return_value"
 YIELD_VALUE = "yield_value"
 EXCEPTION = "exception"
 END = "end"
+EVALUATION = "evaluation"
 VALUE_METRICS = {kind: f"value_{kind}" for kind in ValueKind}
 METRICS = (
     STEP,
@@ -49,6 +50,7 @@ METRICS = (
     YIELD_VALUE,
     EXCEPTION,
     END,
+    EVALUATION,
 )
 """What is counted.
 
@@ -57,6 +59,7 @@ the most likely *legal* tokens, as in constrained decoding. ``state``: changed n
 names, all of them and no more (arguments at a call). ``arguments``: the same at calls with arguments only.
 ``value_*``: one changed local outside calls. ``return_value``, ``yield_value``: the value alone.
 ``exception``: that and which exception is raised. ``end``: that the run is over, once it is.
+``evaluation``: the value of one sub-expression, given its text; with expression detail only.
 """
 
 _ENDINGS = (Control.AT, Control.RETURN, Control.YIELD, Control.UNWIND, Control.RAISE)
@@ -114,6 +117,7 @@ def score_trace(
     *,
     max_document_tokens: int,
     legality: Legality | None = None,
+    expressions: bool = False,
 ) -> TeacherForced:
     """Score every step of ``trace``; the engine's sequence is replaced.
 
@@ -124,6 +128,7 @@ def score_trace(
         codec: of the engine's vocabulary.
         max_document_tokens: longest document, in ids.
         legality: the rules of ``view``; without them nothing is counted as ``next_line_constrained``.
+        expressions: the documents have expression detail; a step is scored given its sub-expressions.
 
     Raises:
         CodecError: a step stands on a line that is not shown.
@@ -134,16 +139,17 @@ def score_trace(
     limit = min(max_document_tokens, engine.max_tokens)
     rules = _Rules(trace, legality, engine.vocab_size) if legality is not None else None
     scored = 0
-    for document in documents(trace, view, codec, max_document_tokens=limit):
+    for document in documents(trace, view, codec, max_document_tokens=limit, expressions=expressions):
         engine.truncate(0)
         score = _DocumentScore(document, engine.append_all(document.ids))
         start = document.num_prompt
         for offset, end in enumerate(document.step_ends):
             index = document.first_step + offset
             if index >= scored:
-                score.step(trace.steps[index], start, end, result)
+                proper = score.evaluations(start, end, result)
+                score.step(trace.steps[index], proper, end, result)
                 if rules is not None:
-                    score.constrained(rules, start, end, result)
+                    score.constrained(rules, proper, end, result)
                     rules.advance()
                 scored = index + 1
             start = end
@@ -157,7 +163,12 @@ def score_trace(
 
 
 def documents(
-    trace: Trace, view: SourceView, codec: NativeCodec, *, max_document_tokens: int
+    trace: Trace,
+    view: SourceView,
+    codec: NativeCodec,
+    *,
+    max_document_tokens: int,
+    expressions: bool = False,
 ) -> Iterator[EncodedDocument]:
     """Yield documents that together hold every step, each starting from the last state that lets it go on.
 
@@ -169,7 +180,9 @@ def documents(
     """
     first, done = 0, 0
     while done < len(trace.steps):
-        document = codec.encode(trace, view, first_step=first, max_tokens=max_document_tokens)
+        document = codec.encode(
+            trace, view, first_step=first, max_tokens=max_document_tokens, expressions=expressions
+        )
         reached = first + len(document.step_ends)
         if reached <= done:
             return
@@ -243,6 +256,20 @@ class _DocumentScore:
         # Position t is predicted by the logits after t - 1; the last entry is what follows the last id.
         self.argmax_T = np.concatenate(([-1], logits_TV.argmax(axis=1)))
         self.logits_TV = logits_TV
+
+    def evaluations(self, start: int, end: int, result: TeacherForced) -> int:
+        """Score the sub-expressions a step begins with; return where the step proper begins."""
+        position = start
+        while self.ids[position] == Control.EVAL:
+            value = self.ids.index(Control.IS, position, end) + 1
+            position = value
+            while self.classes[position] is TokenClass.RESULT:
+                position += 1
+            is_right = self._right(value, position) and not is_text(int(self.argmax_T[position]))
+            result.count(EVALUATION, is_right)
+        result.num_sampled += position - start
+        result.num_tokens += position - start
+        return position
 
     def step(self, step: Step, start: int, end: int, result: TeacherForced) -> None:
         """Score the step at ``start`` to ``end`` (exclusive)."""

@@ -150,9 +150,11 @@ def oracle(
     )
 
 
-def trace_documents(codec: NativeCodec, trace: Trace, view: SourceView) -> list[list[int]]:
+def trace_documents(
+    codec: NativeCodec, trace: Trace, view: SourceView, *, expressions: bool = False
+) -> list[list[int]]:
     """Return what an oracle must know to be right about ``trace``: its run and, if it ended, its outcome."""
-    documents = [codec.encode(trace, view).ids]
+    documents = [codec.encode(trace, view, expressions=expressions).ids]
     if trace.status in (Status.RETURNED, Status.RAISED):
         documents.append(codec.encode_outcome(trace, view).ids)
     return documents

@@ -69,6 +69,7 @@ def step_json(execution: Execution, index: int, view: StepView) -> dict[str, Any
         "changes": {name: _value(value) for name, value in view.changes.items()},
         "deleted": list(step.deleted),
         "value": _value(view.value) if view.value is not None else None,
+        "evaluations": [{"text": item.text, "value": item.value} for item in step.evaluations],
         "malformed": view.malformed,
     }
 

@@ -65,19 +65,21 @@ def save_traces(path: Path, traces: Iterable[Trace]) -> int:
     )
 
 
-def held_out_traces(num_programs: int, seed: int) -> Iterator[Trace]:
+def held_out_traces(num_programs: int, seed: int, *, expressions: bool = False) -> Iterator[Trace]:
     """Yield runs of generated programs of all sizes; the same arguments give the same programs.
 
-    The programs come from our own generator and run in this process, within its bounds.
+    The programs come from our own generator and run in this process, within its bounds. ``expressions``:
+    recorded with expression detail.
     """
     from opencwm.corpus.generator.config import sample_config
-    from opencwm.corpus.generator.traced import generate_traced
+    from opencwm.corpus.generator.traced import generate_traced, in_process_recorder
 
     made, index = 0, 0
     while made < num_programs:
         rng = derive_rng("held out", seed, index)
         index += 1
-        trace = generate_traced(rng, sample_config(rng, 1.0))
+        config = sample_config(rng, 1.0)
+        trace = generate_traced(rng, config, in_process_recorder(config, expressions=expressions))
         if trace is not None:
             made += 1
             yield trace

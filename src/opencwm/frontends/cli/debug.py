@@ -11,6 +11,8 @@ import typer
 
 from opencwm.frontends.cli.options import (
     Call,
+    Detail,
+    DetailLevel,
     Entry,
     Json,
     ModelFolder,
@@ -40,6 +42,7 @@ def debug(
     ] = False,
     model: ModelFolder = None,
     unconstrained: Unconstrained = False,
+    detail: DetailLevel = Detail.LINE,
     max_steps: Annotated[
         int, typer.Option("--max-steps", metavar="N", help="Most steps predicted at once.", min=1)
     ] = 1_000,
@@ -62,8 +65,15 @@ def debug(
     if as_json and commands is not None:
         raise ConfigError("--json and --commands exclude each other", hint="--json prints the whole run")
     program = load_program(file, call=call, entry=entry)
-    observed = _observe(program, timeout, needed=real) if real or compare else None
-    execution = observed if real and observed else _predict(program, model, constrained=not unconstrained)
+    expressions = detail is Detail.EXPR
+    observed = None
+    if real or compare:
+        observed = _observe(program, timeout, needed=real, expressions=expressions)
+    execution: Execution
+    if real and observed:
+        execution = observed
+    else:
+        execution = _predict(program, model, constrained=not unconstrained, expressions=expressions)
     beside = observed if compare else None
     if beside is not None:  # a prediction that goes astray need not end
         max_steps = min(max_steps, 2 * len(beside.trace.steps) + 16)
@@ -75,17 +85,18 @@ def debug(
         _step(execution, beside, commands, max_steps)
 
 
-def _predict(program: Program, model: Path | None, *, constrained: bool) -> Execution:
+def _predict(program: Program, model: Path | None, *, constrained: bool, expressions: bool) -> Execution:
     from opencwm.debugger.world_model import WorldModel
     from opencwm.frontends.cli.output import notice
 
-    execution = WorldModel.load(model).execution(program, constrained=constrained)
+    world = WorldModel.load(model)
+    execution = world.execution(program, constrained=constrained, expressions=expressions)
     for text in execution.view.left_out:
         notice(f"{program.filename}: {text}")
     return execution
 
 
-def _observe(program: Program, timeout: float, *, needed: bool) -> RealExecution | None:
+def _observe(program: Program, timeout: float, *, needed: bool, expressions: bool) -> RealExecution | None:
     """Record the real run; None when it left nothing to look at.
 
     Raises:
@@ -95,8 +106,13 @@ def _observe(program: Program, timeout: float, *, needed: bool) -> RealExecution
     from opencwm.debugger.execution import RealExecution
     from opencwm.frontends.cli.output import notice
     from opencwm.sandbox import RunLimits, record
+    from opencwm.tracer import TraceLimits
 
-    trace = record(program, limits=RunLimits(wall_s=timeout, cpu_s=timeout))
+    trace = record(
+        program,
+        limits=RunLimits(wall_s=timeout, cpu_s=timeout),
+        trace_limits=TraceLimits(expressions=expressions),
+    )
     execution = RealExecution(trace)
     if trace.steps:
         return execution

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from opencwm.frontends.cli.options import Json, ModelFolder, Unconstrained
+from opencwm.frontends.cli.options import Detail, DetailLevel, Json, ModelFolder, Unconstrained
 
 if TYPE_CHECKING:
     from opencwm.evals.cruxeval_report import CruxEvalReport
@@ -44,6 +44,7 @@ def steps(
     ] = 0,
     model: ModelFolder = None,
     unconstrained: Unconstrained = False,
+    detail: DetailLevel = Detail.LINE,
     max_steps: MaxSteps = 1024,
     output: Resume = None,
     as_json: Json = False,
@@ -58,13 +59,14 @@ def steps(
     from opencwm.frontends.cli.output import progress
     from opencwm.frontends.trace_files import held_out_traces, load_traces
 
-    predictor = _predictor(model, constrained=not unconstrained)
-    traces = load_traces(data) if data is not None else held_out_traces(programs, seed)
+    expressions = detail is Detail.EXPR
+    predictor = _predictor(model, constrained=not unconstrained, expressions=expressions)
+    traces = load_traces(data) if data else held_out_traces(programs, seed, expressions=expressions)
     with progress("evaluating") as advance:
         report = evaluate_steps(
             traces,
             predictor,
-            StepsConfig(num_programs=programs, seed=seed, max_steps=max_steps),
+            StepsConfig(num_programs=programs, seed=seed, max_steps=max_steps, expressions=expressions),
             data=str(data) if data is not None else f"{programs} generated held-out programs, seed {seed}",
             folder=output,
             command=_command(context),
@@ -144,13 +146,18 @@ def cruxeval(
     _print_report(report, as_json=as_json)
 
 
-def _predictor(model: Path | None, *, constrained: bool) -> NativePredictor:
+def _predictor(model: Path | None, *, constrained: bool, expressions: bool = False) -> NativePredictor:
     from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.predictor import NativePredictor
 
     opened = WorldModel.load(model)
     return NativePredictor(
-        opened.name, opened.codec, opened.engine, constrained=constrained, revision=opened.revision
+        opened.name,
+        opened.codec,
+        opened.engine,
+        constrained=constrained,
+        expressions=expressions,
+        revision=opened.revision,
     )
 
 

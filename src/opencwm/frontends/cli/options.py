@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class Detail(enum.StrEnum):
+    """How much of a run is recorded or predicted."""
+
+    LINE = "line"
+    EXPR = "expr"
+
 
 ProgramFile = Annotated[Path, typer.Argument(metavar="FILE", help="A Python file.", show_default=False)]
 Call = Annotated[
@@ -19,6 +28,14 @@ Entry = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+DetailLevel = Annotated[
+    Detail,
+    typer.Option(
+        "--detail",
+        metavar="line|expr",
+        help="What a step tells: its effects, or also the sub-expressions evaluated on the way to it.",
+    ),
+]
 Timeout = Annotated[
     float, typer.Option("--timeout", metavar="SECONDS", help="Wall-clock limit of the real run.", min=0.01)
 ]

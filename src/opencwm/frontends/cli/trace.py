@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from opencwm.core.files import write_atomic
-from opencwm.frontends.cli.options import Call, Entry, ProgramFile, Timeout
+from opencwm.frontends.cli.options import Call, Detail, DetailLevel, Entry, ProgramFile, Timeout
 
 if TYPE_CHECKING:
     from opencwm.traces import Trace
@@ -45,6 +45,7 @@ def trace(
             metavar="SEED", help="nd, nd-inverse: draw the debugger's actions, instead of stepping into all."
         ),
     ] = None,
+    detail: DetailLevel = Detail.LINE,
     timeout: Timeout = 10.0,
     max_steps: Annotated[
         int, typer.Option(metavar="N", help="End the run after this many steps.", min=1)
@@ -69,7 +70,9 @@ def trace(
     recorded = record(
         program,
         limits=RunLimits(wall_s=timeout, cpu_s=timeout),
-        trace_limits=TraceLimits(max_steps=max_steps, max_value_chars=max_value_chars),
+        trace_limits=TraceLimits(
+            max_steps=max_steps, max_value_chars=max_value_chars, expressions=detail is Detail.EXPR
+        ),
     )
     _refuse_empty(recorded)
     if form is Format.TABLE:

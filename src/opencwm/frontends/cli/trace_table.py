@@ -13,6 +13,7 @@ from opencwm.traces import Program, Step, StepFlags, StepKind, Trace
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
 STYLES = {StepKind.CALL: "cyan", StepKind.LINE: "", StepKind.RETURN: "green", StepKind.EXCEPTION: "red"}
 
@@ -33,9 +34,18 @@ def trace_table(trace: Trace, *, width: int, max_rows: int = 0) -> Table:
             str(step.lineno),
             Text(event_name(step), style=style),
             Text(source_cell(trace.program, step)),
-            Text(visible(news(step)), style=style),
+            _news_cell(step, style),
         )
     return table
+
+
+def _news_cell(step: Step, style: str) -> Text:
+    """Return what was evaluated on the way to a step, one line each, and then what the step tells."""
+    from rich.text import Text
+
+    lines = [Text(visible(line), style="dim") for line in evaluated(step)]
+    text = news(step)
+    return Text("\n").join([*lines, Text(visible(text), style=style)] if text or not lines else lines)
 
 
 def step_columns(source_width: int) -> Table:
@@ -72,6 +82,11 @@ def event_name(step: Step) -> str:
         if step.flags & flag:
             return name
     return str(step.kind)
+
+
+def evaluated(step: Step) -> list[str]:
+    """Say what was evaluated since the step before: ``3 + 2 -> 5`` for each."""
+    return [f"{item.text} -> {item.value}" for item in step.evaluations]
 
 
 def news(step: Step) -> str:
