@@ -22,7 +22,7 @@ from opencwm.codec.nd_text import (
     state_text,
     trajectory_text,
 )
-from opencwm.codec.nd_walk import inverse_trajectory, trajectory
+from opencwm.codec.nd_walk import inverse_trajectory, sample_walks, trajectory
 from opencwm.core.errors import CodecError
 from opencwm.tracer import record
 from opencwm.traces import Action, Program, Status, StepKind, Trace
@@ -222,6 +222,18 @@ def test_a_hidden_call_is_not_in_the_code_and_its_arguments_come_last() -> None:
         '<|inv_call_sep|><|src_sep|>def f(a):\n<|arg_sep|>{"a": "6"}',
         "<|inv_exit_entry|><|trace_end|>",
     ]
+
+
+def test_a_run_gives_a_walk_forward_and_one_backward_if_it_ended() -> None:
+    trace = record(Program.from_call(LOOP, "f(5)"))
+    forward, backward = sample_walks(trace, random.Random(3))
+    assert forward == trajectory(trace, random.Random(3))
+    assert (backward.is_inverse, backward.code) == (True, LOOP)
+    assert [*sample_walks(trace, random.Random(3))] == [forward, backward]
+    no_call = record(Program("def f():\n    return 1\n", "f"))
+    assert [walk.is_inverse for walk in sample_walks(no_call, random.Random(0))] == [False, True]
+    cut = dataclasses.replace(trace, status=Status.TIMEOUT)
+    assert [walk.is_inverse for walk in sample_walks(cut, random.Random(0))] == [False]
 
 
 def test_what_cannot_be_written_is_an_error() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from opencwm.codec.cwm_text import left_entry
 from opencwm.codec.nd_special import (
@@ -85,6 +85,24 @@ def inverse_trajectory(
         item = None if position is None else inverse.items[position]
         walk.append(_Stop(move, None if item is None else item.index, item is not None and item.is_calling))
     return run.written(walk, code, INV_EXIT_ENTRY, inverse=True)
+
+
+def sample_walks(trace: Trace, rng: random.Random) -> Iterator[Trajectory]:
+    """Yield what a model trains on of one run: a walk forward, and one backward if the run ended by itself.
+
+    The backward walk hides the call where it can: the wrapper would tell the arguments. Which walks were
+    trained on is not published.
+
+    Raises:
+        CodecError: nothing was recorded, or a step's line is not in the program.
+    """
+    yield trajectory(trace, rng)
+    if left_entry(trace):
+        try:
+            backward = inverse_trajectory(trace, rng, hides_call=True)
+        except CodecError:  # not entered by a call of one of its functions
+            backward = inverse_trajectory(trace, rng)
+        yield backward
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
