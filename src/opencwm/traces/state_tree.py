@@ -109,9 +109,9 @@ class StateTree:
 
     def over(self, index: int) -> int | None:
         """Return where a step-over from ``index`` ends, or None when the steps end first."""
-        later = self._levels[self._level_of[index]][self._places[index] + 1 :]
-        if later:
-            return later[0]
+        level, place = self._levels[self._level_of[index]], self._places[index] + 1
+        if place < len(level):
+            return level[place]
         depth = self.steps[index].depth
         return next(
             (other for other in range(index + 1, len(self.steps)) if self.steps[other].depth < depth), None
