@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from native_programs import WRITTEN, traced, whole_view
 
 from opencwm.codec.native import (
-    MAX_EVALUATIONS,
     MalformedStep,
     NativeCodec,
     StepDecoder,
@@ -19,6 +18,7 @@ from opencwm.codec.native import (
     step_end,
     written_evaluations,
 )
+from opencwm.codec.native_writer import MAX_EVALUATIONS
 from opencwm.codec.view import SourceView, code_without_comments, fit_view
 from opencwm.codec.vocabulary import NUM_LINES, Control, line_token
 from opencwm.core.errors import CodecError
