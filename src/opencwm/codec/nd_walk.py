@@ -158,7 +158,8 @@ class _Run:
                 known = None
             previous = stop
             if kind in (StepKind.RETURN, StepKind.EXCEPTION):
-                states.append(NdStep(tokens[kind], source, value=step.value or "None"))
+                value = "None" if step.value is None else step.value
+                states.append(NdStep(tokens[kind], source, value=value))
                 continue
             now = locals_of[stop.index]
             states.append(
