@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from opencwm.codec.native import MAX_EVALUATIONS, NativeCodec, written_evaluations
+from opencwm.codec.native import NativeCodec, written_evaluations
+from opencwm.codec.native_writer import MAX_EVALUATIONS
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, line_token
 from opencwm.core.errors import ConfigError, EngineError

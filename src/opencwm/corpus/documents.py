@@ -92,16 +92,17 @@ def _from_state(
 ) -> Iterator[EncodedDocument]:
     last = len(trace.steps) - 1
     starts = [i + 1 for i in range(earliest, last) if trace.steps[i].kind is StepKind.LINE]
-    if starts:
+    if not starts:
+        return
+    view, first_step = _view(trace, lines, rng, config), rng.choice(starts)
+    try:
         document = codec.encode(
-            trace,
-            _view(trace, lines, rng, config),
-            first_step=rng.choice(starts),
-            max_tokens=config.max_tokens,
-            expressions=expressions,
+            trace, view, first_step=first_step, max_tokens=config.max_tokens, expressions=expressions
         )
-        if document.step_ends:
-            yield document
+    except CodecError:  # a later step on a line that static reachability did not find
+        return
+    if document.step_ends:
+        yield document
 
 
 def _walk(

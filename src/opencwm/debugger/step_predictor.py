@@ -19,7 +19,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from opencwm.codec.native import MAX_EVALUATIONS, MalformedStep, NativeCodec, StepDecoder, called
+from opencwm.codec.native import MalformedStep, NativeCodec, StepDecoder, called
+from opencwm.codec.native_writer import MAX_EVALUATIONS
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, is_line, is_text, line_label, line_token
 from opencwm.core.errors import EngineError
