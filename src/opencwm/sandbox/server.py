@@ -27,7 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from opencwm.sandbox import child, landlock, processes, protocol, scratch
+from opencwm.sandbox import child, landlock, processes, protocol, scratch, seccomp
 
 WATCH_S = 0.05
 """How often the memory and the number of a run's processes are looked at, in seconds."""
@@ -94,8 +94,7 @@ class Server:
                 Path(place).chmod(0o1777)
             kept = _keep_imports_reachable(uid)
         restrict = self._landlock(has_namespace)
-        if not has_namespace and processes.separate_network():
-            self._obtained.append("no network")
+        is_network_closed = has_namespace or processes.separate_network()
         self._confinement = child.Confinement(
             self._settings["scratch"], uid, not has_namespace, kept, restrict
         )
@@ -106,6 +105,11 @@ class Server:
         processes.process_control(processes.PR_SET_CHILD_SUBREAPER, 1)
         processes.process_control(processes.PR_SET_NO_NEW_PRIVS, 1)
         processes.process_control(processes.PR_SET_DUMPABLE, 0)  # a run may not trace or read its server
+        if seccomp.restrict(is_network_closed=not is_network_closed):
+            self._obtained.append("system-call filter")
+            is_network_closed = True
+        if is_network_closed:
+            self._obtained.append("no network")
         _freeze()
 
     def _landlock(self, has_namespace: bool) -> Callable[[], None] | None:

@@ -168,7 +168,8 @@ class Sandbox:
         """Say what a server gives, with a notice, logged once in a process, if that is not bubblewrap."""
         planned = connection.plan.isolation
         if planned.kind is IsolationKind.BUBBLEWRAP:
-            return planned
+            more = [name for name in connection.obtained if name != "no network"]
+            return Isolation(planned.kind, ", ".join([planned.description, *more]))
         missing = {"Landlock": "files are reachable", "no network": "the network is reachable"}
         parts = [planned.description, *connection.obtained]
         parts += [text for name, text in missing.items() if name not in connection.obtained]
