@@ -40,14 +40,14 @@ class Confinement:
     """What every child of one server gives up.
 
     Attributes:
-        scratch: the writable directories. It starts in the first, where the server is.
+        scratch: the writable directories with their modes. It starts in the first, where the server is.
         uid: user and group it becomes, or None to stay who it is.
         dies_with_server: ask for a signal when the server ends, where no namespace sees to that.
         kept_fds: descriptors that stay open besides the result pipe, in ascending order.
         restrict: called first; see :func:`opencwm.sandbox.landlock.restriction`.
     """
 
-    scratch: Sequence[str]
+    scratch: Sequence[tuple[str, int]]
     uid: int | None
     dies_with_server: bool
     kept_fds: tuple[int, ...] = ()
@@ -143,7 +143,7 @@ class _Renewal:
     What a program leaves in modules other than ``sys`` (an attribute, an entry of a cache) is not noticed.
     """
 
-    def __init__(self, limits: Mapping[str, Any], places: Sequence[str]) -> None:
+    def __init__(self, limits: Mapping[str, Any], places: Sequence[tuple[str, int]]) -> None:
         from _thread import _count
         from random import seed  # is there already: see the server
 
@@ -178,7 +178,7 @@ class _Renewal:
             signal.getsignal(signal.SIGALRM),
             signal.getsignal(signal.SIGXCPU),
             signal.pthread_sigmask(signal.SIG_BLOCK, ()),
-            all(scratch.is_empty(place) for place in self._places),
+            all(scratch.is_new(place, mode) for place, mode in self._places),
         )
 
 

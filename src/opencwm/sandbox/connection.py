@@ -274,8 +274,9 @@ _spawner: tuple[int, concurrent.futures.ThreadPoolExecutor] | None = None
 
 def _make_scratch(uid: int | None) -> Path:
     scratch = Path(tempfile.mkdtemp(prefix="opencwm-sandbox-"))
-    if uid is not None:
-        os.chown(scratch, uid, uid)
+    if uid is not None:  # who may then write to it, and not change what it is
+        os.chown(scratch, os.getuid(), uid)
+        scratch.chmod(0o1770)
     return scratch
 
 

@@ -28,7 +28,7 @@ class RunLimits:
         num_processes: processes and threads alive at once, the run's first included.
         num_files: open file descriptors of one process.
         file_bytes: size of one file written.
-        output_bytes: bytes the run may emit.
+        output_bytes: bytes the run may emit; a record counts for at least 64.
 
     Raises:
         ConfigError: a limit is not a positive finite number.

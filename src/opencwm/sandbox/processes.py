@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -62,8 +63,7 @@ def parents() -> dict[int, int]:
     found: dict[int, int] = {}
     for entry in _process_entries():
         with contextlib.suppress(OSError, ValueError, IndexError):
-            # The command's name is in parentheses and may hold anything, so read from the last one.
-            fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            fields = _status_fields(int(entry.name))
             if fields[0] not in ("Z", "X"):
                 found[int(entry.name)] = int(fields[1])
     return found
@@ -77,16 +77,47 @@ def _process_entries() -> list[Path]:
 
 def descendants(pid: int) -> list[int]:
     """Every living process below ``pid``, nearest first."""
-    children: dict[int, list[int]] = {}
-    for child, parent in parents().items():
-        children.setdefault(parent, []).append(child)
+    children_of = _children if _has_children_files() else _children_by_search()
     found: list[int] = []
     queue = [pid]
     for current in queue:
-        below = children.get(current, [])
-        found.extend(below)
+        below = children_of(current)
+        found.extend(child for child in below if _is_alive(child))
         queue.extend(below)
     return found
+
+
+@functools.cache
+def _has_children_files() -> bool:
+    """Whether the kernel lists children, which is much faster than to search: what forks away is caught."""
+    return (PROC / "thread-self" / "children").exists()
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for task in (PROC / str(pid) / "task").iterdir():
+            with contextlib.suppress(OSError):
+                found.extend(map(int, (task / "children").read_text().split()))
+    return found
+
+
+def _children_by_search() -> Callable[[int], list[int]]:
+    children: dict[int, list[int]] = {}
+    for child, parent in parents().items():
+        children.setdefault(parent, []).append(child)
+    return lambda pid: children.get(pid, [])
+
+
+def _is_alive(pid: int) -> bool:
+    with contextlib.suppress(OSError, IndexError):
+        return _status_fields(pid)[0] not in ("Z", "X")
+    return False
+
+
+def _status_fields(pid: int) -> list[str]:
+    """Return the fields of ``/proc/PID/stat`` after the name, which may hold anything, in parentheses."""
+    return (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
 
 
 def resident_bytes(pid: int) -> int:

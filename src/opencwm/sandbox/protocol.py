@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 HEADER = struct.Struct("!cI")
 MAX_BODY_BYTES = 1 << 30
+LEAST_BYTES = 64
+"""What the smallest record of a program counts for against its limit."""
 
 HELLO = b"H"  # server -> parent: ready; JSON
 RUN = b"R"  # parent -> server: a Request; with the write end of the result pipe
@@ -35,6 +37,11 @@ _RECEIVED_BYTES = 1 << 16
 _FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _REQUEST = struct.Struct("!III")
 _REPORT = struct.Struct("!iQ??")
+
+
+def size_of(body: bytes) -> int:
+    """Return what a record counts for: its bytes, and not less than it costs the parent to keep it."""
+    return max(HEADER.size + len(body), LEAST_BYTES)
 
 
 def record(kind: bytes, body: bytes = b"") -> bytes:
@@ -172,7 +179,7 @@ class ResultStream:
     Attributes:
         ended: the parts that have ended.
         outputs: whole outputs since then.
-        num_bytes: bytes since then, as far as they were looked at.
+        num_bytes: bytes since then, as far as they were looked at; see :func:`size_of`.
         is_garbled: something that is no record has come.
         is_too_long: a part is longer than allowed. What comes after it is dropped.
     """
@@ -193,7 +200,7 @@ class ResultStream:
         self._rest += data
         while not self.is_garbled and (found := self._next_record()) is not None:
             kind, body = found
-            self.num_bytes += HEADER.size + len(body)
+            self.num_bytes += size_of(body)
             if self.num_bytes > self._max_bytes:
                 break
             if kind == OUTPUT:

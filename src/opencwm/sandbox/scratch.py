@@ -12,15 +12,15 @@ import stat
 from pathlib import Path
 
 
-def is_empty(directory: str | Path) -> bool:
-    """Whether nothing is in ``directory``, which must be one and no link to one.
+def is_new(directory: str | Path, mode: int) -> bool:
+    """Whether nothing is in ``directory``, which must be one and no link to one, and its mode is ``mode``.
 
     Raises:
-        OSError: it is not, or cannot be read.
+        OSError: it cannot be looked at.
     """
     top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        return not os.listdir(top)  # noqa: PTH208 - by descriptor
+        return os.fstat(top).st_mode == mode and not os.listdir(top)  # noqa: PTH208 - by descriptor
     finally:
         os.close(top)
 
@@ -31,7 +31,12 @@ def empty(directory: str | Path, max_entries: int | None = None) -> bool:
     Raises:
         OSError: something cannot be removed.
     """
-    top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except PermissionError:
+        Path(directory).chmod(stat.S_IRWXU, follow_symlinks=False)
+        top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    _permit(top)
     mark, num_entries = os.urandom(8).hex(), 0
     try:
         while names := os.listdir(top):  # noqa: PTH208 - by descriptor
@@ -57,8 +62,15 @@ def _lift(name: str, top: int, prefix: str) -> None:
         os.chmod(name, stat.S_IRWXU, dir_fd=top)
         inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
     try:
-        os.fchmod(inner, stat.S_IRWXU)
+        _permit(inner)
         for index, name_within in enumerate(os.listdir(inner)):  # noqa: PTH208 - by descriptor
             os.rename(name_within, f"{prefix}-{index}", src_dir_fd=inner, dst_dir_fd=top)
     finally:
         os.close(inner)
+
+
+def _permit(directory: int) -> None:
+    """Allow the owner everything, unless that is so: to change it can be more than this process may."""
+    mode = stat.S_IMODE(os.fstat(directory).st_mode)
+    if mode & stat.S_IRWXU != stat.S_IRWXU:
+        os.fchmod(directory, mode | stat.S_IRWXU)

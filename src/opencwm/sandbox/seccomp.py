@@ -1,4 +1,4 @@
-"""Seccomp: system calls that no run needs are refused, to this process and all it starts, without a privilege.
+"""Seccomp: system calls that no run needs are refused to a process and all it starts, without a privilege.
 
 Refused is what reaches around the other protections (namespaces, mounts, tracing, input and output that the
 kernel does on its own), what outlives processes (keys, System V objects, message queues), and what changes
@@ -15,7 +15,8 @@ import os
 import struct
 import sys
 
-# name: (x86-64, 64-bit ARM). Source: arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h
+# Name: (x86-64, 64-bit ARM).
+# Source: arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h of Linux.
 REFUSED = {
     "acct": (163, 89),
     "add_key": (248, 217),
@@ -86,7 +87,9 @@ class _Program(ctypes.Structure):
 
 
 def restrict(*, is_network_closed: bool) -> bool:
-    """Refuse the calls from now on; False where that is not possible. The process must have given up privileges.
+    """Refuse the calls from now on; False where that is not possible.
+
+    The process must not be able to gain privileges.
 
     Args:
         is_network_closed: also refuse every socket but local ones.

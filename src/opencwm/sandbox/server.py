@@ -59,7 +59,7 @@ class Server:
         self._settings = settings
         self._targets: dict[str, child.Target] = {}
         self._known: dict[tuple[bytes, int, int], _Understood] = {}
-        self._confinement = child.Confinement(settings["scratch"], settings["uid"], dies_with_server=True)
+        self._confinement = child.Confinement((), settings["uid"], dies_with_server=True)
         self._obtained: list[str] = []
         self._counted: tuple[float, int] | None = None
         self._poll = select.poll()
@@ -90,14 +90,14 @@ class Server:
         kept: tuple[int, ...] = ()
         uid, has_namespace = self._settings["uid"], self._settings["pid_namespace"]
         if uid is not None:
-            for place in self._settings["scratch"]:
-                Path(place).chmod(0o1777)
+            if has_namespace:
+                for place in self._settings["scratch"]:
+                    Path(place).chmod(0o1777)
             kept = _keep_imports_reachable(uid)
         restrict = self._landlock(has_namespace)
         is_network_closed = has_namespace or processes.separate_network()
-        self._confinement = child.Confinement(
-            self._settings["scratch"], uid, not has_namespace, kept, restrict
-        )
+        places = [(place, Path(place).stat().st_mode) for place in self._settings["scratch"]]
+        self._confinement = child.Confinement(places, uid, not has_namespace, kept, restrict)
         # Out of memory, the kernel is to take a program before anybody else.
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")
@@ -236,14 +236,17 @@ class Server:
                 os.waitpid(-1, 0)
 
     def _clean(self) -> bool:
-        """Empty the scratch directories; False when that is too much work, or cannot be done."""
+        """Empty the scratch directories; False when that is too much work, or they are not as they were."""
         try:
-            return all(
-                scratch.is_empty(directory) or scratch.empty(directory, MAX_CLEANED)
-                for directory in self._settings["scratch"]
-            )
+            for directory, mode in self._confinement.scratch:
+                if not scratch.is_new(directory, mode):
+                    if not scratch.empty(directory, MAX_CLEANED):
+                        return False
+                    if not scratch.is_new(directory, mode):
+                        return False
         except OSError:
             return False
+        return True
 
     def _reply(self, kind: bytes, body: bytes) -> None:
         protocol.write_all(self._control.fileno(), protocol.record(kind, body))
