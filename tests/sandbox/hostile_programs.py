@@ -99,10 +99,10 @@ def run(sandbox: Sandbox, source: str, limits: RunLimits = PATIENT) -> RunResult
     return sandbox.run(EXECUTE, textwrap.dedent(source).encode(), limits)
 
 
-def check(sandbox: Sandbox, program: Hostile) -> None:
-    """Run it: the status says what happened, in time, and the next run finds nothing of it."""
-    before = processes.descendants(os.getpid())
-    result = run(sandbox, program.source, program.limits)
+def check(sandbox: Sandbox, program: Hostile, before_it: str = "") -> None:
+    """Run it, after other source: the status says what happened, in time, and the next run finds nothing."""
+    num_before = len(processes.descendants(os.getpid()))
+    result = run(sandbox, before_it + program.source, program.limits)
     assert result.status in program.statuses, result
     assert program.detail in result.detail
     assert result.detail.isprintable() or not result.detail
@@ -112,7 +112,7 @@ def check(sandbox: Sandbox, program: Hostile) -> None:
     if program.says is not None and program.needs in sandbox.isolation.description:
         assert result.outputs == (program.says,), result
     assert left_behind(sandbox) == {}
-    assert wait_until_left(len(before)) == len(before)
+    assert wait_until_left(num_before) == num_before
 
 
 def left_behind(sandbox: Sandbox) -> dict[str, list[str]]:

@@ -147,7 +147,9 @@ class _Renewal:
         from _thread import _count
         from random import seed  # is there already: see the server
 
-        self._limits, self._places = limits, places
+        self._limits = limits
+        # By its path the first may be out of reach, but this process is in it.
+        self._places = [(".", places[0][1]), *places[1:]]
         self._seed, self._num_threads = seed, _count
         self._max_bytes = _address_space_bytes() + MAX_GROWTH * limits["memory_bytes"]
         self._seen = self._look()
@@ -233,5 +235,5 @@ def _describe(error: BaseException) -> str:
     """One bounded line. ``__str__`` can be user code, so it is called for built-in exceptions only."""
     kind = type(error)
     if kind.__module__ != "builtins":
-        return f"{kind.__module__}.{kind.__qualname__}"
+        return f"{kind.__module__}.{kind.__qualname__}"[:300]
     return " ".join(f"{kind.__name__}: {error}".split())[:300]

@@ -10,16 +10,18 @@ Source: bwrap(1), setrlimit(2), user_namespaces(7).
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import itertools
 import json
 import os
 import re
 import shutil
 import site
+import socket
 import subprocess
 import sys
 import sysconfig
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,7 +124,7 @@ def plans(config: SandboxConfig) -> Iterator[Plan]:
 
 
 def _bubblewrap(executable: str, config: SandboxConfig) -> Plan:
-    uid = _unused_uid()
+    uid = FIRST_UID  # in a user namespace of its own
     namespaces = ("--unshare-all", "--uid", str(uid), "--gid", str(uid))
     per_namespace = _kernel_version() >= _FIRST_KERNEL_WITH_NPROC_PER_NAMESPACE
     # In the namespace are bubblewrap's first process and the server.
@@ -135,36 +137,36 @@ def _bubblewrap(executable: str, config: SandboxConfig) -> Plan:
 
 
 def _bubblewrap_as_root(executable: str, config: SandboxConfig) -> Plan:
-    uid = _unused_uid()
+    uid, claim = _unused_uid()
     namespaces = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
     capabilities = (
         "--cap-drop",
         "ALL",
         *(word for name in _ROOT_CAPABILITIES for word in ("--cap-add", name)),
     )
-    return Plan(
+    plan = Plan(
         Isolation(
             IsolationKind.BUBBLEWRAP, "bubblewrap started by root, every run becomes a user of its own"
         ),
         _bubblewrap_command(executable, (*namespaces, *capabilities), config),
         {"uid": uid, "pid_namespace": True, "tasks": 0},
     )
+    weakref.finalize(plan, claim.close)
+    return plan
 
 
 def _rlimits(config: SandboxConfig) -> Plan:
-    uid = _unused_uid() if os.getuid() == 0 else None
-    who = "every run becomes a user of its own" if uid is not None else "runs keep their user"
     readable = ["/usr", *_SYSTEM_PATHS, *_ETC_PATHS, "/dev/urandom", *map(str, readable_paths(config))]
-    return Plan(
-        Isolation(IsolationKind.RLIMITS, f"resource limits and deadline, {who}"),
-        (),
-        {
-            "uid": uid,
-            "pid_namespace": False,
-            "tasks": 0 if uid is not None else None,
-            "readable": readable,
-        },
-    )
+    settings: dict[str, Any] = {"uid": None, "pid_namespace": False, "tasks": None, "readable": readable}
+    if os.getuid() != 0:
+        isolation = Isolation(IsolationKind.RLIMITS, "resource limits and deadline, runs keep their user")
+        return Plan(isolation, (), settings)
+    uid, claim = _unused_uid()
+    who = "every run becomes a user of its own"
+    isolation = Isolation(IsolationKind.RLIMITS, f"resource limits and deadline, {who}")
+    plan = Plan(isolation, (), {**settings, "uid": uid, "tasks": 0})
+    weakref.finalize(plan, claim.close)
+    return plan
 
 
 def _bubblewrap_command(
@@ -234,12 +236,18 @@ def readable_paths(config: SandboxConfig) -> list[Path]:
     return found
 
 
-_launches = itertools.count()
+def _unused_uid() -> tuple[int, socket.socket]:
+    """Choose a user id that no other sandbox has; it is ours for as long as the socket is open.
 
-
-def _unused_uid() -> int:
-    """Choose a user id for one sandbox: two at work at the same time rarely share one."""
-    return FIRST_UID + (os.getpid() + next(_launches)) % NUM_UIDS
+    The socket has a name that one process at a time can bind.
+    """
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    first = int.from_bytes(os.urandom(4))
+    for uid in (FIRST_UID + (first + index) % NUM_UIDS for index in range(NUM_UIDS)):
+        with contextlib.suppress(OSError):
+            claim.bind(f"\0opencwm-sandbox-uid-{uid}")
+            return uid, claim
+    return FIRST_UID + first % NUM_UIDS, claim  # as many sandboxes as ids: some must share
 
 
 def _kernel_version() -> tuple[int, ...]:

@@ -30,6 +30,7 @@ RAISED = b"F"  # program -> parent: the target raised; text
 NO_MEMORY = b"M"  # program -> parent: the target raised MemoryError
 _OF_PROGRAMS = (OUTPUT, RETURNED, RAISED, NO_MEMORY)
 
+_write = os.write  # bound now: a program may replace any attribute it finds
 CHILD_NUMBER = struct.Struct("!I")
 _DESCRIPTOR = struct.Struct("=i")
 _SPACE_FOR_DESCRIPTOR = socket.CMSG_SPACE(_DESCRIPTOR.size)
@@ -108,9 +109,9 @@ def write_all(descriptor: int, data: bytes) -> None:
     Raises:
         OSError: the descriptor is closed or its reader is gone.
     """
-    written = os.write(descriptor, data)
+    written = _write(descriptor, data)
     while written < len(data):
-        written += os.write(descriptor, data[written : written + (1 << 20)])
+        written += _write(descriptor, data[written : written + (1 << 20)])
 
 
 class Receiver:

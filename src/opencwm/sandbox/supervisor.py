@@ -132,6 +132,7 @@ class Sandbox:
         with self._lock:
             self._is_closed = True
             self._disconnect()
+            self._plan = None  # and with it, what it claims
 
     def _connect(self) -> Connection:
         if self._is_closed:
