@@ -7,7 +7,7 @@ import pytest
 
 from opencwm.frontends.diagnosis import Verdict, check_model, judge_protection
 from opencwm.sandbox import IsolationKind
-from opencwm.sandbox.isolation import ProtectionReport
+from opencwm.sandbox.isolation import Outcome, ProtectionReport
 
 from .conftest import Cli
 
@@ -19,10 +19,14 @@ def test_doctor_looks_at_everything(cli: Cli, model_folder: Path) -> None:
     assert outcome.status == (1 if bad else 0)
     assert checks["model", "tiny"]["verdict"] == "good"
     assert checks["python", "numpy"]["verdict"] == "good"
-    for name in ("isolation", "network", "memory", "processes", "deadline"):
-        assert checks["sandbox", name]["detail"]
-    for name in ("memory", "processor time", "deadline"):
+    assert checks["sandbox", "isolation"]["tested"] == ""
+    tested = {name: check["tested"] for (area, name), check in checks.items() if check["tested"]}
+    assert len(tested) == 14
+    assert set(tested.values()) <= {"holds", "does not hold", "could not be tested"}
+    for name in ("memory", "output", "left files", "deadline"):
+        assert tested[name] == "holds"
         assert checks["sandbox", name]["verdict"] == "good"
+        assert checks["sandbox", name]["detail"].startswith("holds: ")
 
 
 def test_a_missing_model_is_bad_news_and_no_crash(tmp_path: Path) -> None:
@@ -32,15 +36,17 @@ def test_a_missing_model_is_bad_news_and_no_crash(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "active", "kind", "verdict"),
+    ("name", "outcome", "kind", "verdict"),
     [
-        ("network", True, IsolationKind.RLIMITS, Verdict.GOOD),
-        ("network", False, IsolationKind.RLIMITS, Verdict.WEAK),
-        ("network", False, IsolationKind.BUBBLEWRAP, Verdict.BAD),
-        ("deadline", False, IsolationKind.RLIMITS, Verdict.BAD),
+        ("network", Outcome.HOLDS, IsolationKind.RLIMITS, Verdict.GOOD),
+        ("network", Outcome.BROKEN, IsolationKind.RLIMITS, Verdict.WEAK),
+        ("network", Outcome.BROKEN, IsolationKind.BUBBLEWRAP, Verdict.BAD),
+        ("network", Outcome.UNTESTED, IsolationKind.BUBBLEWRAP, Verdict.WEAK),
+        ("system calls", Outcome.BROKEN, IsolationKind.BUBBLEWRAP, Verdict.WEAK),
+        ("deadline", Outcome.BROKEN, IsolationKind.RLIMITS, Verdict.BAD),
     ],
 )
 def test_what_is_promised_and_does_not_hold_is_bad(
-    name: str, active: bool, kind: IsolationKind, verdict: Verdict
+    name: str, outcome: Outcome, kind: IsolationKind, verdict: Verdict
 ) -> None:
-    assert judge_protection(ProtectionReport(name, active, "", ""), kind) is verdict
+    assert judge_protection(ProtectionReport(name, outcome, "", ""), kind) is verdict

@@ -193,7 +193,10 @@ RECORDED = {
         Status.RETURNED,
     ),
     "a class that lies": (
-        "class A:\n    @property\n    def __class__(self): raise SystemExit\ndef f():\n    a = A()\n    return 1",
+        (
+            "class A:\n    @property\n    def __class__(self): raise SystemExit\n"
+            "def f():\n    a = A()\n    return 1"
+        ),
         Status.RETURNED,
     ),
     "a dictionary that lies": (
@@ -233,7 +236,7 @@ def test_what_is_recorded_of_it_has_a_status(sandbox: Sandbox, name: str) -> Non
 def test_after_all_that_nothing_is_left(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A sandbox of its own goes through some of everything; then it is as small as at its start, then gone."""
+    """A sandbox goes through some of everything; then it is as small as at its start, and then gone."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     for directory in (tmp_path, *tmp_path.parents[:2]):
         directory.chmod(0o755)

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from opencwm.sandbox import RunStatus, Sandbox, SandboxConfig, landlock, probe
+from opencwm.sandbox import (
+    Outcome,
+    RunLimits,
+    RunResult,
+    RunStatus,
+    Sandbox,
+    SandboxConfig,
+    landlock,
+    probe,
+)
+from opencwm.sandbox.testing import Unprotected
 
 EXECUTE = "opencwm.sandbox.testing:execute"
 PREAMBLE = "import json, os, sys\ndef say(value): emit(json.dumps(value).encode())\n"
@@ -156,19 +166,44 @@ def test_directories_of_the_python_path_can_be_imported_and_not_written(tmp_path
 
 def test_probe_finds_all_protections_in_bubblewrap(bubblewrap: Sandbox) -> None:
     reports = probe(bubblewrap)
-    assert [report.name for report in reports if not report.active] == []
-    assert len({report.name for report in reports}) == len(reports) == 8
+    assert [report for report in reports if report.outcome is not Outcome.HOLDS] == []
+    assert len({report.name for report in reports}) == len(reports) == 14
 
 
 def test_probe_agrees_with_what_the_sandbox_says_of_itself(rlimits: Sandbox) -> None:
-    reports = {report.name: report for report in probe(rlimits)}
-    assert all(reports[name].active for name in ("memory", "processes", "processor time", "deadline"))
+    reports = {report.name: report.outcome is Outcome.HOLDS for report in probe(rlimits)}
+    bound_to = {"network": "no network", "file system": "Landlock", "your files": "Landlock"}
+    bound_to["system calls"] = "system-call filter"
     description = rlimits.isolation.description
-    assert reports["network"].active == ("no network" in description)
-    assert reports["file system"].active == ("Landlock" in description)
-    assert reports["your files"].active == ("Landlock" in description)
-    if os.getuid() == 0:
-        assert reports["other processes"].active
+    assert {name: reports.pop(name) for name in bound_to} == {
+        name: text in description for name, text in bound_to.items()
+    }
+    is_out_of_reach = reports.pop("other processes")
+    assert is_out_of_reach or os.getuid() != 0
+    assert [name for name, holds in reports.items() if not holds] == []
+
+
+def test_every_probe_finds_a_protection_that_is_switched_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENCWM_PROBED", "1")
+    reports = probe(Unprotected(tmp_path))
+    holding = [report for report in reports if report.outcome is not Outcome.BROKEN]
+    # Where the kernel lets nobody have a namespace, there is nothing to protect from.
+    assert {report.name for report in holding} <= {"system calls"}, holding
+
+
+class Silent:
+    """A sandbox in which every run ends before it has said anything."""
+
+    def run(self, target: str, payload: bytes = b"", limits: RunLimits | None = None) -> RunResult:
+        return RunResult(status=RunStatus.KILLED, outputs=(), detail=f"{target} {len(payload)} {limits}")
+
+
+def test_what_cannot_be_tried_is_not_said_to_hold() -> None:
+    outcomes = {report.outcome for report in probe(Silent())}
+    assert outcomes == {Outcome.UNTESTED, Outcome.BROKEN}
 
 
 @pytest.mark.skipif(not landlock.version(), reason="this kernel has no Landlock")

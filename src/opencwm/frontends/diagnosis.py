@@ -18,12 +18,14 @@ from typing import Final
 from opencwm.core.errors import OpenCWMError
 from opencwm.core.version import __version__
 from opencwm.sandbox import IsolationKind, Sandbox
-from opencwm.sandbox.isolation import ProtectionReport, probe
+from opencwm.sandbox.isolation import Outcome, ProtectionReport, probe
 
 PACKAGES: Final = ("numpy", "onnxruntime", "pyarrow", "rich", "tokenizers", "typer")
 TRAINING_PACKAGES: Final = ("torch", "onnx", "safetensors", "matplotlib")
-_NEEDED_PROTECTIONS: Final = frozenset({"memory", "processes", "processor time", "deadline"})
-"""Those that hold without bubblewrap as well: where one does not, the sandbox is broken."""
+_ONLY_IN_BUBBLEWRAP: Final = frozenset({"network", "file system", "your files", "other processes"})
+"""Those that need more without bubblewrap, root or Landlock, and may not hold."""
+_ON_SOME_MACHINES: Final = frozenset({"system calls"})
+"""Those for which the sandbox has to know the processor."""
 
 
 class Verdict(enum.StrEnum):
@@ -36,12 +38,21 @@ class Verdict(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at: its area (python, sandbox or model), its name, the verdict and one line on it."""
+    """One thing looked at.
+
+    Attributes:
+        area: python, sandbox or model.
+        name: what it is.
+        verdict: what to think of it.
+        detail: one line on it.
+        tested: for a protection, what trying to get past it showed, in words; otherwise empty.
+    """
 
     area: str
     name: str
     verdict: Verdict
     detail: str
+    tested: str = ""
 
 
 def diagnose(model: Path | None = None) -> Iterator[Check]:
@@ -81,7 +92,8 @@ def _sandbox() -> Iterator[Check]:
                     "sandbox",
                     report.name,
                     judge_protection(report, isolation.kind),
-                    f"{report.detail} (tried: {report.how})",
+                    f"{report.outcome}: {report.detail} (tried: {report.how})",
+                    report.outcome,
                 )
     except OpenCWMError as error:
         yield Check("sandbox", "isolation", Verdict.BAD, str(error))
@@ -89,10 +101,12 @@ def _sandbox() -> Iterator[Check]:
 
 def judge_protection(report: ProtectionReport, kind: IsolationKind) -> Verdict:
     """Say how bad it is that a protection does not hold: only what the isolation promises must."""
-    if report.active:
+    if report.outcome is Outcome.HOLDS:
         return Verdict.GOOD
-    is_promised = kind is IsolationKind.BUBBLEWRAP or report.name in _NEEDED_PROTECTIONS
-    return Verdict.BAD if is_promised else Verdict.WEAK
+    is_promised = report.name not in _ON_SOME_MACHINES and (
+        kind is IsolationKind.BUBBLEWRAP or report.name not in _ONLY_IN_BUBBLEWRAP
+    )
+    return Verdict.BAD if is_promised and report.outcome is Outcome.BROKEN else Verdict.WEAK
 
 
 def check_model(path: Path | None) -> Check:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from opencwm.sandbox.config import Isolation, IsolationKind, SandboxConfig
-    from opencwm.sandbox.isolation import ProtectionReport, probe
+    from opencwm.sandbox.isolation import Outcome, ProtectionReport, probe
     from opencwm.sandbox.limits import RunLimits, RunResult, RunStatus
     from opencwm.sandbox.recording import record, record_many, trace_of
     from opencwm.sandbox.supervisor import Sandbox
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Isolation",
     "IsolationKind",
+    "Outcome",
     "ProtectionReport",
     "RunLimits",
     "RunResult",
@@ -34,6 +35,7 @@ __all__ = [
 _MODULES = {
     "Isolation": "config",
     "IsolationKind": "config",
+    "Outcome": "isolation",
     "ProtectionReport": "isolation",
     "RunLimits": "limits",
     "RunResult": "limits",

@@ -1,12 +1,14 @@
 """Attempts to break out, run as targets inside a sandbox by :mod:`opencwm.sandbox.isolation`.
 
-Each emits one JSON value saying how far it came. They are harmless where nothing holds them back: they touch
-only what the parent made for them, nothing is sent to anybody else, and every loop ends with the run.
+Each emits one JSON value saying how far it came, where its own end does not say that. They are harmless where
+nothing holds them back: they touch only what the parent made for them, nothing is sent to anybody else, and
+every loop ends with the run.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -17,7 +19,8 @@ from pathlib import Path
 
 Emit = Callable[[bytes], None]
 
-MAX_FORKS = 400
+MAX_FORKS = 240
+_CLONE_NEWUSER = 0x10000000
 
 
 def network(payload: bytes, emit: Emit) -> None:
@@ -72,10 +75,52 @@ def forks(payload: bytes, emit: Emit) -> None:  # noqa: ARG001 - the signature o
     emit(json.dumps(count).encode())
 
 
-def spin(payload: bytes, emit: Emit) -> None:  # noqa: ARG001
-    """Use the processor for ever."""
-    while True:
+def spin(payload: bytes, emit: Emit) -> None:
+    """Use the processor for as many seconds as the payload says; emit null when nothing prevented it."""
+    while time.process_time() < float(payload):
         pass
+    emit(b"null")
+
+
+def write_much(payload: bytes, emit: Emit) -> None:
+    """Write a file of as many bytes as the payload says to the current directory; emit its size."""
+    path = Path("probe")
+    with contextlib.suppress(OSError):
+        path.write_bytes(bytes(int(payload)))
+    emit(json.dumps(path.stat().st_size).encode())
+    path.unlink()
+
+
+def emit_much(payload: bytes, emit: Emit) -> None:
+    """Emit as many bytes as the payload says, in many records."""
+    for _ in range(int(payload) >> 10):
+        emit(bytes(1 << 10))
+
+
+def leave_file(payload: bytes, emit: Emit) -> None:
+    """Emit whether there is a file of the name in the payload where runs start, and leave one there."""
+    path = Path(payload.decode())
+    emit(json.dumps(path.exists()).encode())
+    path.touch()
+
+
+def environment(payload: bytes, emit: Emit) -> None:
+    """Emit, by name, what can be seen of the variables that the payload, a JSON list of names, lists."""
+    emit(json.dumps({name: os.environ[name] for name in json.loads(payload) if name in os.environ}).encode())
+
+
+def user_namespace(payload: bytes, emit: Emit) -> None:  # noqa: ARG001
+    """Move to a user namespace, in which this process may mount and more; emit success."""
+    emit(json.dumps(ctypes.CDLL(None).unshare(_CLONE_NEWUSER) == 0).encode())
+
+
+def privileges(payload: bytes, emit: Emit) -> None:  # noqa: ARG001
+    """Emit the privileges this process has or could get by starting a program, as words."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    found = ["root"] if 0 in os.getresuid() else []
+    found += ["capabilities"] if int(status["CapEff"], 16) else []
+    found += ["programs that give more"] if not int(status["NoNewPrivs"]) else []
+    emit(json.dumps(found).encode())
 
 
 def outlive(payload: bytes, emit: Emit) -> None:  # noqa: ARG001

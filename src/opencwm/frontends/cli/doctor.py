@@ -12,8 +12,9 @@ from opencwm.frontends.cli.options import Json, ModelFolder
 def doctor(model: ModelFolder = None, as_json: Json = False) -> None:
     """Say what is in force on this machine.
 
-    Python and packages, the sandbox with each of its protections attacked, and the model. Exit status 1 when
-    something does not work, 0 otherwise; a weaker protection than could be had is only said.
+    Python and packages, the sandbox with each of its protections, and the model. A protection is attacked,
+    and what came of that is said: it holds, it does not hold, or it could not be tested. Exit status 1 when
+    something does not work, or a protection does not hold that should; less than could be had is only said.
     """
     from opencwm.frontends.cli.output import console, print_json, visible
     from opencwm.frontends.diagnosis import Verdict, diagnose
