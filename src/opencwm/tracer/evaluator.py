@@ -12,10 +12,11 @@ left in the middle cannot be mixed up with another.
 
 from __future__ import annotations
 
+import _thread  # not threading: what it registers for forks burdens every run of the sandbox
 import dataclasses
 import marshal
 import operator
-import threading
+import types
 from collections.abc import Callable, Sequence
 from types import CodeType
 from typing import Any
@@ -28,7 +29,7 @@ from opencwm.traces.trace import Evaluation
 RawEvaluation = tuple[int, str, str]
 """Site, text and value."""
 
-_type, _id, _len, _repr, _iter, _get_ident = type, id, len, repr, iter, threading.get_ident
+_type, _id, _len, _repr, _iter, _get_ident = type, id, len, repr, iter, _thread.get_ident
 _bool, _str, _int, _list, _range, _tuple = bool, str, int, list, range, tuple
 _dumps, _ValueError = marshal.dumps, ValueError
 _LOOKED_UP = frozenset(
@@ -37,8 +38,8 @@ _LOOKED_UP = frozenset(
         type(lambda: 0),
         type(len),
         type("".join),
-        type(threading.Lock().acquire),
-        type(threading.Thread().run),
+        type(_thread.allocate_lock().acquire),
+        types.MethodType,
         type(str.join),
         type(int.__add__),
         type((1).__add__),
