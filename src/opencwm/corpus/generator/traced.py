@@ -53,10 +53,12 @@ def _cpu_limit(seconds: float) -> Iterator[list[int]]:
         signal.signal(signal.SIGPROF, previous)
 
 
-def in_process_recorder(config: GeneratorConfig, *, expressions: bool = False) -> Recorder:
+def in_process_recorder(
+    config: GeneratorConfig, *, expressions: bool = False, cpu_s: float = CPU_LIMIT_S
+) -> Recorder:
     """Return a recorder that runs programs in this process, bounded by the configuration.
 
-    With ``expressions`` it records sub-expressions as well.
+    With ``expressions`` it records sub-expressions as well. ``cpu_s`` is the CPU time of one run.
 
     For programs of this generator alone: they touch nothing outside themselves and their loops are
     bounded. A CPU-time alarm stands behind that. Programs from elsewhere belong in ``opencwm.sandbox``.
@@ -71,12 +73,11 @@ def in_process_recorder(config: GeneratorConfig, *, expressions: bool = False) -
     )
 
     def run(program: Program) -> Trace:
-        trace = Trace(program, (), (), Status.TIMEOUT, detail=f"more than {CPU_LIMIT_S} s of CPU time")
-        with contextlib.suppress(_CpuLimitError), _cpu_limit(CPU_LIMIT_S) as expired:
-            found = record(program, limits)
+        with contextlib.suppress(_CpuLimitError), _cpu_limit(cpu_s) as expired:
+            trace = record(program, limits)
             if not expired:
-                return found
-        return trace
+                return trace
+        return Trace(program, (), (), Status.TIMEOUT, detail=f"more than {cpu_s} s of CPU time")
 
     return run
 
