@@ -23,6 +23,7 @@ from opencwm.corpus.generator import (
     GeneratorConfig,
     generate_program,
     generate_traced,
+    in_process_recorder,
     rejection,
     sample_config,
 )
@@ -322,3 +323,11 @@ def test_programs_of_one_seed_stay_the_same() -> None:
     """Raise GENERATOR_VERSION in units.py when this changes: corpora built before are then not continued."""
     text = "".join(program.text for program in corpus()[:50])
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == "528c851bf5c704ab"
+
+
+def test_a_program_that_runs_for_too_long_is_a_timeout() -> None:
+    run = in_process_recorder(GeneratorConfig(), cpu_s=0.2)
+    slow = Program.from_call("def f(n):\n    return sum(1 for _ in range(n))\n", "f(10 ** 12)")
+    trace = run(slow)
+    assert (trace.status, trace.detail) == (Status.TIMEOUT, "more than 0.2 s of CPU time")
+    assert run(Program.from_call(slow.source, "f(10)")).status is Status.RETURNED

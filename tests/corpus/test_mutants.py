@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import random
+import re
 import textwrap
 from pathlib import Path
 
@@ -268,3 +269,11 @@ def test_bad_settings_are_refused(bad: dict[str, object]) -> None:
 
 def test_a_program_without_a_place_gives_no_mutant() -> None:
     assert list(mutate(Program.from_call("def f():\n    pass\n", "f()"), random.Random(0))) == []
+
+
+def test_the_documentation_lists_every_operator_with_its_weight() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "mutants.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \| ([0-9.]+) \|", text, re.MULTILINE))
+    assert {name: float(weight) for name, weight in rows.items()} == {
+        name: operator.weight for name, operator in OPERATORS.items()
+    }

@@ -30,28 +30,35 @@ class _CpuLimitError(BaseException):
 
 
 @contextlib.contextmanager
-def _cpu_limit(seconds: float) -> Iterator[None]:
-    """End what runs inside after this much CPU time; outside the main thread there is no limit."""
+def _cpu_limit(seconds: float) -> Iterator[list[int]]:
+    """End what runs inside after this much CPU time; outside the main thread there is no limit.
+
+    Yields a list that is not empty any more once the time was up: what ran inside may have caught the error.
+    """
+    expired: list[int] = []
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "ITIMER_PROF"):
-        yield
+        yield expired
         return
 
     def stop(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the interface of signal handlers
+        expired.append(signum)
         raise _CpuLimitError
 
     previous = signal.signal(signal.SIGPROF, stop)
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
-        yield
+        yield expired
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0.0)
         signal.signal(signal.SIGPROF, previous)
 
 
-def in_process_recorder(config: GeneratorConfig, *, expressions: bool = False) -> Recorder:
+def in_process_recorder(
+    config: GeneratorConfig, *, expressions: bool = False, cpu_s: float = CPU_LIMIT_S
+) -> Recorder:
     """Return a recorder that runs programs in this process, bounded by the configuration.
 
-    With ``expressions`` it records sub-expressions as well.
+    With ``expressions`` it records sub-expressions as well. ``cpu_s`` is the CPU time of one run.
 
     For programs of this generator alone: they touch nothing outside themselves and their loops are
     bounded. A CPU-time alarm stands behind that. Programs from elsewhere belong in ``opencwm.sandbox``.
@@ -66,11 +73,11 @@ def in_process_recorder(config: GeneratorConfig, *, expressions: bool = False) -
     )
 
     def run(program: Program) -> Trace:
-        try:
-            with _cpu_limit(CPU_LIMIT_S):
-                return record(program, limits)
-        except _CpuLimitError:
-            return Trace(program, (), (), Status.TIMEOUT, detail=f"more than {CPU_LIMIT_S} s of CPU time")
+        with contextlib.suppress(_CpuLimitError), _cpu_limit(cpu_s) as expired:
+            trace = record(program, limits)
+            if not expired:
+                return trace
+        return Trace(program, (), (), Status.TIMEOUT, detail=f"more than {cpu_s} s of CPU time")
 
     return run
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import re
-from collections.abc import Collection, Iterator
-from functools import cached_property
+from collections.abc import Collection
 
 from opencwm.source.reach import visible_lines
 from opencwm.traces import Program
@@ -22,6 +22,9 @@ _Scope = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _Comprehension = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _GAP = re.compile(r"(?:[\s()\\]|#[^\n]*)*")
 _UNTOUCHED_FIELDS = frozenset({"annotation", "returns", "decorator_list", "bases", "keywords", "type_params"})
+_CHILDLESS_FIELDS = frozenset(
+    {"annotation", "ctx", "op", "ops", "id", "attr", "arg", "kind", "is_async", "conversion"}
+)
 
 
 class SourceFile:
@@ -45,6 +48,7 @@ class SourceFile:
         self.blocks: dict[ast.stmt, list[ast.stmt]] = {}
         self._parents: dict[ast.AST, ast.AST] = {}
         self._functions: dict[ast.AST, FunctionDef | None] = {}
+        self._child_fields: dict[type[ast.AST], tuple[str, ...]] = {}
         self._run = None if lines is None else frozenset(lines)
         self._bindings: dict[FunctionDef, dict[str, int]] = {}
         self._is_ascii = self.text.isascii()
@@ -109,7 +113,7 @@ class SourceFile:
             self._bindings[function] = _bindings(function)
         return self._bindings[function]
 
-    @cached_property
+    @functools.cached_property
     def bound_names(self) -> frozenset[str]:
         """All names that the file gives a value anywhere, which so may not be builtins."""
         found = set()
@@ -139,18 +143,18 @@ class SourceFile:
             inner = statement if isinstance(statement, FunctionDef) else function
             self._visit_parts(statement, function, inner, is_wanted=is_wanted)
 
-    @cached_property
+    @functools.cached_property
     def _visible(self) -> frozenset[int]:
         return frozenset(visible_lines(self._program.text, self._program.entry).lines)
 
     def _may_be_touched(self, statement: ast.stmt, function: FunctionDef | None) -> bool:
         """Whether a statement is run, as far as is known; inside functions that may have been recorded."""
-        if self._run is None or function is None:
+        if self._run is None or not (function or isinstance(statement, FunctionDef)):
             return not _is_bare(statement) and statement.lineno in self._visible
-        body = getattr(statement, "body", None)
         last = statement.end_lineno or statement.lineno
-        if isinstance(body, list) and body and isinstance(body[0], ast.stmt):
-            last = max(statement.lineno, body[0].lineno - 1)
+        body = getattr(statement, "body", None)
+        if function is not None and isinstance(body, list) and body and isinstance(body[0], ast.stmt):
+            last = max(statement.lineno, body[0].lineno - 1)  # what is inside is looked at by itself
         return any(line in self._run for line in range(statement.lineno, last + 1))
 
     def _visit_parts(
@@ -176,28 +180,29 @@ class SourceFile:
                     self._visit_expression(item, node, function)
 
     def _visit_expression(self, top: ast.AST, above: ast.AST, function: FunctionDef | None) -> None:
+        nodes, parents, functions, fields = self.nodes, self._parents, self._functions, self._child_fields
         pending = [(top, above)]
         while pending:
             node, parent = pending.pop()
-            self._parents[node] = parent
-            self._functions[node] = function
-            self.nodes.setdefault(type(node), []).append(node)
-            if isinstance(node, ast.JoinedStr):
-                continue
-            below = [(item, node) for item in _children(node)]
-            pending += reversed(below)
+            parents[node] = parent
+            functions[node] = function
+            kind = type(node)
+            nodes.setdefault(kind, []).append(node)
+            if kind not in fields:
+                fields[kind] = _child_fields(kind)
+            for name in fields[kind]:
+                value = getattr(node, name)
+                if isinstance(value, ast.AST):
+                    pending.append((value, node))
+                elif isinstance(value, list):
+                    pending += [(item, node) for item in reversed(value) if isinstance(item, ast.AST)]
 
 
-def _children(node: ast.AST) -> Iterator[ast.AST]:
-    for name in node._fields:
-        value = getattr(node, name, None)
-        if name == "annotation" or value is None:
-            continue
-        for item in value if isinstance(value, list) else (value,):
-            if isinstance(item, ast.AST) and not isinstance(
-                item, ast.expr_context | ast.operator | ast.cmpop | ast.boolop | ast.unaryop
-            ):
-                yield item
+def _child_fields(kind: type[ast.AST]) -> tuple[str, ...]:
+    """Return the fields in which nodes of a type have parts that may be touched, last one first."""
+    if kind is ast.JoinedStr:
+        return ()
+    return tuple(name for name in reversed(kind._fields) if name not in _CHILDLESS_FIELDS)
 
 
 def _bindings(function: FunctionDef) -> dict[str, int]:
