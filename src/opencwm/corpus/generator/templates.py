@@ -97,7 +97,7 @@ _CHOICE: Final = re.compile(r"<<((?:(?!<<|>>).)*)>>", re.DOTALL)
 _NUMBER: Final = re.compile(r"~(?:(\w+)=)?(-?\d+):(-?\d+)~")
 _TEXT: Final = re.compile(r"%(?:(\w+)=)?(word|char|key|text)%")
 _HOLE: Final = re.compile(r"\?(\w+) ([^?\n]*)\?")
-_NAME: Final = re.compile(r"\$(\w+)")
+_NAME: Final = re.compile(r"\?\w+ [^?\n]*\?|\$(\w+)")  # holes for expressions name their variables themselves
 _DEFAULT_LIMITS: Final = {"int": 40, "str": 14, "list": 8, "dict": 6, "set": 8}
 
 
@@ -117,9 +117,9 @@ def write_idiom(g: Writer, idiom: Idiom) -> tuple[Function, Callable[[], list[st
         if f"${hole}" in text:
             names[hole] = g.function_name()
     bound: dict[str, str] = {}
-    text = _fill(g, text, bound)
+    text = _NAME.sub(lambda match: names[match.group(1)] if match.group(1) else match.group(), text)
+    text = _fill(g, text, bound)  # after the names: a drawn string may hold a dollar sign
     text = _HOLE.sub(lambda match: _expression(g, match, names, parameters), text)
-    text = _NAME.sub(lambda match: names[match.group(1)], text)
     for line in text.split("\n"):
         if line.strip() or not line:
             g.line(line.rstrip())
