@@ -68,7 +68,7 @@ def in_process_recorder(config: GeneratorConfig, *, expressions: bool = False) -
     def run(program: Program) -> Trace:
         try:
             with _cpu_limit(CPU_LIMIT_S):
-                return record(program, limits)
+                return record(program, limits, accelerate=True)
         except _CpuLimitError:
             return Trace(program, (), (), Status.TIMEOUT, detail=f"more than {CPU_LIMIT_S} s of CPU time")
 
