@@ -10,9 +10,12 @@ containers have more references.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import importlib
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opencwm.source.code_facts import RETURN_OPS
 from opencwm.tracer import bytecode
@@ -23,15 +26,24 @@ from opencwm.traces.trace import Status, Step, StepFlags, StepKind
 if TYPE_CHECKING:
     from opencwm.tracer.recorder import Recorder
 
-try:
-    from opencwm.tracer import _accelerator
-except ImportError:  # not built, or built for another interpreter
-    _accelerator = None  # type: ignore[assignment]
+_accelerator: Any = None
+with contextlib.suppress(ImportError):  # not built, or built for another interpreter
+    _accelerator = importlib.import_module("opencwm.tracer._accelerator")
 
 _OPS = bytes((op in RETURN_OPS) | (op in YIELD_OPS) << 1 | (op in EXHAUST_OPS) << 2 for op in range(256))
 _KINDS = StepKind.CALL, StepKind.EXCEPTION, StepKind.LINE, StepKind.RETURN  # as PyTrace_* number them
 _FLAGS = tuple(StepFlags(value) for value in range(16))
 _SLOTS = tuple(getattr(Step, field.name) for field in dataclasses.fields(Step))
+
+
+class AcceleratedTrace(Protocol):
+    """The compiled trace function."""
+
+    def __call__(self, frame: FrameType, event: str, arg: Any, /) -> Any:
+        """Take an event, become the interpreter's own trace function and return the frame's."""
+
+    def build_steps(self) -> tuple[Step, ...]:
+        """Return what was recorded so far."""
 
 
 def is_available() -> bool:
@@ -46,8 +58,8 @@ def trace_function(
     *,
     room: int,
     set_limit: Callable[[int], None],
-) -> _accelerator.Tracer:
-    """Return a function for ``sys.settrace``, whose ``build_steps()`` returns what it has recorded.
+) -> AcceleratedTrace:
+    """Return a function for ``sys.settrace`` that records.
 
     Args:
         recorder: is asked for whatever happens once: a code object's index, a limit, a recursion limit.
@@ -56,7 +68,7 @@ def trace_function(
         room: Python frames kept free for the trace function.
         set_limit: ``sys.setrecursionlimit``.
     """
-    return _accelerator.Tracer(
+    tracer: AcceleratedTrace = _accelerator.Tracer(
         recorder=recorder,
         renderer=recorder.renderer,
         codes=[_as_tuple(code) for code in codes],
@@ -78,6 +90,7 @@ def trace_function(
         max_elements=limits.max_elements,
         max_nesting=limits.max_nesting,
     )
+    return tracer
 
 
 def _as_tuple(code: RecordedCode) -> tuple[object, ...]:

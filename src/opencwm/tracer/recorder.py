@@ -13,18 +13,16 @@ import itertools
 import sys
 from collections.abc import Callable, Iterable
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from opencwm.tracer import accelerator
+from opencwm.tracer.accelerator import AcceleratedTrace
 from opencwm.tracer.activation import Activation, DetailedActivation
 from opencwm.tracer.bytecode import RecordedCode, program_codes
 from opencwm.tracer.evaluator import Evaluator, RawEvaluation
 from opencwm.tracer.limits import TraceLimits
 from opencwm.tracer.rendering import Renderer
 from opencwm.traces.trace import Binding, CodeInfo, Status, Step, StepFlags, StepKind
-
-if TYPE_CHECKING:
-    from opencwm.tracer._accelerator import Tracer
 
 LocalTrace = Callable[[FrameType, str, Any], Any]
 RawStep = tuple[
@@ -191,7 +189,7 @@ class Recorder:
             _set_limit(self._interpreter_limit)
         return self._interpreter_limit, self._max_depth
 
-    def _accelerated_function(self) -> Tracer:
+    def _accelerated_function(self) -> AcceleratedTrace:
         return accelerator.trace_function(
             self, self._recorded.values(), self._limits, room=ROOM, set_limit=_set_limit
         )

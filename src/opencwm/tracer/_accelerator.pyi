@@ -1,9 +1,0 @@
-from types import FrameType
-from typing import Any
-
-from opencwm.traces.trace import Step
-
-class Tracer:
-    def __init__(self, **setup: object) -> None: ...
-    def __call__(self, frame: FrameType, event: str, arg: Any) -> Any: ...
-    def build_steps(self) -> tuple[Step, ...]: ...
