@@ -9,7 +9,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 BASE := $(VENV)/.installed-base
 TEST := $(VENV)/.installed-test
-PACKAGE := pyproject.toml $(shell find src -type f -not -name '*.pyc' -not -path '*.egg-info/*')
+ACCELERATOR := setup.py src/opencwm/tracer/_accelerator.c
+PACKAGE := pyproject.toml setup.py $(shell find src -type f -not -name '*.pyc' -not -name '*.so' -not -path '*.egg-info/*')
 
 # An editable install, which tests make, also serves the demo; a plain one is renewed when the package changes.
 INSTALLED := $(if $(wildcard $(TEST)),$(TEST),$(BASE))
@@ -52,11 +53,11 @@ $(BASE): $(BIN)/python $(PACKAGE)
 	touch $@
 
 # torch comes first and alone: only this one look-up goes to the CPU index, and a machine that cannot reach it loses a second.
-$(TEST): $(BIN)/python pyproject.toml constraints.txt
+$(TEST): $(BIN)/python pyproject.toml constraints.txt $(ACCELERATOR)
 	$(PIP) install --quiet --no-deps --retries 1 --extra-index-url $(TORCH_CPU_INDEX) -c constraints.txt torch
 	$(PIP) install --quiet -c constraints.txt --editable '.[test,train]'
 	rm -f $(BASE)
 	touch $@
 
 clean:
-	rm -rf $(VENV) build
+	rm -rf $(VENV) build src/opencwm/tracer/*.so

@@ -1,139 +1,36 @@
-"""How fast a run is recorded, against a tracer that takes the repr of every local at every line.
+"""How fast a run is recorded: the tracer, its accelerator, a tracer of every repr, PySnooper and hunter.
 
-Both make the same steps of the same programs, which is asserted, in one process and in turns; the table holds
-the best of several turns, because the machine may be shared. The second part grows a list to 20,000 elements,
-recorded, and prints the cost per step as it grows.
+All run the same programs in one process and in turns. A figure is the steps of the program's trace divided by
+the CPU time of the thread, the best of several turns, because the machine may be shared. The time is that of
+the run and of making the steps; compiling is no part of it. That the tracer and its accelerator make equal
+steps is asserted, and so is that the tracer of every repr makes the same where its rules are the same.
 
-    python benchmarks/tracer_speed.py [--turns 5]
+    pip install -e '.[benchmark]'
+    python benchmarks/tracer_speed.py [--turns 5] [--generated 200]
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import itertools
 import sys
+import tempfile
 import time
 from collections.abc import Callable
-from types import CodeType, FrameType
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
-from opencwm.tracer import TraceLimits
+import tracer_rivals
+from tracer_workloads import SHORT_FUNCTIONS, Loaded, load, load_all
+
+from opencwm.tracer import TraceLimits, accelerator, record
 from opencwm.tracer.recorder import Recorder
-from opencwm.traces import Step, StepKind
+from opencwm.traces import Program, Step
 
-PROGRAMS = {
-    "scalar loop": """
-def main():
-    a, b, total = 0, 1, 0
-    for i in range(2000):
-        a, b = b, (a + b) % 9973
-        if a % 2:
-            total += a
-        else:
-            total -= i
-    return total
-""",
-    "strings": """
-def clean(text, drop):
-    out = ""
-    for position, char in enumerate(text):
-        if char in drop:
-            continue
-        upper = char.upper() if position % 2 else char
-        out += upper
-    return out
-
-def main():
-    words = []
-    for i in range(40):
-        words.append(clean("the quick brown fox", "aeiou"))
-    return " ".join(words[:3])
-""",
-    "lists": """
-def bubble(items):
-    n = len(items)
-    for i in range(n):
-        for j in range(n - i - 1):
-            if items[j] > items[j + 1]:
-                items[j], items[j + 1] = items[j + 1], items[j]
-    return items
-
-def main():
-    data = [(i * 37) % 41 for i in range(40)]
-    return bubble(data)
-""",
-    "dicts": """
-def count(text):
-    counts = {}
-    positions = {}
-    for i, word in enumerate(text.split()):
-        counts[word] = counts.get(word, 0) + 1
-        if word not in positions:
-            positions[word] = [i]
-        else:
-            positions[word].append(i)
-    best = None
-    for word, number in counts.items():
-        if best is None or number > counts[best]:
-            best = word
-    return best, positions
-
-def main():
-    text = "to be or not to be that is the question " * 12
-    return count(text)[0]
-""",
-    "recursion": """
-def fib(n):
-    if n < 2:
-        return n
-    left = fib(n - 1)
-    return left + fib(n - 2)
-
-def main():
-    return fib(13)
-""",
-    "objects": """
-class Account:
-    def __init__(self, owner, balance):
-        self.owner = owner
-        self.balance = balance
-        self.history = []
-
-    def __repr__(self):
-        return f"Account(owner={self.owner!r}, balance={self.balance!r}, history={self.history!r})"
-
-    def pay(self, amount):
-        self.balance -= amount
-        self.history.append(-amount)
-        return self.balance
-
-def main():
-    account = Account("ann", 1000)
-    other = Account("bob", 10)
-    for i in range(200):
-        left = account.pay(i % 7)
-        if left < 0:
-            break
-    return account.balance + other.balance
-""",
-    "matrix": """
-def multiply(a, b):
-    rows, inner, columns = len(a), len(b), len(b[0])
-    result = [[0] * columns for _ in range(rows)]
-    for i in range(rows):
-        for j in range(columns):
-            total = 0
-            for k in range(inner):
-                total += a[i][k] * b[k][j]
-            result[i][j] = total
-    return result
-
-def main():
-    a = [[i + j for j in range(8)] for i in range(8)]
-    return multiply(a, a)
-""",
-}
-
+LIMITS = TraceLimits(max_steps=10**7)
 GROWTH = """
 def main():
     items = []
@@ -141,123 +38,135 @@ def main():
         items.append(i)
     return len(items)
 """
+Timed = Callable[[Loaded], tuple[float, int, Any]]
+"""Runs a program; returns the seconds it took, the characters it recorded and the steps, if any."""
 
 
-def load(source: str) -> tuple[Callable[[], object], Any]:
-    """Return the entry of ``source`` and its module's code object."""
-    code = compile(source, "<program>", "exec")
-    namespace: dict[str, Any] = {"__name__": "program"}
-    exec(code, namespace)  # noqa: S102 - the programs above
-    return namespace["main"], code
+def timed_repr(program: Loaded) -> tuple[float, int, Any]:
+    entry = program.entry()
+    start = time.thread_time()
+    steps = tracer_rivals.repr_steps(program, entry)
+    return time.thread_time() - start, tracer_rivals.num_chars(steps), steps
 
 
-def record_reprs(entry: Callable[[], object]) -> list[Step]:
-    """Record the same steps, taking the repr of every local at every event."""
-    steps: list[Step] = []
-    indices: dict[CodeType, int] = {}
-    depth = 0
+def timed_opencwm(*, accelerate: bool) -> Timed:
+    def timed(program: Loaded) -> tuple[float, int, Any]:
+        recorder = Recorder(program.code, program.text, LIMITS, lambda: None, accelerate=accelerate)
+        entry = program.entry()
+        limit = sys.getrecursionlimit()
+        start = time.thread_time()
+        recorder.start(10)
+        try:
+            tracer_rivals.run(entry)
+        finally:
+            sys.settrace(None)
+            sys.setrecursionlimit(limit)
+        steps = recorder.build_steps()
+        return time.thread_time() - start, tracer_rivals.num_chars(steps), steps
 
-    def enter(code: CodeType) -> Callable[[FrameType, str, Any], Any]:
-        nonlocal depth
-        index = indices.setdefault(code, len(indices))
-        names = dict.fromkeys((*code.co_varnames, *code.co_cellvars, *code.co_freevars))
-        seen: dict[str, str] = {}
-        my_depth = depth
-        depth += 1
-
-        def local(frame: FrameType, event: str, arg: Any) -> Any:
-            nonlocal depth, seen
-            values = frame.f_locals
-            now = {name: safe_repr(values[name]) for name in names if name in values}
-            changed = tuple((name, text) for name, text in now.items() if seen.get(name) != text)
-            deleted = tuple(name for name in seen if name not in now)
-            seen = now
-            value = None
-            if event == "return":
-                depth = my_depth
-                value = safe_repr(arg)
-            elif event == "exception":
-                value = safe_repr(arg[1])
-            steps.append(Step(StepKind(event), index, frame.f_lineno, my_depth, changed, deleted, value))
-            return local
-
-        return local
-
-    def trace(frame: FrameType, event: str, arg: Any) -> Any:
-        code = frame.f_code
-        if code.co_filename != "<program>" or code.co_name in ("<listcomp>", "__repr__"):
-            return None
-        return enter(code)(frame, event, arg)
-
-    sys.settrace(trace)
-    try:
-        entry()
-    finally:
-        sys.settrace(None)
-    return steps
+    return timed
 
 
-def shape(step: Step, name: str) -> object:
-    """Return what must be equal: all of it, but for objects, which only the baseline shows by their repr."""
-    return (step.kind, step.lineno, step.depth) if name == "objects" else step
+def timed_rival(run: Callable[[Loaded, Callable[[], object]], int]) -> Timed:
+    def timed(program: Loaded) -> tuple[float, int, Any]:
+        entry = program.entry()
+        start = time.thread_time()
+        size = run(program, entry)
+        return time.thread_time() - start, size, None
+
+    return timed
 
 
-def safe_repr(value: object) -> str:
-    """Return the repr, whatever happens in it, of bounded length."""
-    try:
-        text = repr(value)
-    except Exception as error:
-        text = f"<{type(value).__name__}: repr raised {type(error).__name__}>"
-    return text if len(text) <= 2000 else text[:2000] + "..."
+def tracers() -> dict[str, Timed]:
+    """Return what can be compared here, by name."""
+    found: dict[str, Timed] = {"repr all": timed_repr, "tracer": timed_opencwm(accelerate=False)}
+    if accelerator.is_available():
+        found["accelerated"] = timed_opencwm(accelerate=True)
+    rivals = {"pysnooper": tracer_rivals.record_pysnooper, "hunter": tracer_rivals.record_hunter}
+    found |= {name: timed_rival(run) for name, run in rivals.items() if tracer_rivals.available(name)}
+    return found
 
 
-def record_changes(entry: Callable[[], object], code: Any, source: str) -> Recorder:
-    """Record with OpenCWM."""
-    recorder = Recorder(code, source, TraceLimits(max_steps=10**7), lambda: None)
-    limit = sys.getrecursionlimit()
-    recorder.start(10)
-    try:
-        entry()
-    finally:
-        sys.settrace(None)
-        sys.setrecursionlimit(limit)
-    return recorder
+def measure(programs: list[Loaded], turns: int) -> tuple[int, dict[str, tuple[float, int]]]:
+    """Return the steps of all programs, and by tracer the best seconds and the characters recorded."""
+    found: dict[str, tuple[float, int]] = {}
+    num_steps = 0
+    for _ in range(turns):
+        steps_by_tracer: dict[str, list[Any]] = {}
+        for name, timed in tracers().items():
+            results = [timed(program) for program in programs]
+            seconds = sum(result[0] for result in results)
+            best = min(seconds, found[name][0]) if name in found else seconds
+            found[name] = best, sum(result[1] for result in results)
+            steps_by_tracer[name] = [result[2] for result in results]
+        num_steps = sum(map(len, steps_by_tracer["tracer"]))
+        check(steps_by_tracer)
+    return num_steps, found
 
 
-def compare(turns: int) -> float:
-    """Print the table; return the smallest ratio."""
-    print(f"{'program':<14}{'steps':>8}{'repr all':>12}{'opencwm':>12}{'ratio':>8}   (steps/s of CPU time)")
-    worst = float("inf")
-    sums = [0.0, 0.0]
-    for name, source in PROGRAMS.items():
-        entry, code = load(source)
-        best = [float("inf"), float("inf")]
-        num_steps = 0
+def check(steps_by_tracer: dict[str, list[Any]]) -> None:
+    """Assert that the accelerator made the same steps, and the tracer of every repr as many of each kind.
+
+    Python 3.12 and later report comprehensions, which the tracer folds and the other does not.
+    """
+    if "accelerated" in steps_by_tracer:
+        assert steps_by_tracer["tracer"] == steps_by_tracer["accelerated"]
+    if sys.version_info < (3, 12):
+        for ours, theirs in zip(steps_by_tracer["tracer"], steps_by_tracer["repr all"], strict=True):
+            assert shapes(ours) == shapes(theirs)
+
+
+def shapes(steps: list[Step]) -> list[object]:
+    """Return what must be equal of all programs; values differ where a repr is the program's own."""
+    return [(step.lineno, step.depth) for step in steps if step.kind in ("call", "line")]
+
+
+def compare(turns: int, num_generated: int) -> None:
+    """Print the tables."""
+    names = list(tracers())
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        results = {
+            name: measure(programs, turns) for name, programs in load_all(Path(folder), num_generated).items()
+        }
+    print("steps per second of CPU time; in brackets, how many times the tracer of every repr")
+    print(f"{'program':<16}{'steps':>7}" + "".join(f"{name:>20}" for name in names))
+    for program, (num_steps, found) in results.items():
+        cells = [
+            f"{num_steps / seconds:>12,.0f} ({found['repr all'][0] / seconds:4.1f}x)"
+            for seconds, _ in found.values()
+        ]
+        print(f"{program:<16}{num_steps:>7}" + "".join(f"{cell:>20}" for cell in cells))
+    print("\ncharacters recorded per step")
+    for program, (num_steps, found) in results.items():
+        cells = [f"{size / num_steps:,.1f}" for _, size in found.values()]
+        print(f"{program:<16}{num_steps:>7}" + "".join(f"{cell:>20}" for cell in cells))
+
+
+def whole_records(num_generated: int, turns: int) -> None:
+    """Print the cost of all of ``record``, compiling included, on the short functions."""
+    from opencwm.core.seeds import derive_rng
+    from opencwm.corpus.generator import generate_program, sample_config
+
+    programs: list[Program] = []
+    for index in range(num_generated):
+        rng = derive_rng("tracer speed", index)
+        programs.append(generate_program(rng, sample_config(rng)))
+    print(f"\nall of record(), {SHORT_FUNCTIONS}: milliseconds per program")
+    for accelerate in (False, True):
+        best = float("inf")
         for _ in range(turns):
             start = time.thread_time()
-            theirs = record_reprs(entry)
-            middle = time.thread_time()
-            recorder = record_changes(entry, code, source)
-            ours = recorder.build_steps()
-            end = time.thread_time()
-            num_steps = len(ours)
-            if sys.version_info < (3, 12):  # later ones report comprehensions
-                assert [shape(step, name) for step in theirs] == [shape(step, name) for step in ours], name
-            best = [min(best[0], middle - start), min(best[1], end - middle)]
-        ratio = best[0] / best[1]
-        worst = min(worst, ratio)
-        sums = [sums[0] + best[0], sums[1] + best[1]]
-        print(
-            f"{name:<14}{num_steps:>8}{num_steps / best[0]:>12,.0f}{num_steps / best[1]:>12,.0f}{ratio:>8.2f}"
-        )
-    print(f"{'all':<14}{'':>8}{'':>12}{'':>12}{sums[0] / sums[1]:>8.2f}")
-    return worst
+            for program in programs:
+                record(program, LIMITS, accelerate=accelerate)
+            best = min(best, time.thread_time() - start)
+        print(f"  {'accelerated' if accelerate else 'tracer':<12}{best / num_generated * 1e3:8.2f}")
 
 
 def grow() -> None:
-    """Print the cost per step while a list grows to 20,000 elements."""
-    entry, code = load(GROWTH)
-    recorder = Recorder(code, GROWTH, TraceLimits(max_steps=10**7), lambda: None)
+    """Print the cost per step of the tracer written in Python while a list grows to 20,000 elements."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = load(GROWTH, "main", Path(folder) / "growth.py")
+    recorder = Recorder(program.code, GROWTH, LIMITS, lambda: None)
     times: list[float] = []
     inner = recorder.trace
     marks = range(0, 20001, 4000)
@@ -276,6 +185,7 @@ def grow() -> None:
         return timed
 
     limit = sys.getrecursionlimit()
+    entry = program.entry()
     recorder.start(10)
     sys.settrace(trace)
     entry()
@@ -292,7 +202,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--turns", type=int, default=5)
-    compare(parser.parse_args().turns)
+    parser.add_argument("--generated", type=int, default=200)
+    arguments = parser.parse_args()
+    if not accelerator.is_available():
+        print("the accelerator is not built here", file=sys.stderr)
+    compare(arguments.turns, arguments.generated)
+    whole_records(arguments.generated, arguments.turns)
     grow()
 
 

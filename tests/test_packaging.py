@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -20,13 +21,17 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """Built from a copy of the sources, so that no build folder stays behind or is found there."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"), dict(os.environ))
+
+
+def build_wheel(place: Path, environment: dict[str, str]) -> zipfile.ZipFile:
+    """Build from a copy of the sources, so that no build folder stays behind or is found there."""
     if not (ROOT / "pyproject.toml").exists():
         pytest.skip("not run from a checkout")
-    place = tmp_path_factory.mktemp("wheel")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, place)
-    shutil.copytree(ROOT / "src", place / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "*.so")
+    shutil.copytree(ROOT / "src", place / "src", ignore=ignored)
     script = "import setuptools.build_meta as b, sys; print(b.build_wheel(sys.argv[1]))"
     built = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script, str(place)],
@@ -35,6 +40,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
         text=True,
         timeout=120,
         check=False,
+        env=environment,
     )
     assert built.returncode == 0, built.stderr
     return zipfile.ZipFile(place / built.stdout.splitlines()[-1])
@@ -49,6 +55,15 @@ def test_the_wheel_is_typed_and_licensed(wheel: zipfile.ZipFile) -> None:
     names = wheel.namelist()
     assert "opencwm/py.typed" in names
     assert any(name.endswith("LICENSE") for name in names)
+
+
+def test_without_a_compiler_the_wheel_lacks_nothing_but_the_accelerator(
+    tmp_path: Path, wheel: zipfile.ZipFile
+) -> None:
+    bare = build_wheel(tmp_path, {**os.environ, "CC": str(tmp_path / "no-compiler")})
+    missing = set(wheel.namelist()) - set(bare.namelist())
+    assert all(name.startswith("opencwm/tracer/_accelerator.") for name in missing)
+    assert not any(name.endswith((".so", ".pyd")) for name in bare.namelist())
 
 
 def test_the_wheel_holds_the_model(wheel: zipfile.ZipFile) -> None:

@@ -186,7 +186,8 @@ def test_warming_up_loads_all_that_a_run_needs() -> None:
 
 def test_requests_survive_their_encoding() -> None:
     program, limits = Program("x = 1\n", "main", filename="a.py"), TraceLimits(max_steps=7, user_repr=True)
-    assert decode_request(encode_request(program, limits)) == (program, limits)
+    assert decode_request(encode_request(program, limits)) == (program, limits, False)
+    assert decode_request(encode_request(program, limits, accelerate=True)) == (program, limits, True)
 
 
 @pytest.mark.parametrize(

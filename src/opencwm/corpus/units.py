@@ -113,7 +113,7 @@ def _sandbox(config: GeneratorConfig) -> Iterator[Recorder]:
         max_steps=config.max_steps + 1, max_value_chars=4 * config.max_value_chars, max_bytes=2**20
     )
     with Sandbox() as sandbox:
-        yield lambda program: record(program, sandbox=sandbox, trace_limits=limits)
+        yield lambda program: record(program, sandbox=sandbox, trace_limits=limits, accelerate=True)
 
 
 RECORDERS: Final[dict[str, RecorderFactory]] = {"in_process": _in_process, "sandbox": _sandbox}

@@ -19,6 +19,7 @@ from opencwm.core.errors import OpenCWMError
 from opencwm.core.version import __version__
 from opencwm.sandbox import IsolationKind, Sandbox
 from opencwm.sandbox.isolation import Outcome, ProtectionReport, probe
+from opencwm.tracer import accelerator
 
 PACKAGES: Final = ("numpy", "onnxruntime", "pyarrow", "rich", "tokenizers", "typer")
 TRAINING_PACKAGES: Final = ("torch", "onnx", "safetensors", "matplotlib")
@@ -71,6 +72,7 @@ def _python() -> Iterator[Check]:
     found = f"{platform.python_implementation()} {platform.python_version()} at {sys.executable}"
     yield Check("python", "python", Verdict.GOOD if is_supported else Verdict.WEAK, found)
     yield Check("python", "opencwm", Verdict.GOOD, __version__)
+    yield check_accelerator()
     for name in (*PACKAGES, *TRAINING_PACKAGES):
         try:
             yield Check("python", name, Verdict.GOOD, importlib.metadata.version(name))
@@ -107,6 +109,14 @@ def judge_protection(report: ProtectionReport, kind: IsolationKind) -> Verdict:
         kind is IsolationKind.BUBBLEWRAP or report.name not in _ONLY_IN_BUBBLEWRAP
     )
     return Verdict.BAD if is_promised and report.outcome is Outcome.BROKEN else Verdict.WEAK
+
+
+def check_accelerator() -> Check:
+    """Say whether the tracer's accelerator was built; without it recording takes longer and is the same."""
+    if accelerator.is_available():
+        return Check("python", "accelerator", Verdict.GOOD, "built")
+    detail = "not built: recording is slower and otherwise the same; install opencwm where a C compiler is"
+    return Check("python", "accelerator", Verdict.GOOD, detail)
 
 
 def check_model(path: Path | None) -> Check:

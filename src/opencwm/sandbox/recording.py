@@ -46,6 +46,7 @@ def record(
     sandbox: Sandbox | None = None,
     limits: RunLimits | None = None,
     trace_limits: DataclassInstance | Mapping[str, Any] | None = None,
+    accelerate: bool = False,
 ) -> Trace:
     """Run ``program`` in a confined process and return its trace, whose status says how it ended.
 
@@ -55,11 +56,14 @@ def record(
             call alone, about a tenth of a second.
         limits: what the process may use.
         trace_limits: bounds of the recording, a ``TraceLimits`` of the tracer or its fields by name.
+        accelerate: record with the tracer's compiled accelerator where it was built; the trace is the same.
 
     Raises:
         SandboxError: the sandbox failed, not the program.
     """
-    return record_many([program], sandbox=sandbox, limits=limits, trace_limits=trace_limits)[0]
+    return record_many(
+        [program], sandbox=sandbox, limits=limits, trace_limits=trace_limits, accelerate=accelerate
+    )[0]
 
 
 def record_many(
@@ -68,6 +72,7 @@ def record_many(
     sandbox: Sandbox | None = None,
     limits: RunLimits | None = None,
     trace_limits: DataclassInstance | Mapping[str, Any] | None = None,
+    accelerate: bool = False,
 ) -> list[Trace]:
     """Record each program as :func:`record` does; those in a row with one source share processes.
 
@@ -80,6 +85,7 @@ def record_many(
         sandbox: as for :func:`record`.
         limits: what one run may use.
         trace_limits: as for :func:`record`.
+        accelerate: as for :func:`record`.
 
     Returns:
         one trace for each program, in order.
@@ -89,12 +95,15 @@ def record_many(
     """
     if sandbox is None:
         with Sandbox() as own:
-            return record_many(programs, sandbox=own, limits=limits, trace_limits=trace_limits)
+            return record_many(
+                programs, sandbox=own, limits=limits, trace_limits=trace_limits, accelerate=accelerate
+            )
     bounds = trace_limits if isinstance(trace_limits, Mapping | None) else dataclasses.asdict(trace_limits)
     traces: list[Trace] = []
     for _, group in itertools.groupby(programs, key=lambda program: program.source):
         inputs = list(group)
-        requests = [{"program": program_to_json(program), "limits": dict(bounds or {})} for program in inputs]
+        options = {"limits": dict(bounds or {}), "accelerate": accelerate}
+        requests = [{"program": program_to_json(program), **options} for program in inputs]
         payloads = [json.dumps(request).encode() for request in requests]
         results = sandbox.run_many(TARGET, payloads, limits)
         traces += [trace_of(result, program) for result, program in zip(results, inputs, strict=True)]

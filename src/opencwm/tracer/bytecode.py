@@ -24,7 +24,7 @@ _END_ASYNC_FOR = dis.opmap["END_ASYNC_FOR"]
 _COMPILER_HANDLERS = frozenset(
     op for name, op in dis.opmap.items() if name in ("CALL_INTRINSIC_1", "CLEANUP_THROW")
 )
-_CACHE = dis.opmap.get("CACHE", 0)
+CACHE = dis.opmap.get("CACHE", 0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def _recorded(facts: CodeFacts) -> RecordedCode:
 def op_at(ops: bytes, offset: int) -> int:
     """Return the opcode at ``offset``; some events of Python 3.12 report the inside of the instruction."""
     index = offset >> 1
-    while ops[index] == _CACHE and index:
+    while ops[index] == CACHE and index:
         index -= 1
     return ops[index]
 

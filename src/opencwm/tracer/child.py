@@ -25,9 +25,16 @@ DEADLINES = (signal.SIGALRM, signal.SIGXCPU)
 """Signals that say that the time on the clock, or of the processor, is used up."""
 
 
-def encode_request(program: Program, limits: TraceLimits = DEFAULT_LIMITS) -> bytes:
-    """Return the payload that makes :func:`main` record ``program``."""
-    return json.dumps({"program": program_to_json(program), "limits": dataclasses.asdict(limits)}).encode()
+def encode_request(
+    program: Program, limits: TraceLimits = DEFAULT_LIMITS, *, accelerate: bool = False
+) -> bytes:
+    """Return the payload that makes :func:`main` record ``program``; see :func:`opencwm.tracer.record`."""
+    request = {
+        "program": program_to_json(program),
+        "limits": dataclasses.asdict(limits),
+        "accelerate": accelerate,
+    }
+    return json.dumps(request).encode()
 
 
 def main(payload: bytes, emit: Callable[[bytes], None]) -> None:
@@ -43,14 +50,14 @@ def main(payload: bytes, emit: Callable[[bytes], None]) -> None:
     Raises:
         TraceFormatError: ``payload`` is not what :func:`encode_request` returns.
     """
-    program, limits = decode_request(payload)
+    program, limits, accelerate = decode_request(payload)
     dumps, leave = json.dumps, os._exit  # the program shares these modules and may change them
 
     def finish(trace: Trace) -> NoReturn:
         emit(dumps(trace_to_json(trace), separators=(",", ":")).encode())
         leave(0)
 
-    run = Run(program, limits, on_limit=finish)
+    run = Run(program, limits, on_limit=finish, accelerate=accelerate)
     with _handled(DEADLINES, run.expire):
         trace = run.result()
         emit(dumps(trace_to_json(trace), separators=(",", ":")).encode())
@@ -73,8 +80,8 @@ def _handled(signals: tuple[signal.Signals, ...], handler: Callable[..., None]) 
             signal.signal(number, before or signal.SIG_DFL)
 
 
-def decode_request(payload: bytes) -> tuple[Program, TraceLimits]:
-    """Return what :func:`encode_request` encoded.
+def decode_request(payload: bytes) -> tuple[Program, TraceLimits, bool]:
+    """Return what :func:`encode_request` encoded: program, limits, and whether to use the accelerator.
 
     Raises:
         TraceFormatError: it is something else.
@@ -83,6 +90,7 @@ def decode_request(payload: bytes) -> tuple[Program, TraceLimits]:
         request: Any = json.loads(payload)
         limits = TraceLimits(**request["limits"])
         program = request["program"]
+        accelerate = request.get("accelerate", False) is True
     except (ValueError, KeyError, TypeError) as error:
         raise TraceFormatError(f"not a request to record a program: {error}", where="payload") from None
-    return program_from_json(program, where="payload.program"), limits
+    return program_from_json(program, where="payload.program"), limits, accelerate

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FrameType
 from typing import Any, NoReturn
 
+from opencwm.tracer import accelerator
+from opencwm.tracer.accelerator import AcceleratedTrace
 from opencwm.tracer.activation import Activation, DetailedActivation
 from opencwm.tracer.bytecode import RecordedCode, program_codes
 from opencwm.tracer.evaluator import Evaluator, RawEvaluation
@@ -54,7 +56,7 @@ class Recorder:
     """Collects the steps of one run.
 
     Attributes:
-        steps: what was recorded so far.
+        steps: what was recorded so far; empty when the accelerator keeps it.
         codes: the code objects entered so far, in order of first entry.
         depth: recorded activations alive and running.
         most_steps: number of steps that ends the run; 0 when the texts have used up the bytes.
@@ -78,6 +80,8 @@ class Recorder:
         limits: TraceLimits,
         on_limit: Callable[[], None],
         evaluator: Evaluator | None = None,
+        *,
+        accelerate: bool = False,
     ) -> None:
         self.steps: list[RawStep] = []
         self.codes: list[CodeInfo] = []
@@ -96,11 +100,13 @@ class Recorder:
         self._limits = limits
         self._on_limit = on_limit
         self._recorded = program_codes(module, text)
-        self._indices: dict[int, int] = {}
+        self._indices: dict[CodeInfo, int] = {}
         self._chars_left = limits.max_bytes
         self._interpreter_limit = 0
         self._max_depth = MAX_DEPTH
-        self.trace = self._trace_function()
+        is_accelerated = accelerate and evaluator is None and accelerator.is_available()
+        self._accelerator = self._accelerated_function() if is_accelerated else None
+        self.trace: LocalTrace = self._accelerator or self._trace_function()
 
     def start(self, stack_depth: int, max_depth: int | None = None) -> None:
         """Begin tracing.
@@ -131,11 +137,10 @@ class Recorder:
 
         Code objects that a trace cannot tell apart, such as two lambdas on one line, share a place.
         """
-        index = self._indices.get(_id(code))
+        index = self._indices.get(code.info)
         if index is None:
-            if code.info not in self.codes:
-                self.codes.append(code.info)
-            index = self._indices[_id(code)] = self.codes.index(code.info)
+            index = self._indices[code.info] = _len(self.codes)
+            self.codes.append(code.info)
         return index
 
     def end_at_limit(self) -> NoReturn:
@@ -157,6 +162,8 @@ class Recorder:
 
     def build_steps(self) -> tuple[Step, ...]:
         """Return the steps as records."""
+        if self._accelerator is not None:
+            return self._accelerator.build_steps()
         if not self.steps:
             return ()
         every_flag = [StepFlags(value) for value in range(16)]
@@ -169,6 +176,23 @@ class Recorder:
         for field, column in zip(dataclasses.fields(Step), columns, strict=True):
             collections.deque(map(getattr(Step, field.name).__set__, steps, column), maxlen=0)
         return tuple(steps)
+
+    def adopt_limit(self) -> tuple[int, int]:
+        """Take over the recursion limit that the program has set, if it has.
+
+        Returns:
+            The limit in force and the recorded activations that the program may have at once.
+        """
+        if _get_limit() != self._interpreter_limit:
+            self._max_depth = _get_limit()
+            self._interpreter_limit = 3 * self._max_depth + 2 * ROOM
+            _set_limit(self._interpreter_limit)
+        return self._interpreter_limit, self._max_depth
+
+    def _accelerated_function(self) -> AcceleratedTrace:
+        return accelerator.trace_function(
+            self, self._recorded.values(), self._limits, room=ROOM, set_limit=_set_limit
+        )
 
     def _trace_function(self) -> LocalTrace:
         table = self._recorded
@@ -205,10 +229,8 @@ class Recorder:
 
         Recorded activations are counted; the depth of the stack is probed at the others.
         """
-        if _get_limit() != self._interpreter_limit:  # the program has set one
-            self._max_depth = _get_limit()
-            self._interpreter_limit = 3 * self._max_depth + 2 * ROOM
-            _set_limit(self._interpreter_limit)
+        if _get_limit() != self._interpreter_limit:
+            self.adopt_limit()
         if recorded:
             return self.depth >= self._max_depth
         try:

@@ -396,11 +396,33 @@ class Renderer:
 
     # Instances of all other types
 
-    def _instance(self, value: Any, kind: type, budget: int) -> str:
+    def plain_layout(
+        self, kind: type
+    ) -> tuple[str, str, tuple[str, ...] | None, Callable[[object], Any] | None] | None:
+        """Return how instances of ``kind`` are read, where the accelerator can do it by itself.
+
+        Returns:
+            The letter of the form: ``a`` for the attributes in their ``__dict__``, ``e`` for the arguments of
+            an exception, ``o`` for nothing but the type; what they are called; the attributes shown (None:
+            all); what reads their dictionary. None for all other types.
+        """
+        if _id(kind) in _BUILTIN or _id(kind) in _SIMPLE:
+            return None
+        layout = self._layout(kind)
+        if layout.form is Form.OBJECT and not layout.slots and layout.get_dict is not None:
+            return "a", layout.name, layout.fields, layout.get_dict
+        letter = {Form.EXCEPTION: "e", Form.OPAQUE: "o"}.get(layout.form)
+        return None if letter is None else (letter, layout.name, None, None)
+
+    def _layout(self, kind: type) -> Layout:
         layout = self._layouts.get(_id(kind))
         if layout is None:
             layout = layout_of(kind, _BUILTIN_BASES, user_repr=self.user_repr)
             self._layouts[_id(kind)] = layout
+        return layout
+
+    def _instance(self, value: Any, kind: type, budget: int) -> str:
+        layout = self._layout(kind)
         form = layout.form
         if form is not Form.OBJECT or self._open:
             self.plain = False

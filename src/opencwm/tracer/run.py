@@ -56,6 +56,7 @@ def record(
     limits: TraceLimits = DEFAULT_LIMITS,
     *,
     on_limit: Callable[[Trace], NoReturn] | None = None,
+    accelerate: bool = False,
 ) -> Trace:
     """Run ``program`` in this process and return its trace.
 
@@ -69,8 +70,10 @@ def record(
         on_limit: called with the trace so far, from inside the program, when a limit is reached. It must not
             return: it is meant to save the trace and end the process. Without it a ``BaseException`` unwinds
             the program, untraced; a program that swallows that runs on until it ends by itself.
+        accelerate: use the compiled accelerator where it was built, unless sub-expressions are recorded. The
+            trace is the same either way.
     """
-    return Run(program, limits, on_limit).result()
+    return Run(program, limits, on_limit, accelerate=accelerate).result()
 
 
 class Run:
@@ -81,10 +84,13 @@ class Run:
         program: Program,
         limits: TraceLimits = DEFAULT_LIMITS,
         on_limit: Callable[[Trace], NoReturn] | None = None,
+        *,
+        accelerate: bool = False,
     ) -> None:
         self.program = program
         self.limits = limits
         self.on_limit = on_limit
+        self.accelerate = accelerate
         self.recorder: Recorder | None = None
         self.is_over = False
         self.started_s = _monotonic()
@@ -118,7 +124,9 @@ class Run:
                 code, evaluator = self._compiled()
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             return Status.REFUSED, f"does not compile: {self._describe(error)}"
-        recorder = self.recorder = Recorder(code, self.program.text, self.limits, self._at_limit, evaluator)
+        recorder = self.recorder = Recorder(
+            code, self.program.text, self.limits, self._at_limit, evaluator, accelerate=self.accelerate
+        )
         module = types.ModuleType(MODULE_NAME)
         module.__file__ = self.program.filename
         with self._surroundings(module):

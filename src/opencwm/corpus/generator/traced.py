@@ -74,7 +74,7 @@ def in_process_recorder(
 
     def run(program: Program) -> Trace:
         with contextlib.suppress(_CpuLimitError), _cpu_limit(cpu_s) as expired:
-            trace = record(program, limits)
+            trace = record(program, limits, accelerate=True)
             if not expired:
                 return trace
         return Trace(program, (), (), Status.TIMEOUT, detail=f"more than {cpu_s} s of CPU time")
