@@ -103,7 +103,7 @@ def f(a, b, c, x, y, n):
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**9))
 def test_noisy_objects_hear_the_same_in_the_same_order(seed: int) -> None:
     trace = assert_same(noisy_program(seed))
@@ -130,7 +130,7 @@ def test_noisy_objects_hear_the_same_on_other_pythons(version: str) -> None:
     executable = interpreter(version)
     if executable is None:
         pytest.skip(f"no Python {version} here")
-    programs = [noisy_program(seed) for seed in range(250)]
+    programs = [noisy_program(seed) for seed in range(60)]
     run = subprocess.run(
         [executable, "-c", SCRIPT],
         input=json.dumps([(program.text, program.entry) for program in programs]),
@@ -143,53 +143,10 @@ def test_noisy_objects_hear_the_same_on_other_pythons(version: str) -> None:
     assert json.loads(run.stdout) == []
 
 
-LIBRARY: dict[str, list[str]] = {
-    "textwrap": [
-        "wrap('The quick brown fox jumped over the lazy dog. ' * 3, 20)",
-        "dedent('    a\\n      b\\n    c')",
-        "shorten('one two three four', width=12)",
-    ],
-    "string": ["capwords('the lazy dog')", "Template('$who likes $$ ${what}').substitute(who='a', what='b')",
-               "Formatter().format('{0:>5} {x!r}', 1, x='q')", "Template('$x').substitute()"],
-    "difflib": [
-        "list(unified_diff(['a', 'b', 'c'], ['a', 'x', 'c']))",
-        "get_close_matches('appel', ['ape', 'apple', 'peach'])",
-        "SequenceMatcher(None, 'abcd', 'bcde').ratio()",
-    ],
-    "heapq": ["list(merge([1, 4], [2, 3]))", "nsmallest(2, [5, 1, 4], key=lambda v: -v)", "merge(3)"],
-    "bisect": ["bisect_left([1, 3, 5], 3)", "insort([1, 3], 2)"],
-    "statistics": ["mean([1, 2, 4])", "stdev([1.5, 2.5, 4.0])", "mode('aabc')", "quantiles([1, 2, 3, 4])",
-                   "mean([])"],
-    "fractions": ["Fraction('3/7') + Fraction(1, 14)", "Fraction(1.1).limit_denominator(50)", "Fraction(1, 0)"],
-    "shlex": ["split('a \"b c\" d')", "quote('a b')", "split('\"open')"],
-    "configparser": ["read() if False else [s for s in _read('[a]\\nx = 1\\ny: %(x)s\\n')]"],
-    "json.decoder": ["JSONDecoder().decode('[1, {\"a\": null}, \"b\\\\u0041\"]')", "JSONDecoder().decode('[1,')",
-                     "py_scanstring('abc\\\\n\"', 0)"],
-    "json.scanner": ["NUMBER_RE.match('12.5e3').groups()"],
-    "json.encoder": ["list(JSONEncoder(indent=1).iterencode({'a': [1, None, 2.5], 'b': 'x'}))",
-                     "py_encode_basestring_ascii('a\\u00e9')"],
-    "collections": ["namedtuple('P', 'x y')(1, 2)._replace(x=3)", "Counter('abca').most_common(1)",
-                    "ChainMap({'a': 1}, {'b': 2})['b']", "namedtuple('P', 'x x')"],
-    "functools": ["reduce(lambda a, b: a * b, [1, 2, 3])", "sorted([3, 1], key=cmp_to_key(lambda a, b: a - b))",
-                  "lru_cache(maxsize=2)(lambda v: v + 1)(4)", "partialmethod(3)"],
-    "copy": ["deepcopy({'a': [1, (2, 3)]})", "copy([1, 2])"],
-    "colorsys": ["rgb_to_hsv(0.2, 0.4, 0.4)", "hls_to_rgb(0.5, 0.3, 0.2)"],
-    "base64": ["b32encode(b'abc')", "b85decode(b85encode(b'hello'))", "b16decode('0g')"],
-    "graphlib": ["list(TopologicalSorter({'a': ['b'], 'b': ['c']}).static_order())",
-                 "list(TopologicalSorter({'a': ['b'], 'b': ['a']}).static_order())"],
-    "calendar": ["monthrange(2024, 2)", "TextCalendar().formatmonth(2024, 2)", "monthrange(2024, 13)"],
-    "pprint": ["pformat({'a': list(range(20)), 'b': ('x' * 30, 'y' * 50)}, width=40)"],
-    "reprlib": ["repr(list(range(30)))", "Repr().repr({'a': 'x' * 50})"],
-    "html.parser": ["HTMLParser(convert_charrefs=False).feed('<a href=\"x\">b &amp; c</a><!-- d -->')"],
-    "csv": ["Sniffer().sniff('a;b;c\\n1;2;3\\n4;5;6\\n').delimiter"],
-    "fnmatch": ["translate('*.[ch]')", "filter(['a.c', 'b.py'], '*.c')"],
-    "posixpath": ["normpath('/a/./b/../c//d')", "relpath('/a/b/c', '/a/d')", "commonpath([])"],
-    "ipaddress": ["list(IPv4Network('10.0.0.0/30').hosts())", "ip_address('::1').exploded", "ip_address('1.2.3')"],
-    "_pydecimal": ["Decimal('1.1') / Decimal('0.3') + Decimal(2).sqrt()", "Decimal('1e5').quantize(Decimal('0.1'))",
-                   "Decimal(1) / Decimal(0)"],
-    "dataclasses": ["astuple(make_dataclass('P', [('x', int), ('y', list, field(default_factory=list))])(1))"],
-}  # fmt: skip
-"""Calls of functions of pure Python modules, some of which raise."""
+LIBRARY: dict[str, list[str]] = {}
+"""Calls of functions of pure Python modules, some of which raise; none that keeps the ``id`` of an object."""
+for line in (Path(__file__).parent / "library_calls.txt").read_text(encoding="utf-8").splitlines():
+    LIBRARY.setdefault(line.split(" ", 1)[0], []).append(line.split(" ", 1)[1])
 
 
 @pytest.mark.parametrize("module", LIBRARY)
