@@ -61,7 +61,7 @@ def expression(rng: random.Random, depth: int) -> str:
         lambda: f"{rng.choice(NAMES[:3])}[{part()}:{part()}]",
         lambda: f"{rng.choice(NAMES[:3])}.attribute",
         lambda: f"f'{{{rng.choice(NAMES)} + {rng.choice(NAMES)}!r:>4}}{{{rng.choice(NAMES[:3])}}}'",
-        lambda: f"[{part()} for v in (x, {part()}) if {part()}]",
+        lambda: f"[{part()} for v in (x, {rng.choice(NAMES)}) if {part()}]",
         lambda: f"any({part()} for v in (x, a) if {part()})",
         lambda: f"(w := {part()})",
         lambda: f"(lambda v: {part()})({part()})",
