@@ -103,7 +103,7 @@ def f(a, b, c, x, y, n):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**9))
 def test_noisy_objects_hear_the_same_in_the_same_order(seed: int) -> None:
     trace = assert_same(noisy_program(seed))
@@ -130,7 +130,7 @@ def test_noisy_objects_hear_the_same_on_other_pythons(version: str) -> None:
     executable = interpreter(version)
     if executable is None:
         pytest.skip(f"no Python {version} here")
-    programs = [noisy_program(seed) for seed in range(60)]
+    programs = [noisy_program(seed) for seed in range(25)]
     run = subprocess.run(
         [executable, "-c", SCRIPT],
         input=json.dumps([(program.text, program.entry) for program in programs]),
