@@ -67,6 +67,76 @@ def test_evaluations_stand_on_the_next_step_of_any_activation() -> None:
     ]
 
 
+def test_what_a_program_can_see_of_itself_is_the_same() -> None:
+    trace = detailed(
+        """
+        import traceback
+        class Base:
+            def name(self):
+                return 'base'
+        class Derived(Base):
+            size = len('ab') + 1
+            seen = sorted(set(locals()) - {'__firstlineno__', '__static_attributes__'})
+            def name(self):
+                return super().name() + __class__.__name__
+        def fail(xs):
+            return 1 + (xs[0] // (xs[1] - xs[1]))
+        def f():
+            x = [1, 2]
+            inner = (lambda v: sorted(locals()))(x[0])
+            try:
+                fail(x)
+            except ZeroDivisionError as error:
+                stack = traceback.TracebackException.from_exception(error).stack
+                places = [(item.name, item.lineno, item.colno, item.end_colno) for item in stack]
+            return sorted(locals()), inner, len(globals()) > 5, Derived().name(), Derived.seen, places
+        """
+    )
+    assert trace.result is not None
+    assert "['inner', 'places', 'stack', 'x'], ['v'], True, 'baseDerived'" in trace.result
+    assert "('fail', 12, 16, 40)" in trace.result
+
+
+def test_a_renderer_that_calls_the_programs_repr_records_nothing_of_it() -> None:
+    source = (
+        "class P:\n    def __repr__(self):\n        return 'P' + str(1 + len('a'))\n"
+        "def f():\n    return P()\n"
+    )
+    trace = record(Program.from_call(source, "f()"), TraceLimits(expressions=True, user_repr=True))
+    assert trace.result == "P2"
+    texts = [item.text for step in trace.steps for item in step.evaluations]
+    assert texts == ["P()", "f()"]
+
+
+def test_threads_of_the_program_are_not_recorded() -> None:
+    source = (
+        "import threading\ndef work(out):\n    for n in range(50):\n        out.append(n * 2 + 1)\n"
+        "def f():\n    out = []\n    thread = threading.Thread(target=work, args=(out,))\n"
+        "    thread.start()\n    thread.join()\n    return len(out), sum(out)\n"
+    )
+    trace = record(Program.from_call(source, "f()"), DETAIL)
+    assert trace.result == "(50, 2500)"
+    assert not any("* 2" in item.text for step in trace.steps for item in step.evaluations)
+
+
+def test_long_values_many_values_and_many_bytes_are_left_out() -> None:
+    source = "def f():\n    s = 'x' * n\n    return sum(v + 1 for v in range(50)), len(s) + 1\nn = 300\n"
+    program = Program.from_call(source, "f()")
+    texts = [item.text for step in record(program, DETAIL).steps for item in step.evaluations]
+    assert "300 + 1" in texts
+    assert not any("xxx" in text for text in texts)
+    few = TraceLimits(expressions=True, max_evaluations=10)
+    assert max(len(step.evaluations) for step in record(program, few).steps) == 10
+    small = TraceLimits(expressions=True, max_bytes=400)
+    trace = record(program, small)
+    assert trace.status is Status.BYTE_LIMIT or trace.result is not None
+
+
+def test_what_is_nested_too_deeply_is_left_as_it_is() -> None:
+    program = Program.from_call("def f(a):\n    return " + "+".join(["a"] * 500) + "\n", "f(1)")
+    assert_same(record(program), record(program, DETAIL))
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_every_construct_keeps_its_trace(name: str) -> None:
     program = Program(PROGRAMS[name], "main")

@@ -14,7 +14,7 @@ import pytest
 from tracer_programs import PROGRAMS, outline
 
 import opencwm
-from opencwm.tracer import record
+from opencwm.tracer import TraceLimits, record
 from opencwm.traces import Program
 from opencwm.traces.jsonl import trace_to_json
 
@@ -22,11 +22,12 @@ GOLDEN = Path(__file__).parent / "golden"
 SOURCE_ROOT = Path(opencwm.__file__).parent.parent
 SCRIPT = """
 import json, sys
-from opencwm.tracer import record
+from opencwm.tracer import TraceLimits, record
 from opencwm.traces import Program
 from opencwm.traces.jsonl import trace_to_json
 programs = json.load(sys.stdin)
-traces = {name: trace_to_json(record(Program(source, "main"))) for name, source in programs.items()}
+limits = TraceLimits(expressions=bool(sys.argv[1:]))
+traces = {name: trace_to_json(record(Program(source, "main"), limits)) for name, source in programs.items()}
 json.dump(traces, sys.stdout)
 """
 
@@ -48,14 +49,14 @@ def interpreter(version: str) -> str | None:
 
 
 @functools.cache
-def traces_by(version: str) -> dict[str, Any]:
+def traces_by(version: str, *, expressions: bool = False) -> dict[str, Any]:
     """Return the traces of all programs recorded by another interpreter."""
     executable = interpreter(version)
     if executable is None:
         pytest.skip(f"no Python {version} here")
     environment = {**os.environ, "PYTHONPATH": str(SOURCE_ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     run = subprocess.run(
-        [executable, "-c", SCRIPT],
+        [executable, "-c", SCRIPT, *["expressions"] * expressions],
         input=json.dumps(PROGRAMS),
         capture_output=True,
         text=True,
@@ -72,6 +73,16 @@ def traces_by(version: str) -> dict[str, Any]:
 def test_every_python_gives_the_same_trace(name: str, version: str) -> None:
     theirs = traces_by(version)[name]
     ours = trace_to_json(record(Program(PROGRAMS[name], "main")))
+    assert theirs.pop("python") == version
+    del ours["python"]
+    assert theirs == json.loads(json.dumps(ours))
+
+
+@pytest.mark.parametrize("version", ["3.12", "3.13", "3.14"])
+@pytest.mark.parametrize("name", [name for name in PROGRAMS if name != "deep"])
+def test_every_python_gives_the_same_evaluations(name: str, version: str) -> None:
+    theirs = traces_by(version, expressions=True)[name]
+    ours = trace_to_json(record(Program(PROGRAMS[name], "main"), TraceLimits(expressions=True)))
     assert theirs.pop("python") == version
     del ours["python"]
     assert theirs == json.loads(json.dumps(ours))

@@ -173,6 +173,9 @@ def _silent_offsets(code: CodeType, ops: bytes, ranges: list[Range]) -> tuple[se
             if number != line:
                 silent.add(index * 2)
                 jump_line = number
+                while ops[index - 1] == _EXTENDED_ARG:  # the event is at the first part of the instruction
+                    index -= 1
+                    silent.add(index * 2)
             continue
         if jump_line and op in _AFTER_JUMP:
             continue

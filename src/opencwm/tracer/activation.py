@@ -354,6 +354,7 @@ class DetailedActivation(Activation):
             evaluator.scratch = self.outer
         else:
             evaluator.scratch = scratch
-            if event == "exception" and _len(recorder.steps) > num_steps:
+            steps = recorder.steps
+            if event == "exception" and _len(steps) > num_steps and steps[-1][0] is _EXCEPTION:
                 self.scratch.waiting.clear()  # the expression is left in the middle
         return self.trace

@@ -13,7 +13,9 @@ left in the middle cannot be mixed up with another.
 from __future__ import annotations
 
 import _thread  # not threading: what it registers for forks burdens every run of the sandbox
+import collections
 import dataclasses
+import itertools
 import marshal
 import operator
 import types
@@ -118,9 +120,19 @@ class Evaluator:
         """The code objects of the hooks."""
         return tuple(getattr(Evaluator, name).__code__ for name in HOOK_NAMES)
 
-    def as_records(self, raw: Sequence[RawEvaluation]) -> tuple[Evaluation, ...]:
-        """Return raw evaluations as records."""
-        return _tuple([Evaluation(text, value, *self.sites[site].place) for site, text, value in raw])
+    def as_records(self, steps: Sequence[Sequence[RawEvaluation]]) -> list[tuple[Evaluation, ...]]:
+        """Return the raw evaluations of each step as records."""
+        flat = [raw for step in steps for raw in step]
+        if not flat:
+            return [()] * _len(steps)
+        sites, texts, values = zip(*flat, strict=True)
+        places = zip(*[self.sites[site].place for site in sites], strict=True)
+        # The same as Evaluation(*fields) for each, at less than half the time, as for the steps themselves.
+        records = _list(map(object.__new__, itertools.repeat(Evaluation, _len(flat))))
+        for field, column in zip(dataclasses.fields(Evaluation), (texts, values, *places), strict=True):
+            collections.deque(map(getattr(Evaluation, field.name).__set__, records, column), maxlen=0)
+        remaining = _iter(records)
+        return [_tuple(itertools.islice(remaining, _len(step))) if step else () for step in steps]
 
     # -- hooks
 
@@ -137,7 +149,7 @@ class Evaluator:
         if scratch is None or _get_ident() != self._thread:
             return value
         about = self.sites[site]
-        text = self._text(value)
+        text = _repr(value) if _id(_type(value)) in TINY else self._text(value)
         if about.kind is SiteKind.PLAIN:
             source = self._filled(scratch, site, about)
         else:
@@ -283,11 +295,10 @@ class Evaluator:
             return about.template % ()
         waiting = scratch.waiting
         taken = waiting[-count:]
-        texts = [text for owner, _, text, _ in taken if owner == site and text is not None]
-        is_own = _len(taken) == count and taken[0][:2] == (site, 0)
-        if not is_own:
+        if _len(taken) < count or taken[0][:2] != (site, 0) or taken[-1][0] != site:
             return None
         del waiting[-count:]
+        texts = [text for _, _, text, _ in taken if text is not None]
         if _len(texts) < count:
             return None
         for number, first in about.tight:
@@ -362,7 +373,7 @@ def _computed(compute: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
 def _is_cheap(symbol: str, left: Any, right: Any, kinds: tuple[int, int]) -> bool:
     """Tell whether an operation runs no code of the program and gives something small."""
     if kinds[0] in _NUMBERS and kinds[1] in _NUMBERS:
-        return all(_type(item) is not _int or -SMALL_INT < item < SMALL_INT for item in (left, right))
+        return _bool(-SMALL_INT < left < SMALL_INT and -SMALL_INT < right < SMALL_INT)
     if symbol == "+" and kinds[0] == kinds[1] and _type(left) in (_str, _list, _tuple):
         return _len(left) + _len(right) <= 1000
     return symbol == "*" and _type(left) is _str and _type(right) is _int and _len(left) * right <= 1000

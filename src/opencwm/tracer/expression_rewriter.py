@@ -46,6 +46,7 @@ class ExpressionRewriter:
         self._is_ascii = text.isascii()
         self.in_function = False
         self._depth = 0
+        self._is_over_lines = False  # in a test that lies on several lines
         self._text_place: tuple[int, int, int, int] | None = None  # of the f-string around
         self._values: dict[type, Callable[[Any, Push | None], ast.expr]] = {
             ast.BinOp: self._binary,
@@ -70,6 +71,7 @@ class ExpressionRewriter:
         if kind is ast.Name or kind is ast.Constant:
             return node if push is None else self._operand(node, push)
         self._depth += 1
+        outer, self._is_over_lines = self._is_over_lines, False
         try:
             if self._depth > MAX_DEPTH:
                 return node if push is None else self._operand(node, push)
@@ -79,6 +81,7 @@ class ExpressionRewriter:
             self._children(node)
         finally:
             self._depth -= 1
+            self._is_over_lines = outer
         return node if push is None else self._operand(node, push)
 
     def _children(self, node: ast.expr) -> None:
@@ -305,10 +308,7 @@ class ExpressionRewriter:
     def test(self, node: ast.expr, push: Push | None = None) -> ast.expr:
         """Rewrite an expression that is only tested for truth; the outcome is reported to ``push``."""
         if node.lineno != node.end_lineno or self._depth > MAX_DEPTH:
-            if not _is_jump(node):
-                return self.value(node)
-            self._untouched(node)
-            return node
+            return self._test_over_lines(node)
         self._depth += 1
         try:
             if isinstance(node, ast.BoolOp):
@@ -329,7 +329,7 @@ class ExpressionRewriter:
         finally:
             self._depth -= 1
         if push is None:
-            return self.value(node)
+            return self._leaf_over_lines(node) if self._is_over_lines else self.value(node)
         if isinstance(node, ast.Constant):
             return node
         return self.hook("decision", self.value(node), push[0], number=push[1])
@@ -346,8 +346,11 @@ class ExpressionRewriter:
             node.values[number] = self.test(item, (index, number))
         return node
 
-    def _untouched(self, node: ast.expr) -> None:
-        """Rewrite the operands of something compiled to jumps that does not report itself."""
+    def _test_over_lines(self, node: ast.expr) -> ast.expr:
+        """Rewrite the operands of a test that lies on several lines."""
+        if not _is_jump(node):
+            return self.value(node)
+        outer, self._is_over_lines = self._is_over_lines, True
         if isinstance(node, ast.BoolOp):
             node.values = [self.test(item) for item in node.values]
         elif isinstance(node, ast.UnaryOp):
@@ -357,6 +360,22 @@ class ExpressionRewriter:
         elif isinstance(node, ast.Compare):
             node.left = self.value(node.left)
             node.comparators = [self.value(item) for item in node.comparators]
+        self._is_over_lines = outer
+        return node
+
+    def _leaf_over_lines(self, node: ast.expr) -> ast.expr:
+        """Rewrite an operand, on one line, of a test that lies on several.
+
+        The jump that tests a comparison stands on the comparison's line, that of any other expression, a call
+        of a hook for example, on the first line of the test.
+        """
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            node.operand = self.test(node.operand)
+        elif isinstance(node, ast.Compare):
+            self._chain(node, None)
+        else:
+            return self.value(node)
+        return node
 
     # -- parts
 

@@ -11,7 +11,7 @@ import collections
 import dataclasses
 import itertools
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any, NoReturn
 
@@ -167,10 +167,10 @@ class Recorder:
         if not self.steps:
             return ()
         every_flag = [StepFlags(value) for value in range(16)]
-        columns: list[Iterable[Any]] = list(zip(*self.steps, strict=True))
+        columns: list[Any] = list(zip(*self.steps, strict=True))
         columns[-2] = [every_flag[value] for value in columns[-2]]
         if self.evaluator is not None:
-            columns[-1] = list(map(self.evaluator.as_records, columns[-1]))
+            columns[-1] = self.evaluator.as_records(columns[-1])
         # The same as Step(*fields) for each, at half the time: the slots are filled a column at a time.
         steps = list(map(object.__new__, itertools.repeat(Step, len(self.steps))))
         for field, column in zip(dataclasses.fields(Step), columns, strict=True):
