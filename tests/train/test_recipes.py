@@ -8,7 +8,8 @@ from opencwm.core.config import from_dict, load_config, to_dict
 from opencwm.train.config import TrainConfig
 from opencwm.train.data import resolve
 
-RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
+FOLDER = Path(__file__).parents[2] / "recipes"
+RECIPES = sorted(path for path in FOLDER.glob("*.toml") if not path.stem.startswith("corpus-"))
 
 
 def test_there_are_recipes() -> None:
