@@ -410,3 +410,37 @@ def test_a_recipe_comes_back_from_its_dictionary() -> None:
     from opencwm.core.config import to_dict
 
     assert from_dict(Recipe, to_dict(RECIPE)) == RECIPE
+
+
+# -- mutants ---------------------------------------------------------------------------------------
+
+
+def test_mutants_lie_with_their_originals_and_have_a_weight(
+    harvested: tuple[Path, list[Trace]], tmp_path: Path
+) -> None:
+    sources = {"harvested": {"kind": "traces", "path": str(harvested[0]), "weight": 2}}
+    mutants = {"weight": 1, "recorder": "in_process", "changes": {"max_mutants": 3}}
+    manifest = build_corpus(
+        mixed(harvested[0], sources=sources, mutants=mutants), tmp_path / "out", workers=0
+    )
+    split_of_group: dict[str, set[str]] = {}
+    found: list[Trace] = []
+    for split in SPLITS:
+        for trace in read_split(tmp_path / "out", split):
+            split_of_group.setdefault(trace.program.group, set()).add(split)
+            found.append(trace)
+    assert all(len(splits) == 1 for splits in split_of_group.values())
+    of_mutants = [trace for trace in found if trace.mutation is not None]
+    assert len(of_mutants) == pytest.approx(len(found) / 3, abs=3)
+    assert {trace.program.group for trace in of_mutants} <= {
+        trace.program.group for trace in harvested[1] if trace.mutation is None
+    }
+    assert sum(counts["strata"].get("mutants", 0) for counts in manifest.counts.values()) == len(of_mutants)
+    assert "## Mutants" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_a_share_of_the_functions_gets_mutants(harvested: tuple[Path, list[Trace]], tmp_path: Path) -> None:
+    mutants = {"recorder": "in_process", "share": 0.0}
+    manifest = build_corpus(mixed(harvested[0], mutants=mutants), tmp_path / "out", workers=0)
+    assert manifest.dropped["mutants"] == {}
+    assert all("mutants" not in counts["strata"] for counts in manifest.counts.values())

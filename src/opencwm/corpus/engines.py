@@ -149,8 +149,7 @@ def run_ray(setup: Setup, tasks: Sequence[Task], workers: int, report: Report) -
         raise ConfigError(
             "Ray is not installed", where="--engine ray", hint="pip install 'opencwm[ray]'"
         ) from None
-    is_ours = not ray.is_initialized()
-    if is_ours:
+    if not ray.is_initialized():  # it then lasts as long as this process
         here: dict[str, Any] = {"num_cpus": max(1, workers), "include_dashboard": False}
         ray.init(
             runtime_env={"env_vars": {"PYTHONHASHSEED": "0"}},
@@ -158,19 +157,15 @@ def run_ray(setup: Setup, tasks: Sequence[Task], workers: int, report: Report) -
             logging_level="ERROR",
             **({} if "RAY_ADDRESS" in os.environ else here),
         )
-    try:
-        ray.data.DataContext.get_current().enable_progress_bars = False
-        text = json.dumps(setup.to_json())
-        items = [{"task": json.dumps(task), "setup": text} for task in tasks]
-        rows = ray.data.from_items(items, override_num_blocks=len(items)).map(run_ray_task)
-        for done, row in enumerate(rows.iter_rows(), 1):
-            if row["error"]:
-                what, where, hint = json.loads(row["error"])
-                raise OpenCWMError(what, where=where, hint=hint)
-            report(done)
-    finally:
-        if is_ours:
-            ray.shutdown()
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    text = json.dumps(setup.to_json())
+    items = [{"task": json.dumps(task), "setup": text} for task in tasks]
+    rows = ray.data.from_items(items, override_num_blocks=len(items)).map(run_ray_task)
+    for done, row in enumerate(rows.iter_rows(), 1):
+        if row["error"]:
+            what, where, hint = json.loads(row["error"])
+            raise OpenCWMError(what, where=where, hint=hint)
+        report(done)
 
 
 def run_ray_task(row: dict[str, str]) -> dict[str, str]:
