@@ -196,25 +196,26 @@ class _Maker:
     def traces(self) -> Iterator[Trace]:
         source = self._recipe.sources[self._unit.source]
         drawn = self._generated(source) if isinstance(source, GeneratedSource) else self._read(source)
-        originals = self._originals(drawn)
-        if self._recipe.mutants is None:
-            yield from originals
-            return
-        for _, runs in itertools.groupby(originals, lambda trace: trace.program.source):
-            of_one_function = list(runs)
-            yield from of_one_function
-            yield from self._mutants(of_one_function, self._recipe.mutants)
+        for _, runs in itertools.groupby(self._wanted(drawn), lambda trace: trace.program.source):
+            of_one_function = []
+            for trace in runs:
+                of_one_function.append(self._keep(trace, self._stratum(trace)))
+                yield of_one_function[-1]
+            if self._recipe.mutants is not None:
+                yield from self._mutants(of_one_function, self._recipe.mutants)
 
-    def _originals(self, drawn: Iterator[Trace | None]) -> Iterator[Trace]:
-        name = self._unit.source
+    def _stratum(self, trace: Trace) -> str:
+        return self._recipe.stratum_of(self._unit.source, trace)
+
+    def _wanted(self, drawn: Iterator[Trace | None]) -> Iterator[Trace]:
+        """Yield what the filter lets through; facts wait, as this may be ahead of what is written."""
         for trace in drawn:
             self.num_drawn += 1
-            stratum = name if trace is None else self._recipe.stratum_of(name, trace)
             reason = "no program" if trace is None else self._reason(trace)
             if trace is None or reason:
-                self._drop(stratum, reason)
+                self._drop(self._unit.source if trace is None else self._stratum(trace), reason)
             else:
-                yield self._keep(trace, stratum)
+                yield trace
 
     def _mutants(self, runs: list[Trace], config: MutantsConfig) -> Iterator[Trace]:
         """Yield the mutants of one function that are worth keeping."""
