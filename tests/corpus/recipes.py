@@ -34,7 +34,7 @@ def content(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def repeating_recorder(config: GeneratorConfig) -> Iterator[Recorder]:
+def repeating_recorder(config: GeneratorConfig, _expressions: bool) -> Iterator[Recorder]:
     """Runs one of a hundred programs in place of whichever it is given, so that duplicates abound."""
     run = in_process_recorder(config)
 
@@ -46,7 +46,7 @@ def repeating_recorder(config: GeneratorConfig) -> Iterator[Recorder]:
 
 
 @contextmanager
-def failing_recorder(config: GeneratorConfig) -> Iterator[Recorder]:  # noqa: ARG001 - a factory's signature
+def failing_recorder(_config: GeneratorConfig, _expressions: bool) -> Iterator[Recorder]:
     def record(program: Program) -> Trace:
         raise ConfigError(f"cannot run {program.id}")
 

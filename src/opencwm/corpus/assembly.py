@@ -99,7 +99,7 @@ def make_shard(recipe: Recipe, folder: Path, plan: ShardPlan, formats: Mapping[s
     for name, codec in formats.items():
         path = shard_path(plan.split, plan.number, name)
         lengths: list[int] = []
-        rows = write_documents(folder / path, _documents(recipe, name, codec, traces, lengths))
+        rows = write_documents(folder / path, codec, _documents(recipe, name, codec, traces, lengths))
         files.append(_describe(folder, path, name, plan.split, rows))
         statistics.add_documents(name, lengths)
     record = ShardRecord(plan=plan.fingerprint(), files=tuple(files), counts=statistics.counts())

@@ -8,14 +8,16 @@ one.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from opencwm.core.errors import CodecError, ConfigError
 from opencwm.core.files import atomic_path
+from opencwm.corpus.documents import documents
 from opencwm.corpus.recipe import EncodeConfig
 from opencwm.traces import Trace
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from opencwm.codec.cwm_tokenizer import Tokenizer
 
 ROWS_PER_GROUP: Final = 256
+VOCABULARY_KEY: Final = "opencwm.vocabulary"
+"""Metadata of a token shard: what its ids mean, see :attr:`Format.vocabulary`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,19 +37,23 @@ class TokenDocument:
 
     Attributes:
         ids: token ids; empty when only the text is written.
-        num_prompt: how many of them are given, not predicted.
-        classes: of the native format, the ``TokenClass`` of each id.
+        classes: what each id is for: 0 for what is given and not predicted. In the native format a
+            ``TokenClass``, in the others 1 for what is predicted.
         text: of a published format without a tokenizer, its exact text.
     """
 
-    ids: list[int]
-    num_prompt: int
-    classes: list[int] | None = None
+    ids: Sequence[int]
+    classes: Sequence[int]
     text: str | None = None
 
 
 class Format(Protocol):
     """A way to write traces for training."""
+
+    @property
+    def vocabulary(self) -> str:
+        """Fingerprint of what the ids mean; empty when that is the user's tokenizer."""
+        ...
 
     def documents(self, trace: Trace, rng: random.Random) -> Iterator[TokenDocument]:
         """Yield the documents of one trace; none when it does not fit the format.
@@ -58,24 +66,22 @@ class Format(Protocol):
 class _Native:
     def __init__(self, config: EncodeConfig) -> None:
         from opencwm.codec.native import NativeCodec
-        from opencwm.corpus.documents import DocumentConfig
 
         self._codec = NativeCodec()
-        self._config = DocumentConfig(
-            max_tokens=config.max_tokens,
-            shifted_labels=config.shifted_labels,
-            from_state=config.from_state,
-            outcome=config.outcome,
-        )
+        self._config = config.native
+
+    @property
+    def vocabulary(self) -> str:
+        return hashlib.sha256(self._codec.vocabulary.to_json().encode()).hexdigest()[:16]
 
     def documents(self, trace: Trace, rng: random.Random) -> Iterator[TokenDocument]:
-        from opencwm.corpus.documents import documents
-
         for document in documents(trace, self._codec, rng, self._config):
-            yield TokenDocument(document.ids, document.num_prompt, [int(kind) for kind in document.classes])
+            yield TokenDocument(document.ids, document.classes)
 
 
 class _Cwm:
+    vocabulary = ""
+
     def __init__(self, config: EncodeConfig) -> None:
         self._tokenizer = _load_tokenizer(config)
 
@@ -85,15 +91,47 @@ class _Cwm:
 
         try:
             if self._tokenizer is None:
-                yield TokenDocument([], 0, text=trace_text(trace))
-                return
-            encoded = CwmCodec(self._tokenizer).encode(trace)
+                yield TokenDocument((), (), trace_text(trace))
+            else:
+                encoded = CwmCodec(self._tokenizer).encode(trace)
+                yield TokenDocument(encoded.ids, [int(is_target) for is_target in encoded.is_predicted()])
         except CodecError:  # an entry that its text does not define, a lone surrogate
             return
-        yield TokenDocument(encoded.ids, encoded.num_prompt)
 
 
-FORMATS: Final[dict[str, Callable[[EncodeConfig], Format]]] = {"native": _Native, "cwm": _Cwm}
+class _Nd:
+    """A walk forward and one backward for each run, their actions drawn."""
+
+    vocabulary = ""
+
+    def __init__(self, config: EncodeConfig) -> None:
+        from opencwm.codec.nd import NdCodec, ReservedTokens
+
+        tokenizer = _load_tokenizer(config)
+        self._codec: NdCodec | None = None
+        if tokenizer is not None:
+            try:
+                self._codec = NdCodec(tokenizer)
+            except CodecError:  # one that has only the published tokens
+                self._codec = NdCodec(ReservedTokens(tokenizer))
+
+    def documents(self, trace: Trace, rng: random.Random) -> Iterator[TokenDocument]:
+        from opencwm.codec.nd_text import trajectory_text
+        from opencwm.codec.nd_walk import inverse_trajectory, trajectory
+
+        for walk in (trajectory, inverse_trajectory):
+            try:
+                written = walk(trace, rng)
+                if self._codec is None:
+                    yield TokenDocument((), (), trajectory_text(written))
+                else:
+                    encoded = self._codec.encode_trajectory(written)
+                    yield TokenDocument(encoded.ids, [int(is_target) for is_target in encoded.is_predicted()])
+            except CodecError:
+                continue
+
+
+FORMATS: Final[dict[str, Callable[[EncodeConfig], Format]]] = {"native": _Native, "cwm": _Cwm, "nd": _Nd}
 """Formats by name."""
 
 
@@ -137,40 +175,38 @@ def num_native_tokens(trace: Trace) -> int:
     return len(NativeCodec().encode(trace, SourceView(trace.program, lines, 1)).ids)
 
 
-def token_schema() -> pa.Schema:
+def token_schema(codec: Format) -> pa.Schema:
     """Return the columns of a token shard: one row a document."""
     import pyarrow as pa
 
+    id_type = pa.uint16() if codec.vocabulary else pa.uint32()
     return pa.schema(
         [
             pa.field("program", pa.string(), False),
-            pa.field("ids", pa.list_(pa.field("item", pa.uint32(), False)), False),
-            pa.field("num_prompt", pa.int32(), False),
-            pa.field("classes", pa.list_(pa.field("item", pa.uint8(), False)), True),
+            pa.field("ids", pa.list_(pa.field("item", id_type, False)), False),
+            pa.field("classes", pa.list_(pa.field("item", pa.uint8(), False)), False),
             pa.field("text", pa.string(), True),
-        ]
+        ],
+        metadata={VOCABULARY_KEY: codec.vocabulary},
     )
 
 
-def write_documents(path: Path, documents: Iterable[tuple[str, TokenDocument]]) -> int:
+def write_documents(path: Path, codec: Format, pairs: Iterable[tuple[str, TokenDocument]]) -> int:
     """Write (program id, document) pairs as a Parquet shard, whole or not at all; return how many."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = token_schema()
-    remaining, count = iter(documents), 0
+    schema = token_schema(codec)
+    remaining, count = iter(pairs), 0
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         while group := list(itertools.islice(remaining, ROWS_PER_GROUP)):
-            rows: list[dict[str, Any]] = [
-                {
-                    "program": program,
-                    "ids": document.ids,
-                    "num_prompt": document.num_prompt,
-                    "classes": document.classes,
-                    "text": document.text,
-                }
-                for program, document in group
+            columns = [
+                [program for program, _ in group],
+                [document.ids for _, document in group],
+                [document.classes for _, document in group],
+                [document.text for _, document in group],
             ]
-            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
-            count += len(rows)
+            arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+            count += len(group)
     return count

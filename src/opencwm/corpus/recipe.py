@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from opencwm.core.errors import ConfigError
+from opencwm.corpus.documents import DocumentConfig
 from opencwm.corpus.generator.config import CurriculumConfig
 from opencwm.corpus.mutants.config import MutationConfig
 from opencwm.traces import Trace
@@ -40,6 +41,7 @@ class GeneratedSource:
         weight: see :class:`Recipe`.
         progress: place in the curriculum, 0.0 to 1.0; 1.0 is the full mixture of sizes.
         curriculum: the mixture of sizes, and the bounds on programs.
+        expressions: record with expression detail.
         recorder: how programs are run: a name of ``recorders.RECORDERS``, or ``package.module:factory``.
     """
 
@@ -48,6 +50,7 @@ class GeneratedSource:
     weight: float | None = None
     progress: float = 1.0
     curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
+    expressions: bool = False
     recorder: str = "in_process"
 
     def __post_init__(self) -> None:
@@ -173,25 +176,16 @@ class EncodeConfig:
         formats: any of the names of ``formats.FORMATS``.
         tokenizer: ``tokenizer.json`` or its folder, for the text formats; without it their exact text is
             written.
-        max_tokens: longest document of the native format, in ids.
-        shifted_labels: share of native documents whose line labels do not start at 1.
-        from_state: share of runs that also give a native document from a state in their middle.
-        outcome: share of runs that also give a native document of the OUTPUT task.
+        native: which documents of the native format are made of a run.
     """
 
     formats: tuple[str, ...] = ()
     tokenizer: Path | None = None
-    max_tokens: int = 1024
-    shifted_labels: float = 0.5
-    from_state: float = 0.25
-    outcome: float = 0.05
+    native: DocumentConfig = field(default_factory=DocumentConfig)
 
     def __post_init__(self) -> None:
         _require(len(set(self.formats)) == len(self.formats), "a format is named twice", "encode")
-        _require(self.max_tokens >= 64, "max_tokens must be at least 64", "encode")
-        _require_fractions(
-            "encode", shifted_labels=self.shifted_labels, from_state=self.from_state, outcome=self.outcome
-        )
+        _require(self.native.max_tokens >= 64, "max_tokens must be at least 64", "encode.native")
 
 
 @dataclass(frozen=True, kw_only=True)

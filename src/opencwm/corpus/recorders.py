@@ -9,22 +9,26 @@ from typing import Final
 from opencwm.core.errors import ConfigError
 from opencwm.corpus.generator import GeneratorConfig, Recorder, in_process_recorder
 
-RecorderFactory = Callable[[GeneratorConfig], contextlib.AbstractContextManager[Recorder]]
-"""Opens a recorder with the bounds of a configuration; leaving the context closes it."""
+RecorderFactory = Callable[[GeneratorConfig, bool], contextlib.AbstractContextManager[Recorder]]
+"""Opens a recorder with the bounds of a configuration, with expression detail or without; leaving the context
+closes it."""
 
 
 @contextlib.contextmanager
-def _in_process(config: GeneratorConfig) -> Iterator[Recorder]:
-    yield in_process_recorder(config)
+def _in_process(config: GeneratorConfig, expressions: bool) -> Iterator[Recorder]:
+    yield in_process_recorder(config, expressions=expressions)
 
 
 @contextlib.contextmanager
-def _sandbox(config: GeneratorConfig) -> Iterator[Recorder]:
+def _sandbox(config: GeneratorConfig, expressions: bool) -> Iterator[Recorder]:
     from opencwm.sandbox import Sandbox, record
     from opencwm.tracer import TraceLimits
 
     limits = TraceLimits(
-        max_steps=config.max_steps + 1, max_value_chars=4 * config.max_value_chars, max_bytes=2**20
+        max_steps=config.max_steps + 1,
+        max_value_chars=4 * config.max_value_chars,
+        max_bytes=2**20,
+        expressions=expressions,
     )
     with Sandbox() as sandbox:
         yield lambda program: record(program, sandbox=sandbox, trace_limits=limits)

@@ -118,6 +118,11 @@ def structure_tokens(source: str) -> list[str]:
     return [source] if tree is None else tree_tokens(tree)
 
 
+def structure_of(source: str) -> str:
+    """Return the structure of ``source`` as one text; for comparing, not for running."""
+    return "\0".join(structure_tokens(source))
+
+
 def digest(tokens: list[str]) -> int:
     """Return a 64-bit hash of tokens, the same everywhere."""
     text = "\0".join(tokens).encode("utf-8", "surrogatepass")

@@ -69,7 +69,7 @@ class Workbench:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._open = contextlib.ExitStack()
-        self._recorders: dict[tuple[str, GeneratorConfig], Recorder] = {}
+        self._recorders: dict[tuple[str, GeneratorConfig, bool], Recorder] = {}
 
     def __enter__(self) -> Workbench:
         return self
@@ -105,20 +105,20 @@ class Workbench:
             max_steps=max(8, limits.max_steps), max_value_chars=max(8, limits.max_value_chars)
         )
         wanted = recipe.sources[source]
-        return Tools(
-            recorder=self._recorder(wanted.recorder, wanted.curriculum.generator)
-            if isinstance(wanted, GeneratedSource)
-            else _no_recorder,
-            mutant_recorder=self._recorder(recipe.mutants.recorder, bounds)
-            if recipe.mutants
-            else _no_recorder,
-            index=self._index,
-        )
+        recorder: Recorder = _no_recorder
+        mutant_recorder: Recorder = _no_recorder
+        if isinstance(wanted, GeneratedSource):
+            recorder = self._recorder(wanted.recorder, wanted.curriculum.generator, wanted.expressions)
+        if recipe.mutants is not None:
+            detail = isinstance(wanted, GeneratedSource) and wanted.expressions
+            mutant_recorder = self._recorder(recipe.mutants.recorder, bounds, detail)
+        return Tools(recorder=recorder, mutant_recorder=mutant_recorder, index=self._index)
 
-    def _recorder(self, name: str, bounds: GeneratorConfig) -> Recorder:
-        key = name, bounds
+    def _recorder(self, name: str, bounds: GeneratorConfig, expressions: bool) -> Recorder:
+        key = name, bounds, expressions
         if key not in self._recorders:
-            self._recorders[key] = self._open.enter_context(recorder_factory(name)(bounds))
+            opened = recorder_factory(name)(bounds, expressions)
+            self._recorders[key] = self._open.enter_context(opened)
         return self._recorders[key]
 
     @functools.cached_property
