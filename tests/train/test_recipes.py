@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from opencwm.train.config import TrainConfig
 from opencwm.train.data import resolve
 
 FOLDER = Path(__file__).parents[2] / "recipes"
-RECIPES = sorted(path for path in FOLDER.glob("*.toml") if not path.stem.startswith("corpus-"))
+RECIPES = sorted(path for path in FOLDER.glob("*.toml") if "model" in tomllib.loads(path.read_text()))
 
 
 def test_there_are_recipes() -> None:

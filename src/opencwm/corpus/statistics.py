@@ -66,7 +66,7 @@ def value_type(text: str) -> str:
     """Return the type of a rendered value, as far as its text tells: ``int``, ``str``, ... or ``object``."""
     if text in _WORDS:
         return _WORDS[text]
-    first = text[:1]
+    first = text[:1] or "<"
     if first in "'\"":
         return "str"
     if first in "[({":
