@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -29,6 +30,16 @@ _GREY: Final = (
     "#999999",
 )
 _MOST_BARS: Final = 24
+_WIDTH: Final = 8.0
+_CURVE, _BARS, _STACKS = (0.8, 0.5, 0.15), (1.7, 0.1, 0.35), (1.1, 0.5, 0.55)
+"""Margins at the left, below and above, in inches as all lengths here."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Picture:
+    height: float
+    margins: tuple[float, float, float]
+    paint: Callable[[Axes], None]
 
 
 def draw(folder: Path, manifest: Manifest, counts: Counts) -> dict[str, str]:
@@ -40,28 +51,39 @@ def draw(folder: Path, manifest: Manifest, counts: Counts) -> dict[str, str]:
     tokens = {name: found for name, found in counts.items() if name.startswith("tokens/")}
     programs, values = counts["programs"]["programs"], counts.get("value_types", {})
     constructs = counts.get("constructs", {})
-    pictures: dict[str, tuple[float, Callable[[Axes], None]]] = {
-        "steps": (3.4, lambda axes: _histogram(axes, {"": counts["steps"]}, "steps of a run", "programs")),
-        "constructs": (6.2, lambda axes: _shares(axes, constructs, programs, "programs that have it")),
-        "values": (3.8, lambda axes: _shares(axes, values, sum(values.values()), "of all recorded values")),
-        "sources": (1.6 + 0.4 * len(manifest.dropped), lambda axes: _sources(axes, manifest, counts)),
+    pictures = {
+        "steps": _Picture(
+            3.2, _CURVE, lambda axes: _histogram(axes, {"": counts["steps"]}, "steps of a run", "programs")
+        ),
+        "constructs": _Picture(6, _BARS, lambda axes: _shares(axes, constructs, programs, "of the programs")),
+        "values": _Picture(
+            4, _BARS, lambda axes: _shares(axes, values, sum(values.values()), "of all recorded values")
+        ),
+        "sources": _Picture(
+            1.4 + 0.4 * len(manifest.dropped), _STACKS, lambda axes: _sources(axes, manifest, counts)
+        ),
     }
     if tokens:
         named = {name.removeprefix("tokens/"): found for name, found in tokens.items()}
-        pictures["tokens"] = (3.4, lambda axes: _histogram(axes, named, "tokens of a document", "documents"))
-    for name, (height, paint) in pictures.items():
-        _save(folder / f"{name}.png", height, paint)
+        pictures["tokens"] = _Picture(
+            3.2, _CURVE, lambda axes: _histogram(axes, named, "tokens of a document", "documents")
+        )
+    for name, picture in pictures.items():
+        _save(folder / f"{name}.png", picture)
     return {name: f"{name}.png" for name in pictures}
 
 
-def _save(path: Path, height: float, paint: Callable[[Axes], None]) -> None:
+def _save(path: Path, picture: _Picture) -> None:
     """Draw one picture, whole or not at all; the same numbers give the same bytes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, height))
-    axes = figure.add_axes((0.2, 0.5 / height, 0.77, 1 - 1.0 / height))
-    paint(axes)
+    figure = Figure(figsize=(_WIDTH, picture.height))
+    left, below, above = picture.margins
+    place = (left / _WIDTH, below / picture.height)
+    size = (1 - (left + 0.25) / _WIDTH, 1 - (below + above) / picture.height)
+    axes = figure.add_axes((*place, *size))
+    picture.paint(axes)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     FigureCanvasAgg(figure)
@@ -137,4 +159,4 @@ def _sources(axes: Axes, manifest: Manifest, counts: Counts) -> None:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set_xlabel("programs")
     axes.tick_params(axis="y", length=0)
-    axes.legend(frameon=False, fontsize=8, ncols=5, loc="lower left", bbox_to_anchor=(-0.2, 1))
+    axes.legend(frameon=False, fontsize=8, ncols=5, loc="lower left", bbox_to_anchor=(-0.12, 1))
