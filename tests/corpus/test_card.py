@@ -15,6 +15,7 @@ from recipes import content, recipe
 
 from opencwm.core.config import to_json
 from opencwm.corpus.build import build_corpus
+from opencwm.corpus.card import write_card
 from opencwm.corpus.shards import read_manifest, read_split
 from opencwm.corpus.statistics import Statistics, origin_of, summary, value_type
 from opencwm.corpus.structure import SPLITS
@@ -120,6 +121,13 @@ def test_the_card_has_what_a_card_has(built: Path) -> None:
         f"card/{name}.png" for name in ("constructs", "sources", "steps", "tokens", "values")
     ]
     assert all((built / picture).read_bytes().startswith(b"\x89PNG") for picture in pictures)
+
+
+def test_the_card_can_be_made_again_from_the_manifest(built: Path, tmp_path: Path) -> None:
+    write_card(tmp_path, read_manifest(built))
+    assert content(tmp_path) == {
+        name: hash_ for name, hash_ in content(built).items() if name.startswith(("README", "card"))
+    }
 
 
 def test_without_matplotlib_the_card_says_so(tmp_path: Path) -> None:

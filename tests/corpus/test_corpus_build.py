@@ -369,6 +369,16 @@ def test_the_earlier_source_keeps_what_two_have(harvested: tuple[Path, list[Trac
     assert manifest.dropped["copies"] == {"same run": 30}
 
 
+def test_the_order_of_sources_belongs_to_a_recipe(
+    harvested: tuple[Path, list[Trace]], tmp_path: Path
+) -> None:
+    first = mixed(harvested[0])
+    build_corpus(first, tmp_path / "out", workers=0)
+    other = dataclasses.replace(first, sources=dict(reversed(first.sources.items())))
+    with pytest.raises(ConfigError, match="another recipe .order of sources is"):
+        build_corpus(other, tmp_path / "out", workers=0)
+
+
 def test_a_changed_input_is_another_corpus(harvested: tuple[Path, list[Trace]], tmp_path: Path) -> None:
     folder, traces = harvested
     build_corpus(mixed(folder), tmp_path / "out", workers=0)

@@ -130,6 +130,7 @@ def _identity(
     """Return all that decides the bytes of a corpus."""
     return {
         "recipe": to_dict(recipe),
+        "order of sources": list(recipe.strata()),
         "inputs": inputs,
         "test_sets": [[one.name, one.sha256] for one in test_sets],
         "python": _python(),
@@ -345,7 +346,7 @@ def _dropped(
     for dropped in (*(record.dropped for record in records), selection.dropped):
         for stratum, reasons in dropped.items():
             counts[stratum].update(reasons)
-    return {stratum: dict(reasons) for stratum, reasons in counts.items()}
+    return {stratum: dict(sorted(reasons.items())) for stratum, reasons in counts.items()}
 
 
 def _decontamination(setup: Setup, selection: Selection) -> tuple[dict[str, Any], ...]:

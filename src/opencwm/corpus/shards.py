@@ -90,7 +90,7 @@ class Manifest:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write ``manifest.json``, which declares the corpus finished."""
     fields = {"kind": MANIFEST_KIND, **dataclasses.asdict(manifest)}
-    write_atomic(folder / MANIFEST_NAME, json.dumps(fields, indent=1, sort_keys=True) + "\n")
+    write_atomic(folder / MANIFEST_NAME, json.dumps(fields, indent=1) + "\n")
 
 
 def read_manifest(folder: Path) -> Manifest:
