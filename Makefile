@@ -55,7 +55,7 @@ $(BASE): $(BIN)/python $(PACKAGE)
 # torch comes first and alone: only this one look-up goes to the CPU index, and a machine that cannot reach it loses a second.
 $(TEST): $(BIN)/python pyproject.toml constraints.txt $(ACCELERATOR)
 	$(PIP) install --quiet --no-deps --retries 1 --extra-index-url $(TORCH_CPU_INDEX) -c constraints.txt torch
-	$(PIP) install --quiet -c constraints.txt --editable '.[test,train]'
+	$(PIP) install --quiet -c constraints.txt --editable '.[test,train,ray]'
 	rm -f $(BASE)
 	touch $@
 

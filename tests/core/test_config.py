@@ -135,3 +135,41 @@ def test_to_dict_takes_instances_only() -> None:
     for wrong in (Inner, 3):
         with pytest.raises(TypeError):
             to_dict(wrong)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circle:
+    kind: Literal["circle"] = "circle"
+    radius: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Square:
+    kind: Literal["square"] = "square"
+    side: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    shapes: dict[str, Circle | Square] = field(default_factory=dict)
+
+
+def test_a_union_of_tables_is_told_apart_by_its_kind(tmp_path: Path) -> None:
+    path = write(tmp_path, "[shapes.a]\nkind = 'circle'\nradius = 2\n[shapes.b]\nkind = 'square'\n")
+    drawing = load_config(Drawing, path, ["shapes.b.side=3"])
+    assert drawing == Drawing(shapes={"a": Circle(radius=2.0), "b": Square(side=3)})
+    assert from_dict(Drawing, to_dict(drawing)) == drawing
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("kind = 'circle'\nradios = 1", "shapes.a: unknown key 'radios'.*'radius'"),
+        ("kind = 'oval'", "shapes.a: kind: 'oval' is not one of 'circle', 'square'"),
+        ("side = 1", "shapes.a: kind: the key 'kind' is missing .*one of 'circle', 'square'"),
+        ("kind = 'circle'", "shapes.a: the key 'radius' is missing"),
+    ],
+)
+def test_a_mistake_in_a_union_names_the_member(tmp_path: Path, text: str, what: str) -> None:
+    with pytest.raises(ConfigError, match=what):
+        load_config(Drawing, write(tmp_path, f"[shapes.a]\n{text}\n"))

@@ -17,9 +17,8 @@ def shard(folder: Path, split: str, index: int) -> Shard:
     rows = write_parquet(path, [TRACES[index]])
     return Shard(
         path=path.name,
+        kind="traces",
         split=split,
-        first=index,
-        stop=index + 1,
         rows=rows,
         num_bytes=path.stat().st_size,
         sha256=file_sha256(path),
@@ -36,7 +35,17 @@ def test_files_of_traces(tmp_path: Path) -> None:
 def test_only_one_split_of_a_corpus_is_read(tmp_path: Path) -> None:
     shards = (shard(tmp_path, "train", 0), shard(tmp_path, "test", 1))
     manifest = Manifest(
-        config={}, python="3.11", opencwm="0", num_programs=2, num_duplicates=0, num_failed=0, shards=shards
+        recipe={},
+        inputs={},
+        python="3.11",
+        opencwm="0",
+        num_programs=2,
+        num_drawn={},
+        dropped={},
+        problems=(),
+        decontamination=(),
+        counts={},
+        shards=shards,
     )
     write_manifest(tmp_path, manifest)
     assert list(load_traces(tmp_path)) == [TRACES[1]]

@@ -6,8 +6,9 @@ error naming the nearest key, never a silently ignored line. Precedence: the cla
 ``--set a.b=v`` overrides.
 
 Field types understood: bool, int, float (an integer is accepted), str, Path, Literal, ``X | None``,
-``tuple[X, ...]``, ``dict[str, X]``, ``Any`` and nested dataclasses. Ranges are checked by the dataclass
-itself in ``__post_init__``.
+``tuple[X, ...]``, ``dict[str, X]``, ``Any`` and nested dataclasses. A union of dataclasses is told apart by
+the field ``kind`` that each of them declares as a Literal. Ranges are checked by the dataclass itself in
+``__post_init__``.
 """
 
 from __future__ import annotations
@@ -141,6 +142,14 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
 def _convert_union(members: Sequence[Any], value: Any, where: str) -> Any:
     if value is None and type(None) in members:
         return None
+    by_kind = _members_by_kind(members)
+    if by_kind and isinstance(value, Mapping):
+        kind = value.get("kind")
+        if kind not in by_kind:
+            listed = ", ".join(map(repr, by_kind))
+            what = "the key 'kind' is missing" if kind is None else f"{kind!r} is not one of {listed}"
+            raise ConfigError(what, where=f"{where}: kind", hint="" if kind else f"one of {listed}")
+        return from_dict(by_kind[kind], value, where=where)
     problems = []
     for member in members:
         if member is type(None):
@@ -150,6 +159,17 @@ def _convert_union(members: Sequence[Any], value: Any, where: str) -> Any:
         except ConfigError as error:
             problems.append(error)
     raise problems[0]
+
+
+def _members_by_kind(members: Sequence[Any]) -> dict[Any, type[Any]]:
+    """Return the dataclasses of a union by the values of their Literal field ``kind``."""
+    by_kind: dict[Any, type[Any]] = {}
+    for member in members:
+        if isinstance(member, type) and dataclasses.is_dataclass(member):
+            hint = typing.get_type_hints(member).get("kind")
+            if typing.get_origin(hint) is Literal:
+                by_kind.update(dict.fromkeys(typing.get_args(hint), member))
+    return by_kind
 
 
 def _convert_scalar(hint: Any, value: Any, where: str) -> Any:

@@ -1,350 +1,357 @@
-"""Build a corpus of generated programs: units to workers, then duplicates out, then the manifest.
+"""Build a corpus from a recipe: units to workers, one pass over their facts, shards to workers, the card.
 
-Whatever happens, running the same build again continues it: finished units are verified and kept, the
-others are made again, and since every unit is a pure function of the configuration and its range, the
-bytes of the finished corpus do not depend on how often it was interrupted or how many workers made it.
+Whatever happens, running the same build again continues it: finished units and shards are verified and
+kept, the others are made again. Since each is a pure function of the recipe and its place, the bytes of the
+finished corpus do not depend on how often it was interrupted, how many workers made it, or by which engine.
 """
 
 from __future__ import annotations
 
+import collections
 import contextlib
-import functools
+import dataclasses
 import json
-import os
-import queue
-import subprocess
+import shutil
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from opencwm.core.config import to_dict
 from opencwm.core.errors import ConfigError, OpenCWMError
 from opencwm.core.files import write_atomic
 from opencwm.core.version import __version__
+from opencwm.corpus.assembly import ShardPlan, ShardRecord, finished_shard
+from opencwm.corpus.card import write_card
+from opencwm.corpus.contamination import TestSet, find_test_set
+from opencwm.corpus.engines import ENGINES, Report
+from opencwm.corpus.facts import read_facts
+from opencwm.corpus.formats import open_formats
+from opencwm.corpus.recipe import GeneratedSource, Recipe
+from opencwm.corpus.recorders import recorder_factory
+from opencwm.corpus.selection import Selection, select
 from opencwm.corpus.shards import (
     MANIFEST_NAME,
+    TRACES,
     Manifest,
-    Shard,
     damaged_shards,
     file_sha256,
     read_manifest,
     write_manifest,
 )
+from opencwm.corpus.statistics import Statistics
 from opencwm.corpus.structure import SPLITS
+from opencwm.corpus.tasks import Setup, Task, file_error
 from opencwm.corpus.units import (
     BUILD_FOLDER,
     GENERATOR_VERSION,
-    CorpusConfig,
+    Unit,
     UnitRecord,
-    build_unit,
     finished_unit,
-    recorder_factory,
-    shard_path,
-    write_shard,
+    trace_files,
+    unit_paths,
+    units_of,
 )
 
-Progress = Callable[[int, int], object]
-"""Called with programs drawn and programs to draw; the latter grows a little when duplicates are replaced."""
+Progress = Callable[[str, int, int], object]
+"""Called with what is being done, how many parts of it are done, and how many there are."""
 
-_Range = tuple[int, int, int]
-"""A unit to build: its number, its first program, one past its last."""
-
-MAX_ROUNDS = 50
+_Plan = TypeVar("_Plan")
+_Record = TypeVar("_Record")
 
 
 def build_corpus(
-    config: CorpusConfig, out: Path, *, workers: int = 1, progress: Progress | None = None
+    recipe: Recipe, out: Path, *, workers: int = 1, engine: str = "local", progress: Progress | None = None
 ) -> Manifest:
     """Build the corpus in the folder ``out``, or continue or verify the one that is there.
 
     Args:
-        config: what the corpus contains.
-        out: folder; made when it does not exist. It gets one folder of shards per split,
-            ``manifest.json`` at the very end, and ``.build`` with what resuming needs.
+        recipe: what the corpus contains.
+        out: folder; made when it does not exist. It gets one folder of shards per split, ``tokens`` with
+            those of each format, ``card``, ``manifest.json`` at the very end, and ``.build`` with what
+            resuming needs.
         workers: processes; 0 builds in this process, whose hash seed then should be fixed.
+        engine: a name of ``engines.ENGINES``.
         progress: told how far it is, from this thread.
 
     Returns:
         The manifest, also written to ``out``.
 
     Raises:
-        ConfigError: ``out`` holds something else, or a corpus of another configuration.
-        OpenCWMError: a worker died, or the configuration does not give enough distinct programs.
+        ConfigError: a setting or an input is wrong, ``out`` holds something else or a corpus of another
+            recipe, or another build is running there.
+        OpenCWMError: a worker failed, the disk is full, or no program is left.
     """
     if workers < 0:
         raise ConfigError(f"must be at least 0, not {workers}", where="workers")
-    recorder_factory(config.recorder)
-    _claim(out, config)
-    if (out / MANIFEST_NAME).exists():
-        manifest = read_manifest(out)
-        if not damaged_shards(out, manifest):
-            if progress is not None:
-                progress(config.num_programs, config.num_programs)
-            return manifest
-        (out / MANIFEST_NAME).unlink()
-    records = _build_units(config, out, workers, progress)
-    return _finish(config, out, records)
+    if engine not in ENGINES:
+        raise ConfigError(f"no engine {engine!r}", where="engine", hint=f"one of {', '.join(ENGINES)}")
+    inputs, test_sets = _check(recipe)
+    identity = _identity(recipe, inputs, test_sets)
+    out = out.resolve()
+    try:
+        with _claimed(out, identity):
+            if (out / MANIFEST_NAME).exists():
+                manifest = read_manifest(out)
+                if not damaged_shards(out, manifest):
+                    _remove_units(out)
+                    return manifest
+                (out / MANIFEST_NAME).unlink()
+            build = _Build(Setup(recipe=recipe, folder=out, test_sets=test_sets), inputs, progress)
+            return build.run(engine, workers)
+    except OSError as error:
+        raise file_error(error, out) from error
 
 
-def _identity(config: CorpusConfig) -> dict[str, Any]:
+def _check(recipe: Recipe) -> tuple[dict[str, dict[str, str]], tuple[TestSet, ...]]:
+    """Refuse what cannot work before anything is written; return the hashed inputs."""
+    open_formats(recipe.encode)
+    if recipe.mutants is not None:
+        recorder_factory(recipe.mutants.recorder)
+    inputs = {}
+    for name, source in recipe.sources.items():
+        if isinstance(source, GeneratedSource):
+            recorder_factory(source.recorder)
+        else:
+            files = trace_files(source.path)
+            inputs[name] = {file: file_sha256(source.path / file) for file in files}
+    test_sets = tuple(find_test_set(path) for path in recipe.decontaminate.against)
+    return inputs, test_sets
+
+
+# -- the folder ------------------------------------------------------------------------------------
+
+
+def _identity(
+    recipe: Recipe, inputs: Mapping[str, Mapping[str, str]], test_sets: Sequence[TestSet]
+) -> dict[str, Any]:
     """Return all that decides the bytes of a corpus."""
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return {"config": to_dict(config), "python": python, "generator_version": GENERATOR_VERSION}
+    return {
+        "recipe": to_dict(recipe),
+        "order of sources": list(recipe.strata()),
+        "inputs": inputs,
+        "test_sets": [[one.name, one.sha256] for one in test_sets],
+        "python": _python(),
+        "generator_version": GENERATOR_VERSION,
+        "opencwm": __version__,
+    }
 
 
-def _claim(out: Path, config: CorpusConfig) -> None:
-    """Make ``out`` the folder of this corpus, or make sure that it is."""
-    stamp = out / BUILD_FOLDER / "config.json"
-    identity = _identity(config)
+def _python() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@contextlib.contextmanager
+def _claimed(out: Path, identity: Mapping[str, Any]) -> Iterator[None]:
+    """Hold ``out`` as the folder of this corpus while the block runs; nobody else builds there meanwhile."""
+    stamp = out / BUILD_FOLDER / "recipe.json"
     if out.exists() and not out.is_dir():
         raise ConfigError("is not a folder", where=str(out))
-    if stamp.exists():
+    if not stamp.exists() and out.exists() and any(path.name != BUILD_FOLDER for path in out.iterdir()):
+        raise ConfigError("is not empty and holds no corpus", where=str(out), hint="choose another folder")
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(stamp.with_name("lock"), out):
+        if not stamp.exists():
+            write_atomic(stamp, json.dumps(identity, indent=1, sort_keys=True) + "\n")
         try:
             found = json.loads(stamp.read_text(encoding="utf-8"))
         except ValueError:
             found = None
         if found != identity:
             raise ConfigError(
-                f"holds a corpus of another configuration ({_difference(found, identity)})",
+                f"holds a corpus of another recipe ({_difference(found, identity)})",
                 where=str(out),
                 hint="choose another folder, or remove this one",
             )
-        return
-    if out.exists() and any(out.iterdir()):
-        raise ConfigError("is not empty and holds no corpus", where=str(out), hint="choose another folder")
-    write_atomic(stamp, json.dumps(identity, indent=1, sort_keys=True) + "\n")
-
-
-def _difference(found: Any, wanted: dict[str, Any]) -> str:
-    """Name the first setting in which two identities differ."""
-    if not isinstance(found, dict):
-        return "its stamp is damaged"
-    pairs = [(key, found.get(key), wanted[key]) for key in wanted if key != "config"]
-    old = found.get("config")
-    if isinstance(old, dict):
-        pairs = [(key, old.get(key), value) for key, value in wanted["config"].items()] + pairs
-    for key, before, after in pairs:
-        if before != after:
-            return f"{key} is {before!r} there, {after!r} here"
-    return "it has further settings"
-
-
-# -- units -----------------------------------------------------------------------------------------
-
-
-def _build_units(
-    config: CorpusConfig, out: Path, workers: int, progress: Progress | None
-) -> list[UnitRecord]:
-    """Build units until they hold enough distinct programs; return their records in order."""
-    records: list[UnitRecord] = []
-    size = config.programs_per_shard
-    ranges: list[_Range] = [
-        (unit, first, min(first + size, config.num_programs))
-        for unit, first in enumerate(range(0, config.num_programs, size))
-    ]
-    for _ in range(MAX_ROUNDS):
-        records.extend(_build_round(config, out, ranges, workers, progress))
-        distinct = len({program for record in records for ids in record.ids.values() for program in ids})
-        missing = config.num_programs - distinct
-        if missing <= 0:
-            return records
-        drawn = records[-1].stop
-        if drawn > 20 * config.num_programs + 1000:
-            break
-        ranges = [(len(records), drawn, drawn + min(missing, size))]
-    raise OpenCWMError(
-        f"only {distinct} distinct programs after {records[-1].stop} draws",
-        where=str(out),
-        hint="ask for fewer programs, or for larger ones",
-    )
-
-
-def _build_round(
-    config: CorpusConfig, out: Path, ranges: Sequence[_Range], workers: int, progress: Progress | None
-) -> list[UnitRecord]:
-    records = {unit: finished_unit(out, unit, first, stop) for unit, first, stop in ranges}
-    todo = [entry for entry in ranges if records[entry[0]] is None]
-    start = ranges[0][1] + sum(stop - first for unit, first, stop in ranges if records[unit] is not None)
-    total = max(config.num_programs, ranges[-1][2])
-
-    def report(drawn: int) -> None:
-        if progress is not None:
-            progress(start + drawn, total)
-
-    report(0)
-    if workers == 0:
-        _build_here(config, out, todo, report)
-    elif todo:
-        _build_in_processes(config, out, todo, min(workers, len(todo)), report)
-    result = []
-    for unit, first, stop in ranges:
-        record = records[unit] or finished_unit(out, unit, first, stop)
-        if record is None:
-            raise OpenCWMError(f"unit {unit} is damaged right after it was written", where=str(out))
-        result.append(record)
-    return result
-
-
-def _build_here(
-    config: CorpusConfig, out: Path, todo: Sequence[_Range], report: Callable[[int], object]
-) -> None:
-    finished = 0
-    with recorder_factory(config.recorder)(config.curriculum.generator) as recorder:
-        for unit, first, stop in todo:
-            build_unit(config, out, unit, first, stop, recorder, functools.partial(_add, report, finished))
-            finished += stop - first
-            report(finished)
-
-
-def _add(report: Callable[[int], object], before: int, drawn: int) -> None:
-    report(before + drawn)
-
-
-def _build_in_processes(
-    config: CorpusConfig, out: Path, todo: Sequence[_Range], workers: int, report: Callable[[int], object]
-) -> None:
-    """Let workers take units from one queue; report from this thread; the first failure ends all."""
-    waiting: queue.SimpleQueue[_Range] = queue.SimpleQueue()
-    for entry in todo:
-        waiting.put(entry)
-    events: queue.SimpleQueue[tuple[int, int] | Exception | None] = queue.SimpleQueue()
-    with contextlib.ExitStack() as stack:
-        for _ in range(workers):
-            worker = stack.enter_context(_worker(config, out))
-            thread = threading.Thread(target=_drive, args=(worker, waiting, events), daemon=True)
-            thread.start()
-            stack.callback(thread.join)
-            stack.callback(
-                worker.kill
-            )  # runs first: a thread waiting for a reply then sees the end of the pipe
-        drawn: dict[int, int] = {}
-        running = workers
-        while running:
-            event = events.get()
-            if event is None:
-                running -= 1
-            elif isinstance(event, Exception):
-                raise event
-            else:
-                drawn[event[0]] = event[1]
-                report(sum(drawn.values()))
+        for left_over in out.rglob(".*.tmp"):  # of a build that was killed
+            left_over.unlink(missing_ok=True)
+        yield
 
 
 @contextlib.contextmanager
-def _worker(config: CorpusConfig, out: Path) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "opencwm.corpus.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, "PYTHONHASHSEED": "0"},
-    )
-    try:
-        setup = {"config": to_dict(config), "folder": str(out.resolve())}
-        _send(process, setup)
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+def _locked(path: Path, out: Path) -> Iterator[None]:
+    """Hold a lock that ends with this process, however that ends."""
+    with path.open("w") as file:
+        with contextlib.suppress(ImportError):
+            import fcntl
 
-
-def _send(worker: subprocess.Popen[str], message: dict[str, Any]) -> None:
-    if worker.stdin is None:
-        raise OSError("the worker takes no requests")
-    worker.stdin.write(json.dumps(message) + "\n")
-    worker.stdin.flush()
-
-
-def _receive(worker: subprocess.Popen[str]) -> dict[str, Any]:
-    line = worker.stdout.readline() if worker.stdout is not None else ""
-    message: dict[str, Any] = (
-        json.loads(line) if line else {"error": "a worker of the build ended unexpectedly"}
-    )
-    return message
-
-
-def _drive(
-    worker: subprocess.Popen[str],
-    waiting: queue.SimpleQueue[_Range],
-    events: queue.SimpleQueue[tuple[int, int] | Exception | None],
-) -> None:
-    """Hand units to one worker until none are left; tell ``events`` what happens."""
-    try:
-        while True:
             try:
-                unit, first, stop = waiting.get_nowait()
-            except queue.Empty:
-                break
-            _send(worker, {"unit": unit, "first": first, "stop": stop})
-            while True:
-                message = _receive(worker)
-                if "error" in message:
-                    events.put(OpenCWMError(str(message["error"]), where=f"programs {first} to {stop - 1}"))
-                    return
-                if "done" in message:
-                    events.put((unit, stop - first))
-                    break
-                events.put((unit, int(message["drawn"])))
-    except (OSError, ValueError) as error:
-        events.put(OpenCWMError(f"a worker of the build failed: {error}"))
-    events.put(None)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ConfigError(
+                    "another build is running in this folder", where=str(out), hint="wait for it to end"
+                ) from None
+        yield
 
 
-# -- finish ----------------------------------------------------------------------------------------
+def _difference(found: Any, wanted: Any, name: str = "") -> str:
+    """Name the first setting in which two identities differ."""
+    if not isinstance(found, dict) or not isinstance(wanted, dict):
+        return f"{name} is {found!r} there, {wanted!r} here" if name else "its stamp is damaged"
+    for key in [*wanted, *found]:
+        if found.get(key) != wanted.get(key):
+            return _difference(
+                found.get(key), wanted.get(key), key if not name or name == "recipe" else f"{name}.{key}"
+            )
+    return "it has other settings"
 
 
-def _finish(config: CorpusConfig, out: Path, records: Sequence[UnitRecord]) -> Manifest:
-    """Drop programs that an earlier shard has, and write the manifest."""
-    seen: set[str] = set()
-    shards: dict[str, list[Shard]] = {split: [] for split in SPLITS}
-    num_duplicates = 0
-    for record in records:
-        num_duplicates += record.stop - record.first - record.num_failed
-        for split in SPLITS:
-            ids = record.ids[split]
-            fresh = [program for program in ids if program not in seen]
-            seen.update(fresh)
-            num_duplicates -= len(fresh)
-            path = shard_path(out, split, record.unit)
-            if len(fresh) < len(ids):
-                _keep_only(path, fresh, record.unit)
-            if fresh:
-                shards[split].append(_describe(out, path, split, record, len(fresh)))
-    ordered = tuple(shard for split in SPLITS for shard in shards[split])
-    manifest = Manifest(
-        config=to_dict(config),
-        python=_identity(config)["python"],
-        opencwm=__version__,
-        num_programs=sum(shard.rows for shard in ordered),
-        num_duplicates=num_duplicates,
-        num_failed=sum(record.num_failed for record in records),
-        shards=ordered,
-    )
-    write_manifest(out, manifest)
-    return manifest
+def _remove_units(out: Path) -> None:
+    """Remove the recorded units, which a finished corpus needs no more."""
+    shutil.rmtree(out / BUILD_FOLDER / "units", ignore_errors=True)
 
 
-def _keep_only(path: Path, ids: Sequence[str], unit: int) -> None:
-    """Write a shard again with these programs only; remove it when there are none."""
-    from opencwm.traces.parquet import read_parquet
-
-    if not ids:
-        path.unlink(missing_ok=True)
-        return
-    wanted = set(ids)
-    write_shard(path, [trace for trace in read_parquet(path) if trace.program.id in wanted], unit)
+# -- the work --------------------------------------------------------------------------------------
 
 
-def _describe(out: Path, path: Path, split: str, record: UnitRecord, rows: int) -> Shard:
-    return Shard(
-        path=path.relative_to(out).as_posix(),
-        split=split,
-        first=record.first,
-        stop=record.stop,
-        rows=rows,
-        num_bytes=path.stat().st_size,
-        sha256=file_sha256(path),
+class _Build:
+    def __init__(self, setup: Setup, inputs: dict[str, dict[str, str]], progress: Progress | None) -> None:
+        self._setup = setup
+        self._inputs = inputs
+        self._progress = progress
+
+    def run(self, engine: str, workers: int) -> Manifest:
+        """Make units, select, make shards, and write the manifest."""
+        recipe, out = self._setup.recipe, self._setup.folder
+
+        def work(name: str, tasks: Sequence[Task], total: int) -> None:
+            report = self._reporter(name, total - len(tasks), total)
+            report(0)
+            ENGINES[engine](self._setup, tasks, workers, report)
+
+        units = units_of(recipe, {name: list(files) for name, files in self._inputs.items()})
+        records: list[UnitRecord] = self._finish(
+            units,
+            lambda unit: finished_unit(out, unit),
+            lambda unit: {"unit": dataclasses.asdict(unit)},
+            lambda tasks: work("recording", tasks, len(units)),
+        )
+        selection = self._select(units)
+        plans = _plans(units, records, selection)
+        if not plans:
+            raise OpenCWMError("no program is left", where=str(out), hint="ask for more, or filter less")
+        shards: list[ShardRecord] = self._finish(
+            plans,
+            lambda plan: finished_shard(out, plan),
+            lambda plan: {"shard": dataclasses.asdict(plan)},
+            lambda tasks: work("writing", tasks, len(plans)),
+        )
+        manifest = self._manifest(records, selection, plans, shards)
+        write_card(out, manifest)
+        write_manifest(out, manifest)
+        _remove_units(out)
+        return manifest
+
+    def _reporter(self, name: str, before: int, total: int) -> Report:
+        def report(done: int) -> None:
+            if self._progress is not None:
+                self._progress(name, before + done, total)
+
+        return report
+
+    def _finish(
+        self,
+        plans: Sequence[_Plan],
+        find: Callable[[_Plan], _Record | None],
+        task_of: Callable[[_Plan], Task],
+        work: Callable[[list[Task]], None],
+    ) -> list[_Record]:
+        """Do what is not done yet; return the records of all, in order."""
+        records = [find(plan) for plan in plans]
+        work([task_of(plan) for plan, record in zip(plans, records, strict=True) if record is None])
+        finished = []
+        for plan, record in zip(plans, records, strict=True):
+            found = record or find(plan)
+            if found is None:
+                raise OpenCWMError(
+                    f"damaged right after it was written: {plan}", where=str(self._setup.folder)
+                )
+            finished.append(found)
+        return finished
+
+    def _select(self, units: Sequence[Unit]) -> Selection:
+        recipe = self._setup.recipe
+        facts = read_facts([unit_paths(self._setup.folder, unit)["facts"] for unit in units])
+        return select(
+            facts,
+            weights=recipe.weights(),
+            near=recipe.deduplicate.near,
+            num_test_sets=len(self._setup.test_sets),
+            shard_programs=recipe.shard_programs,
+            seed=recipe.seed,
+        )
+
+    def _manifest(
+        self,
+        records: Sequence[UnitRecord],
+        selection: Selection,
+        plans: Sequence[ShardPlan],
+        shards: Sequence[ShardRecord],
+    ) -> Manifest:
+        recipe = self._setup.recipe
+        files = [file for record in shards for file in record.files]
+        kinds = (TRACES, *recipe.encode.formats)
+        ordered = tuple(
+            file
+            for kind in kinds
+            for split in SPLITS
+            for file in files
+            if (file.kind, file.split) == (kind, split)
+        )
+        counts = {split: Statistics() for split in SPLITS}
+        for plan, shard in zip(plans, shards, strict=True):
+            counts[plan.split].add(shard.counts)
+        drawn = dict.fromkeys(recipe.sources, 0)
+        for record in records:
+            drawn[record.unit["source"]] += record.num_drawn
+        return Manifest(
+            recipe=to_dict(recipe),
+            inputs=self._inputs,
+            python=_python(),
+            opencwm=__version__,
+            num_programs=sum(file.rows for file in files if file.kind == TRACES),
+            num_drawn=drawn,
+            dropped=_dropped(recipe, records, selection),
+            problems=tuple(record.problem for record in records if record.problem),
+            decontamination=_decontamination(self._setup, selection),
+            counts={split: statistics.counts() for split, statistics in counts.items()},
+            shards=ordered,
+        )
+
+
+def _plans(units: Sequence[Unit], records: Sequence[UnitRecord], selection: Selection) -> list[ShardPlan]:
+    """Return what goes into each shard: rows of the facts as rows of units."""
+    starts = np.cumsum([0, *(record.num_rows for record in records)])
+    plans = []
+    for split in SPLITS:
+        for number, rows in enumerate(selection.shards[split]):
+            places = np.searchsorted(starts, rows, side="right") - 1
+            used, local = np.unique(places, return_inverse=True)
+            pairs = zip(local.tolist(), (rows - starts[places]).tolist(), strict=True)
+            plans.append(
+                ShardPlan(
+                    split=split, number=number, units=tuple(units[place] for place in used), rows=tuple(pairs)
+                )
+            )
+    return plans
+
+
+def _dropped(
+    recipe: Recipe, records: Sequence[UnitRecord], selection: Selection
+) -> dict[str, dict[str, int]]:
+    """Return what was left out, by stratum and reason: by filters first, then by the pass over all."""
+    counts: dict[str, collections.Counter[str]] = {name: collections.Counter() for name in recipe.strata()}
+    for dropped in (*(record.dropped for record in records), selection.dropped):
+        for stratum, reasons in dropped.items():
+            counts[stratum].update(reasons)
+    return {stratum: dict(sorted(reasons.items())) for stratum, reasons in counts.items()}
+
+
+def _decontamination(setup: Setup, selection: Selection) -> tuple[dict[str, Any], ...]:
+    """Return the report on each test set."""
+    return tuple(
+        {"name": one.name, "sha256": one.sha256, "items": one.num_items, "programs": fallen}
+        for one, fallen in zip(setup.test_sets, selection.contaminated, strict=True)
     )

@@ -20,6 +20,8 @@ from opencwm.traces import SCHEMA_VERSION, Trace
 
 MANIFEST_NAME: Final = "manifest.json"
 MANIFEST_KIND: Final = "opencwm-corpus"
+TRACES: Final = "traces"
+"""The kind of a shard of traces; the kind of a shard of tokens is the name of its format."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,18 +30,16 @@ class Shard:
 
     Attributes:
         path: relative to the corpus, with forward slashes.
+        kind: ``traces``, or the name of the format of its tokens.
         split: ``train``, ``valid`` or ``test``.
-        first: index of the first program drawn for it.
-        stop: one past the index of the last; shards of different splits share their range.
-        rows: programs in it.
+        rows: programs in it; documents in a shard of tokens.
         num_bytes: size of the file.
         sha256: of the file, hexadecimal.
     """
 
     path: str
+    kind: str
     split: str
-    first: int
-    stop: int
     rows: int
     num_bytes: int
     sha256: str
@@ -50,34 +50,47 @@ class Manifest:
     """What a finished corpus holds.
 
     Attributes:
-        config: the settings that decide its content, resolved.
-        python: ``major.minor`` of the interpreter that ran the programs.
+        recipe: the settings that decide its content, resolved.
+        inputs: for each source of traces, its files with their SHA-256.
+        python: ``major.minor`` of the interpreter that built it.
         opencwm: version of the package that wrote it.
-        num_programs: rows in all shards.
-        num_duplicates: programs drawn and dropped because an equal one came before.
-        num_failed: draws that gave no program within the allowed attempts.
-        shards: in order of split and index.
+        num_programs: rows in all shards of traces.
+        num_drawn: programs drawn or read, by source.
+        dropped: programs left out, by stratum and reason.
+        problems: files that could not be read, one line each; nothing of them is in the corpus.
+        decontamination: for each test set its name, SHA-256 and number of items, and the ids of the programs
+            that fell by each criterion.
+        counts: what the shards hold, by split, see :class:`opencwm.corpus.statistics.Statistics`.
+        shards: in order of kind, split and number.
         schema_version: of the traces.
     """
 
-    config: dict[str, Any]
+    recipe: dict[str, Any]
+    inputs: dict[str, dict[str, str]]
     python: str
     opencwm: str
     num_programs: int
-    num_duplicates: int
-    num_failed: int
+    num_drawn: dict[str, int]
+    dropped: dict[str, dict[str, int]]
+    problems: tuple[str, ...]
+    decontamination: tuple[dict[str, Any], ...]
+    counts: dict[str, dict[str, dict[str, int]]]
     shards: tuple[Shard, ...]
     schema_version: int = SCHEMA_VERSION
 
-    def num_rows(self, split: str) -> int:
-        """Return the number of programs in a split."""
-        return sum(shard.rows for shard in self.shards if shard.split == split)
+    def num_rows(self, split: str, kind: str = TRACES) -> int:
+        """Return the number of programs (or documents) in a split."""
+        return sum(shard.rows for shard in self.of(split, kind))
+
+    def of(self, split: str, kind: str = TRACES) -> tuple[Shard, ...]:
+        """Return the shards of a split and kind."""
+        return tuple(shard for shard in self.shards if shard.split == split and shard.kind == kind)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write ``manifest.json``, which declares the corpus finished."""
     fields = {"kind": MANIFEST_KIND, **dataclasses.asdict(manifest)}
-    write_atomic(folder / MANIFEST_NAME, json.dumps(fields, indent=1, sort_keys=True) + "\n")
+    write_atomic(folder / MANIFEST_NAME, json.dumps(fields, indent=1) + "\n")
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -102,6 +115,8 @@ def read_manifest(folder: Path) -> Manifest:
         fields = json.loads(text)
         kind, version = fields.pop("kind"), fields["schema_version"]
         fields["shards"] = tuple(Shard(**shard) for shard in fields["shards"])
+        fields["problems"] = tuple(fields["problems"])
+        fields["decontamination"] = tuple(fields["decontamination"])
         manifest = Manifest(**fields)
     except (ValueError, TypeError, KeyError, AttributeError):
         raise TraceFormatError("is not the manifest of a corpus", where=str(path)) from None
@@ -139,9 +154,7 @@ def read_split(folder: Path, split: str) -> Iterator[Trace]:
 
     if split not in SPLITS:
         raise ConfigError(f"no split {split!r}", where=str(folder), hint=f"one of {', '.join(SPLITS)}")
-    for shard in read_manifest(folder).shards:
-        if shard.split != split:
-            continue
+    for shard in read_manifest(folder).of(split):
         path = folder / shard.path
         if file_sha256(path) != shard.sha256:
             raise TraceFormatError(

@@ -1,16 +1,20 @@
 """What two programs have in common when only their names differ, and the split that follows from it.
 
-The idea: the split of a program is a hash of its source with every name replaced by its rank of appearance
-and the call left out. Renamed copies, and the same functions called with other arguments, so always lie in
-the same split, and which split that is depends on nothing but the source.
+The idea: the *structure* of a source is its syntax tree as a list of tokens, with every name of its own
+replaced by its rank of appearance, and without comments, docstrings and annotations. Copies that were
+renamed, reformatted or annotated have one structure. The split of a program is a hash of its group, and of
+its structure when it belongs to none: the same function called with other arguments lies in the same split,
+and which split that is depends on nothing but the source.
 """
 
 from __future__ import annotations
 
+import ast
 import builtins
 import hashlib
 import keyword
-import re
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from opencwm.traces import Program
@@ -18,46 +22,120 @@ from opencwm.traces import Program
 SPLITS: Final = ("train", "valid", "test")
 """Names of the splits, in the order in which they are written."""
 
-_QUOTED: Final = (
-    r"""(?:'{3}(?:[^\\]|\\.)*?'{3}|"{3}(?:[^\\]|\\.)*?"{3}|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")"""
+_KNOWN: Final = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | {"self", "cls"}
+_SKIPPED_FIELDS: Final = frozenset(
+    {"annotation", "returns", "type_comment", "type_params", "type_ignores", "ctx", "kind", "simple"}
 )
-_TOKENS: Final = re.compile(
-    rf"""
-    (?P<comment>\#[^\n]*)
-    | (?P<text>[rbuRBU]{{0,2}}{_QUOTED})
-    | (?P<f>[fF][rR]?|[rR][fF])(?P<ftext>{_QUOTED})
-    | (?P<name>[^\W\d]\w*)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_FIELD: Final = re.compile(r"\{([^{}]*)\}")
-_KNOWN: Final = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | {"self", "cls", "match", "case"}
+_NAME_FIELDS: Final = frozenset({"id", "arg", "name", "names", "asname", "rest"})
+_BODIES: Final = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+class _Normaliser:
+    """Collects the tokens of one tree; names keep their ranks over the whole of it."""
+
+    def __init__(self) -> None:
+        self.tokens: list[str] = []
+        self._ranks: dict[str, str] = {}
+
+    def visit(self, node: ast.AST) -> None:
+        if isinstance(node, ast.AnnAssign) and node.value is not None:
+            self.tokens.append("Assign")
+            self._field("[", [node.target])
+            self.visit(node.value)
+            return
+        self.tokens.append(type(node).__name__)
+        for name in node._fields:
+            if name in _SKIPPED_FIELDS:
+                continue
+            value = getattr(node, name, None)
+            if name == "body" and isinstance(node, _BODIES):
+                value = _without_docstring(node.body)
+            self._value(node, name, value)
+
+    def _value(self, node: ast.AST, name: str, value: object) -> None:
+        if isinstance(value, ast.AST):
+            self.visit(value)
+        elif isinstance(value, list):
+            if name == "names" and isinstance(node, ast.Global | ast.Nonlocal):
+                value = [ast.Name(text) for text in value]
+            self._field("[", value)
+        elif isinstance(value, str) and name in _NAME_FIELDS:
+            self.tokens.append(value if _is_foreign(node, name) else self._renamed(node, value))
+        elif value is not None or isinstance(node, ast.Constant):
+            self.tokens.append(repr(value) if isinstance(node, ast.Constant) else str(value))
+
+    def _field(self, start: str, items: Sequence[object]) -> None:
+        self.tokens.append(start)
+        for item in items:
+            if isinstance(item, ast.AST):
+                self.visit(item)
+            else:
+                self.tokens.append(str(item))
+        self.tokens.append("]")
+
+    def _renamed(self, node: ast.AST, name: str) -> str:
+        if name in _KNOWN or (isinstance(node, ast.keyword) and name not in self._ranks):
+            return name
+        return self._ranks.setdefault(name, f"v{len(self._ranks)}")
+
+
+def _is_foreign(node: ast.AST, name: str) -> bool:
+    """Whether a name belongs to something outside of the source: what is imported."""
+    return isinstance(node, ast.alias) and name == "name"
+
+
+def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
+    if body and isinstance(body[0], ast.Expr):
+        value = body[0].value
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            return body[1:]
+    return body
+
+
+def parse_quietly(source: str) -> ast.Module | None:
+    """Return the syntax tree of ``source``; None when it has none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # invalid escapes and the like are the program's business
+            return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def tree_tokens(tree: ast.AST) -> list[str]:
+    """Return the structure of a syntax tree; for comparing, not for running."""
+    normaliser = _Normaliser()
+    try:
+        normaliser.visit(tree)
+    except RecursionError:
+        return [ast.dump(tree)] if not isinstance(tree, ast.Module) else [str(len(tree.body))]
+    return normaliser.tokens
+
+
+def structure_tokens(source: str) -> list[str]:
+    """Return the structure of ``source``; the text itself when it is not Python."""
+    tree = parse_quietly(source)
+    return [source] if tree is None else tree_tokens(tree)
 
 
 def structure_of(source: str) -> str:
-    """Return ``source`` without comments, its names replaced by ``v0``, ``v1``, ... in order of appearance.
+    """Return the structure of ``source`` as one text; for comparing, not for running."""
+    return "\0".join(structure_tokens(source))
 
-    Keywords, builtins and attribute names stay. The text is for comparing, not for running.
-    """
-    ranks: dict[str, str] = {}
 
-    def rename(name: str) -> str:
-        return name if name in _KNOWN else ranks.setdefault(name, f"v{len(ranks)}")
+def digest(tokens: list[str]) -> int:
+    """Return a 64-bit hash of tokens, the same everywhere."""
+    text = "\0".join(tokens).encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big")
 
-    def replace(match: re.Match[str]) -> str:
-        if match["comment"] is not None:
-            return ""
-        if match["text"] is not None:
-            return match[0]
-        if match["ftext"] is not None:
-            field = _FIELD.sub(lambda inner: "{" + _TOKENS.sub(replace, inner[1]) + "}", match["ftext"])
-            return match["f"] + field
-        name = match["name"]
-        if match.start() and match.string[match.start() - 1] == ".":
-            return name
-        return rename(name)
 
-    return _TOKENS.sub(replace, source)
+def functions_of(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Yield the functions of a module and the methods of its classes, not those nested in functions."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+        elif not isinstance(node, ast.expr):
+            yield from functions_of(node)
 
 
 def group_of(program: Program) -> str:
@@ -65,15 +143,13 @@ def group_of(program: Program) -> str:
 
     What is made from a program, such as its mutants, has this group, and so lies in the program's split.
     """
-    if program.group:
-        return program.group
-    return hashlib.sha256(structure_of(program.source).encode("utf-8", "surrogatepass")).hexdigest()
+    return program.group or f"structure:{digest(structure_tokens(program.source)):016x}"
 
 
 def split_of(program: Program, *, valid_fraction: float, test_fraction: float) -> str:
     """Return the split of a program's group, see :func:`group_of`; fractions are of all groups, 0 to 1."""
-    text = group_of(program).encode("utf-8", "surrogatepass")
-    draw = int.from_bytes(hashlib.sha256(text).digest()[:8], "big") / 2**64
+    group = group_of(program).encode("utf-8", "surrogatepass")
+    draw = int.from_bytes(hashlib.sha256(group).digest()[:8], "big") / 2**64
     if draw < test_fraction:
         return "test"
     return "valid" if draw < test_fraction + valid_fraction else "train"

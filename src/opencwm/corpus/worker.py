@@ -1,6 +1,6 @@
-"""A process that builds units: JSON lines in, JSON lines out.
+"""A process that does tasks of a build: JSON lines in, JSON lines out.
 
-Started by :mod:`opencwm.corpus.build`; ends with its parent. A process of its own, not a fork: it starts
+Started by :mod:`opencwm.corpus.engines`; ends with its parent. A process of its own, not a fork: it starts
 with a fixed hash seed and its own limits, whatever the parent has done.
 """
 
@@ -9,12 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from pathlib import Path
 from typing import Any, TextIO
 
-from opencwm.core.config import from_dict
 from opencwm.core.errors import OpenCWMError
-from opencwm.corpus.units import CorpusConfig, build_unit, recorder_factory
+from opencwm.corpus.tasks import Setup, Workbench
 
 MEMORY_LIMIT_BYTES = 8 * 2**30
 """Address space of a worker: far above what it needs, far below what would hurt the machine."""
@@ -23,8 +21,7 @@ MEMORY_LIMIT_BYTES = 8 * 2**30
 def serve(requests: TextIO, replies: TextIO) -> None:
     """Answer requests until there are no more.
 
-    The first line is ``{"config": ..., "folder": ...}``; each further one ``{"unit": n, "first": i,
-    "stop": j}``. Replies are ``{"drawn": k}`` while a unit is being built, then ``{"done": n}``;
+    The first line is a :class:`Setup`; each further one a task. Replies are ``{}`` for a task that is done;
     ``{"error": text}`` ends the worker.
     """
 
@@ -33,27 +30,18 @@ def serve(requests: TextIO, replies: TextIO) -> None:
         replies.flush()
 
     try:
-        setup = json.loads(requests.readline())
-        config = from_dict(CorpusConfig, setup["config"])
-        folder = Path(setup["folder"])
-        with recorder_factory(config.recorder)(config.curriculum.generator) as recorder:
+        with Workbench(Setup.from_json(json.loads(requests.readline()))) as bench:
             for line in requests:
-                request = json.loads(line)
-                build_unit(
-                    config,
-                    folder,
-                    request["unit"],
-                    request["first"],
-                    request["stop"],
-                    recorder,
-                    lambda drawn: reply({"drawn": drawn}),
-                )
-                reply({"done": request["unit"]})
+                bench.run(json.loads(line))
+                reply({})
     except OpenCWMError as error:
-        reply({"error": str(error)})
+        reply({"error": [error.what, error.where, error.hint]})
+    except MemoryError:
+        reply({"error": ["a worker ran out of memory", "", "make shard_programs smaller"]})
 
 
-def _limit_resources() -> None:
+def limit_resources() -> None:
+    """Bound the address space of this process, and let it leave no core."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -65,7 +53,7 @@ def _limit_resources() -> None:
 
 def main() -> None:
     """Serve standard input and output; programs that print do not reach the latter."""
-    _limit_resources()
+    limit_resources()
     replies, sys.stdout = sys.stdout, sys.stderr
     with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
         serve(sys.stdin, replies)

@@ -100,13 +100,18 @@ def rejection(trace: Trace, config: GeneratorConfig) -> str:
         num_lines += step.kind is StepKind.LINE
     if num_lines < 2:
         return "too few steps"
-    if config.size > 0.3 and trace.status is Status.RETURNED and _is_idle(trace):
+    if config.size > 0.3 and is_idle(trace):
         return "nothing happens"
     return ""
 
 
-def _is_idle(trace: Trace) -> bool:
-    """Whether no local variable ever changes after the arguments are bound, and nothing new is returned."""
+def is_idle(trace: Trace) -> bool:
+    """Whether no local variable ever changes after the arguments are bound, and nothing new comes out.
+
+    A run that raises is never idle.
+    """
+    if trace.status is Status.RAISED:
+        return False
     known = {"None", "True", "False"}
     for step in trace.steps:
         if step.kind is StepKind.CALL:

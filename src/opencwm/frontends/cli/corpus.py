@@ -9,56 +9,105 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from opencwm.frontends.cli.options import Json, OutputFolder, Settings
+from opencwm.frontends.cli.options import Json, Settings
 
 if TYPE_CHECKING:
     from opencwm.corpus.shards import Manifest
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a corpus.", show_default=False)]
+RecipeFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RECIPE", help="A recipe, for example recipes/corpus-small.toml.", show_default=False
+    ),
+]
 
 
 def build(
-    output: OutputFolder,
-    programs: Annotated[
-        int, typer.Option("--programs", metavar="N", help="How many distinct programs.", min=1)
-    ] = 10_000,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="The same seed gives the same bytes.")] = 0,
+    recipe: RecipeFile,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            help="The folder to write [default: named after the recipe, here].",
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", help="Processes [default: one a core].", min=0)
+    ] = None,
+    engine: Annotated[
+        str, typer.Option("--engine", metavar="NAME", help="Who does the work: local or ray.")
+    ] = "local",
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--against",
+            metavar="PATH",
+            help="Keep out what is in this test set: JSONL with code, or a folder of .py files; repeatable.",
+        ),
     ] = None,
     settings: Settings = None,
     as_json: Json = False,
 ) -> None:
-    """Generate programs, record their runs, and write them as Parquet shards.
+    """Record, filter, deduplicate, decontaminate, split and encode programs, as a recipe says.
 
     Stopped or killed, the same command goes on from what is there; a finished corpus is verified.
     """
     from opencwm.core.config import load_config
     from opencwm.corpus.build import build_corpus
-    from opencwm.corpus.units import CorpusConfig
-    from opencwm.frontends.cli.output import progress
+    from opencwm.corpus.card import CARD_NAME
+    from opencwm.corpus.recipe import Recipe
+    from opencwm.frontends.cli.output import notice, progress
 
-    config = load_config(
-        CorpusConfig, overrides=[f"num_programs={programs}", f"seed={seed}", *(settings or [])]
-    )
-    with progress("recording programs") as advance:
-        num_workers = _num_cores() if workers is None else workers
-        manifest = build_corpus(config, output, workers=num_workers, progress=advance)
-    _print(output, manifest, as_json=as_json)
+    loaded = load_config(Recipe, recipe, settings or [])
+    if against:
+        test_sets = (*loaded.decontaminate.against, *against)
+        loaded = dataclasses.replace(
+            loaded, decontaminate=dataclasses.replace(loaded.decontaminate, against=test_sets)
+        )
+    folder = output or Path(recipe.stem)
+    with progress("building") as advance:
+        manifest = build_corpus(
+            loaded,
+            folder,
+            workers=_num_cores() if workers is None else workers,
+            engine=engine,
+            progress=lambda name, done, total: advance(done, total, name),
+        )
+    for line in _findings(manifest):
+        notice(line)
+    _print(folder, manifest, as_json=as_json)
+    notice(f"the data card is {folder / CARD_NAME}")
 
 
 def info(folder: Folder, as_json: Json = False) -> None:
-    """Verify a corpus and say what it holds."""
+    """Verify a corpus and show its data card."""
+    from opencwm.corpus.card import sections
     from opencwm.corpus.shards import damaged_shards, read_manifest
+    from opencwm.frontends.cli.output import visible
 
     manifest = read_manifest(folder)
     if damaged := damaged_shards(folder, manifest):
         _refuse(folder, damaged[0].path, len(damaged))
     _print(folder, manifest, as_json=as_json)
+    if not as_json:
+        for line in "\n".join(sections(manifest)).splitlines():
+            print(visible(line))
 
 
 def _num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _findings(manifest: Manifest) -> list[str]:
+    """Return what a user should know of a build: unreadable files, and what fell for a test set."""
+    lines = [f"left out: {problem}" for problem in manifest.problems]
+    for one in manifest.decontamination:
+        fallen = ", ".join(f"{len(ids)} by {name}" for name, ids in one["programs"].items() if ids)
+        lines.append(f"{one['name']}: {one['items']} items; fell: {fallen or 'nothing'}")
+    return lines
 
 
 def _refuse(folder: Path, path: str, num_damaged: int) -> None:
@@ -73,7 +122,7 @@ def _refuse(folder: Path, path: str, num_damaged: int) -> None:
     raise TraceFormatError(
         f"the shard is missing or damaged{others}",
         where=str(folder / path),
-        hint="run opencwm corpus build again with the same settings: it renews what is damaged",
+        hint="run opencwm corpus build again with the same recipe: it renews what is damaged",
     )
 
 
@@ -85,11 +134,9 @@ def _print(folder: Path, manifest: Manifest, *, as_json: bool) -> None:
         fields: dict[str, Any] = dataclasses.asdict(manifest)
         print_json({"folder": str(folder), **fields})
         return
-    print(f"{folder}: {manifest.num_programs} programs, seed {manifest.config['seed']}")
+    print(f"{folder}: {manifest.num_programs} programs, seed {manifest.recipe['seed']}")
     for split in SPLITS:
-        shards = [shard for shard in manifest.shards if shard.split == split]
+        shards = manifest.of(split)
         size_bytes = sum(shard.num_bytes for shard in shards)
         rows = manifest.num_rows(split)
         print(f"  {split:<6} {rows:>9} programs  {len(shards):>4} shards  {size_bytes / 2**10:>10,.0f} KiB")
-    print(f"  {manifest.num_duplicates} duplicates dropped, {manifest.num_failed} draws without a program")
-    print(f"  recorded on Python {manifest.python} by OpenCWM {manifest.opencwm}")

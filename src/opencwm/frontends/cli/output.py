@@ -56,8 +56,8 @@ def _escaped(character: str) -> str:
 class Advance(Protocol):
     """Moves a progress bar."""
 
-    def __call__(self, completed: int, total: int | None = None) -> None:
-        """Show that ``completed`` are done by now, of ``total`` when that is news."""
+    def __call__(self, completed: int, total: int | None = None, description: str | None = None) -> None:
+        """Show that ``completed`` are done by now, of ``total``, and what is done, when those are news."""
         ...
 
 
@@ -84,7 +84,7 @@ def progress(description: str, total: int | None = None, *, counts: bool = True)
     with bars.Progress(*columns, console=screen, disable=not screen.is_terminal, transient=True) as bar:
         task = bar.add_task(description, total=total)
 
-        def advance(completed: int, total: int | None = None) -> None:
-            bar.update(task, completed=completed, total=total)
+        def advance(completed: int, total: int | None = None, description: str | None = None) -> None:
+            bar.update(task, completed=completed, total=total, description=description)
 
         yield advance
