@@ -1,0 +1,267 @@
+"""Harvest one package: fetch, watch its tests, cut, check, write. A process of its own for each package.
+
+Run as ``python -m opencwm.corpus.harvest.unit`` with a request as JSON on standard input. The traces are
+written first, the record last: a package without a record is harvested again.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import dataclasses
+import importlib.util
+import json
+import sys
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from opencwm.core.config import from_dict, to_dict
+from opencwm.core.errors import OpenCWMError
+from opencwm.core.files import write_atomic
+from opencwm.corpus.harvest.fetch import Distribution, install
+from opencwm.corpus.harvest.modules import Package
+from opencwm.corpus.harvest.observe import ObserveRequest
+from opencwm.corpus.harvest.programs import KEPT, FunctionKey, Outcome, ProgramConfig, ProgramMaker, functions_seen
+from opencwm.corpus.harvest.sources import Source
+from opencwm.corpus.structure import structure_of
+from opencwm.sandbox import RunLimits, RunResult, Sandbox, SandboxConfig
+
+WORK_FOLDER: Final = ".harvest"
+_PYTEST: Final = (
+    "--quiet", "-p", "no:cacheprovider", "--assert=plain", "--continue-on-collection-errors", "--import-mode=append",
+    "-c", "/dev/null", "-o", "python_files=test_*.py *_test.py *_tests.py tests.py test.py", "--disable-warnings",
+)
+_DOCTESTS: Final = ("--doctest-modules", "--doctest-ignore-import-errors", "--doctest-continue-on-failure", "-o", "python_files=_")
+_MEMORY_LIMIT_BYTES: Final = 6 << 30
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class UnitReport:
+    """What became of one package.
+
+    Attributes:
+        name: of the package.
+        version: of the package, or of Python.
+        licence: SPDX expression.
+        problem: one line when the package could not be harvested, otherwise empty.
+        tests: outcomes of its tests and doctests, by name.
+        num_functions: functions that were seen to run.
+        num_kept: functions that run on their own.
+        num_traces: rows written.
+        inputs: distinct inputs of each kept function.
+        reasons: why the others fell out, and how many of each.
+        structures: of the kept functions: what decides whether two are one.
+    """
+
+    name: str
+    version: str
+    licence: str
+    problem: str = ""
+    tests: dict[str, int] = dataclasses.field(default_factory=dict)
+    num_functions: int = 0
+    num_kept: int = 0
+    num_traces: int = 0
+    inputs: tuple[int, ...] = ()
+    reasons: dict[str, int] = dataclasses.field(default_factory=dict)
+    structures: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+def report_path(folder: Path, name: str) -> Path:
+    """Return where the report of a package lies."""
+    return folder / WORK_FOLDER / f"{name}.json"
+
+
+def traces_path(folder: Path, name: str) -> Path:
+    """Return where the traces of a package lie."""
+    return folder / f"{name}.parquet"
+
+
+def harvest_package(source: Source, folder: Path, config: ProgramConfig) -> UnitReport:
+    """Harvest one package into ``folder`` and return the report, also written there.
+
+    Raises:
+        OpenCWMError: the package cannot be had, or the sandbox does not work.
+    """
+    if source.standard_library:
+        version = ".".join(map(str, sys.version_info[:3]))
+        root, origin = Path(sysconfig.get_path("stdlib")), f"pkg:generic/cpython@{version}"
+        package = Package([root], source.modules)
+        records, tests = _watch_standard_library(source)
+    else:
+        version, origin = source.version, f"pkg:pypi/{source.name.lower()}@{source.version}"
+        place = folder / WORK_FOLDER / "packages"
+        distribution = install(source.name, source.version, place)
+        needs = [install(*need.split("=="), place) for need in source.needs]
+        package = Package([distribution.site], source.modules or distribution.modules)
+        records, tests = _watch_package(source, distribution, needs)
+    outcomes = _outcomes(package, functions_seen(records), origin, source.licence, config)
+    return _write(folder, source, version, tests, outcomes)
+
+
+def _watch_standard_library(source: Source) -> tuple[list[Mapping[str, Any]], dict[str, int]]:
+    request = ObserveRequest(
+        modules=source.modules, num_paths=0, tests=source.tests, arguments=(*_PYTEST, "--pyargs")
+    )
+    doctests = dataclasses.replace(request, tests=source.modules, arguments=(*_PYTEST, *_DOCTESTS, "--pyargs"))
+    return _watch((doctests, request), (), source.seconds)
+
+
+def _watch_package(
+    source: Source, distribution: Distribution, needs: list[Distribution]
+) -> tuple[list[Mapping[str, Any]], dict[str, int]]:
+    paths = [distribution.site, *(need.site for need in needs)]
+    if distribution.sources is not None:
+        paths.append(distribution.sources)
+    modules = source.modules or distribution.modules
+    within = [_place(distribution.site, module) for module in modules]
+    request = ObserveRequest(
+        modules=modules,
+        num_paths=len(paths),
+        tests=tuple(f"{len(paths) - 1}:{test}" for test in source.tests or ("",)) if distribution.sources else (),
+        arguments=(*_PYTEST, f"--rootdir={distribution.sources or distribution.site}"),
+    )
+    doctests = dataclasses.replace(
+        request,
+        tests=tuple(f"0:{path}" for path in within),
+        arguments=(*_PYTEST, *_DOCTESTS, f"--rootdir={distribution.site}"),
+    )
+    inside = dataclasses.replace(request, tests=tuple(f"0:{path}" for path in within if not path.endswith(".py")))
+    requests = [doctests]
+    if request.tests:
+        requests.append(request)
+    if inside.tests and not source.tests and not _has_tests(distribution.sources):
+        requests.append(inside)
+    return _watch(tuple(requests), tuple(paths), source.seconds)
+
+
+def _has_tests(sources: Path | None) -> bool:
+    return sources is not None and any(True for _ in sources.rglob("test*.py"))
+
+
+def _place(site: Path, module: str) -> str:
+    relative = module.replace(".", "/")
+    return f"{relative}.py" if (site / f"{relative}.py").is_file() else relative
+
+
+def _watch(
+    requests: tuple[ObserveRequest, ...], paths: tuple[Path, ...], seconds: float
+) -> tuple[list[Mapping[str, Any]], dict[str, int]]:
+    """Run observations one after the other; return all records, and the outcomes of the tests."""
+    records: list[Mapping[str, Any]] = []
+    tests: collections.Counter[str] = collections.Counter()
+    limits = RunLimits(
+        wall_s=seconds, cpu_s=2 * seconds, memory_bytes=3 << 30, num_processes=64, num_files=256,
+        file_bytes=16 << 20, output_bytes=512 << 20,
+    )
+    with Sandbox(SandboxConfig(python_path=(_pytest_folder(), *paths))) as sandbox:
+        for request in requests:
+            payload = json.dumps(dataclasses.asdict(request)).encode()
+            result = sandbox.run("opencwm.corpus.harvest.observe:main", payload, limits)
+            for record in _records(result):
+                if isinstance(found := record.get("tests"), dict):
+                    tests.update({str(k): v for k, v in found.items() if isinstance(v, int)})
+                else:
+                    records.append(record)
+            if result.status != "returned":
+                tests[f"ended: {result.status.value}"] += 1
+    return records, dict(tests)
+
+
+def _records(result: RunResult) -> list[dict[str, Any]]:
+    found = []
+    for output in result.outputs:
+        with contextlib.suppress(ValueError, RecursionError):
+            record = json.loads(output)
+            if isinstance(record, dict):
+                found.append(record)
+    return found
+
+
+def _pytest_folder() -> Path:
+    """Return the folder pytest is imported from.
+
+    Raises:
+        OpenCWMError: it is not installed.
+    """
+    spec = importlib.util.find_spec("pytest")
+    if spec is None or spec.origin is None:
+        raise OpenCWMError("pytest is not installed", where="harvest", hint="pip install pytest")
+    return Path(spec.origin).parents[1]
+
+
+def _outcomes(
+    package: Package,
+    functions: Mapping[FunctionKey, tuple[list[Mapping[str, Any]], str]],
+    origin: str,
+    licence: str,
+    config: ProgramConfig,
+) -> list[Outcome]:
+    """Make programs of the functions; of equal ones the first is kept."""
+    known: set[str] = set()
+    outcomes = []
+    with Sandbox() as sandbox:
+        maker = ProgramMaker(package, origin=origin, licence=licence, sandbox=sandbox, config=config)
+        for key in sorted(functions):
+            outcome = maker.outcome(key, *functions[key])
+            if outcome.traces:
+                structure = structure_of(outcome.traces[0].program.source) + outcome.qualname.rpartition(".")[2]
+                if structure in known:
+                    outcome = Outcome(outcome.module, outcome.qualname, "same as another")
+                known.add(structure)
+            outcomes.append(outcome)
+    return outcomes
+
+
+def _write(
+    folder: Path, source: Source, version: str, tests: dict[str, int], outcomes: list[Outcome]
+) -> UnitReport:
+    from opencwm.traces.parquet import write_parquet
+
+    kept = [outcome for outcome in outcomes if outcome.reason == KEPT]
+    traces = [trace for outcome in kept for trace in outcome.traces]
+    if traces:
+        write_parquet(traces_path(folder, source.name), traces, {"package": source.name})
+    report = UnitReport(
+        name=source.name,
+        version=version,
+        licence=source.licence,
+        tests=tests,
+        num_functions=len(outcomes),
+        num_kept=len(kept),
+        num_traces=len(traces),
+        inputs=tuple(len(outcome.traces) for outcome in kept),
+        reasons=dict(collections.Counter(outcome.reason for outcome in outcomes if outcome.reason != KEPT)),
+        structures={},
+    )
+    write_report(folder, report)
+    return report
+
+
+def write_report(folder: Path, report: UnitReport) -> None:
+    """Write the report of a package, which declares it finished."""
+    write_atomic(report_path(folder, report.name), json.dumps(dataclasses.asdict(report), sort_keys=True))
+
+
+def main() -> None:
+    """Answer one request from standard input; a problem is printed as one line, with exit status 2."""
+    request = json.load(sys.stdin)
+    try:
+        harvest_package(
+            from_dict(Source, request["source"]),
+            Path(request["folder"]),
+            from_dict(ProgramConfig, request["config"]),
+        )
+    except OpenCWMError as error:
+        print(str(error), file=sys.stderr)
+        sys.exit(2)
+
+
+def request_for(source: Source, folder: Path, config: ProgramConfig) -> str:
+    """Return what :func:`main` reads."""
+    return json.dumps({"source": to_dict(source), "folder": str(folder), "config": to_dict(config)})
+
+
+if __name__ == "__main__":
+    main()
