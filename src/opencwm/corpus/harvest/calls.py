@@ -61,8 +61,6 @@ def _method_call(call: dict[str, Any], outer: str, name: str, node: FunctionNode
     if not call["args"] or call["args"][0][1] is None:
         raise CutError("method without an object")
     receiver = call["args"][0][1]
-    if name == "__new__":
-        raise CutError("makes objects")
     call["args"] = call["args"][1:]
     if any(text in _PROPERTIES for text in decorators):
         return f"{receiver}.{name}"

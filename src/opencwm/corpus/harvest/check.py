@@ -22,7 +22,7 @@ from opencwm.traces.program import Program
 from opencwm.traces.trace import Trace
 
 TARGET = "opencwm.corpus.harvest.check:main"
-MAX_RESTARTS = 3
+MAX_RESTARTS = 1
 
 
 def main(payload: bytes, emit: Callable[[bytes], None]) -> None:
@@ -90,7 +90,7 @@ def run_programs(
                 continue
             last = int(number)
             results[first + last] = _result(text, programs[first + last], f"process {outcome.status.value}")
-        first += last + 1 if last >= 0 else len(encoded)
+        first += last + 1 if last > 0 else len(encoded)  # the first one cannot even begin: neither can others
         restarts += 1
     return results
 

@@ -27,14 +27,16 @@ from opencwm.corpus.harvest.modules import (
     Package,
 )
 from opencwm.corpus.harvest.strip import is_typed_class, stripped
+from opencwm.corpus.harvest.values import HELPER, HELPER_MODULE
 
 MAX_LINES: Final = 120
+_MAX_STATEMENTS: Final = 150
 _GLOBAL_OPS: Final = frozenset(
     {"LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS", "LOAD_FROM_DICT_OR_DEREF"}
 )
 _RUN_TIME_NAMES: Final = frozenset({"globals", "__import__", "__file__", "__loader__", "__spec__"})
 _MAKING: Final = frozenset(
-    {"__init__", "__new__", "__post_init__", "__init_subclass__", "__set_name__", "__class_getitem__", "__slots__",
+    {"__init__", "__new__", "__post_init__", "__init_subclass__", "__set_name__", "__slots__",
      "__call__", "__getattr__", "__setattr__", "__getattribute__", "__missing__", "__hash__", "__eq__", "__get__",
      "__set__", "__bool__", "__len__", "__iter__", "__next__", "__index__", "__prepare__", "__instancecheck__",
      "__match_args__", "__delattr__"}
@@ -78,10 +80,16 @@ class _Unit:
 
 
 class Cutter:
-    """Cuts functions out of one package; units are prepared once."""
+    """Cuts functions out of one package; units are prepared once.
 
-    def __init__(self, package: Package) -> None:
+    Args:
+        package: the sources.
+        keep_decorators: leave out those decorators of functions that are not of Python itself when False.
+    """
+
+    def __init__(self, package: Package, *, keep_decorators: bool = True) -> None:
         self._package = package
+        self._keep_decorators = keep_decorators
         self._units: dict[int, _Unit | CutError] = {}
         self._kept: list[ast.stmt] = []  # so that no id is used twice
 
@@ -137,8 +145,12 @@ class Cutter:
             raise CutError(str(made))
         return made
 
+    def strip(self, node: ast.stmt, module: Module) -> tuple[ast.stmt, dict[str, tuple[str, str]]]:
+        """Return a statement without what does not matter; see :func:`opencwm.corpus.harvest.strip.stripped`."""
+        return stripped(node, module.package, self._package.owns, keep_decorators=self._keep_decorators)
+
     def _prepare(self, node: ast.stmt, module: Module) -> _Unit:
-        bare, local_imports = stripped(node, module.package, self._package.owns)
+        bare, local_imports = self.strip(node, module)
         mentions = _mentions(bare)
         targets: dict[str, Definition | ModuleTarget | Outside] = {}
         for name in mentions.globals:
@@ -171,6 +183,7 @@ class _Cut:
         self._package = package
         self._entered = entered
         self._max_lines = max_lines
+        self._helper = ""
         self._owners: dict[str, str] = {}
         self._outside: dict[str, Outside] = {}
         self._waiting: list[Definition] = []
@@ -184,6 +197,10 @@ class _Cut:
             self._need(name, where)
 
     def _need(self, name: str, where: str) -> None:
+        if where == HELPER_MODULE:
+            self._owners[name] = where
+            self._helper = HELPER
+            return
         if where and self._package.owns(where):
             inner = self._package.module(where)
             target = self._package.resolve(inner, name) if inner is not None else None
@@ -234,7 +251,7 @@ class _Cut:
                 continue
             statement = module.statements[index]
             self._reached[module.name, index] = statement
-            if len(self._reached) > self._max_lines:
+            if len(self._reached) > _MAX_STATEMENTS:
                 raise CutError("long program")
             if not isinstance(statement, ast.ClassDef):
                 self._mention(self._cutter.unit(statement, module))
@@ -288,7 +305,7 @@ class _Cut:
         if isinstance(known, CutError):
             raise CutError(str(known))
         self._cutter._kept.append(member)
-        bare, local_imports = stripped(_in_class(member, node), module.package, self._package.owns)
+        bare, local_imports = self._cutter.strip(_in_class(member, node), module)
         assert isinstance(bare, ast.ClassDef)
         try:
             mentions = _mentions(bare)
@@ -343,7 +360,7 @@ class _Cut:
                 body.append(self._cutter.unit(statement, module).node)
         imports = sorted({target.statement() for target in self._outside.values()})
         text = "\n\n".join(ast.unparse(ast.fix_missing_locations(statement)) for statement in body)
-        text = _without_runs(text)
+        text = f"{self._helper}\n{text}" if self._helper else text
         return "".join(f"{line}\n" for line in imports) + ("\n" if imports else "") + text + "\n"
 
     def _written_class(self, node: ast.ClassDef, module: Module) -> ast.ClassDef:
@@ -376,12 +393,6 @@ class _Cut:
         for name in sorted(self._modules):
             visit(name)
         return order
-
-
-def _without_runs(text: str) -> str:
-    while "\n\n\n" in text:
-        text = text.replace("\n\n\n", "\n\n")
-    return text
 
 
 def _in_class(member: ast.stmt, node: ast.ClassDef) -> ast.ClassDef:

@@ -169,7 +169,7 @@ class Package:
             return self.follow(*module.imports[name], alias=name, depth=depth + 1)
         for star in module.stars:
             inner = self.module(star) if self.owns(star) else None
-            if inner is not None and (name in inner.binders or name in inner.imports):
+            if inner is not None and self._binds(inner, name):
                 return self.resolve(inner, name, depth + 1)
         if name in _ALWAYS_THERE:
             return None
@@ -177,6 +177,13 @@ class Package:
             if not self.owns(star) and star.partition(".")[0] in STDLIB:
                 return Outside(star, name, name)
         return None  # bound at run time, or in a branch for another Python: left as it is
+
+    def _binds(self, module: Module, name: str, depth: int = 0) -> bool:
+        """Whether a module defines or imports a name, also by way of ``import *``."""
+        if name in module.binders or name in module.imports:
+            return True
+        inner = [self.module(star) for star in module.stars if self.owns(star)] if depth < 5 else []
+        return any(made is not None and self._binds(made, name, depth + 1) for made in inner)
 
     def follow(self, module: str, name: str, *, alias: str, depth: int = 0) -> Target | None:
         """Follow ``from module import name``, or ``import module`` when ``name`` is empty.
@@ -191,7 +198,7 @@ class Package:
         if not name:
             return ModuleTarget(module)
         inner = self.module(module)
-        if inner is not None and (name in inner.binders or name in inner.imports):
+        if inner is not None and self._binds(inner, name):
             return self.resolve(inner, name, depth)
         if self.module(f"{module}.{name}") is not None:
             return ModuleTarget(f"{module}.{name}")

@@ -11,6 +11,7 @@ pytest is imported by :func:`main` alone, in the sandbox.
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import dis
 import inspect
@@ -71,7 +72,7 @@ class _Function:
         self.code = code
         self.module = module
         self.defaults = defaults
-        self.is_init = code.co_name == "__init__"
+        self.makes = code.co_name in ("__init__", "__new__")
         self.num_calls = 0
         self.inputs: set[str] = set()
         self.problems: collections.Counter[str] = collections.Counter()
@@ -87,7 +88,7 @@ class Observer:
         self._codes: list[CodeType] = []  # held, so that no id is used twice
         self._made: dict[int, tuple[weakref.ref[object], Expression]] = {}
         self._renderer = SourceRenderer(self.is_ours, self._recall, request.max_chars)
-        self._results = Renderer(TraceLimits(max_value_chars=max(4 * request.max_chars, 16)))
+        self._results = Renderer(TraceLimits(max_value_chars=max(request.max_chars, 16), max_elements=80, max_nesting=5))
         self._own_pid = os.getpid()
 
     def is_ours(self, module: str) -> bool:
@@ -124,7 +125,7 @@ class Observer:
         function = _Function(code, str(module), _defaults(frame)) if wanted else None
         self._functions[id(code)] = function
         self._codes.append(code)
-        if function is not None:
+        if function is not None and code.co_name != "__new__":
             self._send({"seen": [function.module, code.co_qualname, code.co_firstlineno]})
         return function
 
@@ -132,7 +133,7 @@ class Observer:
         function.num_calls += 1
         request = self._request
         enough = function.num_calls > request.max_calls or len(function.inputs) >= request.max_inputs
-        if enough and (not function.is_init or function.num_calls > MAX_CONSTRUCTIONS):
+        if enough and (not function.makes or function.num_calls > MAX_CONSTRUCTIONS):
             self._functions[id(function.code)] = None
             return None
         if os.getpid() != self._own_pid:
@@ -149,7 +150,11 @@ class Observer:
                 )
             return None
         key = json.dumps([call["args"], call["star"], call["keywords"]])
-        if enough or key in function.inputs:
+        is_new = not enough and key not in function.inputs
+        if function.code.co_name == "__new__":
+            frame.f_trace_lines = False
+            return _Making(self, call).trace
+        if not is_new:
             return None
         function.inputs.add(key)
         frame.f_trace_lines = False
@@ -181,7 +186,7 @@ class Observer:
             is_default = name in defaults and defaults[name] is values[name]
             return [name, None if is_default else text(values[name])]
 
-        first = 1 if function.is_init and positional else 0
+        first = 1 if function.makes and positional else 0
         args = [pair(name) for name in positional[first:]]
         keyword_only = [pair(name) for name in names[code.co_argcount : num_plain]]
         star: list[str] | None = None
@@ -200,31 +205,33 @@ class Observer:
             "needs": needs,
             "cls": None,
         }
-        if function.is_init and positional:
-            self._remember(values[positional[0]], call, needs)
+        if code.co_name == "__init__" and positional:
+            made = values[positional[0]]
+            known = self._made.get(id(made))
+            if known is not None and known[0]() is made:  # by the __new__ of its class, or a subclass's __init__
+                call["cls"] = known[1].text.partition("(")[0]
+            else:
+                self.remember(made, call)
         return call
 
-    def _remember(self, made: object, call: dict[str, Any], needs: Needs) -> None:
-        """Keep the call that makes ``made``, unless a subclass's ``__init__`` is already known to."""
-        known = self._made.get(id(made))
+    def remember(self, made: object, call: dict[str, Any]) -> None:
+        """Keep the call that made an object.
+
+        Raises:
+            UnrenderableError: the call cannot be written.
+        """
         kind = type(made)
-        if known is not None and known[0]() is made:
-            call["cls"] = known[1].text.partition("(")[0]
-            return
         if not self.is_ours(kind.__module__ or "") or "<" in kind.__qualname__:
             raise UnrenderableError("class of another package")
         text = f"{kind.__qualname__}({written_arguments(call)})"
         if len(text) > self._request.max_chars:
             raise UnrenderableError("long")
         outer = kind.__qualname__.partition(".")[0]
-        if needs.setdefault(outer, kind.__module__) != kind.__module__:
+        if call["needs"].setdefault(outer, kind.__module__) != kind.__module__:
             raise UnrenderableError("two things of one name")
         call["cls"] = kind.__qualname__
-        try:
-            reference = weakref.ref(made)
-        except TypeError:
-            return
-        self._made[id(made)] = reference, Expression(text, dict(needs))
+        with contextlib.suppress(TypeError):  # no weak references to it
+            self._made[id(made)] = weakref.ref(made), Expression(text, dict(call["needs"]))
 
     def _recall(self, value: object) -> Expression | None:
         known = self._made.get(id(value))
@@ -249,6 +256,22 @@ class Observer:
     def _send(self, record: dict[str, Any]) -> None:
         if os.getpid() == self._own_pid:
             self._emit(json.dumps(record).encode())
+
+
+class _Making:
+    """Waits for the object that a ``__new__`` makes; the outermost one returns last, and counts."""
+
+    def __init__(self, observer: Observer, call: dict[str, Any]) -> None:
+        self._observer = observer
+        self._call = call
+
+    def trace(self, _: FrameType, event: str, value: Any) -> Any:
+        if event != "return":
+            return self.trace
+        if value is not None:
+            with contextlib.suppress(UnrenderableError):
+                self._observer.remember(value, self._call)
+        return None
 
 
 def written_arguments(call: dict[str, Any]) -> str:

@@ -23,6 +23,8 @@ from opencwm.tracer.limits import TraceLimits
 from opencwm.traces import Program, Status, StepFlags, StepKind, Trace
 
 KEPT = "kept"
+MAX_ELEMENTS, MAX_NESTING = 80, 5
+"""Of a rendered value: linked structures, which are walked in every direction, stay cheap."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,18 +46,24 @@ class ProgramConfig:
 
     wanted_lines: int = 40
     max_lines: int = 120
-    max_reduced_lines: int = 600
+    max_reduced_lines: int = 1200
     max_steps: int = 400
     max_value_chars: int = 200
     inputs: int = 6
     max_raising: int = 2
-    cpu_s: float = 0.3
-    wall_s: float = 20.0
-    memory_bytes: int = 1 << 30
+    cpu_s: float = 0.2
+    wall_s: float = 4.0
+    memory_bytes: int = 384 << 20
 
     def trace_limits(self) -> TraceLimits:
         """Return the bounds of the recording that go with it."""
-        return TraceLimits(max_steps=self.max_steps + 1, max_value_chars=self.max_value_chars, max_bytes=2**20)
+        return TraceLimits(
+            max_steps=self.max_steps + 1,
+            max_value_chars=self.max_value_chars,
+            max_elements=MAX_ELEMENTS,
+            max_nesting=MAX_NESTING,
+            max_bytes=2**20,
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -102,6 +110,10 @@ def _key(value: Any) -> FunctionKey:
     return str(module), str(qualname), int(line)
 
 
+def _needs(calls: Iterable[SeenCall]) -> dict[str, str]:
+    return {name: where for call in calls for name, where in call.needs.items()}
+
+
 class ProgramMaker:
     """Makes programs of the functions of one package.
 
@@ -117,7 +129,8 @@ class ProgramMaker:
         self, package: Package, *, origin: str, licence: str, sandbox: Sandbox, config: ProgramConfig
     ) -> None:
         self._package = package
-        self._cutter = Cutter(package)
+        self._plain, self._full = Cutter(package, keep_decorators=False), Cutter(package)
+        self._cutter = self._plain
         self._origin = origin
         self._licence = licence
         self._sandbox = sandbox
@@ -125,6 +138,20 @@ class ProgramMaker:
 
     def outcome(self, key: FunctionKey, records: Sequence[Mapping[str, Any]], problem: str) -> Outcome:
         """Cut one function, run it on what was seen, and on more like it."""
+        module, qualname, _ = key
+        self._cutter = self._plain
+        outcome = self._outcome(key, records, problem)
+        if outcome.reason == "different result" and self._is_decorated(module, qualname):
+            self._cutter = self._full
+            outcome = self._outcome(key, records, problem)
+        return outcome
+
+    def _is_decorated(self, module: str, qualname: str) -> bool:
+        found = self._package.module(module)
+        node = found.definition(qualname) if found is not None else None
+        return isinstance(node, FunctionNode) and bool(node.decorator_list)
+
+    def _outcome(self, key: FunctionKey, records: Sequence[Mapping[str, Any]], problem: str) -> Outcome:
         module, qualname, _ = key
         try:
             calls = self._calls(key, records, problem)
@@ -160,17 +187,26 @@ class ProgramMaker:
         return sorted(found.values(), key=lambda call: len(call.call))[: self._config.inputs + 3]
 
     def _source(self, module: str, qualname: str, calls: list[SeenCall]) -> tuple[str, list[SeenCall]]:
-        """Cut for all calls; if that fails, for those alone that need nothing more than the shortest."""
-        needs: dict[str, str] = {}
-        for call in calls:
-            needs.update(call.needs)
+        """Cut for all calls; if that fails, for those whose names can be found."""
         try:
-            return self._cut(module, qualname, needs, calls), calls
+            return self._cut(module, qualname, _needs(calls), calls), calls
         except CutError:
-            fewer = [call for call in calls if call.needs == calls[0].needs]
-            if len(fewer) == len(calls):
+            by_needs: dict[str, list[SeenCall]] = {}
+            for call in calls:
+                by_needs.setdefault(repr(sorted(call.needs.items())), []).append(call)
+            if len(by_needs) == 1:
                 raise
-            return self._cut(module, qualname, calls[0].needs, fewer), fewer
+        right: list[SeenCall] = []
+        problem = "two things of one name"
+        for some in by_needs.values():
+            try:
+                self._cut(module, qualname, _needs([*right, *some]), [*right, *some])
+                right += some
+            except CutError as error:
+                problem = str(error)
+        if not right:
+            raise CutError(problem)
+        return self._cut(module, qualname, _needs(right), right), right
 
     def _cut(
         self,
@@ -187,11 +223,10 @@ class ProgramMaker:
     def _reduced(self, module: str, qualname: str, source: str, calls: list[SeenCall]) -> str:
         """Cut again without the methods that no run of a call that was seen enters."""
         entered: set[str] = set()
-        for _, result in self._run(module, qualname, source, [call.call for call in calls]):
+        for _, result in self._run(module, qualname, source, [call.call for call in calls[:3]]):
             if isinstance(result, Trace):
                 entered.update(info.qualname for info in result.codes)
-        needs = {name: where for call in calls for name, where in call.needs.items()}
-        return self._cut(module, qualname, needs, calls, entered) if entered else source
+        return self._cut(module, qualname, _needs(calls), calls, entered) if entered else source
 
     def _traces(self, module: str, qualname: str, source: str, calls: list[SeenCall]) -> list[Trace]:
         seen = {call.call: call for call in calls}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import copy
+from collections.abc import Callable
 from typing import Final
 
 from opencwm.corpus.harvest.modules import FunctionNode, imported_names
@@ -16,18 +17,25 @@ from opencwm.corpus.harvest.modules import FunctionNode, imported_names
 _BUILTINS: Final = frozenset(dir(builtins))
 _KEPT_ANNOTATIONS: Final = ("ClassVar", "InitVar", "KW_ONLY")
 _TYPED_BASES: Final = frozenset({"NamedTuple", "TypedDict", "Struct", "BaseModel"})
+_PYTHON_DECORATORS: Final = frozenset(
+    {"property", "staticmethod", "classmethod", "cached_property", "cache", "lru_cache", "wraps", "setter", "getter",
+     "deleter", "contextmanager", "abstractmethod", "singledispatch", "register", "singledispatchmethod"}
+)
 _TYPED_DECORATORS: Final = frozenset({"dataclass", "define", "attrs", "s", "frozen", "mutable"})
 
 
-def stripped(node: ast.stmt, package: str, owns: object) -> tuple[ast.stmt, dict[str, tuple[str, str]]]:
+def stripped(
+    node: ast.stmt, package: str, owns: Callable[[str], bool], *, keep_decorators: bool = True
+) -> tuple[ast.stmt, dict[str, tuple[str, str]]]:
     """Return a copy without what does not matter, and the imports taken out of its functions.
 
     Args:
         node: a top-level statement, or a member of a class.
         package: what relative imports start from.
         owns: tells whether a module belongs to the package; imports of those are taken out.
+        keep_decorators: whether functions keep decorators that are not of Python itself.
     """
-    stripper = _Stripper(package, owns)
+    stripper = _Stripper(package, owns, keep_decorators=keep_decorators)
     made = stripper.visit(copy.deepcopy(node))
     if made is None:
         made = ast.Pass()
@@ -51,7 +59,8 @@ def _last_name(node: ast.expr) -> str:
 
 
 class _Stripper(ast.NodeTransformer):
-    def __init__(self, package: str, owns: object) -> None:
+    def __init__(self, package: str, owns: Callable[[str], bool], *, keep_decorators: bool) -> None:
+        self._keep_decorators = keep_decorators
         self._package = package
         self._owns = owns
         self._typed = [False]
@@ -66,6 +75,8 @@ class _Stripper(ast.NodeTransformer):
 
     def _function(self, node: FunctionNode) -> ast.AST:
         node.returns = None
+        if not self._keep_decorators:
+            node.decorator_list = [made for made in node.decorator_list if _last_name(made) in _PYTHON_DECORATORS]
         if hasattr(node, "type_params"):
             node.type_params = []
         node.type_comment = None
@@ -115,7 +126,7 @@ class _Stripper(ast.NodeTransformer):
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> ast.AST | None:
         found = imported_names(node, self._package)
-        if any(self._owns(module) for module, _ in found.values()):  # type: ignore[operator]
+        if any(self._owns(module) for module, _ in found.values()):
             self.imports.update(found)
             return None
         return node

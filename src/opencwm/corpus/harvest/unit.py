@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import hashlib
 import importlib.util
 import json
 import sys
@@ -27,14 +28,23 @@ from opencwm.corpus.harvest.programs import KEPT, FunctionKey, Outcome, ProgramC
 from opencwm.corpus.harvest.sources import Source
 from opencwm.corpus.structure import structure_of
 from opencwm.sandbox import RunLimits, RunResult, Sandbox, SandboxConfig
+from opencwm.traces import Trace
 
 WORK_FOLDER: Final = ".harvest"
+HARVEST_VERSION: Final = 1
+"""Raised whenever the same request gives other programs than before."""
 _PYTEST: Final = (
     "--quiet", "-p", "no:cacheprovider", "--assert=plain", "--continue-on-collection-errors", "--import-mode=append",
     "-c", "/dev/null", "-o", "python_files=test_*.py *_test.py *_tests.py tests.py test.py", "--disable-warnings",
 )
 _DOCTESTS: Final = ("--doctest-modules", "--doctest-ignore-import-errors", "--doctest-continue-on-failure", "-o", "python_files=_")
-_MEMORY_LIMIT_BYTES: Final = 6 << 30
+_PRELOADED: Final = (
+    "abc", "ast", "base64", "bisect", "calendar", "collections.abc", "contextlib", "copy", "dataclasses", "datetime",
+    "decimal", "enum", "fractions", "functools", "heapq", "inspect", "io", "itertools", "json", "locale", "logging",
+    "math", "numbers", "operator", "os", "re", "string", "struct", "textwrap", "time", "types", "typing",
+    "unicodedata", "urllib.parse", "warnings", "weakref",
+)
+"""Modules that many programs import, so that no run pays for them."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,9 +60,10 @@ class UnitReport:
         num_functions: functions that were seen to run.
         num_kept: functions that run on their own.
         num_traces: rows written.
-        inputs: distinct inputs of each kept function.
+        inputs: number of distinct inputs of each kept function, by the group of its programs.
         reasons: why the others fell out, and how many of each.
-        structures: of the kept functions: what decides whether two are one.
+        structures: by group, a digest that equal functions share, see :func:`structure_digest`.
+        fingerprint: of the request that this answers, see :func:`fingerprint`.
     """
 
     name: str
@@ -63,9 +74,10 @@ class UnitReport:
     num_functions: int = 0
     num_kept: int = 0
     num_traces: int = 0
-    inputs: tuple[int, ...] = ()
+    inputs: dict[str, int] = dataclasses.field(default_factory=dict)
     reasons: dict[str, int] = dataclasses.field(default_factory=dict)
     structures: dict[str, str] = dataclasses.field(default_factory=dict)
+    fingerprint: str = ""
 
 
 def report_path(folder: Path, name: str) -> Path:
@@ -97,7 +109,9 @@ def harvest_package(source: Source, folder: Path, config: ProgramConfig) -> Unit
         package = Package([distribution.site], source.modules or distribution.modules)
         records, tests = _watch_package(source, distribution, needs)
     outcomes = _outcomes(package, functions_seen(records), origin, source.licence, config)
-    return _write(folder, source, version, tests, outcomes)
+    report = _report(source, version, tests, outcomes, fingerprint(source, config))
+    _write(folder, source.name, outcomes, report)
+    return report
 
 
 def _watch_standard_library(source: Source) -> tuple[list[Mapping[str, Any]], dict[str, int]]:
@@ -201,12 +215,12 @@ def _outcomes(
     """Make programs of the functions; of equal ones the first is kept."""
     known: set[str] = set()
     outcomes = []
-    with Sandbox() as sandbox:
+    with Sandbox(SandboxConfig(preload=_PRELOADED)) as sandbox:
         maker = ProgramMaker(package, origin=origin, licence=licence, sandbox=sandbox, config=config)
         for key in sorted(functions):
             outcome = maker.outcome(key, *functions[key])
             if outcome.traces:
-                structure = structure_of(outcome.traces[0].program.source) + outcome.qualname.rpartition(".")[2]
+                structure = structure_digest(outcome.traces[0])
                 if structure in known:
                     outcome = Outcome(outcome.module, outcome.qualname, "same as another")
                 known.add(structure)
@@ -214,34 +228,63 @@ def _outcomes(
     return outcomes
 
 
-def _write(
-    folder: Path, source: Source, version: str, tests: dict[str, int], outcomes: list[Outcome]
-) -> UnitReport:
-    from opencwm.traces.parquet import write_parquet
+def structure_digest(trace: Trace) -> str:
+    """Return what decides whether the functions of two programs are one: the source but for its names."""
+    program = trace.program
+    entered = program.group.rpartition(".")[2].rpartition(":")[2]
+    return hashlib.sha256(f"{structure_of(program.source)}\0{entered}".encode()).hexdigest()[:16]
 
+
+def _report(
+    source: Source, version: str, tests: dict[str, int], outcomes: list[Outcome], request: str
+) -> UnitReport:
     kept = [outcome for outcome in outcomes if outcome.reason == KEPT]
-    traces = [trace for outcome in kept for trace in outcome.traces]
-    if traces:
-        write_parquet(traces_path(folder, source.name), traces, {"package": source.name})
-    report = UnitReport(
+    by_group = {outcome.traces[0].program.group: outcome.traces for outcome in kept}
+    return UnitReport(
         name=source.name,
         version=version,
         licence=source.licence,
         tests=tests,
         num_functions=len(outcomes),
         num_kept=len(kept),
-        num_traces=len(traces),
-        inputs=tuple(len(outcome.traces) for outcome in kept),
+        num_traces=sum(len(outcome.traces) for outcome in kept),
+        inputs={group: len(traces) for group, traces in by_group.items()},
         reasons=dict(collections.Counter(outcome.reason for outcome in outcomes if outcome.reason != KEPT)),
-        structures={},
+        structures={group: structure_digest(traces[0]) for group, traces in by_group.items()},
+        fingerprint=request,
     )
+
+
+def _write(folder: Path, name: str, outcomes: list[Outcome], report: UnitReport) -> None:
+    from opencwm.traces.parquet import write_parquet
+
+    path = traces_path(folder, name)
+    traces = [trace for outcome in outcomes for trace in outcome.traces]
+    if traces:
+        write_parquet(path, traces, {"package": name})
+    else:
+        path.unlink(missing_ok=True)
     write_report(folder, report)
-    return report
 
 
 def write_report(folder: Path, report: UnitReport) -> None:
     """Write the report of a package, which declares it finished."""
     write_atomic(report_path(folder, report.name), json.dumps(dataclasses.asdict(report), sort_keys=True))
+
+
+def read_report(folder: Path, source: Source, config: ProgramConfig) -> UnitReport | None:
+    """Return the report of a package; None when there is none of this request."""
+    try:
+        report = UnitReport(**json.loads(report_path(folder, source.name).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return report if report.fingerprint == fingerprint(source, config) else None
+
+
+def fingerprint(source: Source, config: ProgramConfig) -> str:
+    """Return a digest of all that decides what becomes of a package."""
+    request = {"source": to_dict(source), "config": to_dict(config), "python": sys.version, "version": HARVEST_VERSION}
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def main() -> None:

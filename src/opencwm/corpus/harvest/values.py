@@ -19,6 +19,8 @@ import enum
 import fractions
 import functools
 import io
+import keyword
+import linecache
 import math
 import operator
 import re
@@ -29,6 +31,15 @@ from typing import Any, Final
 MAX_ELEMENTS: Final = 40
 MAX_NESTING: Final = 6
 MAX_INT_BITS: Final = 512
+
+HELPER_NAME: Final = "object_with"
+HELPER_MODULE: Final = "<helper>"
+HELPER: Final = """def object_with(kind, /, **attributes):
+    made = object.__new__(kind)
+    made.__dict__.update(attributes)
+    return made
+"""
+"""Makes an object of which only its class and attributes are known; part of programs that need it."""
 
 Needs = dict[str, str]
 """Names that an expression uses, builtins apart, and the module each comes from; empty for a module itself."""
@@ -228,7 +239,8 @@ class SourceRenderer:
     # -- functions and classes ---------------------------------------------------------------------
 
     def _function(self, value: types.FunctionType) -> str:
-        if self._is_ours(value.__module__ or "") and value.__qualname__.isidentifier():
+        is_named = value.__qualname__.isidentifier() and not _is_in_doctest(value)
+        if is_named and self._is_ours(value.__module__ or ""):
             return self._named(value.__qualname__, value.__module__)
         return f"({_as_lambda(value)})"
 
@@ -254,6 +266,8 @@ class SourceRenderer:
         if not isinstance(module, str) or "<" in qualname:
             raise UnrenderableError("local class")
         outer = qualname.partition(".")[0]
+        if any(isinstance(item, types.FunctionType) and _is_in_doctest(item) for item in vars(value).values()):
+            raise UnrenderableError("local class")
         if self._is_ours(module) or module in _PLAIN_MODULES:
             self._named(outer, module)
             return qualname
@@ -302,20 +316,32 @@ class SourceRenderer:
         return f"{name}({', '.join(parts)})"
 
     def _by_base(self, value: object, kind: type, name: str) -> str:
-        """Write an object whose class defines no way to make it: from its built-in part, if it has one."""
+        """Write an object from its built-in part, or from its attributes."""
         makers = [base for base in kind.__mro__ if "__init__" in vars(base) or "__new__" in vars(base)]
-        if not makers or (makers[0] is not object and makers[0] not in _BASES):
+        state = object.__getattribute__(value, "__dict__") if kind.__dictoffset__ else {}
+        if makers[0] in _BASES and not state:
+            base = makers[0]
+            plain = base.copy(value) if base in (list, dict, set) else base(value)  # type: ignore[attr-defined]
+            if type(plain) is not base:
+                raise UnrenderableError("object of a subclass of a built-in type")
+            return f"{name}({self._text(plain)})"
+        if kind.__new__ is not object.__new__ or type(state) is not dict:
             raise UnrenderableError("object whose making was not seen")
-        state = object.__getattribute__(value, "__dict__") if hasattr(kind, "__dictoffset__") and kind.__dictoffset__ else {}
-        if state:
-            raise UnrenderableError("object whose attributes were set later")
-        if makers[0] is object:
+        if any(vars(base).get("__slots__") for base in kind.__mro__):
+            raise UnrenderableError("object with slots whose making was not seen")
+        if not state and makers[0] is object:
             return f"{name}()"
-        base = makers[0]
-        plain = base.copy(value) if base in (list, dict, set) else base(value)  # type: ignore[attr-defined,operator]
-        if type(plain) is not base:
-            raise UnrenderableError("object of a subclass of a built-in type")
-        return f"{name}({self._text(plain)})"
+        parts = [name]
+        for attribute, item in state.items():
+            if not attribute.isidentifier() or keyword.iskeyword(attribute):
+                raise UnrenderableError("object with odd attributes")
+            parts.append(f"{attribute}={self._text(item)}")
+        return f"{self._named(HELPER_NAME, HELPER_MODULE)}({', '.join(parts)})"
+
+
+def _is_in_doctest(function: types.FunctionType) -> bool:
+    """Whether a function was made by an example of a doctest, which runs under its module's name."""
+    return function.__code__.co_filename.startswith("<doctest")
 
 
 def _as_lambda(function: types.FunctionType) -> str:
@@ -366,8 +392,7 @@ def _global_names(code: types.CodeType) -> set[str]:
 @functools.lru_cache(maxsize=64)
 def _tree(filename: str) -> ast.Module | None:
     try:
-        with io.open_code(filename) as file:
-            return ast.parse(file.read())
+        return ast.parse("".join(linecache.getlines(filename)))  # doctest makes its examples known there
     except (OSError, SyntaxError, ValueError, RecursionError):
         return None
 
