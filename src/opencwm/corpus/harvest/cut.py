@@ -186,6 +186,7 @@ class _Cut:
         self._helper = ""
         self._owners: dict[str, str] = {}
         self._outside: dict[str, Outside] = {}
+        self._aliases: dict[str, str] = {}
         self._waiting: list[Definition] = []
         self._reached: dict[tuple[str, int], ast.stmt] = {}
         self._attributes: set[str] = mentioned.union(qualname.split(".")[1:])
@@ -259,9 +260,11 @@ class _Cut:
 
     def _mention(self, unit: _Unit) -> None:
         self._attributes |= unit.mentions.attributes
-        for target in unit.targets.values():
+        for name, target in unit.targets.items():
             if isinstance(target, Definition):
                 self._reach(target)
+                if name != target.name and self._aliases.setdefault(name, target.name) != target.name:
+                    raise CutError("two things of one name")
             elif isinstance(target, Outside):
                 self._take(target)
 
@@ -360,6 +363,7 @@ class _Cut:
                 body.append(self._cutter.unit(statement, module).node)
         imports = sorted({target.statement() for target in self._outside.values()})
         text = "\n\n".join(ast.unparse(ast.fix_missing_locations(statement)) for statement in body)
+        text += "".join(f"\n\n{alias} = {name}" for alias, name in sorted(self._aliases.items()))
         text = f"{self._helper}\n{text}" if self._helper else text
         return "".join(f"{line}\n" for line in imports) + ("\n" if imports else "") + text + "\n"
 
@@ -550,6 +554,8 @@ class _Renamer(ast.NodeTransformer):
             if target is None:
                 raise CutError("unresolved name")
             name = target.name if isinstance(target, Definition) else target.alias
+            if name in self._mentions.bound and isinstance(target, Definition):
+                name = f"{module.rpartition('.')[2]}_{name}"
             if name in self._mentions.bound or self.found.setdefault(name, target) != target:
                 raise CutError("two things of one name")
             made: ast.expr = ast.Name(name, ast.Load() if rest[1:] else node.ctx)

@@ -11,6 +11,7 @@ import builtins
 import dataclasses
 import sys
 import tokenize
+import typing
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -192,6 +193,8 @@ class Package:
             CutError: it leads to another package, or nowhere.
         """
         if not self.owns(module):
+            if module == "typing_extensions" and hasattr(typing, name):
+                module = "typing"
             if module.partition(".")[0] not in STDLIB:
                 raise CutError("imports another package")
             return Outside(module, name, alias)

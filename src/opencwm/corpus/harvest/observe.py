@@ -90,6 +90,7 @@ class Observer:
         self._renderer = SourceRenderer(self.is_ours, self._recall, request.max_chars)
         self._results = Renderer(TraceLimits(max_value_chars=max(request.max_chars, 16), max_elements=80, max_nesting=5))
         self._own_pid = os.getpid()
+        self._has_recalled, self._may_recall = False, True
 
     def is_ours(self, module: str) -> bool:
         """Whether a module's functions are wanted: it is of the package, and no test."""
@@ -140,6 +141,8 @@ class Observer:
             return None
         try:
             call = self._arguments(function, frame)
+            if self._has_recalled and not enough:
+                call["state"] = self._by_state(function, frame)
         except UnrenderableError as error:
             reason = str(error)
             function.problems[reason] += 1
@@ -167,6 +170,7 @@ class Observer:
             UnrenderableError: one of them cannot be written.
         """
         code, values = function.code, frame.f_locals
+        self._has_recalled = False
         names = code.co_varnames
         num_plain = code.co_argcount + code.co_kwonlyargcount
         needs: Needs = {}
@@ -204,6 +208,7 @@ class Observer:
             "keywords": keywords,
             "needs": needs,
             "cls": None,
+            "state": None,
         }
         if code.co_name == "__init__" and positional:
             made = values[positional[0]]
@@ -213,6 +218,18 @@ class Observer:
             else:
                 self.remember(made, call)
         return call
+
+    def _by_state(self, function: _Function, frame: FrameType) -> dict[str, Any] | None:
+        """Render the arguments once more, objects by their attributes as they are now, not as they were made."""
+        if function.makes:
+            return None
+        self._may_recall = False
+        try:
+            return self._arguments(function, frame)
+        except UnrenderableError:
+            return None
+        finally:
+            self._may_recall = True
 
     def remember(self, made: object, call: dict[str, Any]) -> None:
         """Keep the call that made an object.
@@ -234,8 +251,11 @@ class Observer:
             self._made[id(made)] = weakref.ref(made), Expression(text, dict(call["needs"]))
 
     def _recall(self, value: object) -> Expression | None:
-        known = self._made.get(id(value))
-        return known[1] if known is not None and known[0]() is value else None
+        known = self._made.get(id(value)) if self._may_recall else None
+        if known is None or known[0]() is not value:
+            return None
+        self._has_recalled = True
+        return known[1]
 
     def finish(self, call: dict[str, Any], values: list[object], ended: str) -> None:
         """Send a call with what came of it.

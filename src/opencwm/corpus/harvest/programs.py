@@ -23,6 +23,7 @@ from opencwm.tracer.limits import TraceLimits
 from opencwm.traces import Program, Status, StepFlags, StepKind, Trace
 
 KEPT = "kept"
+_DIFFERENT = "different result"
 MAX_ELEMENTS, MAX_NESTING = 80, 5
 """Of a rendered value: linked structures, which are walked in every direction, stay cheap."""
 
@@ -40,7 +41,7 @@ class ProgramConfig:
         inputs: distinct inputs kept of one function.
         max_raising: mutated calls kept that end in an exception.
         cpu_s: processor seconds of one run.
-        wall_s: seconds for all runs of one function.
+        batch_s: processor seconds of all runs of one function, and a twentieth of the seconds they may wait.
         memory_bytes: of the process that runs them.
     """
 
@@ -52,7 +53,7 @@ class ProgramConfig:
     inputs: int = 6
     max_raising: int = 2
     cpu_s: float = 0.2
-    wall_s: float = 4.0
+    batch_s: float = 3.0
     memory_bytes: int = 384 << 20
 
     def trace_limits(self) -> TraceLimits:
@@ -141,7 +142,12 @@ class ProgramMaker:
         module, qualname, _ = key
         self._cutter = self._plain
         outcome = self._outcome(key, records, problem)
-        if outcome.reason == "different result" and self._is_decorated(module, qualname):
+        if outcome.reason != _DIFFERENT:
+            return outcome
+        changed = [{**record, **record["state"]} for record in records if isinstance(record.get("state"), dict)]
+        if changed:  # objects were changed after they had been made
+            outcome = self._outcome(key, changed, problem)
+        if outcome.reason == _DIFFERENT and self._is_decorated(module, qualname):
             self._cutter = self._full
             outcome = self._outcome(key, records, problem)
         return outcome
@@ -184,7 +190,7 @@ class ProgramMaker:
                 found.setdefault(call.call, call)
         if not found:
             raise CutError("result: long")
-        return sorted(found.values(), key=lambda call: len(call.call))[: self._config.inputs + 3]
+        return sorted(found.values(), key=lambda call: len(call.call))[: self._config.inputs + 1]
 
     def _source(self, module: str, qualname: str, calls: list[SeenCall]) -> tuple[str, list[SeenCall]]:
         """Cut for all calls; if that fails, for those whose names can be found."""
@@ -223,7 +229,7 @@ class ProgramMaker:
     def _reduced(self, module: str, qualname: str, source: str, calls: list[SeenCall]) -> str:
         """Cut again without the methods that no run of a call that was seen enters."""
         entered: set[str] = set()
-        for _, result in self._run(module, qualname, source, [call.call for call in calls[:3]]):
+        for _, result in self._run(module, qualname, source, [call.call for call in calls[:3]], twice=False):
             if isinstance(result, Trace):
                 entered.update(info.qualname for info in result.codes)
         return self._cut(module, qualname, _needs(calls), calls, entered) if entered else source
@@ -241,7 +247,7 @@ class ProgramMaker:
             elif (reason := self.unwanted(result)) and reason != "too few steps":
                 reasons[reason] += 1
             elif not same_result(seen[call], result):
-                reasons["different result"] += 1
+                reasons[_DIFFERENT] += 1
             else:
                 right.append(call)
                 if reason:
@@ -263,7 +269,7 @@ class ProgramMaker:
             if len(mutants) >= 2 * wanted + 2:
                 break
         num_raising = 0
-        for _, result in self._run(module, qualname, source, mutants):
+        for _, result in self._run(module, qualname, source, mutants, twice=False):
             if isinstance(result, str) or self.unwanted(result):
                 continue
             if result.status is Status.RAISED:
@@ -276,7 +282,7 @@ class ProgramMaker:
                 return
 
     def _run(
-        self, module: str, qualname: str, source: str, calls: Sequence[str]
+        self, module: str, qualname: str, source: str, calls: Sequence[str], *, twice: bool = True
     ) -> Iterator[tuple[str, Trace | str]]:
         origin = f"{self._origin}#{module}:{qualname}"
         programs, usable = [], []
@@ -296,10 +302,15 @@ class ProgramMaker:
                 continue
             usable.append(call)
         limits = RunLimits(
-            wall_s=self._config.wall_s, cpu_s=self._config.wall_s, memory_bytes=self._config.memory_bytes
+            wall_s=20 * self._config.batch_s, cpu_s=self._config.batch_s, memory_bytes=self._config.memory_bytes
         )
         results = run_programs(
-            programs, self._sandbox, self._config.trace_limits(), cpu_s=self._config.cpu_s, run_limits=limits
+            programs,
+            self._sandbox,
+            self._config.trace_limits(),
+            twice=twice,
+            cpu_s=self._config.cpu_s,
+            run_limits=limits,
         )
         return zip(usable, results, strict=True)
 

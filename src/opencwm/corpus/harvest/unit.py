@@ -166,7 +166,7 @@ def _watch(
     records: list[Mapping[str, Any]] = []
     tests: collections.Counter[str] = collections.Counter()
     limits = RunLimits(
-        wall_s=seconds, cpu_s=2 * seconds, memory_bytes=3 << 30, num_processes=64, num_files=256,
+        wall_s=4 * seconds, cpu_s=seconds, memory_bytes=3 << 30, num_processes=64, num_files=256,
         file_bytes=16 << 20, output_bytes=512 << 20,
     )
     with Sandbox(SandboxConfig(python_path=(_pytest_folder(), *paths))) as sandbox:
