@@ -19,6 +19,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -152,7 +153,18 @@ def _stand_ins() -> Iterator[Path]:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Unpack a wheel or a source distribution, without anything that points out of the folder."""
+    """Unpack a wheel or a source distribution, without anything that points out of the folder.
+
+    Raises:
+        OpenCWMError: it is too large, damaged, or would write elsewhere.
+    """
+    try:
+        _extract(archive, folder)
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error) as error:
+        raise OpenCWMError(f"cannot be unpacked: {error}", where=archive.name) from None
+
+
+def _extract(archive: Path, folder: Path) -> None:
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as file:
             _refuse_large(archive, sum(entry.file_size for entry in file.infolist()))

@@ -16,6 +16,7 @@ import os
 import statistics
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -157,14 +158,15 @@ def _reports(
 ) -> dict[str, UnitReport]:
     reports: dict[str, UnitReport] = {}
     total = len(sources.package)
+    running: set[subprocess.Popen[str]] = set()
     with concurrent.futures.ThreadPoolExecutor(max(workers, 1)) as pool:
-        waiting = {}
+        waiting = []
         for source in sources.package:
             report = read_report(folder, source, config)
             if report is not None and not report.problem:
                 reports[source.name] = report
             else:
-                waiting[pool.submit(_harvest_one, source, folder, config)] = source
+                waiting.append(pool.submit(_harvest_one, source, folder, config, running))
         if progress is not None:
             progress(len(reports), total, None)
         try:
@@ -175,28 +177,29 @@ def _reports(
                     progress(len(reports), total, report)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(running):
+                process.kill()
             raise
     return reports
 
 
-def _harvest_one(source: Source, folder: Path, config: ProgramConfig) -> UnitReport:
+def _harvest_one(
+    source: Source, folder: Path, config: ProgramConfig, running: set[subprocess.Popen[str]]
+) -> UnitReport:
     """Harvest one package in a process of its own; what goes wrong there is its report."""
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "opencwm.corpus.harvest.unit"],
-            input=request_for(source, folder.resolve(), config),
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            env={**os.environ, "PYTHONHASHSEED": "0"},
-            timeout=UNIT_S,
-            check=False,
-        )
-        lines = done.stderr.strip().splitlines()
-        problem = "" if done.returncode == 0 else (lines[-1] if lines else f"ended with status {done.returncode}")
-    except subprocess.TimeoutExpired:
-        problem = f"more than {UNIT_S:.0f} s"
+    with subprocess.Popen(
+        [sys.executable, "-m", "opencwm.corpus.harvest.unit"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env={**os.environ, "PYTHONHASHSEED": "0"},
+    ) as process:
+        running.add(process)
+        problem = _conversation(process, request_for(source, folder.resolve(), config))
+        running.discard(process)
     report = read_report(folder, source, config)
     if not problem and report is not None:
         return report
@@ -212,6 +215,27 @@ def _harvest_one(source: Source, folder: Path, config: ProgramConfig) -> UnitRep
     except OSError as error:
         raise OpenCWMError(f"cannot be written: {error.strerror}", where=str(folder)) from None
     return failed
+
+
+def _conversation(process: subprocess.Popen[str], request: str) -> str:
+    """Send a unit its request and wait until it has ended; return what it says went wrong.
+
+    Its standard input stays open meanwhile: when this process dies, that ends, and with it the unit.
+    """
+    if process.stdin is None or process.stderr is None:
+        raise OSError("a unit without pipes")
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(request + "\n")
+        process.stdin.flush()
+    timer = threading.Timer(UNIT_S, process.kill)
+    timer.daemon = True
+    timer.start()
+    lines = process.stderr.read().strip().splitlines()
+    status = process.wait()
+    timer.cancel()
+    if status == 0:
+        return ""
+    return lines[-1] if lines else f"ended with status {status}"
 
 
 # -- finish ----------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ class ProgramConfig:
 
     wanted_lines: int = 40
     max_lines: int = 120
-    max_reduced_lines: int = 1200
+    max_reduced_lines: int = 400
     max_steps: int = 400
     max_value_chars: int = 200
     inputs: int = 6
@@ -229,7 +229,7 @@ class ProgramMaker:
     def _reduced(self, module: str, qualname: str, source: str, calls: list[SeenCall]) -> str:
         """Cut again without the methods that no run of a call that was seen enters."""
         entered: set[str] = set()
-        for _, result in self._run(module, qualname, source, [call.call for call in calls[:3]], twice=False):
+        for _, result in self._run(module, qualname, source, [call.call for call in calls[:2]], twice=False):
             if isinstance(result, Trace):
                 entered.update(info.qualname for info in result.codes)
         return self._cut(module, qualname, _needs(calls), calls, entered) if entered else source

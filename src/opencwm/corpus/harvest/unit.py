@@ -1,6 +1,6 @@
 """Harvest one package: fetch, watch its tests, cut, check, write. A process of its own for each package.
 
-Run as ``python -m opencwm.corpus.harvest.unit`` with a request as JSON on standard input. The traces are
+Run as ``python -m opencwm.corpus.harvest.unit`` with a request, one line of JSON, on standard input. The traces are
 written first, the record last: a package without a record is harvested again.
 """
 
@@ -12,8 +12,10 @@ import dataclasses
 import hashlib
 import importlib.util
 import json
+import os
 import sys
 import sysconfig
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -289,7 +291,8 @@ def fingerprint(source: Source, config: ProgramConfig) -> str:
 
 def main() -> None:
     """Answer one request from standard input; a problem is printed as one line, with exit status 2."""
-    request = json.load(sys.stdin)
+    request = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         harvest_package(
             from_dict(Source, request["source"]),
@@ -299,6 +302,12 @@ def main() -> None:
     except OpenCWMError as error:
         print(str(error), file=sys.stderr)
         sys.exit(2)
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of standard input, which the harvest holds open, and end with it."""
+    sys.stdin.read()
+    os._exit(3)
 
 
 def request_for(source: Source, folder: Path, config: ProgramConfig) -> str:
