@@ -1,4 +1,4 @@
-"""Harvesting a package that lies on disk: what is kept, what falls out, and what happens when things go wrong."""
+"""Harvesting a package that lies on disk: what is kept, what falls out, what happens when it goes wrong."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ def test_programs_say_where_they_are_from(harvested: tuple[Path, HarvestManifest
     assert {trace.program.group for trace in traces} == origins
     assert (manifest.files[0].package, manifest.files[0].version) == ("tinypack", "1.0")
     by_group = {
-        (trace.program.group, split_of(trace.program, valid_fraction=0.4, test_fraction=0.3)) for trace in traces
+        (trace.program.group, split_of(trace.program, valid_fraction=0.4, test_fraction=0.3))
+        for trace in traces
     }
     assert len(by_group) == len(origins)
 
@@ -102,7 +103,9 @@ def test_a_package_that_cannot_be_had_is_a_record(tmp_path: Path) -> None:
     folder = _folder(tmp_path, "tinypack")
     absent = Source(name="absent", version="1.0", licence="MIT")
     told: list[UnitReport | None] = []
-    manifest = harvest(Sources(package=(absent, TINY)), folder, progress=lambda _, __, unit: told.append(unit))
+    manifest = harvest(
+        Sources(package=(absent, TINY)), folder, progress=lambda _, __, unit: told.append(unit)
+    )
     assert manifest.files[0].problem == "absent==1.0: cannot be fetched"
     assert manifest.files[1].num_kept == 12
     assert {unit.name for unit in told if unit is not None} == {"absent", "tinypack"}
@@ -176,7 +179,7 @@ def test_a_damaged_report_is_made_again(tmp_path: Path) -> None:
     assert found["fingerprint"] == fingerprint(TINY, ProgramConfig())
 
 
-def test_other_settings_harvest_again(harvested: tuple[Path, HarvestManifest, list[Trace]]) -> None:
+def test_other_settings_harvest_again() -> None:
     assert fingerprint(TINY, ProgramConfig()) != fingerprint(TINY, ProgramConfig(inputs=2))
     other = Source(name=TINY.name, version=TINY.version, licence="ISC", seconds=30.0)
     assert fingerprint(TINY, ProgramConfig()) != fingerprint(other, ProgramConfig())

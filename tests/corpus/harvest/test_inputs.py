@@ -11,8 +11,14 @@ from hypothesis import strategies as st
 from opencwm.corpus.harvest.inputs import mutated_calls
 
 _LITERALS = st.recursive(
-    st.integers(-100, 100) | st.floats(-9, 9) | st.booleans() | st.text("abc 1", max_size=6) | st.binary(max_size=4),
-    lambda inner: st.lists(inner, max_size=3) | st.tuples(inner, inner) | st.dictionaries(st.text(max_size=2), inner),
+    st.integers(-100, 100)
+    | st.floats(-9, 9)
+    | st.booleans()
+    | st.text("abc 1", max_size=6)
+    | st.binary(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.tuples(inner, inner) | st.dictionaries(st.text(max_size=2), inner)
+    ),
     max_leaves=5,
 )
 

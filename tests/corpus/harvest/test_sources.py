@@ -42,7 +42,10 @@ def test_only_some(tmp_path: Path) -> None:
         (GOOD + 'needs = ["six"]\n', "not of the form NAME==VERSION"),
         (GOOD + "seconds = 0\n", "must be positive"),
         (GOOD + GOOD, "'toolz' is named twice"),
-        ('[[package]]\nname = "x"\nlicence = "MIT"\nstandard_library = true\n', "modules and tests must be named"),
+        (
+            '[[package]]\nname = "x"\nlicence = "MIT"\nstandard_library = true\n',
+            "modules and tests must be named",
+        ),
         ("", "the key 'package' is missing"),
     ],
 )

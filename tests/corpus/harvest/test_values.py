@@ -35,7 +35,9 @@ _ATOMS = (
     | st.datetimes()
     | st.timedeltas()
 )
-_HASHABLE = st.integers() | st.text(max_size=5).filter(lambda text: text.isprintable()) | st.tuples(st.booleans())
+_HASHABLE = (
+    st.integers() | st.text(max_size=5).filter(lambda text: text.isprintable()) | st.tuples(st.booleans())
+)
 _VALUES = st.recursive(
     _ATOMS,
     lambda inner: (
@@ -67,16 +69,12 @@ def _evaluated(expression: Expression) -> Any:
             exec(f"from {module} import {name}", scope)
         else:
             exec(f"import {name}", scope)
-    return eval(expression.text, scope)
+    return eval(expression.text, scope)  # noqa: S307 - what was written is to be evaluated
 
 
 @given(_VALUES)
 def test_an_expression_evaluates_to_an_equal_value(value: Any) -> None:
-    try:
-        expression = _renderer().render(value)
-    except UnrenderableError as error:
-        assert str(error) in ("nested", "long")
-        return
+    expression = _renderer().render(value)
     again = _evaluated(expression)
     assert type(again) is type(value)
     assert again == value
@@ -127,7 +125,7 @@ def double(value: int) -> int:
         frozenset(),
         collections.defaultdict(list, {"a": [1]}),
         collections.deque([1, 2], maxlen=3),
-        datetime.datetime(2020, 1, 2, tzinfo=datetime.timezone.utc),
+        datetime.datetime(2020, 1, 2, tzinfo=datetime.UTC),
         datetime.timezone(datetime.timedelta(hours=2)),
         decimal.Decimal("1.50"),
         fractions.Fraction(2, 3),
@@ -199,7 +197,7 @@ def _closure() -> Any:
         (_closure(), "closure"),
         (lambda: double(1), "function that uses others"),
         (Slotted(), "object with slots whose making was not seen"),
-        ((x for x in ()), "object of another package"),
+        (iter([]), "object of another package"),
         (print, None),
     ],
 )

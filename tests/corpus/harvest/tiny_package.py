@@ -81,7 +81,7 @@ def third(number):
 def where():
     return __file__
 ''',
-    "numbers.py": '''\
+    "numbers.py": """\
 def double(value):
     return 2 * value
 
@@ -93,7 +93,7 @@ def unused(value):
 def apply(function, value):
     result = function(value)
     return result
-''',
+""",
     "boxes.py": '''\
 from dataclasses import dataclass
 
@@ -142,7 +142,7 @@ class Point:
         return Point(self.x + by, self.y + by)
 ''',
 }
-TESTS: Final = '''\
+TESTS: Final = """\
 import pytest
 
 from tinypack import boxes, numbers, shout, words
@@ -168,7 +168,7 @@ def test_boxes():
     assert boxes.BigBox([1]).add(2).total() == 6
     assert boxes.fill(boxes.Box([1, 2]), [3, 4]) == 3
     assert boxes.Point(1).moved(2) == boxes.Point(3, 2)
-'''
+"""
 
 
 def lay_out(packages: Path, *, name: str = NAME, tests: str = TESTS) -> Path:

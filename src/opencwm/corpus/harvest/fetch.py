@@ -29,10 +29,20 @@ from opencwm.core.errors import OpenCWMError
 FETCH_S: Final = 120.0
 MAX_UNPACKED_BYTES: Final = 512 << 20
 _BACKENDS: Final = (
-    "setuptools.build_meta", "hatchling.build", "flit_core.buildapi", "poetry.core.masonry.api", "pdm.backend",
-    "scikit_build_core.build", "flit.buildapi", "maturin", "uv_build", "mesonpy", "pbr.build", "jupyter_packaging.build_api",
+    "setuptools.build_meta",
+    "hatchling.build",
+    "flit_core.buildapi",
+    "poetry.core.masonry.api",
+    "pdm.backend",
+    "scikit_build_core.build",
+    "flit.buildapi",
+    "maturin",
+    "uv_build",
+    "mesonpy",
+    "pbr.build",
+    "jupyter_packaging.build_api",
 )
-_STAND_IN: Final = '''
+_STAND_IN: Final = """
 import pathlib, re
 
 def get_requires_for_build_wheel(config_settings=None):
@@ -52,7 +62,7 @@ def prepare_metadata_for_build_wheel(directory, config_settings=None):
 
 def build_wheel(*_, **__):
     raise RuntimeError("nothing is built")
-'''
+"""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -108,8 +118,18 @@ def _download(requirement: str, folder: Path, kind: Sequence[str]) -> Path | Non
     """Have pip fetch one file; None when there is none of this kind."""
     with _stand_ins() as stand_ins:
         command = [
-            _interpreter(), "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation", "--use-pep517",
-            *kind, "--dest", str(folder), requirement,
+            _interpreter(),
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--no-build-isolation",
+            "--use-pep517",
+            *kind,
+            "--dest",
+            str(folder),
+            requirement,
         ]
         environment = {**os.environ, "PYTHONPATH": str(stand_ins)}
         try:
@@ -168,7 +188,7 @@ def _extract(archive: Path, folder: Path) -> None:
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as file:
             _refuse_large(archive, sum(entry.file_size for entry in file.infolist()))
-            file.extractall(folder)
+            file.extractall(folder)  # noqa: S202 - zipfile keeps names inside the folder
         return
     with tarfile.open(archive) as tar:
         members = [member for member in tar.getmembers() if member.isfile() or member.isdir()]
@@ -206,7 +226,9 @@ def _module_names(folder: Path) -> Iterator[str]:
         return
     for path in sorted(folder.iterdir()):
         name = path.stem if path.suffix == ".py" else path.name
-        if name.startswith(("test", "setup", "conftest", "docs", "example", "bench", "noxfile", "tasks", "versioneer")):
+        if name.startswith(
+            ("test", "setup", "conftest", "docs", "example", "bench", "noxfile", "tasks", "versioneer")
+        ):
             continue
         is_package = path.is_dir() and (path / "__init__.py").exists()
         if name.isidentifier() and (is_package or path.suffix == ".py"):

@@ -138,7 +138,9 @@ def _claimed(folder: Path) -> Iterator[None]:
         raise ConfigError("is not a folder", where=str(folder))
     work = folder / WORK_FOLDER
     if folder.exists() and not work.exists() and any(folder.iterdir()):
-        raise ConfigError("is not empty and holds no harvest", where=str(folder), hint="choose another folder")
+        raise ConfigError(
+            "is not empty and holds no harvest", where=str(folder), hint="choose another folder"
+        )
     work.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(work / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:

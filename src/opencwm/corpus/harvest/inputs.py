@@ -49,9 +49,9 @@ def _literals(tree: ast.expr) -> list[ast.expr]:
         node = waiting.pop()
         if isinstance(node, ast.Lambda):
             continue
-        if isinstance(node, ast.Constant) and type(node.value) in (int, float, str, bytes, bool):
-            found.append(node)
-        elif (isinstance(node, _Sequence) and node.elts) or (isinstance(node, ast.Dict) and node.keys):
+        is_atom = isinstance(node, ast.Constant) and type(node.value) in (int, float, str, bytes, bool)
+        is_full = bool(getattr(node, "elts", ()) or getattr(node, "keys", ()))
+        if isinstance(node, ast.expr) and (is_atom or (is_full and isinstance(node, _Sequence | ast.Dict))):
             found.append(node)
         waiting.extend(ast.iter_child_nodes(node))
     return found
@@ -83,7 +83,9 @@ def _change_entries(node: ast.Dict, rng: random.Random) -> None:
 def _rearranged(elements: list[ast.expr], rng: random.Random, *, keep_length: bool) -> list[ast.expr]:
     elements = list(elements)
     place = rng.randrange(len(elements))
-    kind = rng.choice(("shuffle", "reverse") if keep_length else ("shuffle", "drop", "double", "reverse", "insert"))
+    kind = rng.choice(
+        ("shuffle", "reverse") if keep_length else ("shuffle", "drop", "double", "reverse", "insert")
+    )
     if kind == "shuffle":
         if len({type(element) for element in elements}) == 1:
             rng.shuffle(elements)
@@ -107,7 +109,16 @@ def _other(value: Any, rng: random.Random) -> Any:
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
-        return rng.choice((value + 1, value - 1 if value else 1, value + rng.randint(2, 9), value * 2, value // 2, rng.randint(0, 12)))
+        return rng.choice(
+            (
+                value + 1,
+                value - 1 if value else 1,
+                value + rng.randint(2, 9),
+                value * 2,
+                value // 2,
+                rng.randint(0, 12),
+            )
+        )
     if isinstance(value, float):
         return rng.choice((value + 1.0, value / 2, value * 2, round(value + rng.randint(1, 9) / 4, 4), 0.5))
     if isinstance(value, bytes):

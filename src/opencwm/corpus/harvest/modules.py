@@ -9,17 +9,31 @@ from __future__ import annotations
 import ast
 import builtins
 import dataclasses
+import operator
 import sys
 import tokenize
 import typing
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 _Import = ast.Import | ast.ImportFrom
 STDLIB: Final = sys.stdlib_module_names
+_KNOWN_CONDITIONS: Final = {
+    **dict.fromkeys(("TYPE_CHECKING", "typing.TYPE_CHECKING", "t.TYPE_CHECKING", "False", "0"), False),
+    **dict.fromkeys(("PY2", "six.PY2", "__name__ == '__main__'"), False),
+    **dict.fromkeys(("not TYPE_CHECKING", "True", "1", "PY3", "six.PY3"), True),
+}
+_COMPARISONS: Final[dict[type[ast.cmpop], Callable[[object, object], object]]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
 _ALWAYS_THERE: Final = frozenset(dir(builtins)) | {"__name__", "__doc__"}
 
 
@@ -59,7 +73,9 @@ class Outside:
     def statement(self) -> str:
         """Return the import as one line."""
         if self.name:
-            return f"from {self.module} import {self.name}" + (f" as {self.alias}" if self.alias != self.name else "")
+            return f"from {self.module} import {self.name}" + (
+                f" as {self.alias}" if self.alias != self.name else ""
+            )
         if self.alias == self.module.partition(".")[0]:
             return f"import {self.module}"
         return f"import {self.module} as {self.alias}"
@@ -97,10 +113,9 @@ class Module:
             for bound in _changed_names(statement):
                 self.binders.setdefault(bound, []).append(index)
         for bound, indices in self.binders.items():
-            if isinstance(self.statements[indices[-1]], FunctionNode | ast.ClassDef):
-                last = self.statements[indices[-1]]
-                if not any(isinstance(n, ast.Name) and n.id == bound for d in last.decorator_list for n in ast.walk(d)):  # type: ignore[attr-defined]
-                    indices[:] = indices[-1:]
+            last = self.statements[indices[-1]]
+            if isinstance(last, FunctionNode | ast.ClassDef) and not _decorated_with(last, bound):
+                indices[:] = indices[-1:]
 
     def definition(self, qualname: str) -> ast.stmt | None:
         """Return the function or class of this qualified name."""
@@ -115,7 +130,9 @@ class Module:
             if not isinstance(found, ast.ClassDef):
                 return None
             inner = [
-                node for node in found.body if isinstance(node, FunctionNode | ast.ClassDef) and node.name == part
+                node
+                for node in found.body
+                if isinstance(node, FunctionNode | ast.ClassDef) and node.name == part
             ]
             found = inner[0] if inner else None
         return found
@@ -149,7 +166,10 @@ class Package:
             return None
         relative = Path(*name.split("."))
         for root in self._roots:
-            for path, is_package in ((root / relative / "__init__.py", True), (root / f"{relative}.py", False)):
+            for path, is_package in (
+                (root / relative / "__init__.py", True),
+                (root / f"{relative}.py", False),
+            ):
                 if path.is_file():
                     tree = _parse(path)
                     package = name if is_package else name.rpartition(".")[0]
@@ -233,7 +253,9 @@ def imported_names(node: _Import, package: str) -> Mapping[str, tuple[str, str]]
     if isinstance(node, ast.Import):
         return {
             alias.asname or alias.name.partition(".")[0]: (
-                alias.name if alias.asname else alias.name.partition(".")[0], "")
+                alias.name if alias.asname else alias.name.partition(".")[0],
+                "",
+            )
             for alias in node.names
         }
     module = absolute_name(node, package)
@@ -259,36 +281,34 @@ def _decided(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def _decision(test: ast.expr) -> bool | None:
+    """Return whether a condition holds here; None when that is not known."""
     text = ast.unparse(test)
-    if text in ("TYPE_CHECKING", "typing.TYPE_CHECKING", "t.TYPE_CHECKING", "False", "0", "PY2", "six.PY2"):
-        return False
-    if text in ("not TYPE_CHECKING", "PY3", "six.PY3", "True"):
-        return True
-    if text == "__name__ == '__main__'":
-        return False
+    if text in _KNOWN_CONDITIONS:
+        return _KNOWN_CONDITIONS[text]
     if not isinstance(test, ast.Compare) or len(test.ops) != 1:
         return None
-    left, right = test.left, test.comparators[0]
-    found: object
-    if ast.unparse(left) == "sys.version_info":
-        found = tuple(sys.version_info[:3])
-    elif ast.unparse(left) in ("sys.version_info[0]", "sys.version_info.major"):
-        found = sys.version_info[0]
+    found: tuple[int, ...]
+    if ast.unparse(test.left) == "sys.version_info":
+        found = sys.version_info[:3]
+    elif ast.unparse(test.left) in ("sys.version_info[0]", "sys.version_info.major"):
+        found = sys.version_info[:1]
     else:
         return None
     try:
-        wanted = ast.literal_eval(right)
+        value = ast.literal_eval(test.comparators[0])
     except ValueError:
         return None
-    if type(wanted) is not type(found):
+    wanted = value if isinstance(value, tuple) else (value,)
+    if not all(isinstance(part, int) for part in wanted):
         return None
-    operator = type(test.ops[0])
-    results = {
-        ast.Lt: found < wanted, ast.LtE: found <= wanted,  # type: ignore[operator]
-        ast.Gt: found > wanted, ast.GtE: found >= wanted,  # type: ignore[operator]
-        ast.Eq: found == wanted, ast.NotEq: found != wanted,
-    }
-    return results.get(operator)
+    compare = _COMPARISONS.get(type(test.ops[0]))
+    return None if compare is None else bool(compare(found, wanted))
+
+
+def _decorated_with(node: FunctionNode | ast.ClassDef, name: str) -> bool:
+    """Whether a decorator mentions the name, as the setter of a property does."""
+    parts = (part for decorator in node.decorator_list for part in ast.walk(decorator))
+    return any(isinstance(part, ast.Name) and part.id == name for part in parts)
 
 
 def _available(statement: ast.Try) -> Iterator[ast.stmt]:
@@ -301,12 +321,12 @@ def _available(statement: ast.Try) -> Iterator[ast.stmt]:
         else:
             continue
         # an accelerator is replaced by what it accelerates
-        if any(name.partition(".")[0] not in STDLIB or name.startswith("_") for name in names):
-            if not any(isinstance(n, ast.Raise) for handler in statement.handlers for n in handler.body):
-                for handler in statement.handlers[:1]:
-                    yield from handler.body
-                yield from statement.finalbody
-                return
+        is_absent = any(name.partition(".")[0] not in STDLIB or name.startswith("_") for name in names)
+        if is_absent and not any(isinstance(n, ast.Raise) for made in statement.handlers for n in made.body):
+            for handler in statement.handlers[:1]:
+                yield from handler.body
+            yield from statement.finalbody
+            return
     yield from statement.body
     yield from statement.orelse
     yield from statement.finalbody

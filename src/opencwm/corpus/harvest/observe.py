@@ -88,7 +88,9 @@ class Observer:
         self._codes: list[CodeType] = []  # held, so that no id is used twice
         self._made: dict[int, tuple[weakref.ref[object], Expression]] = {}
         self._renderer = SourceRenderer(self.is_ours, self._recall, request.max_chars)
-        self._results = Renderer(TraceLimits(max_value_chars=max(request.max_chars, 16), max_elements=80, max_nesting=5))
+        self._results = Renderer(
+            TraceLimits(max_value_chars=max(request.max_chars, 16), max_elements=80, max_nesting=5)
+        )
         self._own_pid = os.getpid()
         self._has_recalled, self._may_recall = False, True
 
@@ -148,8 +150,14 @@ class Observer:
             function.problems[reason] += 1
             if function.problems[reason] == 1:
                 self._send(
-                    {"unrenderable": [function.module, function.code.co_qualname, function.code.co_firstlineno],
-                     "why": reason}
+                    {
+                        "unrenderable": [
+                            function.module,
+                            function.code.co_qualname,
+                            function.code.co_firstlineno,
+                        ],
+                        "why": reason,
+                    }
                 )
             return None
         key = json.dumps([call["args"], call["star"], call["keywords"]])
@@ -213,14 +221,16 @@ class Observer:
         if code.co_name == "__init__" and positional:
             made = values[positional[0]]
             known = self._made.get(id(made))
-            if known is not None and known[0]() is made:  # by the __new__ of its class, or a subclass's __init__
+            if (
+                known is not None and known[0]() is made
+            ):  # by the __new__ of its class, or a subclass's __init__
                 call["cls"] = known[1].text.partition("(")[0]
             else:
                 self.remember(made, call)
         return call
 
     def _by_state(self, function: _Function, frame: FrameType) -> dict[str, Any] | None:
-        """Render the arguments once more, objects by their attributes as they are now, not as they were made."""
+        """Render the arguments again, objects by their attributes as they are now."""
         if function.makes:
             return None
         self._may_recall = False
@@ -323,7 +333,10 @@ def _defaults(frame: FrameType) -> dict[str, object]:
         return {}
     positional = code.co_varnames[: code.co_argcount]
     values = found.__defaults__ or ()
-    return {**dict(zip(positional[len(positional) - len(values) :], values, strict=True)), **(found.__kwdefaults__ or {})}
+    return {
+        **dict(zip(positional[len(positional) - len(values) :], values, strict=True)),
+        **(found.__kwdefaults__ or {}),
+    }
 
 
 class _Outcome:
@@ -353,7 +366,9 @@ class _Outcome:
 
 
 _RETURNS: Final = frozenset(
-    dis.opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST", "INSTRUMENTED_RETURN_VALUE") if name in dis.opmap
+    dis.opmap[name]
+    for name in ("RETURN_VALUE", "RETURN_CONST", "INSTRUMENTED_RETURN_VALUE")
+    if name in dis.opmap
 )
 
 
@@ -379,7 +394,7 @@ class _Plugin:
         self._test_s = test_s
         self.outcomes: collections.Counter[str] = collections.Counter()
 
-    def pytest_runtest_protocol(self, item: object) -> Iterator[None]:
+    def pytest_runtest_protocol(self) -> Iterator[None]:
         """Observe one test, from its first fixture to its last."""
         signal.signal(signal.SIGALRM, _give_up)
         signal.setitimer(signal.ITIMER_REAL, self._test_s)

@@ -144,7 +144,9 @@ class ProgramMaker:
         outcome = self._outcome(key, records, problem)
         if outcome.reason != _DIFFERENT:
             return outcome
-        changed = [{**record, **record["state"]} for record in records if isinstance(record.get("state"), dict)]
+        changed = [
+            {**record, **record["state"]} for record in records if isinstance(record.get("state"), dict)
+        ]
         if changed:  # objects were changed after they had been made
             outcome = self._outcome(key, changed, problem)
         if outcome.reason == _DIFFERENT and self._is_decorated(module, qualname):
@@ -165,7 +167,7 @@ class ProgramMaker:
             if source.count("\n") > self._config.wanted_lines and "class " in source:
                 source = self._reduced(module, qualname, source, calls)
             if source.count("\n") > self._config.max_lines:
-                raise CutError("long program")
+                return Outcome(module, qualname, "long program")
             traces = self._traces(module, qualname, source, calls)
         except CutError as error:
             return Outcome(module, qualname, str(error))
@@ -261,7 +263,9 @@ class ProgramMaker:
             kept += self._more(module, qualname, source, right, self._config.inputs - len(kept))
         return kept
 
-    def _more(self, module: str, qualname: str, source: str, calls: list[str], wanted: int) -> Iterator[Trace]:
+    def _more(
+        self, module: str, qualname: str, source: str, calls: list[str], wanted: int
+    ) -> Iterator[Trace]:
         rng: random.Random = derive_rng("inputs", self._origin, module, qualname)
         mutants = []
         for call in mutated_calls(calls, rng):
@@ -302,7 +306,9 @@ class ProgramMaker:
                 continue
             usable.append(call)
         limits = RunLimits(
-            wall_s=20 * self._config.batch_s, cpu_s=self._config.batch_s, memory_bytes=self._config.memory_bytes
+            wall_s=20 * self._config.batch_s,
+            cpu_s=self._config.batch_s,
+            memory_bytes=self._config.memory_bytes,
         )
         results = run_programs(
             programs,

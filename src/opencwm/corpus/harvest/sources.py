@@ -12,8 +12,23 @@ from opencwm.core.errors import ConfigError
 
 LICENCES: Final = frozenset(
     {
-        "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "HPND", "ISC", "MIT", "MIT-0",
-        "MIT-CMU", "PSF-2.0", "Python-2.0", "Unlicense", "WTFPL", "ZPL-2.1", "Zlib",
+        "0BSD",
+        "Apache-2.0",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "BSL-1.0",
+        "CC0-1.0",
+        "HPND",
+        "ISC",
+        "MIT",
+        "MIT-0",
+        "MIT-CMU",
+        "PSF-2.0",
+        "Python-2.0",
+        "Unlicense",
+        "WTFPL",
+        "ZPL-2.1",
+        "Zlib",
     }
 )
 """SPDX identifiers of permissive licences, the only ones that are harvested."""
@@ -51,7 +66,9 @@ class Source:
             raise ConfigError(f"not a name of a distribution: {self.name!r}", where="package.name")
         where = f"package {self.name}"
         if self.standard_library == bool(self.version):
-            raise ConfigError("a version is needed, and only of packages", where=where, hint='version = "1.2.3"')
+            raise ConfigError(
+                "a version is needed, and only of packages", where=where, hint='version = "1.2.3"'
+            )
         if self.version and not _VERSION.fullmatch(self.version):
             raise ConfigError(f"not a version: {self.version!r}", where=where)
         for word in re.split(r"\s+(?:AND|OR)\s+", self.licence):

@@ -18,8 +18,23 @@ _BUILTINS: Final = frozenset(dir(builtins))
 _KEPT_ANNOTATIONS: Final = ("ClassVar", "InitVar", "KW_ONLY")
 _TYPED_BASES: Final = frozenset({"NamedTuple", "TypedDict", "Struct", "BaseModel"})
 _PYTHON_DECORATORS: Final = frozenset(
-    {"property", "staticmethod", "classmethod", "cached_property", "cache", "lru_cache", "wraps", "setter", "getter",
-     "deleter", "contextmanager", "abstractmethod", "singledispatch", "register", "singledispatchmethod"}
+    {
+        "property",
+        "staticmethod",
+        "classmethod",
+        "cached_property",
+        "cache",
+        "lru_cache",
+        "wraps",
+        "setter",
+        "getter",
+        "deleter",
+        "contextmanager",
+        "abstractmethod",
+        "singledispatch",
+        "register",
+        "singledispatchmethod",
+    }
 )
 _TYPED_DECORATORS: Final = frozenset({"dataclass", "define", "attrs", "s", "frozen", "mutable"})
 
@@ -76,7 +91,9 @@ class _Stripper(ast.NodeTransformer):
     def _function(self, node: FunctionNode) -> ast.AST:
         node.returns = None
         if not self._keep_decorators:
-            node.decorator_list = [made for made in node.decorator_list if _last_name(made) in _PYTHON_DECORATORS]
+            node.decorator_list = [
+                made for made in node.decorator_list if _last_name(made) in _PYTHON_DECORATORS
+            ]
         if hasattr(node, "type_params"):
             node.type_params = []
         node.type_comment = None

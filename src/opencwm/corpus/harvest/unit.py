@@ -1,7 +1,7 @@
 """Harvest one package: fetch, watch its tests, cut, check, write. A process of its own for each package.
 
-Run as ``python -m opencwm.corpus.harvest.unit`` with a request, one line of JSON, on standard input. The traces are
-written first, the record last: a package without a record is harvested again.
+Run as ``python -m opencwm.corpus.harvest.unit`` with a request, one line of JSON, on standard input. The
+traces are written first, the report last: a package without a report is harvested again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,14 @@ from opencwm.core.files import write_atomic
 from opencwm.corpus.harvest.fetch import Distribution, install
 from opencwm.corpus.harvest.modules import Package
 from opencwm.corpus.harvest.observe import ObserveRequest
-from opencwm.corpus.harvest.programs import KEPT, FunctionKey, Outcome, ProgramConfig, ProgramMaker, functions_seen
+from opencwm.corpus.harvest.programs import (
+    KEPT,
+    FunctionKey,
+    Outcome,
+    ProgramConfig,
+    ProgramMaker,
+    functions_seen,
+)
 from opencwm.corpus.harvest.sources import Source
 from opencwm.corpus.structure import structure_of
 from opencwm.sandbox import RunLimits, RunResult, Sandbox, SandboxConfig
@@ -36,15 +43,62 @@ WORK_FOLDER: Final = ".harvest"
 HARVEST_VERSION: Final = 1
 """Raised whenever the same request gives other programs than before."""
 _PYTEST: Final = (
-    "--quiet", "-p", "no:cacheprovider", "--assert=plain", "--continue-on-collection-errors", "--import-mode=append",
-    "-c", "/dev/null", "-o", "python_files=test_*.py *_test.py *_tests.py tests.py test.py", "--disable-warnings",
+    "--quiet",
+    "-p",
+    "no:cacheprovider",
+    "--assert=plain",
+    "--continue-on-collection-errors",
+    "--import-mode=append",
+    "-c",
+    "/dev/null",
+    "-o",
+    "python_files=test_*.py *_test.py *_tests.py tests.py test.py",
+    "--disable-warnings",
 )
-_DOCTESTS: Final = ("--doctest-modules", "--doctest-ignore-import-errors", "--doctest-continue-on-failure", "-o", "python_files=_")
+_DOCTESTS: Final = (
+    "--doctest-modules",
+    "--doctest-ignore-import-errors",
+    "--doctest-continue-on-failure",
+    "-o",
+    "python_files=_",
+)
 _PRELOADED: Final = (
-    "abc", "ast", "base64", "bisect", "calendar", "collections.abc", "contextlib", "copy", "dataclasses", "datetime",
-    "decimal", "enum", "fractions", "functools", "heapq", "inspect", "io", "itertools", "json", "locale", "logging",
-    "math", "numbers", "operator", "os", "re", "string", "struct", "textwrap", "time", "types", "typing",
-    "unicodedata", "urllib.parse", "warnings", "weakref",
+    "abc",
+    "ast",
+    "base64",
+    "bisect",
+    "calendar",
+    "collections.abc",
+    "contextlib",
+    "copy",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "enum",
+    "fractions",
+    "functools",
+    "heapq",
+    "inspect",
+    "io",
+    "itertools",
+    "json",
+    "locale",
+    "logging",
+    "math",
+    "numbers",
+    "operator",
+    "os",
+    "re",
+    "string",
+    "struct",
+    "textwrap",
+    "time",
+    "types",
+    "typing",
+    "unicodedata",
+    "urllib.parse",
+    "warnings",
+    "weakref",
 )
 """Modules that many programs import, so that no run pays for them."""
 
@@ -107,7 +161,7 @@ def harvest_package(source: Source, folder: Path, config: ProgramConfig) -> Unit
         version, origin = source.version, f"pkg:pypi/{source.name.lower()}@{source.version}"
         place = folder / WORK_FOLDER / "packages"
         distribution = install(source.name, source.version, place)
-        needs = [install(*need.split("=="), place) for need in source.needs]
+        needs = [install(*_pinned(need), place) for need in source.needs]
         package = Package([distribution.site], source.modules or distribution.modules)
         records, tests = _watch_package(source, distribution, needs)
     outcomes = _outcomes(package, functions_seen(records), origin, source.licence, config)
@@ -116,11 +170,18 @@ def harvest_package(source: Source, folder: Path, config: ProgramConfig) -> Unit
     return report
 
 
+def _pinned(need: str) -> tuple[str, str]:
+    name, _, version = need.partition("==")
+    return name, version
+
+
 def _watch_standard_library(source: Source) -> tuple[list[Mapping[str, Any]], dict[str, int]]:
     request = ObserveRequest(
         modules=source.modules, num_paths=0, tests=source.tests, arguments=(*_PYTEST, "--pyargs")
     )
-    doctests = dataclasses.replace(request, tests=source.modules, arguments=(*_PYTEST, *_DOCTESTS, "--pyargs"))
+    doctests = dataclasses.replace(
+        request, tests=source.modules, arguments=(*_PYTEST, *_DOCTESTS, "--pyargs")
+    )
     return _watch((doctests, request), (), source.seconds)
 
 
@@ -135,7 +196,9 @@ def _watch_package(
     request = ObserveRequest(
         modules=modules,
         num_paths=len(paths),
-        tests=tuple(f"{len(paths) - 1}:{test}" for test in source.tests or ("",)) if distribution.sources else (),
+        tests=tuple(f"{len(paths) - 1}:{test}" for test in source.tests or ("",))
+        if distribution.sources
+        else (),
         arguments=(*_PYTEST, f"--rootdir={distribution.sources or distribution.site}"),
     )
     doctests = dataclasses.replace(
@@ -143,7 +206,9 @@ def _watch_package(
         tests=tuple(f"0:{path}" for path in within),
         arguments=(*_PYTEST, *_DOCTESTS, f"--rootdir={distribution.site}"),
     )
-    inside = dataclasses.replace(request, tests=tuple(f"0:{path}" for path in within if not path.endswith(".py")))
+    inside = dataclasses.replace(
+        request, tests=tuple(f"0:{path}" for path in within if not path.endswith(".py"))
+    )
     requests = [doctests]
     if request.tests:
         requests.append(request)
@@ -168,8 +233,13 @@ def _watch(
     records: list[Mapping[str, Any]] = []
     tests: collections.Counter[str] = collections.Counter()
     limits = RunLimits(
-        wall_s=4 * seconds, cpu_s=seconds, memory_bytes=3 << 30, num_processes=64, num_files=256,
-        file_bytes=16 << 20, output_bytes=512 << 20,
+        wall_s=4 * seconds,
+        cpu_s=seconds,
+        memory_bytes=3 << 30,
+        num_processes=64,
+        num_files=256,
+        file_bytes=16 << 20,
+        output_bytes=512 << 20,
     )
     with Sandbox(SandboxConfig(python_path=(_pytest_folder(), *paths))) as sandbox:
         for request in requests:
@@ -285,7 +355,12 @@ def read_report(folder: Path, source: Source, config: ProgramConfig) -> UnitRepo
 
 def fingerprint(source: Source, config: ProgramConfig) -> str:
     """Return a digest of all that decides what becomes of a package."""
-    request = {"source": to_dict(source), "config": to_dict(config), "python": sys.version, "version": HARVEST_VERSION}
+    request = {
+        "source": to_dict(source),
+        "config": to_dict(config),
+        "python": sys.version,
+        "version": HARVEST_VERSION,
+    }
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -42,7 +42,7 @@ HELPER: Final = """def object_with(kind, /, **attributes):
 """Makes an object of which only its class and attributes are known; part of programs that need it."""
 
 Needs = dict[str, str]
-"""Names that an expression uses, builtins apart, and the module each comes from; empty for a module itself."""
+"""Names that an expression uses, builtins apart, and the module each is from; empty for a module itself."""
 
 
 class UnrenderableError(Exception):
@@ -66,7 +66,9 @@ _DATE_NAMES: Final = re.compile(r"datetime\.(date|timedelta|timezone|datetime|ti
 _BASES: Final = (str, int, float, list, dict, tuple, set, frozenset, bytes)
 _BUILTIN_CALLABLES: Final = {id(value): name for name, value in vars(builtins).items() if callable(value)}
 _OPERATORS: Final = {id(value): name for name, value in vars(operator).items() if callable(value)}
-_PLAIN_MODULES: Final = frozenset({"collections", "decimal", "fractions", "datetime", "math", "string", "functools"})
+_PLAIN_MODULES: Final = frozenset(
+    {"collections", "decimal", "fractions", "datetime", "math", "string", "functools"}
+)
 
 
 class SourceRenderer:
@@ -112,7 +114,8 @@ class SourceRenderer:
         return text
 
     def _join(self, values: Iterable[object]) -> str:
-        parts, size = [], 0
+        parts: list[str] = []
+        size = 0
         for value in values:
             if len(parts) >= MAX_ELEMENTS or size > self._max_chars:
                 raise UnrenderableError("long")
@@ -154,7 +157,8 @@ class SourceRenderer:
         return f"({self._join(value)},)" if len(value) == 1 else f"({self._join(value)})"
 
     def _pairs(self, value: dict[Any, Any]) -> str:
-        parts, size = [], 0
+        parts: list[str] = []
+        size = 0
         for key, item in value.items():
             if len(parts) >= MAX_ELEMENTS or size > self._max_chars:
                 raise UnrenderableError("long")
@@ -266,7 +270,9 @@ class SourceRenderer:
         if not isinstance(module, str) or "<" in qualname:
             raise UnrenderableError("local class")
         outer = qualname.partition(".")[0]
-        if any(isinstance(item, types.FunctionType) and _is_in_doctest(item) for item in vars(value).values()):
+        if any(
+            isinstance(item, types.FunctionType) and _is_in_doctest(item) for item in vars(value).values()
+        ):
             raise UnrenderableError("local class")
         if self._is_ours(module) or module in _PLAIN_MODULES:
             self._named(outer, module)
@@ -309,10 +315,11 @@ class SourceRenderer:
         return self._by_base(value, kind, name)
 
     def _dataclass(self, value: object, name: str, fields: dict[str, Any]) -> str:
-        parts = []
-        for field in fields.values():
-            if field.init and field._field_type is dataclasses._FIELD:  # type: ignore[attr-defined]
-                parts.append(f"{field.name}={self._text(object.__getattribute__(value, field.name))}")
+        parts = [
+            f"{field.name}={self._text(object.__getattribute__(value, field.name))}"
+            for field in fields.values()
+            if field.init and field._field_type is dataclasses._FIELD  # type: ignore[attr-defined]
+        ]
         return f"{name}({', '.join(parts)})"
 
     def _by_base(self, value: object, kind: type, name: str) -> str:
@@ -320,12 +327,8 @@ class SourceRenderer:
         makers = [base for base in kind.__mro__ if "__init__" in vars(base) or "__new__" in vars(base)]
         state = object.__getattribute__(value, "__dict__") if kind.__dictoffset__ else {}
         if makers[0] in _BASES and not state:
-            base = makers[0]
-            plain = base.copy(value) if base in (list, dict, set) else base(value)  # type: ignore[attr-defined]
-            if type(plain) is not base:
-                raise UnrenderableError("object of a subclass of a built-in type")
-            return f"{name}({self._text(plain)})"
-        if kind.__new__ is not object.__new__ or type(state) is not dict:
+            return f"{name}({self._text(_built_in_part(value, makers[0]))})"
+        if any("__new__" in vars(base) for base in kind.__mro__[:-1]) or type(state) is not dict:
             raise UnrenderableError("object whose making was not seen")
         if any(vars(base).get("__slots__") for base in kind.__mro__):
             raise UnrenderableError("object with slots whose making was not seen")
@@ -337,6 +340,18 @@ class SourceRenderer:
                 raise UnrenderableError("object with odd attributes")
             parts.append(f"{attribute}={self._text(item)}")
         return f"{self._named(HELPER_NAME, HELPER_MODULE)}({', '.join(parts)})"
+
+
+def _built_in_part(value: Any, base: Any) -> object:
+    """Return a copy, of the built-in type itself, of an object of a subclass.
+
+    Raises:
+        UnrenderableError: the subclass makes it something else.
+    """
+    plain = base.copy(value) if base in (list, dict, set) else base(value)
+    if type(plain) is not base:
+        raise UnrenderableError("object of a subclass of a built-in type")
+    return plain
 
 
 def _is_in_doctest(function: types.FunctionType) -> bool:

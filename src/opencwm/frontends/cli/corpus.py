@@ -57,7 +57,8 @@ def harvest(
         str | None, typer.Option("--packages", metavar="A,B", help="Only these of the packages.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", metavar="N", help="Packages at a time [default: one a core].", min=1)
+        int | None,
+        typer.Option("--workers", metavar="N", help="Packages at a time [default: one a core].", min=1),
     ] = None,
     settings: Settings = None,
     as_json: Json = False,
@@ -84,7 +85,11 @@ def harvest(
                 notice(f"{unit.name}: {unit.problem}")
 
         manifest = harvest_all(
-            chosen, output, workers=_num_cores() if workers is None else workers, config=config, progress=report
+            chosen,
+            output,
+            workers=_num_cores() if workers is None else workers,
+            config=config,
+            progress=report,
         )
     if as_json:
         print_json({"folder": str(output), **dataclasses.asdict(manifest)})
