@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opencwm.corpus.harvest.inputs import mutated_calls
@@ -23,6 +23,7 @@ _LITERALS = st.recursive(
 )
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(_LITERALS, min_size=1, max_size=3), st.integers(0, 100))
 def test_mutated_calls_are_new_and_keep_names_and_types(arguments: list[object], seed: int) -> None:
     call = f"f({', '.join(map(repr, arguments))}, key=sorted)"

@@ -9,7 +9,7 @@ import pytest
 from opencwm.core.errors import ConfigError
 from opencwm.corpus.harvest.sources import load_sources
 
-SHIPPED = Path(__file__).parents[3] / "recipes" / "sources.toml"
+SHIPPED = Path(__file__).parents[3] / "recipes" / "harvest" / "sources.toml"
 GOOD = '[[package]]\nname = "toolz"\nversion = "1.2.0"\nlicence = "BSD-3-Clause"\n'
 
 

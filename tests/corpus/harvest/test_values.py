@@ -16,7 +16,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opencwm.corpus.harvest.values import HELPER, HELPER_MODULE, Expression, SourceRenderer, UnrenderableError
@@ -72,6 +72,7 @@ def _evaluated(expression: Expression) -> Any:
     return eval(expression.text, scope)  # noqa: S307 - what was written is to be evaluated
 
 
+@settings(deadline=None)
 @given(_VALUES)
 def test_an_expression_evaluates_to_an_equal_value(value: Any) -> None:
     expression = _renderer().render(value)

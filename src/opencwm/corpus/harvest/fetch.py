@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import importlib.util
 import os
 import shutil
@@ -93,10 +94,25 @@ def install(name: str, version: str, folder: Path) -> Distribution:
         try:
             made.chmod(0o755)
             _unpack_all(name, version, made)
-            made.rename(place)
+            with contextlib.suppress(FileExistsError):  # another process was faster
+                _move(made, place)
         finally:
             shutil.rmtree(made, ignore_errors=True)
     return _describe(name, place)
+
+
+def _move(made: Path, place: Path) -> None:
+    """Rename a folder.
+
+    Raises:
+        FileExistsError: there is one already.
+    """
+    try:
+        made.rename(place)
+    except OSError as error:
+        if error.errno == errno.ENOTEMPTY:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(place)) from None
+        raise
 
 
 def _unpack_all(name: str, version: str, place: Path) -> None:

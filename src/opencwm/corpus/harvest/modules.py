@@ -16,7 +16,7 @@ import typing
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 _Import = ast.Import | ast.ImportFrom
@@ -26,7 +26,7 @@ _KNOWN_CONDITIONS: Final = {
     **dict.fromkeys(("PY2", "six.PY2", "__name__ == '__main__'"), False),
     **dict.fromkeys(("not TYPE_CHECKING", "True", "1", "PY3", "six.PY3"), True),
 }
-_COMPARISONS: Final[dict[type[ast.cmpop], Callable[[object, object], object]]] = {
+_COMPARISONS: Final[dict[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
@@ -221,7 +221,8 @@ class Package:
         if not name:
             return ModuleTarget(module)
         inner = self.module(module)
-        if inner is not None and self._binds(inner, name):
+        is_own_part = inner is not None and inner.imports.get(name) == (module, name)
+        if inner is not None and not is_own_part and self._binds(inner, name):
             return self.resolve(inner, name, depth)
         if self.module(f"{module}.{name}") is not None:
             return ModuleTarget(f"{module}.{name}")

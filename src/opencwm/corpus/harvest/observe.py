@@ -14,6 +14,7 @@ import collections
 import contextlib
 import dataclasses
 import dis
+import functools
 import inspect
 import json
 import os
@@ -37,7 +38,7 @@ _RESUME: Final = dis.opmap["RESUME"]
 _NO_NAME: Final = "<"
 _TEST_PARTS: Final = frozenset({"test", "tests", "testing", "conftest", "_testing", "idle_test"})
 MAX_CONSTRUCTIONS: Final = 400
-MAX_YIELDS: Final = 30
+MAX_HELD: Final = 20_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,7 +87,8 @@ class Observer:
         self._emit = emit
         self._functions: dict[int, _Function | None] = {}
         self._codes: list[CodeType] = []  # held, so that no id is used twice
-        self._made: dict[int, tuple[weakref.ref[object], Expression]] = {}
+        self._made: dict[int, tuple[Callable[[], object], Expression]] = {}
+        self._num_held = 0
         self._renderer = SourceRenderer(self.is_ours, self._recall, request.max_chars)
         self._results = Renderer(
             TraceLimits(max_value_chars=max(request.max_chars, 16), max_elements=80, max_nesting=5)
@@ -257,8 +259,14 @@ class Observer:
         if call["needs"].setdefault(outer, kind.__module__) != kind.__module__:
             raise UnrenderableError("two things of one name")
         call["cls"] = kind.__qualname__
-        with contextlib.suppress(TypeError):  # no weak references to it
-            self._made[id(made)] = weakref.ref(made), Expression(text, dict(call["needs"]))
+        try:
+            reference: Callable[[], object] = weakref.ref(made)
+        except TypeError:  # its class has slots; held, so that its id is not used twice
+            if self._num_held >= MAX_HELD:
+                return
+            self._num_held += 1
+            reference = functools.partial(_itself, made)
+        self._made[id(made)] = reference, Expression(text, dict(call["needs"]))
 
     def _recall(self, value: object) -> Expression | None:
         known = self._made.get(id(value)) if self._may_recall else None
@@ -302,6 +310,10 @@ class _Making:
             with contextlib.suppress(UnrenderableError):
                 self._observer.remember(value, self._call)
         return None
+
+
+def _itself(value: object) -> object:
+    return value
 
 
 def written_arguments(call: dict[str, Any]) -> str:
@@ -404,7 +416,7 @@ class _Plugin:
             yield
         finally:
             sys.settrace(None)
-            threading.settrace(None)  # type: ignore[arg-type]
+            threading.settrace(None)
             signal.setitimer(signal.ITIMER_REAL, 0)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
@@ -433,7 +445,7 @@ def _located(tests: Sequence[str], paths: Sequence[str]) -> list[str]:
 def main(payload: bytes, emit: Emit) -> None:
     """Run the tests that ``payload``, the JSON of an :class:`ObserveRequest`, names; emit what was seen.
 
-    The last record is ``{"tests": {outcome: count}, "status": pytest's exit status}``.
+    The last record is ``{"tests": {outcome: count}}``.
     """
     fields = json.loads(payload)
     for name in ("modules", "tests", "arguments"):
@@ -447,4 +459,6 @@ def main(payload: bytes, emit: Emit) -> None:
     plugin = _Plugin(Observer(request, emit), request.test_s)
     pytest.hookimpl(hookwrapper=True)(_Plugin.pytest_runtest_protocol)  # marks the function in place
     status = pytest.main([*request.arguments, *_located(request.tests, own)], plugins=[plugin])
-    emit(json.dumps({"tests": dict(plugin.outcomes), "status": int(status)}).encode())
+    if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
+        plugin.outcomes[f"pytest: {pytest.ExitCode(status).name.lower()}"] += 1
+    emit(json.dumps({"tests": dict(plugin.outcomes)}).encode())

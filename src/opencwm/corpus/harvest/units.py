@@ -7,6 +7,7 @@ the package are replaced by the names they have there. Units are made once for e
 from __future__ import annotations
 
 import ast
+import copy
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -121,15 +122,14 @@ def class_with(
     node: ast.ClassDef, body: list[ast.stmt], *, bases: bool = True, decorators: bool = True
 ) -> ast.ClassDef:
     """Return a class like ``node`` with another body."""
-    made = ast.ClassDef(
-        name=node.name,
-        bases=node.bases if bases else [],
-        keywords=node.keywords if bases else [],
-        body=body or [ast.Pass()],
-        decorator_list=node.decorator_list if decorators else [],
-        **({"type_params": []} if "type_params" in node._fields else {}),
-    )
-    return ast.fix_missing_locations(ast.copy_location(made, node))
+    made = copy.copy(node)
+    made.bases = node.bases if bases else []
+    made.keywords = node.keywords if bases else []
+    made.body = body or [ast.Pass()]
+    made.decorator_list = node.decorator_list if decorators else []
+    if "type_params" in node._fields:  # Python 3.12
+        setattr(made, "type_params", [])  # noqa: B010 - unknown to older versions
+    return ast.fix_missing_locations(made)
 
 
 def bound_in_class(member: ast.stmt) -> set[str]:
