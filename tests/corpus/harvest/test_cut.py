@@ -112,6 +112,16 @@ def test_names_that_lead_through_several_modules(tmp_path: Path) -> None:
     assert _run(source, "outer(1)") == 4
 
 
+def test_a_module_imported_from_its_own_package(tmp_path: Path) -> None:
+    package = _package(
+        tmp_path,
+        __init__="from . import b\nfrom pack import c\n",
+        b="def inner(x):\n    return x + 1\n",
+        c="from pack import b\n\ndef outer(x):\n    return b.inner(x)\n",
+    )
+    assert _run(Cutter(package).cut("pack.c", "outer", {}), "outer(1)") == 2
+
+
 def test_imports_inside_functions_and_aliases(tmp_path: Path) -> None:
     package = _package(
         tmp_path,

@@ -366,6 +366,7 @@ class _Outcome:
         elif event == "line":
             self._raised = None
         elif event == "return":
+            frame.f_trace = None  # a generator is left here for the first time only
             if frame.f_code.co_flags & _GENERATOR:
                 self._observer.finish(self._call, [value], "yielded")
             elif value is None and self._raised is not None and _is_unwinding(frame):
