@@ -122,6 +122,16 @@ def test_a_module_imported_from_its_own_package(tmp_path: Path) -> None:
     assert _run(Cutter(package).cut("pack.c", "outer", {}), "outer(1)") == 2
 
 
+def test_what_only_describes_is_left_out(tmp_path: Path) -> None:
+    package = _package(
+        tmp_path,
+        c="text = 'long'\n\nclass C:\n    'doc'\n    x: int\n    def f(self) -> int:\n        'doc'\n"
+        "        return 1\n\nC.__doc__ = text\n",
+    )
+    source = Cutter(package).cut("pack.c", "C.f", {})
+    assert source == "class C:\n\n    def f(self):\n        return 1\n"
+
+
 def test_imports_inside_functions_and_aliases(tmp_path: Path) -> None:
     package = _package(
         tmp_path,

@@ -255,7 +255,8 @@ class _Cut:
     def _written_class(self, node: ast.ClassDef, module: Module) -> ast.ClassDef:
         head = self._units.head(node, module).node
         assert isinstance(head, ast.ClassDef)  # noqa: S101 - the unit of a class
-        return class_with(head, [unit.node for _, unit in sorted(self._members[id(node)].items())])
+        members = [unit.node for _, unit in sorted(self._members[id(node)].items())]
+        return class_with(head, [member for member in members if not isinstance(member, ast.Pass)])
 
     def _module_order(self) -> dict[str, int]:
         """Give modules numbers, those that others import first."""

@@ -34,6 +34,7 @@ _COMPARISONS: Final[dict[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
+_DESCRIPTIONS: Final = frozenset({"__doc__", "__module__", "__qualname__"})
 _ALWAYS_THERE: Final = frozenset(dir(builtins)) | {"__name__", "__doc__"}
 
 
@@ -103,8 +104,8 @@ class Module:
         self.imports: dict[str, tuple[str, str]] = {}
         self.stars: list[str] = []
         for index, statement in enumerate(self.statements):
-            if isinstance(statement, ast.Delete):
-                continue  # names that only the module's own making needs
+            if isinstance(statement, ast.Delete) or _only_describes(statement):
+                continue  # what only the module's own making needs, or only people
             if isinstance(statement, _Import):
                 self.imports.update(imported_names(statement, package))
                 if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
@@ -331,6 +332,13 @@ def _available(statement: ast.Try) -> Iterator[ast.stmt]:
     yield from statement.body
     yield from statement.orelse
     yield from statement.finalbody
+
+
+def _only_describes(statement: ast.stmt) -> bool:
+    """Whether a statement sets nothing but what describes an object: ``f.__doc__ = ...``."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    described = [target.attr for target in targets if isinstance(target, ast.Attribute)]
+    return bool(described) and len(described) == len(targets) and _DESCRIPTIONS.issuperset(described)
 
 
 def _changed_names(statement: ast.stmt) -> set[str]:
