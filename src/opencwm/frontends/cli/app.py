@@ -50,6 +50,7 @@ def build() -> Any:
         root.command()(command)
     shards = _group(help="Programs and their recorded runs, as training data.")
     shards.command()(corpus.build)
+    shards.command()(corpus.harvest)
     shards.command()(corpus.info)
     shards.command()(mutate)
     root.add_typer(shards, name="corpus")

@@ -1,4 +1,4 @@
-"""``opencwm corpus build`` and ``opencwm corpus info``."""
+"""``opencwm corpus build``, ``opencwm corpus harvest`` and ``opencwm corpus info``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 from opencwm.frontends.cli.options import Json, Settings
 
 if TYPE_CHECKING:
+    from opencwm.corpus.harvest.harvest import HarvestManifest
     from opencwm.corpus.shards import Manifest
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a corpus.", show_default=False)]
@@ -80,6 +81,74 @@ def build(
         notice(line)
     _print(folder, manifest, as_json=as_json)
     notice(f"the data card is {folder / CARD_NAME}")
+
+
+def harvest(
+    sources: Annotated[
+        Path, typer.Argument(metavar="SOURCES.toml", help="The packages to harvest.", show_default=False)
+    ],
+    output: OutputFolder,
+    packages: Annotated[
+        str | None, typer.Option("--packages", metavar="A,B", help="Only these of the packages.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", metavar="N", help="Packages at a time [default: one a core].", min=1),
+    ] = None,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
+    """Cut real functions out of packages by watching their own tests, and record runs of them.
+
+    Needs the package index, and pytest. Stopped or killed, the same command goes on from what is there.
+    """
+    from opencwm.core.config import load_config
+    from opencwm.corpus.harvest.harvest import harvest as harvest_all
+    from opencwm.corpus.harvest.programs import ProgramConfig
+    from opencwm.corpus.harvest.sources import load_sources
+    from opencwm.corpus.harvest.unit import UnitReport
+    from opencwm.frontends.cli.output import notice, print_json, progress
+
+    only = tuple(name.strip() for name in packages.split(",") if name.strip()) if packages else ()
+    chosen = load_sources(sources, only)
+    config = load_config(ProgramConfig, overrides=settings or [])
+    with progress("harvesting packages") as advance:
+
+        def report(done: int, total: int, unit: UnitReport | None) -> None:
+            advance(done, total)
+            if unit is not None and unit.problem:
+                notice(f"{unit.name}: {unit.problem}")
+
+        manifest = harvest_all(
+            chosen,
+            output,
+            workers=_num_cores() if workers is None else workers,
+            config=config,
+            progress=report,
+        )
+    if as_json:
+        print_json({"folder": str(output), **dataclasses.asdict(manifest)})
+    else:
+        _print_harvest(output, manifest)
+
+
+def _print_harvest(folder: Path, manifest: HarvestManifest) -> None:
+    from opencwm.frontends.cli.output import visible
+
+    print(f"{'package':<24} {'licence':<14} {'tried':>6} {'kept':>6} {'traces':>7}")
+    for file in manifest.files:
+        name = f"{file.package} {file.version}"
+        print(
+            f"{name:<24} {file.licence:<14} {file.num_tried:>6} {file.num_kept:>6} {file.num_traces:>7}"
+            f"  {visible(file.problem)}".rstrip()
+        )
+    print(
+        f"{folder}: {manifest.num_kept} of {manifest.num_tried} functions run on their own, "
+        f"{manifest.num_traces} traces, {manifest.median_inputs:g} inputs each (median)"
+    )
+    for reason, count in manifest.reasons.items():
+        print(f"  {count:>6} fell out: {visible(reason)}")
+    print(f"  recorded on Python {manifest.python} by OpenCWM {manifest.opencwm}")
 
 
 def info(folder: Folder, as_json: Json = False) -> None:

@@ -1,0 +1,1 @@
+"""Real functions as programs: watch a package's own tests, cut out what ran, check that it runs alone."""
