@@ -375,7 +375,7 @@ def test_the_order_of_sources_belongs_to_a_recipe(
     first = mixed(harvested[0])
     build_corpus(first, tmp_path / "out", workers=0)
     other = dataclasses.replace(first, sources=dict(reversed(first.sources.items())))
-    with pytest.raises(ConfigError, match="another recipe .order of sources is"):
+    with pytest.raises(ConfigError, match=r"another recipe .order of sources is"):
         build_corpus(other, tmp_path / "out", workers=0)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from opencwm.core.config import from_dict
 from opencwm.corpus.filters import reason_to_drop
 from opencwm.corpus.recipe import FilterConfig
 from opencwm.tracer import TraceLimits, record
@@ -31,7 +32,7 @@ def run(source: str = LOOP, call: str = "f(4)", **limits: Any) -> Trace:
     ],
 )
 def test_lengths(settings: dict[str, int], reason: str) -> None:
-    assert reason_to_drop(run(), FilterConfig(**settings)) == reason
+    assert reason_to_drop(run(), from_dict(FilterConfig, settings)) == reason
 
 
 @pytest.mark.parametrize("status", [Status.TIMEOUT, Status.STEP_LIMIT, Status.NO_ENTRY])

@@ -43,7 +43,7 @@ def test_native_documents_are_those_of_training(trace: Trace) -> None:
     made = list(codec.documents(trace, random.Random(3)))
     wanted = list(documents(trace, NativeCodec(), random.Random(3), DocumentConfig()))
     assert [(list(one.ids), list(one.classes)) for one in made] == [(one.ids, one.classes) for one in wanted]
-    assert made[0].classes[0] == TokenClass.PROMPT == 0
+    assert made[0].classes[0] == int(TokenClass.PROMPT)
     plain = open_formats(EncodeConfig(formats=("native",), native=PLAIN))["native"]
     (whole,) = plain.documents(trace, random.Random(0))
     assert num_native_tokens(trace) == len(whole.ids)

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from hostile_programs import HOSTILE, TRACER_AWARE
+from hostile_traced_programs import HOSTILE, TRACER_AWARE
 from test_tracer_versions import SOURCE_ROOT, interpreter
 from tracer_programs import PROGRAMS
 

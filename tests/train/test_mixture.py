@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from opencwm.core.errors import ConfigError
 from opencwm.train.data import Document, MemorySource
@@ -24,13 +25,14 @@ def make(shares: list[tuple[float, dict[str, float]]], num_tokens: int = 10_000)
     )
 
 
-def taken(mixed: MixtureSource, num_tokens: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def taken(mixed: MixtureSource, num_tokens: int) -> NDArray[np.float64]:
     """Share of the tokens 1, 2 and 3 in the next ``num_tokens``."""
     counts = np.zeros(4)
     while counts.sum() < num_tokens:
         document = next(mixed)
         counts[document.ids[0]] += len(document.ids)
-    return counts[1:] / counts.sum()
+    shares: NDArray[np.float64] = counts[1:] / counts.sum()
+    return shares
 
 
 @settings(max_examples=30, deadline=None)

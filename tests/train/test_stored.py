@@ -39,6 +39,7 @@ def test_documents_come_back_as_they_were(
         assert mine.ids.tolist() == theirs.ids.tolist()
         assert mine.loss_mask.tolist() == theirs.loss_mask.tolist()
         assert mine.class_ids is not None
+        assert theirs.class_ids is not None
         assert mine.class_ids.tolist() == theirs.class_ids.tolist()
 
 

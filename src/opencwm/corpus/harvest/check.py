@@ -7,6 +7,7 @@ continued with the program after the one that ended it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -34,9 +35,10 @@ def main(payload: bytes, emit: Callable[[bytes], None]) -> None:
     dumps = json.dumps
     for index, encoded in enumerate(request["programs"]):
         emit(f"{index} null".encode())
-        program, limits = decode_request(encoded.encode())
-        result: Any = _recorded(program, limits, request["cpu_s"])
-        if request["twice"] and _recorded(program, limits, request["cpu_s"]) != result:
+        program, limits, accelerate = decode_request(encoded.encode())
+        record = functools.partial(_recorded, program, limits, request["cpu_s"], accelerate=accelerate)
+        result: Any = record()
+        if request["twice"] and record() != result:
             result = "differs from run to run"
         emit(f"{index} {dumps(result, separators=(',', ':'))}".encode())
 
@@ -47,8 +49,8 @@ def warm_up() -> None:
     main(json.dumps({"programs": [encoded], "cpu_s": 1.0, "twice": True}).encode(), lambda _: None)
 
 
-def _recorded(program: Program, limits: TraceLimits, cpu_s: float) -> dict[str, Any]:
-    run = Run(program, limits)
+def _recorded(program: Program, limits: TraceLimits, cpu_s: float, *, accelerate: bool) -> dict[str, Any]:
+    run = Run(program, limits, accelerate=accelerate)
     with _cpu_limit(run.expire, cpu_s):
         return trace_to_json(run.result())
 

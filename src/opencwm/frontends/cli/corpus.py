@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from opencwm.frontends.cli.options import Json, Settings
+from opencwm.frontends.cli.options import Json, OutputFolder, Settings
 
 if TYPE_CHECKING:
     from opencwm.corpus.harvest.harvest import HarvestManifest
