@@ -93,6 +93,8 @@ def _folder(folder: Path, indent: str) -> Iterator[str]:
     for path in sorted(folder.iterdir(), key=lambda path: (path.is_dir(), path.name)):
         if path.name.startswith((".", "__pycache__")) or path.name in {"__init__.py", "weights", "py.typed"}:
             continue
+        if path.suffix in {".so", ".pyd"}:  # compiled here, no part of the source
+            continue
         if path.is_dir():
             if any(path.rglob("*.py")):
                 yield f"{indent}{path.name}/".ljust(36) + _first_line(path / "__init__.py")
@@ -111,7 +113,7 @@ def _first_line(path: Path) -> str:
     elif path.suffix == ".toml":
         tomllib.loads(text)
     line = text.strip().splitlines()[0] if text.strip() else ""
-    return line.lstrip("# ").replace("``", "`").removesuffix(".") if path.suffix != ".json" else "data"
+    return line.lstrip("#/* ").replace("``", "`").removesuffix(".") if path.suffix != ".json" else "data"
 
 
 def main() -> None:

@@ -342,6 +342,21 @@ def test_recorded_runs_are_a_source(harvested: tuple[Path, list[Trace]], tmp_pat
     assert manifest.counts["train"]["licences"]["MIT"] > 50
 
 
+def test_recorded_programs_are_run_again_for_their_sub_expressions(
+    tmp_path: Path, harvested: tuple[Path, list[Trace]]
+) -> None:
+    _, traces = harvested
+    changed = dataclasses.replace(traces[0], steps=traces[0].steps[:-1])  # its run is not the same again
+    write_parquet(tmp_path / "in.parquet", [changed, *traces[1:6]])
+    again = {"kind": "traces", "path": str(tmp_path / "in.parquet"), "expressions": True}
+    detailed = recipe(sources={"a": again}, filter={"idle": True})
+    manifest = build_corpus(detailed, tmp_path / "out", workers=0)
+    kept = [trace for split in SPLITS for trace in read_split(tmp_path / "out", split)]
+    assert {trace.program.id for trace in kept} == {trace.program.id for trace in traces[1:6]}
+    assert any(step.evaluations for trace in kept for step in trace.steps)
+    assert manifest.dropped["a"]["not the same again"] == 1
+
+
 def test_a_corrupt_file_is_recorded_and_the_rest_goes_on(
     harvested: tuple[Path, list[Trace]], tmp_path: Path
 ) -> None:

@@ -9,8 +9,22 @@ from hypothesis import strategies as st
 
 from opencwm.codec.native import TokenClass
 from opencwm.core.errors import ConfigError, TraceFormatError
+from opencwm.corpus.formats import TokenDocument, open_formats
+from opencwm.corpus.formats import write_documents as write_shard
+from opencwm.corpus.recipe import EncodeConfig
 from opencwm.train.data import Document
-from opencwm.train.stored import DocumentFile, stored, stored_held_out, write_documents
+from opencwm.train.stored import StoredDocuments, stored, stored_held_out
+
+NATIVE = open_formats(EncodeConfig(formats=("native",)))["native"]
+
+
+def write_documents(path: Path, made: list[Document]) -> int:
+    """Write a token shard as a build of a corpus does."""
+    pairs = []
+    for one in made:
+        assert one.class_ids is not None
+        pairs.append(("", TokenDocument(one.ids.tolist(), one.class_ids.tolist())))
+    return write_shard(path, NATIVE, pairs)
 
 
 def document(ids: list[int], classes: list[int]) -> Document:
@@ -33,7 +47,7 @@ def test_documents_come_back_as_they_were(
 ) -> None:
     path = tmp_path_factory.mktemp("stored") / "a.parquet"
     assert write_documents(path, made) == len(made)
-    read = DocumentFile(path)
+    read = StoredDocuments(path)
     assert len(read) == len(made)
     for mine, theirs in zip(made, read, strict=True):
         assert mine.ids.tolist() == theirs.ids.tolist()
@@ -53,8 +67,17 @@ def test_a_stored_source_gives_every_document_once_an_epoch(tmp_path: Path) -> N
     assert len(stored_held_out(path=str(path), num_documents=3)) == 3
 
 
+def test_a_folder_is_its_shards_in_order(tmp_path: Path) -> None:
+    for name, first in (("b", 10), ("a", 0)):
+        write_documents(tmp_path / f"{name}.parquet", [document([first + n], [5]) for n in range(3)])
+    assert [int(one.ids[0]) for one in StoredDocuments(tmp_path)] == [0, 1, 2, 10, 11, 12]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TraceFormatError, match="holds no token shards"):
+        StoredDocuments(tmp_path / "empty")
+
+
 def test_files_that_are_none_are_told(tmp_path: Path) -> None:
-    with pytest.raises(TraceFormatError, match="no file of documents"):
+    with pytest.raises(TraceFormatError, match="no token shard"):
         stored(path=str(tmp_path / "none.parquet"))
     path = tmp_path / "a.parquet"
     write_documents(path, [])
@@ -62,5 +85,5 @@ def test_files_that_are_none_are_told(tmp_path: Path) -> None:
         stored(path=str(path))
     write_documents(path, [document([1, 2], [0, 5])])
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(TraceFormatError, match="no file of documents"):
+    with pytest.raises(TraceFormatError, match="no token shard"):
         stored(path=str(path))

@@ -69,11 +69,14 @@ class TraceSource:
         path: a folder, all of whose ``.parquet`` and ``.jsonl`` files are read, or one such file; relative
             to the current folder.
         weight: see :class:`Recipe`.
+        expressions: run the programs again, in the sandbox, with expression detail; a run that is not the
+            same again is left out.
     """
 
     kind: Literal["traces"] = "traces"
     path: Path
     weight: float | None = None
+    expressions: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -109,9 +109,10 @@ class Workbench:
         mutant_recorder: Recorder = _no_recorder
         if isinstance(wanted, GeneratedSource):
             recorder = self._recorder(wanted.recorder, wanted.curriculum.generator, wanted.expressions)
+        elif wanted.expressions:
+            recorder = self._recorder("sandbox", bounds, True)
         if recipe.mutants is not None:
-            detail = isinstance(wanted, GeneratedSource) and wanted.expressions
-            mutant_recorder = self._recorder(recipe.mutants.recorder, bounds, detail)
+            mutant_recorder = self._recorder(recipe.mutants.recorder, bounds, wanted.expressions)
         return Tools(recorder=recorder, mutant_recorder=mutant_recorder, index=self._index)
 
     def _recorder(self, name: str, bounds: GeneratorConfig, expressions: bool) -> Recorder:

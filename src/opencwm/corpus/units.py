@@ -29,6 +29,7 @@ from opencwm.corpus.filters import reason_to_drop
 from opencwm.corpus.generator import Recorder, generate_traced, sample_config
 from opencwm.corpus.minhash import signature
 from opencwm.corpus.mutants import mutant_traces, reproduced
+from opencwm.corpus.mutants.recording import COMPARABLE, behaves_the_same
 from opencwm.corpus.recipe import MUTANTS, GeneratedSource, MutantsConfig, Recipe, TraceSource
 from opencwm.corpus.shards import file_sha256
 from opencwm.corpus.structure import digest, split_of, structure_tokens
@@ -195,7 +196,10 @@ class _Maker:
 
     def traces(self) -> Iterator[Trace]:
         source = self._recipe.sources[self._unit.source]
+        drawn: Iterator[Trace | None]
         drawn = self._generated(source) if isinstance(source, GeneratedSource) else self._read(source)
+        if not isinstance(source, GeneratedSource) and source.expressions:
+            drawn = self._again(drawn)
         for _, runs in itertools.groupby(self._wanted(drawn), lambda trace: trace.program.source):
             of_one_function = []
             for trace in runs:
@@ -238,6 +242,19 @@ class _Maker:
             rng = derive_rng("program", self._recipe.seed, self._unit.source, index)
             config = sample_config(rng, source.progress, source.curriculum)
             yield generate_traced(rng, config, self._tools.recorder)
+
+    def _again(self, drawn: Iterator[Trace | None]) -> Iterator[Trace | None]:
+        """Yield new records of runs, as detailed as the recorder makes them."""
+        for trace in drawn:
+            if trace is None or trace.status not in COMPARABLE or not trace.steps:
+                yield trace  # what the filter is to say of it needs no second run
+                continue
+            again = self._tools.recorder(trace.program)
+            if behaves_the_same(trace, again):
+                yield dataclasses.replace(again, mutation=trace.mutation)
+            else:
+                self.num_drawn += 1
+                self._drop(self._stratum(trace), "not the same again")
 
     def _read(self, source: TraceSource) -> Iterator[Trace]:
         path = source.path / self._unit.file

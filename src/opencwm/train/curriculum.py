@@ -14,17 +14,24 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any
 
-from opencwm.codec.native import NativeCodec, TokenClass
+import numpy as np
+
+from opencwm.codec.native import EncodedDocument, NativeCodec, TokenClass
 from opencwm.core.errors import ConfigError
 from opencwm.core.seeds import derive_rng
 from opencwm.corpus.documents import DocumentConfig, documents
 from opencwm.corpus.generator.config import CurriculumConfig, sample_config
 from opencwm.corpus.generator.traced import generate_traced, in_process_recorder
 from opencwm.train.data import Document
-from opencwm.train.stored import as_document
 
 CLASS_NAMES: Mapping[int, str] = {int(kind): kind.name.lower() for kind in TokenClass}
 """Names of the documents' ``class_ids``."""
+
+
+def as_document(encoded: EncodedDocument) -> Document:
+    """Return the training document: everything after the prompt is a target."""
+    classes = np.asarray(encoded.classes, np.uint8)
+    return Document(np.asarray(encoded.ids, np.uint16), classes != TokenClass.PROMPT, classes)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

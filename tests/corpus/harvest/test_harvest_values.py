@@ -143,7 +143,6 @@ def double(value: int) -> int:
         double,
         re.compile("a+", re.IGNORECASE),
     ],
-    ids=repr,
 )
 def test_kinds_of_values(value: Any) -> None:
     again = _evaluated(_renderer().render(value))
