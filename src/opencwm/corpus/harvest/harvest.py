@@ -179,7 +179,9 @@ def _reports(
                     progress(len(reports), total, report)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in list(running):
+            stopped = list(running)
+            running.clear()  # tells that their ends are no failures
+            for process in stopped:
                 process.kill()
             raise
     return reports
@@ -201,6 +203,8 @@ def _harvest_one(
     ) as process:
         running.add(process)
         problem = _conversation(process, request_for(source, folder.resolve(), config))
+        if process not in running:
+            raise concurrent.futures.CancelledError
         running.discard(process)
     report = read_report(folder, source, config)
     if not problem and report is not None:
