@@ -24,4 +24,4 @@ def test_a_shipped_recipe_parses_and_its_sources_exist(path: Path) -> None:
     assert callable(resolve(config.data.source))
     assert callable(resolve(config.data.held_out))
     assert config.model.head_dim == 64
-    assert config.optimizer.learning_rate <= 1e-3
+    assert config.optimizer.learning_rate <= 2e-3
