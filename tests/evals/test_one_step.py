@@ -18,8 +18,9 @@ from opencwm.evals.predictor import NativePredictor
 from opencwm.evals.report import format_table
 from opencwm.evals.steps import StepsConfig, evaluate_steps
 from opencwm.evals.teacher_forced import ARGUMENTS, NEXT_LINE, RETURN_VALUE, STATE, STEP
-from opencwm.evals.testing import ScriptedScoringEngine, oracle
+from opencwm.evals.testing import oracle
 from opencwm.model.engine import Logits
+from opencwm.model.testing import ScriptedEngine
 from opencwm.traces import Program, Step, StepFlags, StepKind, Trace
 
 CODEC = NativeCodec()
@@ -135,9 +136,7 @@ def test_what_is_no_step_is_wrong_in_everything() -> None:
         return logits
 
     trace = mixed()
-    predictor = NativePredictor(
-        "", CODEC, ScriptedScoringEngine.of(len(CODEC.vocabulary), babbling), constrained=False
-    )
+    predictor = NativePredictor("", CODEC, ScriptedEngine(len(CODEC.vocabulary), babbling), constrained=False)
     result = score_one_step(trace, predictor.step_predictor(trace.program), max_steps=5)
     assert {right for right, _ in result.counts.values()} == {0}
     assert (result.num_steps, result.num_left_out) == (5, len(trace.steps) - 5)
@@ -187,7 +186,7 @@ def test_a_broken_engine_is_an_error() -> None:
     def broken(_ids: Sequence[int]) -> Logits:
         raise EngineError("the engine broke")
 
-    predictor = NativePredictor("", CODEC, ScriptedScoringEngine.of(len(CODEC.vocabulary), broken))
+    predictor = NativePredictor("", CODEC, ScriptedEngine(len(CODEC.vocabulary), broken))
     with pytest.raises(EngineError, match="broke"):
         score_one_step(loop(2), predictor.step_predictor(loop(2).program), max_steps=5)
 

@@ -10,7 +10,8 @@ from opencwm.codec.vocabulary import BYTE_BASE, Control
 from opencwm.core.errors import ConfigError
 from opencwm.evals.predictor import NativePredictor, predict_outcome
 from opencwm.evals.rollout import Outcome, OutcomeKind
-from opencwm.evals.testing import ScriptedScoringEngine, oracle, trace_documents
+from opencwm.evals.testing import oracle, trace_documents
+from opencwm.model.testing import ScriptedEngine
 from opencwm.traces import Program, Trace
 
 CODEC = NativeCodec()
@@ -46,7 +47,7 @@ def babbling(_ids: Sequence[int]) -> NDArray[np.float32]:
 
 def test_a_value_without_end_is_no_outcome() -> None:
     trace = loop(2)
-    engine = ScriptedScoringEngine.of(len(CODEC.vocabulary), babbling)
+    engine = ScriptedEngine(len(CODEC.vocabulary), babbling)
     found = predict_outcome(CODEC, engine, NOTHING.view(trace.program), max_value_tokens=20)
     assert found.outcome is None
     assert found.reason == "a value of more than 20 tokens"
@@ -58,7 +59,7 @@ def test_a_context_too_small_is_no_outcome() -> None:
     view = NOTHING.view(trace.program)
     size = len(CODEC.encode_prompt(view, task=Control.OUTPUT))
     for room in range(4):
-        engine = ScriptedScoringEngine.of(len(CODEC.vocabulary), babbling, max_tokens=size + room)
+        engine = ScriptedEngine(len(CODEC.vocabulary), babbling, max_tokens=size + room)
         found = predict_outcome(CODEC, engine, view, max_value_tokens=20)
         assert found.outcome is None
         assert found.reason

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from opencwm.codec.native import NativeCodec
 from opencwm.codec.view import SourceView
@@ -17,11 +16,10 @@ from opencwm.codec.vocabulary import Vocabulary
 from opencwm.core.errors import CodecError, EngineError
 from opencwm.debugger.predicted import PredictedExecution, source_view
 from opencwm.debugger.sampler import SamplingConfig
+from opencwm.model.engine import ScoringEngine
 from opencwm.model.folder import ONNX_NAME, ModelFolder, default_model_path, load_folder
+from opencwm.model.speculation import SpeculativeEngine
 from opencwm.traces import Program
-
-if TYPE_CHECKING:
-    from opencwm.model.onnx_engine import OnnxEngine
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,11 +34,17 @@ class WorldModel:
 
     folder: ModelFolder
     codec: NativeCodec
-    engine: OnnxEngine
+    engine: ScoringEngine
 
     @classmethod
-    def load(cls, path: Path | None = None, *, num_threads: int = 1) -> WorldModel:
+    def load(cls, path: Path | None = None, *, num_threads: int = 1, speculative: bool = True) -> WorldModel:
         """Open the model folder at ``path``, or the model in the package.
+
+        Args:
+            path: of the folder.
+            num_threads: of the engine.
+            speculative: whether ids that probably follow are run along, which takes fewer forward passes
+                and changes logits by no more than rounding; see :mod:`opencwm.model.speculation`.
 
         Raises:
             EngineError: no model folder, one of another schema version, codec or vocabulary, or broken
@@ -48,7 +52,8 @@ class WorldModel:
         """
         folder = _find(path)
         codec = _open_codec(folder)
-        engine = folder.engine(num_threads=num_threads)
+        weights = folder.engine(num_threads=num_threads)
+        engine = SpeculativeEngine(weights) if speculative else weights
         if engine.vocab_size < len(codec.vocabulary):
             problem = (
                 f"the weights have {engine.vocab_size} token ids, the vocabulary {len(codec.vocabulary)}"

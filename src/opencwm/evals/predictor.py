@@ -20,8 +20,7 @@ from opencwm.debugger.predicted import PredictedExecution, source_view
 from opencwm.debugger.sampler import Sampler, SamplingConfig
 from opencwm.debugger.step_predictor import MAX_VALUE_TOKENS, Prediction, StepPredictor
 from opencwm.evals.rollout import Outcome, OutcomeKind
-from opencwm.evals.teacher_forced import ScoringEngine
-from opencwm.model.engine import Engine
+from opencwm.model.engine import Engine, ScoringEngine
 from opencwm.source.cfg import ControlFlow
 from opencwm.traces import Program
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,7 @@ from opencwm.codec.vocabulary import BYTE_BASE, Control, is_line, is_text
 from opencwm.debugger.legality import Legality
 from opencwm.evals.metrics import count_case
 from opencwm.evals.values import ValueKind, value_kind
-from opencwm.model.engine import Engine
+from opencwm.model.engine import ScoringEngine
 from opencwm.traces import Activation, Step, StepFlags, StepKind, Trace, apply_step
 
 STEP = "step"
@@ -65,18 +64,6 @@ names, all of them and no more (arguments at a call). ``arguments``: the same at
 _ENDINGS = (Control.AT, Control.RETURN, Control.YIELD, Control.UNWIND, Control.RAISE)
 _EFFECTS = (Control.SET, Control.DELETE, Control.CUT)
 _GIVEN = (TokenClass.PROMPT, TokenClass.ECHO)
-
-
-class ScoringEngine(Engine, Protocol):
-    """An engine that gives the logits at every position it appends."""
-
-    def append_all(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """Add ``ids`` in one forward pass; return (T, V) logits, row t being those after ``ids[t]``."""
-        ...
-
-    def fork(self) -> ScoringEngine:
-        """Return an independent engine that holds the same ids."""
-        ...
 
 
 @dataclasses.dataclass(slots=True)

@@ -14,70 +14,12 @@ from numpy.typing import NDArray
 from opencwm.codec.native import NativeCodec
 from opencwm.codec.view import SourceView
 from opencwm.core.errors import EngineError
-from opencwm.model.testing import LogitsFunction, ScriptedEngine
+from opencwm.model.testing import ScriptedEngine
 from opencwm.traces import Status, Trace
 
 
-class ScriptedScoringEngine:
-    """A :class:`opencwm.evals.teacher_forced.ScoringEngine` whose logits are a function of the ids held."""
-
-    def __init__(self, engine: ScriptedEngine) -> None:
-        self._engine = engine
-
-    @classmethod
-    def of(cls, vocab_size: int, logits: LogitsFunction, *, max_tokens: int = 4096) -> ScriptedScoringEngine:
-        """Return an engine with the given function from ids held to logits (V,)."""
-        return cls(ScriptedEngine(vocab_size, logits, max_tokens=max_tokens))
-
-    @property
-    def vocab_size(self) -> int:
-        """Number of token ids."""
-        return self._engine.vocab_size
-
-    @property
-    def max_tokens(self) -> int:
-        """Most ids the sequence may hold."""
-        return self._engine.max_tokens
-
-    @property
-    def ids(self) -> Sequence[int]:
-        """The ids held now."""
-        return self._engine.ids
-
-    def append(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """Add ``ids``; return the scripted logits.
-
-        Raises:
-            EngineError: no id, one out of range, or too many.
-
-        """
-        return self._engine.append(ids)
-
-    def append_all(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """Add ``ids``; return the scripted logits after each, (T, V).
-
-        Raises:
-            EngineError: as :meth:`append`.
-
-        """
-        return np.stack([self._engine.append([token]) for token in ids])
-
-    def truncate(self, length: int) -> None:
-        """Keep the first ``length`` ids.
-
-        Raises:
-            EngineError: more than there are.
-
-        """
-        self._engine.truncate(length)
-
-    def fork(self) -> ScriptedScoringEngine:
-        """Return an independent engine that holds the same ids."""
-        return ScriptedScoringEngine(self._engine.fork())
-
-
 class PositionalEngine:
-    """A :class:`opencwm.evals.teacher_forced.ScoringEngine` that only looks at how many ids it holds.
+    """A :class:`opencwm.model.engine.ScoringEngine` that only looks at how many ids it holds.
 
     Args:
         table: (T, V) logits, row t those after t + 1 ids; 1 <= T.
@@ -142,12 +84,10 @@ def oracle(
     *,
     probability: float = 0.99,
     max_tokens: int = 4096,
-) -> ScriptedScoringEngine:
+) -> ScriptedEngine:
     """Return an engine that continues any prefix of a document, the first that fits, with its next id."""
     size = len(codec.vocabulary)
-    return ScriptedScoringEngine(
-        ScriptedEngine.saying(size, list(documents), probability=probability, max_tokens=max_tokens)
-    )
+    return ScriptedEngine.saying(size, list(documents), probability=probability, max_tokens=max_tokens)
 
 
 def trace_documents(

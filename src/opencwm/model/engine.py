@@ -52,3 +52,19 @@ class Engine(Protocol):
     def fork(self) -> Engine:
         """Return an independent engine that holds the same ids."""
         ...
+
+
+class ScoringEngine(Engine, Protocol):
+    """An engine that gives the logits at every position it appends."""
+
+    def append_all(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Add ``ids`` in one forward pass; return (T, V) logits, row t being those after ``ids[t]``.
+
+        Raises:
+            EngineError: as :meth:`append`.
+        """
+        ...
+
+    def fork(self) -> ScoringEngine:
+        """Return an independent engine that holds the same ids."""
+        ...

@@ -16,10 +16,10 @@ LogitsFunction = Callable[[Sequence[int]], Logits]
 
 
 class ScriptedEngine:
-    """An :class:`opencwm.model.engine.Engine` whose logits are a function of the ids held.
+    """An :class:`opencwm.model.engine.ScoringEngine` whose logits are a function of the ids held.
 
-    ``calls`` counts the ids given to each :meth:`append`, forks sharing the list, so that a test can show how
-    many forward passes something took.
+    ``calls`` counts the ids given to each :meth:`append` or :meth:`append_all`, forks sharing the list, so
+    that a test can show how many forward passes something took.
     """
 
     def __init__(self, vocab_size: int, logits: LogitsFunction, *, max_tokens: int = 4096) -> None:
@@ -78,13 +78,26 @@ class ScriptedEngine:
         Raises:
             EngineError: no id, one out of range, or too many.
         """
+        self._extend(ids)
+        return np.asarray(self._logits(tuple(self._ids)), np.float32)
+
+    def append_all(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Add ``ids`` as one call; return the scripted logits after each, (T, V).
+
+        Raises:
+            EngineError: as :meth:`append`.
+        """
+        self._extend(ids)
+        ends = range(len(self._ids) - len(ids) + 1, len(self._ids) + 1)
+        return np.stack([np.asarray(self._logits(tuple(self._ids[:end])), np.float32) for end in ends])
+
+    def _extend(self, ids: Sequence[int]) -> None:
         if not ids or min(ids) < 0 or max(ids) >= self._vocab_size:
             raise EngineError("append needs ids between 0 and vocab_size - 1")
         if len(self._ids) + len(ids) > self._max_tokens:
             raise EngineError(f"the sequence would exceed {self._max_tokens} tokens")
         self.calls.append(len(ids))
         self._ids.extend(ids)
-        return np.asarray(self._logits(tuple(self._ids)), np.float32)
 
     def truncate(self, length: int) -> None:
         """Keep the first ``length`` ids.
