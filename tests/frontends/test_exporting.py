@@ -74,7 +74,7 @@ def test_the_card_tells_what_a_report_says(run_folder: Path, tmp_path: Path, rep
     card = (folder.path / "README.md").read_text()
     found = json.loads(report.read_text())
     assert "\nopencwm eval steps --programs 2 --seed=3 --max-steps 5\n" in card
-    assert "Measured on 2 generated held-out programs, seed 3" in card
+    assert "On 2 generated held-out programs, seed 3" in card
     assert found["settings"]["predictor"]["revision"] in card
     assert str(tmp_path) not in card + (folder.path / "opencwm.json").read_text()
     ahead, free = found["one_step"], found["free_running"]
@@ -112,7 +112,7 @@ def test_a_part_that_was_not_measured_is_not_in_the_card(
 ) -> None:
     edited(report.parent, report.name, lambda data: data.update(one_step=None))
     card = (export_run(run_folder, tmp_path / "out", reports=[report]).path / "README.md").read_text()
-    assert "### One step ahead" not in card
+    assert "#### One step ahead" not in card
     assert "### Whole runs" in card
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from opencwm.codec.native import NativeCodec
 from opencwm.codec.vocabulary import Vocabulary
 from opencwm.core.errors import ConfigError
-from opencwm.frontends.model_card import model_card, portable_report, score_lines
+from opencwm.frontends.model_card import model_card, portable_report, report_name, score_lines
 from opencwm.model.folder import ModelFolder, ModelMeta, average_weights, export_folder
 
 VOCABULARY_NAME: Final = "native_vocabulary.json"
@@ -112,14 +112,14 @@ def _score(path: Path) -> tuple[str, dict[str, Any]]:
         )
     try:
         told = portable_report(report)
-        score_lines({report["kind"]: told})
+        score_lines({report_name(told): told})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(
             f"is not a whole evaluation report: {error!r}",
             where=str(path),
             hint="write it with opencwm eval ... --json > FILE",
         ) from None
-    return report["kind"], told
+    return report_name(told), told
 
 
 def _read_json(path: Path) -> dict[str, Any]:

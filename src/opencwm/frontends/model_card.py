@@ -94,16 +94,23 @@ def portable_command(command: str) -> str:
     return shlex.join(told)
 
 
+def report_name(report: Mapping[str, Any]) -> str:
+    """Return what tells one report of a model from another: its kind, its data and the detail of the steps."""
+    detail = report.get("settings", {}).get("predictor", {}).get("detail", "")
+    parts = (report["kind"], report.get("data"), f"{detail} detail" if detail else "")
+    return ", ".join(part for part in parts if part)
+
+
 def score_lines(reports: Mapping[str, Any]) -> list[str]:
-    """Return what the card says of reports, kind of report -> its JSON; of an unknown kind it says nothing.
+    """Return what the card says of reports, by :func:`report_name`; of an unknown kind it says nothing.
 
     Raises:
         KeyError, TypeError, ValueError, AttributeError: a report is not as ``opencwm eval`` writes it.
 
     """
     lines: list[str] = []
-    for name, report in reports.items():
-        told = {STEPS: _steps, CRUXEVAL: _cruxeval}.get(name, lambda _: [])(report)
+    for report in reports.values():
+        told = {STEPS: _steps, CRUXEVAL: _cruxeval}.get(report["kind"], lambda _: [])(report)
         if told:
             lines += [*_provenance(report), "", *told]
     return lines or ["Nothing was measured.", ""]
@@ -114,7 +121,9 @@ def _provenance(report: Mapping[str, Any]) -> list[str]:
     made_with = f"OpenCWM {report.get('opencwm_version', '?')}, Python {report.get('python', '?')}"
     predictor = report.get("settings", {}).get("predictor", {})
     weights = f", weights `{predictor['revision']}`" if predictor.get("revision") else ""
-    lines = [f"Measured on {report.get('data') or 'the given data'} ({made_with}{weights})."]
+    detail = "with expression detail, " if predictor.get("detail") == "expr" else ""
+    data = report.get("data") or "the given data"
+    lines = [f"### On {data}", "", f"Measured {detail}by {made_with}{weights}."]
     if report.get("command"):
         lines += ["To reproduce:", "", "```", report["command"], "```"]
     return lines
@@ -126,7 +135,7 @@ def _steps(report: Mapping[str, Any]) -> list[str]:
     if ahead:
         rows = [(LABELS[name], *_cells(ahead[name])) for name in ONE_STEP_SCORES]
         num_cases = f"{ahead['num_programs']:,} programs, {ahead['num_steps']:,} steps"
-        lines += ["### One step ahead", ""]
+        lines += ["#### One step ahead", ""]
         lines += ["As the debugger predicts it, given the true run so far; call arguments are predicted too"]
         lines += [f"({num_cases}).", "", *_table("exact match", rows), _cost(ahead), ""]
         lines += _calibration(ahead)
@@ -136,7 +145,7 @@ def _steps(report: Mapping[str, Any]) -> list[str]:
             (item["num_steps"], *_cells(item["exact"]), _cells(item["outcome"])[0])
             for item in free["by_num_steps"]
         ]
-        lines += ["### Whole runs", "", f"Left to itself ({report['num_programs']:,} programs).", ""]
+        lines += ["#### Whole runs", "", f"Left to itself ({report['num_programs']:,} programs).", ""]
         lines += [*_table("exact match", rows), _cost(free), "", "Whole runs by number of steps:", ""]
         lines += _table("steps", buckets, "outcome, percent")
     for reason, count in report.get("skipped", {}).items() if lines else ():
@@ -147,7 +156,7 @@ def _steps(report: Mapping[str, Any]) -> list[str]:
 def _cruxeval(report: Mapping[str, Any]) -> list[str]:
     methods: Mapping[str, Any] = report.get("by_method", {})
     rows = [(name, *_cells(found)) for name, found in methods.items()]
-    return ["### Output prediction", "", *_table("pass@1 by method", rows)] if rows else []
+    return ["#### Output prediction", "", *_table("pass@1 by method", rows)] if rows else []
 
 
 def _training(training: Mapping[str, Any]) -> list[str]:

@@ -42,7 +42,7 @@ def debug(
     ] = False,
     model: ModelFolder = None,
     unconstrained: Unconstrained = False,
-    detail: DetailLevel = Detail.LINE,
+    detail: DetailLevel = Detail.EXPR,
     max_steps: Annotated[
         int, typer.Option("--max-steps", metavar="N", help="Most steps predicted at once.", min=1)
     ] = 1_000,
