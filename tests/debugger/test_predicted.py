@@ -19,6 +19,7 @@ from opencwm.debugger.context import contextualise
 from opencwm.debugger.execution import Origin
 from opencwm.debugger.predicted import PredictedExecution, source_view
 from opencwm.model.engine import Logits
+from opencwm.model.speculation import SpeculativeEngine
 from opencwm.model.testing import ScriptedEngine
 from opencwm.source.cfg import ControlFlow
 from opencwm.tracer import TraceLimits, record
@@ -295,3 +296,18 @@ def test_a_context_holds_everything_or_starts_from_the_earliest_state_that_fits(
     assert len(part) < len(whole)
     assert decoder.stack[-1].lineno == trace.steps[11].lineno
     assert line_token(view.label_of[trace.steps[11].lineno]) in part
+
+
+@pytest.mark.parametrize("expressions", [False, True])
+def test_running_ahead_changes_the_passes_and_nothing_else(expressions: bool) -> None:
+    program = Program.from_call(COUNT, "count('strawberry', 'r')")
+    trace = record(program, TraceLimits(expressions=expressions))
+    runs = []
+    for is_ahead in (False, True):
+        wrapped = oracle(trace, expressions=expressions)
+        engine = SpeculativeEngine(wrapped) if is_ahead else wrapped
+        execution = PredictedExecution(program, CODEC, engine, expressions=expressions)
+        assert execution.get(len(trace.steps)) is None
+        runs.append((execution.predictions, len(wrapped.calls)))
+    assert runs[0][0] == runs[1][0]
+    assert runs[1][1] < runs[0][1]

@@ -13,6 +13,8 @@ from opencwm.core.errors import ConfigError, EngineError
 from opencwm.debugger.world_model import WorldModel
 from opencwm.frontends.exporting import export_run
 from opencwm.frontends.model_card import portable_command
+from opencwm.model.onnx_engine import OnnxEngine
+from opencwm.model.speculation import SpeculativeEngine
 
 from .conftest import Cli
 
@@ -36,6 +38,15 @@ def test_an_exported_model_opens_and_answers(model_folder: Path) -> None:
     assert len(model.revision) == 16
     assert model.codec.vocabulary.words == Vocabulary.default().words
     assert model.engine.fork().append([1]).shape == (len(Vocabulary.default()),)
+
+
+def test_a_model_runs_ahead_unless_told_not_to(model_folder: Path) -> None:
+    ahead, alone = (WorldModel.load(model_folder, speculative=flag).engine for flag in (True, False))
+    assert isinstance(WorldModel.load(model_folder).engine, SpeculativeEngine)
+    assert isinstance(alone, OnnxEngine)
+    for token in [5, 6, 7, 5, 6, 7, 5, 6, 9]:
+        # int8 activations are rounded otherwise in a pass over several tokens
+        np.testing.assert_allclose(ahead.append([token]), alone.append([token]), atol=0.1)
 
 
 def test_the_card_says_what_is_on_record_and_nothing_else(model_folder: Path) -> None:
