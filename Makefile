@@ -15,7 +15,7 @@ PACKAGE := pyproject.toml setup.py $(shell find src -type f -not -name '*.pyc' -
 # An editable install, which tests make, also serves the demo; a plain one is renewed when the package changes.
 INSTALLED := $(if $(wildcard $(TEST)),$(TEST),$(BASE))
 
-.PHONY: demo test lint types layers unit docs clean
+.PHONY: demo test test-slow lint types layers unit docs clean
 
 demo: $(INSTALLED)
 	$(BIN)/opencwm debug examples/strawberry.py --call "f('strawberry', 'r')" --compare
@@ -33,7 +33,11 @@ layers: $(TEST)
 	$(BIN)/lint-imports
 
 unit: $(TEST)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+# Minutes, not seconds: a build killed at twenty moments, and the like.
+test-slow: $(TEST)
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 # What is written from the code: docs/cli.md and the tree in README.md.
 docs: $(INSTALLED)

@@ -56,7 +56,8 @@ def test_train_then_export_then_predict(cli: Cli, recipe: Path, tmp_path: Path) 
     assert WorldModel.load(model).folder.meta.training["num_steps"] == 2
     program = tmp_path / "program.py"
     program.write_text("def f(x):\n    return x\n")
-    assert cli("debug", program, "--call", "f(1)", "--model", model, "--commands", "s;q").status == 0
+    debugged = cli("debug", program, "--call=f(1)", "--model", model, "--detail=line", "--commands", "s;q")
+    assert debugged.status == 0
 
 
 def test_a_setting_overrides_the_recipe_and_the_run_goes_on(cli: Cli, recipe: Path, tmp_path: Path) -> None:

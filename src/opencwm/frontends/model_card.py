@@ -95,7 +95,7 @@ def portable_command(command: str) -> str:
 
 
 def report_name(report: Mapping[str, Any]) -> str:
-    """Return what tells one report of a model from another: its kind, its data and the detail of the steps."""
+    """Return what tells one report of a model from another: kind, data and detail."""
     detail = report.get("settings", {}).get("predictor", {}).get("detail", "")
     parts = (report["kind"], report.get("data"), f"{detail} detail" if detail else "")
     return ", ".join(part for part in parts if part)
