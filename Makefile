@@ -35,8 +35,9 @@ layers: $(TEST)
 unit: $(TEST)
 	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
 
-# Minutes, not seconds: a build killed at twenty moments, and the like.
+# Minutes, not seconds: a build killed at twenty moments, a build on a local Ray, and the like.
 test-slow: $(TEST)
+	$(PIP) install --quiet -c constraints.txt --editable '.[test,train,ray]'
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 # What is written from the code: docs/cli.md and the tree in README.md.
@@ -59,7 +60,7 @@ $(BASE): $(BIN)/python $(PACKAGE)
 # torch comes first and alone: only this one look-up goes to the CPU index, and a machine that cannot reach it loses a second.
 $(TEST): $(BIN)/python pyproject.toml constraints.txt $(ACCELERATOR)
 	$(PIP) install --quiet --no-deps --retries 1 --extra-index-url $(TORCH_CPU_INDEX) -c constraints.txt torch
-	$(PIP) install --quiet -c constraints.txt --editable '.[test,train,ray]'
+	$(PIP) install --quiet -c constraints.txt --editable '.[test,train]'
 	rm -f $(BASE)
 	touch $@
 

@@ -41,6 +41,7 @@ def build(path: Path, folder: Path, engine: str) -> subprocess.CompletedProcess[
     )
 
 
+@pytest.mark.slow
 def test_a_local_ray_gives_the_same_bytes(tmp_path: Path) -> None:
     pytest.importorskip("ray.data")
     path = tmp_path / "tiny.toml"
