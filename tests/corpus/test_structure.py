@@ -3,7 +3,7 @@ from __future__ import annotations
 import ast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from opencwm.corpus.generator import GeneratorConfig, generate_program
@@ -81,10 +81,16 @@ def renamed(source: str) -> str:
             node.id = f"other_{node.id}" if node.id in own - {"self"} else node.id
             return node
 
+        def visit_keyword(self, node: ast.keyword) -> ast.keyword:
+            node.arg = f"other_{node.arg}" if node.arg in own - {"self"} else node.arg
+            self.generic_visit(node)
+            return node
+
     return ast.unparse(Rename().visit(tree))
 
 
 @settings(max_examples=40, deadline=None)
+@example(444, 1.0)  # a function of the module called with a keyword
 @given(st.integers(0, 2**32), st.floats(0.0, 1.0))
 def test_a_renamed_program_has_the_same_structure(seed: int, size: float) -> None:
     import random
