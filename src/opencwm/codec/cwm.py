@@ -37,7 +37,7 @@ from opencwm.codec.cwm_step import (
     parse_value,
 )
 from opencwm.codec.cwm_text import context_text, left_entry, locals_json, value_json, written_steps
-from opencwm.codec.cwm_tokenizer import Tokenizer
+from opencwm.codec.cwm_tokenizer import Tokenizer, readable
 from opencwm.core.errors import CodecError
 from opencwm.traces import Program, StepKind, Trace
 
@@ -190,15 +190,7 @@ class CwmCodec:
         Raises:
             CodecError: an id is not in the vocabulary.
         """
-        parts: list[str] = []
-        pending: list[int] = []
-        for id_ in ids:
-            if id_ in self._names:
-                parts += [self.tokenizer.decode(pending), self._names[id_]]
-                pending = []
-            else:
-                pending.append(id_)
-        return "".join([*parts, self.tokenizer.decode(pending)])
+        return readable(ids, self._names, self.tokenizer)
 
     def _parse(self, ids: tuple[int, ...]) -> CwmStep:
         if not ids or ids[-1] != self._frame:

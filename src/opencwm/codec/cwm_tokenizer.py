@@ -8,7 +8,7 @@ tokens are asked for by name. The ``tokenizers`` library is imported only when a
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -157,3 +157,20 @@ def _without_special_tokens(config: dict[str, Any], special: frozenset[str]) -> 
     config = {**config, "model": model, "added_tokens": []}
     config.update(post_processor=None, truncation=None, padding=None)
     return Backend.from_str(json.dumps(config))
+
+
+def readable(ids: Iterable[int], names: Mapping[int, str], tokenizer: Tokenizer) -> str:
+    """Return ids as text, special ones by their ``names``; for people, not to be encoded again.
+
+    Raises:
+        CodecError: an id is not in the vocabulary.
+    """
+    parts: list[str] = []
+    pending: list[int] = []
+    for id_ in ids:
+        if id_ in names:
+            parts += [tokenizer.decode(pending), names[id_]]
+            pending = []
+        else:
+            pending.append(id_)
+    return "".join([*parts, tokenizer.decode(pending)])

@@ -33,7 +33,7 @@ from opencwm.codec.cwm_step import (
     parse_value,
 )
 from opencwm.codec.cwm_text import CARRIED
-from opencwm.codec.cwm_tokenizer import Tokenizer
+from opencwm.codec.cwm_tokenizer import Tokenizer, readable
 from opencwm.codec.nd_special import (
     ACTION_TOKENS,
     EXIT_TOKENS,
@@ -270,15 +270,7 @@ class NdCodec:
         Raises:
             CodecError: an id is not in the vocabulary.
         """
-        parts: list[str] = []
-        pending: list[int] = []
-        for id_ in ids:
-            if id_ in self._names:
-                parts += [self.tokenizer.decode(pending), self._names[id_]]
-                pending = []
-            else:
-                pending.append(id_)
-        return "".join([*parts, self.tokenizer.decode(pending)])
+        return readable(ids, self._names, self.tokenizer)
 
     def _state_ids(self, state: NdStep | NdExit) -> list[int]:
         if isinstance(state, NdExit):
