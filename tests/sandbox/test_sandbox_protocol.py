@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import os
+import time
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -99,3 +103,15 @@ def test_a_report_is_read_as_it_was_written(wait: int, rss: int, memory: bool, d
     report = protocol.Report(wait, rss, memory, dirty)
     assert protocol.Report.decode(report.encode()) == report
     assert protocol.Report.decode(report.encode()[1:]) is None
+
+
+def test_a_pipe_that_does_not_block_takes_all_that_is_written() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    data = bytes(range(256)) * 4096
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, os.fdopen(reader, "rb") as pipe:
+        time.sleep(0.01)
+        taken = pool.submit(pipe.read)
+        protocol.write_all(writer, data)
+        os.close(writer)
+        assert taken.result(timeout=10) == data

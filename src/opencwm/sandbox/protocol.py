@@ -8,6 +8,7 @@ parent. The pipe is writable by the program, so :class:`ResultStream` takes anyt
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ RAISED = b"F"  # program -> parent: the target raised; text
 NO_MEMORY = b"M"  # program -> parent: the target raised MemoryError
 _OF_PROGRAMS = (OUTPUT, RETURNED, RAISED, NO_MEMORY)
 
-_write = os.write  # bound now: a program may replace any attribute it finds
+_write, _poll, _POLLOUT = os.write, select.poll, select.POLLOUT  # bound now: programs may replace attributes
 CHILD_NUMBER = struct.Struct("!I")
 _DESCRIPTOR = struct.Struct("=i")
 _SPACE_FOR_DESCRIPTOR = socket.CMSG_SPACE(_DESCRIPTOR.size)
@@ -104,14 +105,21 @@ class Report(NamedTuple):
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of ``data``, however often a pipe takes only a part.
+    """Write all of ``data``, however often a pipe takes only a part, also one that was set not to block.
 
     Raises:
         OSError: the descriptor is closed or its reader is gone.
     """
-    written = _write(descriptor, data)
-    while written < len(data):
-        written += _write(descriptor, data[written : written + (1 << 20)])
+    written = 0
+    while True:
+        try:
+            written += _write(descriptor, data[written : written + (1 << 20)] if written else data)
+        except BlockingIOError:
+            room = _poll()
+            room.register(descriptor, _POLLOUT)
+            room.poll()
+        if written >= len(data):
+            return
 
 
 class Receiver:

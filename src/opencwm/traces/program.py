@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import warnings
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from opencwm.core.errors import ConfigError
 
@@ -101,6 +101,7 @@ class Program:
         return hashlib.sha256(f"{self.entry}\0{self.text}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+@lru_cache(maxsize=16)
 def names_in(source: str, filename: str = "<program>") -> frozenset[str]:
     """Every identifier the source mentions.
 

@@ -77,7 +77,7 @@ def test_decorators_of_the_package_can_be_left_out(package: Package) -> None:
         ("absent", "shout", {}, "no source"),
         ("words", "shout", {"Absent": "tinypack.boxes"}, "class or function not found"),
         ("words", "vowels", {"re": "tinypack.words"}, "class or function not found"),
-        ("words", "vowels", {"double": "operator"}, "two things of one name"),
+        ("words", "vowels", {"vowels": "operator"}, "two things of one name"),
     ],
 )
 def test_what_cannot_be_cut_has_a_reason(
@@ -132,6 +132,33 @@ def test_what_only_describes_is_left_out(tmp_path: Path) -> None:
     assert source == "class C:\n\n    def f(self):\n        return 1\n"
 
 
+def test_two_things_of_one_name_get_two_names(tmp_path: Path) -> None:
+    package = _package(
+        tmp_path,
+        a="from datetime import datetime\n_unset = 1\n\nclass Node:\n    def value(self):\n"
+        "        return _unset, datetime(2020, 1, 1).year\n",
+        b="import datetime\nfrom .a import Node as Other\n_unset = 2\n\nclass Node(Other):\n"
+        "    def value(self):\n        return super().value(), _unset, datetime.date(2021, 1, 1).year\n",
+        c="from . import b\n\ndef count():\n    global _unset\n    _unset += 1\n    return _unset\n\n"
+        "_unset = 5\n\ndef outer(node):\n    return node.value(), b.Node().value(), count()\n",
+    )
+    source = Cutter(package).cut("pack.c", "outer", {"Node": "pack.a"}, ["outer(Node())"])
+    first = (1, 2020)
+    assert _run(source, "outer(Node())") == (first, (first, 2, 2021), 6)
+
+
+def test_a_local_that_hides_the_name_of_another_module(tmp_path: Path) -> None:
+    package = _package(
+        tmp_path,
+        b="def item(x):\n    return x + 1\n",
+        c="from .b import item as _item\nfrom . import b\n\ndef outer(item):\n"
+        "    return _item(item) + b.item(item)\n",
+    )
+    source = Cutter(package).cut("pack.c", "outer", {}, ["outer(1)"])
+    assert "item(x)" in source
+    assert _run(source, "outer(1)") == 4
+
+
 def test_imports_inside_functions_and_aliases(tmp_path: Path) -> None:
     package = _package(
         tmp_path,
@@ -173,3 +200,16 @@ def test_branches_for_other_versions_of_python_are_decided(tmp_path: Path) -> No
     source = Cutter(package).cut("pack.c", "f", {})
     assert "sys" not in source
     assert _run(source, "f()") == 3
+
+
+def test_functions_that_no_run_entered_can_be_left_out(tmp_path: Path) -> None:
+    package = _package(
+        tmp_path,
+        c="import functools\n\ndef _key():\n    return 2\n\n_TABLE = {_key(): 3}\n\n"
+        "def marked(f):\n    @functools.wraps(f)\n    def inner(x):\n        return f(x)\n    return inner\n\n"
+        "def rare(x):\n    return rarer(x)\n\ndef rarer(x):\n    return x\n\ndef common(x):\n    return _TABLE[x]\n\n"
+        "@marked\ndef outer(x):\n    return rare(x) if x < 0 else common(x)\n",
+    )
+    source = Cutter(package).cut("pack.c", "outer", {}, entered={"outer", "common", "marked.<locals>.inner"})
+    assert "def rare" not in source
+    assert _run(source, "outer(2)") == 3

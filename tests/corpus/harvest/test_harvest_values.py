@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import collections
 import dataclasses
 import datetime
@@ -9,17 +10,29 @@ import decimal
 import enum
 import fractions
 import functools
+import http
 import io
+import ipaddress
 import math
 import operator
+import pathlib
 import re
-from typing import Any
+import types
+import urllib.parse
+import uuid
+from typing import Any, Self
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opencwm.corpus.harvest.values import HELPER, HELPER_MODULE, Expression, SourceRenderer, UnrenderableError
+from opencwm.corpus.harvest.values import (
+    HELPER_MODULE,
+    HELPERS,
+    Expression,
+    SourceRenderer,
+    UnrenderableError,
+)
 
 _ATOMS = (
     st.none()
@@ -62,7 +75,7 @@ def _evaluated(expression: Expression) -> Any:
     scope: dict[str, Any] = {}
     for name, module in expression.needs.items():
         if module == HELPER_MODULE:
-            exec(HELPER, scope)
+            exec(HELPERS[name], scope)
         elif module == __name__:
             scope[name] = globals()[name]
         elif module:
@@ -112,6 +125,51 @@ class Slotted:
         self.size = 1
 
 
+class Chosen:
+    def __new__(cls, *_: object) -> Self:
+        return super().__new__(cls)
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.__hidden = 2
+
+    def total(self) -> int:
+        return self.size + self.__hidden
+
+
+class Frozen(Slotted):
+    __slots__ = ("__hidden", "never")
+
+    def __init__(self) -> None:
+        object.__setattr__(self, "size", 1)
+        object.__setattr__(self, "_Frozen__hidden", 2)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(name)
+
+    def total(self) -> int:
+        return int(self.size + getattr(self, "_Frozen__hidden"))  # noqa: B009 - set without the class knowing
+
+
+class Stack(list[int]):
+    def __init__(self, size: int) -> None:
+        super().__init__(range(size))
+        self.size = size
+
+
+class Tagged(str):
+    def __new__(cls, tag: str, text: str) -> Self:
+        made = super().__new__(cls, text)
+        made.tag = tag
+        return made
+
+    tag: str
+
+
+class Ordered(collections.OrderedDict[str, int]):
+    pass
+
+
 def double(value: int) -> int:
     return 2 * value
 
@@ -142,6 +200,17 @@ def double(value: int) -> int:
         Name("n"),
         double,
         re.compile("a+", re.IGNORECASE),
+        re.IGNORECASE,
+        http.HTTPStatus.NOT_FOUND,
+        urllib.parse.urlsplit("http://h/p"),
+        pathlib.PurePosixPath("a/b"),
+        pathlib.PureWindowsPath("a"),
+        pathlib.Path("a"),
+        uuid.UUID(int=5),
+        ipaddress.ip_network("10.0.0.0/8"),
+        array.array("i", [1, 2]),
+        types.SimpleNamespace(a=[1]),
+        types.MappingProxyType({"a": 1}),
     ],
 )
 def test_kinds_of_values(value: Any) -> None:
@@ -175,6 +244,58 @@ def test_an_object_whose_making_was_not_seen_is_its_attributes() -> None:
     assert _evaluated(expression).size == 3
 
 
+@pytest.mark.parametrize(
+    ("made", "text"),
+    [
+        (Chosen(3), "object_with(Chosen, size=3, _Chosen__hidden=2)"),
+        (Frozen(), "object_with_slots(Frozen, size=1, _Frozen__hidden=2)"),
+        (Stack(2), "object_from(Stack, [0, 1], size=2)"),
+        (Tagged("b", "x"), "object_from(Tagged, 'x', tag='b')"),
+    ],
+)
+def test_other_objects_are_made_without_their_makers(made: Any, text: str) -> None:
+    expression = _renderer().render(made)
+    assert expression.text == text
+    again = _evaluated(expression)
+    assert type(again) is type(made)
+    assert getattr(again, "__dict__", 0) == getattr(made, "__dict__", 0)
+    if isinstance(made, Stack | Tagged):
+        assert again == made
+    else:
+        assert again.total() == made.total()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "method", "text", "written"),
+    [
+        ("b+", "search", "abbc", "re.compile('b+').search('abbc')"),
+        ("a", "match", "abc", "re.compile('a').match('abc')"),
+        ("a|ab", "fullmatch", "ab", "re.compile('a|ab').fullmatch('ab')"),
+    ],
+)
+def test_a_match_is_found_again(pattern: str, method: str, text: str, written: str) -> None:
+    value = getattr(re.compile(pattern), method)(text)
+    expression = _renderer().render(value)
+    assert expression.text == written
+    assert _evaluated(expression).regs == value.regs
+
+
+def test_a_later_match_is_found_where_it_is() -> None:
+    *_, value = re.finditer("a.", "abacad")
+    expression = _renderer().render(value)
+    assert _evaluated(expression).span() == (4, 6)
+
+
+def test_iterators_and_views_are_what_is_left_of_them() -> None:
+    numbers = iter([1, 2, 3])
+    next(numbers)
+    assert _renderer().render(numbers).text == "iter([2, 3])"
+    assert next(numbers) == 2
+    assert _renderer().render(iter((1,))).text == "iter((1,))"
+    assert list(_evaluated(_renderer().render({"a": 1}.items()))) == [("a", 1)]
+    assert _renderer().render({"a": 1}.keys()).text == "{'a': 1}.keys()"
+
+
 def _cycle() -> list[Any]:
     items: list[Any] = []
     items.append(items)
@@ -196,8 +317,8 @@ def _closure() -> Any:
         ("\ud800", "surrogates"),
         (_closure(), "closure"),
         (lambda: double(1), "function that uses others"),
-        (Slotted(), "object with slots whose making was not seen"),
-        (iter([]), "object of another package"),
+        (Ordered(a=1), "object whose making was not seen"),
+        (iter("ab"), "object of another package"),
         (print, None),
     ],
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import dis
+import inspect
 import warnings
 from collections.abc import Iterable, Iterator
 from types import CodeType
@@ -36,6 +37,7 @@ _IMPLICIT: Final = frozenset(
         "__firstlineno__",
     }
 )
+_COMPREHENSIONS: Final = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 _BINARY: Final = {
     ast.Add: "add",
     ast.Sub: "sub",
@@ -99,12 +101,14 @@ class Mentions:
 
     Attributes:
         globals: names looked up outside it.
+        at_once: those of them that are looked up when it runs itself, not when a function of it is called.
         bound: names that its functions bind.
         attributes: names of attributes, of special methods that its syntax calls, and strings that could be
             such names.
     """
 
     globals: frozenset[str]
+    at_once: frozenset[str]
     bound: frozenset[str]
     attributes: frozenset[str]
 
@@ -116,22 +120,28 @@ def mentions_of(node: ast.stmt) -> Mentions:
         CutError: it cannot be compiled alone.
     """
     names: set[str] = set()
+    at_once: set[str] = set()
     bound: set[str] = set()
-    waiting = [_compiled(node)]
+    waiting = [(_compiled(node), True)]
     while waiting:
-        code = waiting.pop()
-        names |= {str(i.argval) for i in dis.get_instructions(code) if i.opname in _GLOBAL_OPS}
+        code, runs = waiting.pop()
+        found = {str(i.argval) for i in dis.get_instructions(code) if i.opname in _GLOBAL_OPS}
+        names |= found
+        if runs:
+            at_once |= found
         bound.update(code.co_varnames, code.co_cellvars)
-        waiting.extend(const for const in code.co_consts if isinstance(const, CodeType))
-    names -= {
-        "__module__",
-        "__qualname__",
-        "__classcell__",
-        "__annotations__",
-        "__static_attributes__",
-        "__firstlineno__",
-    }
-    return Mentions(frozenset(names), frozenset(bound), frozenset(attributes_in(node)))
+        for const in code.co_consts:
+            if isinstance(const, CodeType):
+                is_called_later = (
+                    const.co_flags & inspect.CO_OPTIMIZED and const.co_name not in _COMPREHENSIONS
+                )
+                waiting.append((const, runs and not is_called_later))
+    return Mentions(
+        frozenset(names - _IMPLICIT),
+        frozenset(at_once - _IMPLICIT),
+        frozenset(bound),
+        frozenset(attributes_in(node)),
+    )
 
 
 def attributes_in(node: ast.AST) -> Iterator[str]:

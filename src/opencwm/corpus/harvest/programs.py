@@ -24,6 +24,7 @@ from opencwm.traces import Program, Status, StepFlags, StepKind, Trace
 
 KEPT = "kept"
 _DIFFERENT = "different result"
+_MISSES = ("NameError", "AttributeError")
 MAX_ELEMENTS, MAX_NESTING = 80, 5
 """Of a rendered value: linked structures, which are walked in every direction, stay cheap."""
 
@@ -33,7 +34,7 @@ class ProgramConfig:
     """What a program has to be like.
 
     Attributes:
-        wanted_lines: a longer source that has classes is cut again, without methods that no run enters.
+        wanted_lines: a longer source is cut again, without functions and methods that no run enters.
         max_lines: longest source.
         max_reduced_lines: longest source that is tried to be made shorter so.
         max_steps: longest run, in recorded steps.
@@ -47,7 +48,7 @@ class ProgramConfig:
 
     wanted_lines: int = 40
     max_lines: int = 120
-    max_reduced_lines: int = 400
+    max_reduced_lines: int = 2000
     max_steps: int = 400
     max_value_chars: int = 200
     inputs: int = 6
@@ -164,11 +165,12 @@ class ProgramMaker:
         try:
             calls = self._calls(key, records, problem)
             source, calls = self._source(module, qualname, calls)
-            if source.count("\n") > self._config.wanted_lines and "class " in source:
-                source = self._reduced(module, qualname, source, calls)
-            if source.count("\n") > self._config.max_lines:
+            reduced = source
+            if source.count("\n") > self._config.wanted_lines:
+                reduced = self._reduced(module, qualname, source, calls)
+            if reduced.count("\n") > self._config.max_lines:
                 return Outcome(module, qualname, "long program")
-            traces = self._traces(module, qualname, source, calls)
+            traces = self._traces(module, qualname, reduced, calls, is_whole=reduced == source)
         except CutError as error:
             return Outcome(module, qualname, str(error))
         except RecursionError:
@@ -229,14 +231,17 @@ class ProgramMaker:
         return self._cutter.cut(module, qualname, needs, texts, entered=entered, max_lines=most)
 
     def _reduced(self, module: str, qualname: str, source: str, calls: list[SeenCall]) -> str:
-        """Cut again without the methods that no run of a call that was seen enters."""
+        """Cut again without the functions and methods that no run of a call that was seen enters."""
         entered: set[str] = set()
-        for _, result in self._run(module, qualname, source, [call.call for call in calls[:2]], twice=False):
+        some = [call.call for call in calls[:: max(1, len(calls) // 3)]]
+        for _, result in self._run(module, qualname, source, some, twice=False):
             if isinstance(result, Trace):
                 entered.update(info.qualname for info in result.codes)
         return self._cut(module, qualname, _needs(calls), calls, entered) if entered else source
 
-    def _traces(self, module: str, qualname: str, source: str, calls: list[SeenCall]) -> list[Trace]:
+    def _traces(
+        self, module: str, qualname: str, source: str, calls: list[SeenCall], *, is_whole: bool
+    ) -> list[Trace]:
         seen = {call.call: call for call in calls}
         reasons: collections.Counter[str] = collections.Counter()
         kept: list[Trace] = []
@@ -260,11 +265,12 @@ class ProgramMaker:
             raise CutError(reasons.most_common(1)[0][0] if reasons else "not run")
         kept = kept[: self._config.inputs]
         if len(kept) < self._config.inputs:
-            kept += self._more(module, qualname, source, right, self._config.inputs - len(kept))
+            missing = self._config.inputs - len(kept)
+            kept += self._more(module, qualname, source, right, missing, is_whole=is_whole)
         return kept
 
     def _more(
-        self, module: str, qualname: str, source: str, calls: list[str], wanted: int
+        self, module: str, qualname: str, source: str, calls: list[str], wanted: int, *, is_whole: bool
     ) -> Iterator[Trace]:
         rng: random.Random = derive_rng("inputs", self._origin, module, qualname)
         mutants = []
@@ -277,6 +283,8 @@ class ProgramMaker:
             if isinstance(result, str) or self.unwanted(result):
                 continue
             if result.status is Status.RAISED:
+                if not is_whole and result.detail.partition("(")[0] in _MISSES:
+                    continue  # what it looked for was left out
                 num_raising += 1
                 if num_raising > self._config.max_raising:
                     continue

@@ -19,6 +19,7 @@ from opencwm.corpus.harvest.modules import (
     FunctionNode,
     Module,
     ModuleTarget,
+    Outside,
     Package,
     Target,
 )
@@ -35,11 +36,13 @@ class Unit:
         node: shared by all programs it is part of; not to be changed.
         mentions: what it mentions.
         targets: what its global names lead to, builtins left out.
+        at_once: those of the targets that running it needs, not only calling a function of it.
     """
 
     node: ast.stmt
     mentions: Mentions
     targets: Mapping[str, Target]
+    at_once: frozenset[Target]
 
 
 class Units:
@@ -115,7 +118,8 @@ class Units:
                 target = self._package.resolve(module, name)
             if target is not None:
                 targets[name] = target
-        return _renamed(Unit(bare, mentions, targets), self._package)
+        at_once = frozenset(target for name, target in targets.items() if name in mentions.at_once)
+        return _renamed(Unit(bare, mentions, targets, at_once), self._package)
 
 
 def class_with(
@@ -146,45 +150,68 @@ def bound_in_class(member: ast.stmt) -> set[str]:
 
 
 def _renamed(unit: Unit, package: Package) -> Unit:
-    """Replace names imported from other modules of the package by the names they have there."""
-    renames: dict[str, str] = {}
+    """Replace names imported from other modules of the package by the names they have there.
+
+    A name that would then be hidden by a local stays as it is, with its target under it.
+    """
     modules: dict[str, str] = {}
+    renames: dict[str, str] = {}
     for name, target in unit.targets.items():
         if isinstance(target, ModuleTarget):
             modules[name] = target.module
-        elif isinstance(target, Definition) and target.name != name:
+        elif (
+            isinstance(target, Definition)
+            and target.name != name
+            and unit.mentions.bound.isdisjoint((name, target.name))
+            and unit.targets.get(target.name, target) == target
+        ):
             renames[name] = target.name
     if not renames and not modules:
         return unit
-    renamer = _Renamer(renames, modules, unit.mentions, package)
-    node = renamer.visit(unit.node)
-    targets = {
-        name: target for name, target in unit.targets.items() if name not in modules and name not in renames
-    }
-    for name in renames:
-        target = unit.targets[name]
-        assert isinstance(target, Definition)  # noqa: S101 - only those are renamed
-        targets[target.name] = target
-    return Unit(ast.fix_missing_locations(node), unit.mentions, {**targets, **renamer.found})
+    kept = {name: target for name, target in unit.targets.items() if name not in modules}
+    renamer = _ModuleNames(modules, unit.mentions, package, kept)
+    node = GlobalRenamer(renames).visit(renamer.visit(unit.node))
+    found = {renames.get(name, name): target for name, target in renamer.found.items()}
+    is_module_at_once = not unit.mentions.at_once.isdisjoint(modules)
+    at_once = frozenset(found.values()) if is_module_at_once else unit.at_once
+    return Unit(ast.fix_missing_locations(node), unit.mentions, found, at_once)
 
 
-class _Renamer(ast.NodeTransformer):
-    def __init__(
-        self, renames: Mapping[str, str], modules: Mapping[str, str], mentions: Mentions, package: Package
-    ) -> None:
+class GlobalRenamer(ast.NodeTransformer):
+    """Gives global names of a piece of code, in place, other names; no local may have an old or a new one."""
+
+    def __init__(self, renames: Mapping[str, str]) -> None:
         self._renames = renames
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        """Rename where a name is used or bound."""
+        node.id = self._renames.get(node.id, node.id)
+        return node
+
+    def visit_Global(self, node: ast.Global) -> ast.AST:
+        """Rename in a declaration."""
+        node.names = [self._renames.get(name, name) for name in node.names]
+        return node
+
+
+class _ModuleNames(ast.NodeTransformer):
+    """Replaces what is reached through a module, ``module.name``, by a name of its own.
+
+    Attributes:
+        found: what the global names of the code lead to, the new ones included.
+    """
+
+    def __init__(
+        self, modules: Mapping[str, str], mentions: Mentions, package: Package, found: Mapping[str, Target]
+    ) -> None:
         self._modules = modules
         self._mentions = mentions
         self._package = package
-        self.found: dict[str, Target] = {}
+        self.found = dict(found)
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if node.id in self._modules and node.id not in self._mentions.bound:
             raise CutError("uses a module as a value")
-        if node.id in self._renames:
-            if node.id in self._mentions.bound or self._renames[node.id] in self._mentions.bound:
-                raise CutError("two things of one name")
-            node.id = self._renames[node.id]
         return node
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
@@ -195,8 +222,7 @@ class _Renamer(ast.NodeTransformer):
             raise CutError("two things of one name")
         module, rest = self._modules[path[0]], path[1:]
         while rest:
-            inner = self._package.module(module)
-            if inner is None:
+            if self._package.module(module) is None:
                 raise CutError("unresolved name")
             target = self._package.follow(module, rest[0], alias=rest[0])
             if isinstance(target, ModuleTarget):
@@ -204,16 +230,19 @@ class _Renamer(ast.NodeTransformer):
                 continue
             if target is None:
                 raise CutError("unresolved name")
-            name = target.name if isinstance(target, Definition) else target.alias
-            if name in self._mentions.bound and isinstance(target, Definition):
-                name = f"{module.rpartition('.')[2]}_{name}"
-            if name in self._mentions.bound or self.found.setdefault(name, target) != target:
-                raise CutError("two things of one name")
+            name = self._name_for(target, module)
             made: ast.expr = ast.Name(name, ast.Load() if rest[1:] else node.ctx)
             for position, attribute in enumerate(rest[1:], 1):
                 made = ast.Attribute(made, attribute, node.ctx if position == len(rest) - 1 else ast.Load())
             return made
         raise CutError("uses a module as a value")
+
+    def _name_for(self, target: Definition | Outside, module: str) -> str:
+        wanted = target.name if isinstance(target, Definition) else target.alias
+        for name in (wanted, f"{module.rpartition('.')[2]}_{wanted}"):
+            if name not in self._mentions.bound and self.found.setdefault(name, target) == target:
+                return name
+        raise CutError("two things of one name")
 
 
 def _dotted(node: ast.expr) -> list[str] | None:

@@ -9,9 +9,11 @@ Source: the Python Language Reference, "Expressions"; data model of each type in
 
 from __future__ import annotations
 
+import array
 import ast
 import builtins
 import collections
+import copy
 import dataclasses
 import datetime
 import decimal
@@ -19,12 +21,16 @@ import enum
 import fractions
 import functools
 import io
+import ipaddress
 import keyword
 import linecache
 import math
 import operator
+import pathlib
 import re
+import sys
 import types
+import uuid
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -32,14 +38,28 @@ MAX_ELEMENTS: Final = 40
 MAX_NESTING: Final = 6
 MAX_INT_BITS: Final = 512
 
-HELPER_NAME: Final = "object_with"
 HELPER_MODULE: Final = "<helper>"
-HELPER: Final = """def object_with(kind, /, **attributes):
+HELPERS: Final = {
+    "object_with": """def object_with(kind, /, **attributes):
     made = object.__new__(kind)
     made.__dict__.update(attributes)
     return made
-"""
-"""Makes an object of which only its class and attributes are known; part of programs that need it."""
+""",
+    "object_with_slots": """def object_with_slots(kind, /, **attributes):
+    made = object.__new__(kind)
+    any(map(object.__setattr__, [made] * len(attributes), attributes, attributes.values()))
+    return made
+""",
+    "object_from": """def object_from(kind, value, /, **attributes):
+    made = type(value).__new__(kind, value)
+    if type(value) in (list, dict, set):
+        type(value).__init__(made, value)
+    made.__dict__.update(attributes)
+    return made
+""",
+}
+"""By name, what makes objects of which only class, built-in part and attributes are known: programs that
+need one of them have it at their top."""
 
 Needs = dict[str, str]
 """Names that an expression uses, builtins apart, and the module each is from; empty for a module itself."""
@@ -66,6 +86,20 @@ _DATE_NAMES: Final = re.compile(r"datetime\.(date|timedelta|timezone|datetime|ti
 _BASES: Final = (str, int, float, list, dict, tuple, set, frozenset, bytes)
 _BUILTIN_CALLABLES: Final = {id(value): name for name, value in vars(builtins).items() if callable(value)}
 _OPERATORS: Final = {id(value): name for name, value in vars(operator).items() if callable(value)}
+_HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
+_ListIterator: type = type(iter([]))
+_TupleIterator: type = type(iter(()))
+_VIEWS: Final = tuple(map(type, ({}.keys(), {}.values(), {}.items())))
+_WRITTEN_AS_TEXT: Final = (
+    ipaddress.IPv4Address,
+    ipaddress.IPv4Network,
+    ipaddress.IPv6Address,
+    ipaddress.IPv6Network,
+    pathlib.PosixPath,
+    pathlib.PurePosixPath,
+    pathlib.PureWindowsPath,
+    uuid.UUID,
+)
 _PLAIN_MODULES: Final = frozenset(
     {"collections", "decimal", "fractions", "datetime", "math", "string", "functools"}
 )
@@ -234,6 +268,39 @@ class SourceRenderer:
             raise UnrenderableError("open stream")
         return f"{self._named('BytesIO', 'io')}({self._text(value.getvalue())})"
 
+    def _match(self, value: re.Match[Any]) -> str:
+        pattern, string = self._pattern(value.re), self._text(value.string)
+        for start in sorted({value.pos, value.start()}):
+            for method in ("match", "search", "fullmatch"):
+                bounds: tuple[int, ...] = (start, value.endpos)
+                again = getattr(value.re, method)(value.string, *bounds)
+                if again is not None and again.regs == value.regs:
+                    if value.endpos == len(value.string):
+                        bounds = (start,) if start else ()
+                    return f"{pattern}.{method}({', '.join([string, *map(str, bounds)])})"
+        raise UnrenderableError("match")
+
+    def _view(self, value: Any) -> str:
+        return f"{self._text(dict(value.mapping))}.{type(value).__name__.removeprefix('dict_')}()"
+
+    def _iterator(self, value: Any) -> str:
+        remaining = list(copy.copy(value))
+        return f"iter({self._text(remaining if isinstance(value, _ListIterator) else tuple(remaining))})"
+
+    def _by_text(self, value: object) -> str:
+        kind = type(value)
+        return f"{self._named(kind.__name__, kind.__module__.partition('._')[0])}({str(value)!r})"
+
+    def _namespace(self, value: types.SimpleNamespace) -> str:
+        state = ", ".join(f"{name}={self._text(item)}" for name, item in vars(value).items())
+        return f"{self._named('SimpleNamespace', 'types')}({state})"
+
+    def _array(self, value: array.array[Any]) -> str:
+        return f"{self._named('array', 'array')}({value.typecode!r}, {self._text(value.tolist())})"
+
+    def _proxy(self, value: types.MappingProxyType[Any, Any]) -> str:
+        return f"{self._named('MappingProxyType', 'types')}({self._text(dict(value))})"
+
     def _partial(self, value: functools.partial[Any]) -> str:
         self._named("partial", "functools")
         keywords = "".join(f", {name}={self._text(item)}" for name, item in value.keywords.items())
@@ -274,7 +341,7 @@ class SourceRenderer:
             isinstance(item, types.FunctionType) and _is_in_doctest(item) for item in vars(value).values()
         ):
             raise UnrenderableError("local class")
-        if self._is_ours(module) or module in _PLAIN_MODULES:
+        if self._is_ours(module) or module in _PLAIN_MODULES or _is_standard(value):
             self._named(outer, module)
             return qualname
         raise UnrenderableError("class of another package")
@@ -300,7 +367,8 @@ class SourceRenderer:
             for name, module in seen.needs.items():
                 self._named(name, module)
             return seen.text
-        if not self._is_ours(kind.__module__ or ""):
+        is_ours = self._is_ours(kind.__module__ or "")
+        if not is_ours and not (_is_standard(kind) and issubclass(kind, enum.Enum | tuple)):
             raise UnrenderableError("object of another package")
         name = self._class(kind)
         if issubclass(kind, enum.Enum):
@@ -310,6 +378,8 @@ class SourceRenderer:
             return f"{name}.{member}"
         if issubclass(kind, tuple) and isinstance(fields := getattr(kind, "_fields", None), tuple) and fields:
             return f"{name}({self._join(tuple.__iter__(value))})"  # type: ignore[arg-type]
+        if not is_ours:
+            raise UnrenderableError("object of another package")
         if isinstance(fields := kind.__dict__.get("__dataclass_fields__"), dict):
             return self._dataclass(value, name, fields)
         return self._by_base(value, kind, name)
@@ -325,21 +395,47 @@ class SourceRenderer:
     def _by_base(self, value: object, kind: type, name: str) -> str:
         """Write an object from its built-in part, or from its attributes."""
         makers = [base for base in kind.__mro__ if "__init__" in vars(base) or "__new__" in vars(base)]
+        builtin = [base for base in kind.__mro__[:-1] if not _is_made_in_python(base)]
         state = object.__getattribute__(value, "__dict__") if kind.__dictoffset__ else {}
-        if makers[0] in _BASES and not state:
-            return f"{name}({self._text(_built_in_part(value, makers[0]))})"
-        if any("__new__" in vars(base) for base in kind.__mro__[:-1]) or type(state) is not dict:
+        if type(state) is not dict or builtin[1:] or (builtin and builtin[0] not in _BASES):
             raise UnrenderableError("object whose making was not seen")
-        if any(vars(base).get("__slots__") for base in kind.__mro__):
-            raise UnrenderableError("object with slots whose making was not seen")
+        if builtin:
+            content = self._text(_built_in_part(value, builtin[0]))
+            if makers[0] is builtin[0] and not state:
+                return f"{name}({content})"
+            return self._helped("object_from", [name, content], state)
+        slots = {
+            attribute: item.__get__(value)
+            for base in reversed(kind.__mro__)
+            for attribute, item in vars(base).items()
+            if type(item) is types.MemberDescriptorType and _is_set(item, value)
+        }
+        if slots:
+            return self._helped("object_with_slots", [name], {**slots, **state})
         if not state and makers[0] is object:
             return f"{name}()"
-        parts = [name]
+        return self._helped("object_with", [name], state)
+
+    def _helped(self, helper: str, parts: list[str], state: dict[str, Any]) -> str:
         for attribute, item in state.items():
             if not attribute.isidentifier() or keyword.iskeyword(attribute):
                 raise UnrenderableError("object with odd attributes")
             parts.append(f"{attribute}={self._text(item)}")
-        return f"{self._named(HELPER_NAME, HELPER_MODULE)}({', '.join(parts)})"
+        return f"{self._named(helper, HELPER_MODULE)}({', '.join(parts)})"
+
+
+def _is_made_in_python(kind: type) -> bool:
+    """Whether ``object.__new__`` makes an object of this class, its bases apart."""
+    maker = vars(kind).get("__new__")
+    return bool(kind.__flags__ & _HEAP_TYPE) and (maker is None or isinstance(maker, staticmethod))
+
+
+def _is_set(slot: types.MemberDescriptorType, value: object) -> bool:
+    try:
+        slot.__get__(value)
+    except AttributeError:
+        return False
+    return True
 
 
 def _built_in_part(value: Any, base: Any) -> object:
@@ -352,6 +448,15 @@ def _built_in_part(value: Any, base: Any) -> object:
     if type(plain) is not base:
         raise UnrenderableError("object of a subclass of a built-in type")
     return plain
+
+
+def _is_standard(kind: type) -> bool:
+    """Whether a class is the one of its name in a public module of the standard library."""
+    module = type.__dict__["__module__"].__get__(kind)
+    if not isinstance(module, str) or module.partition(".")[0] not in sys.stdlib_module_names:
+        return False
+    is_public = not any(part.startswith("_") for part in module.split("."))
+    return is_public and vars(sys.modules.get(module, builtins)).get(kind.__qualname__) is kind
 
 
 def _is_in_doctest(function: types.FunctionType) -> bool:
@@ -444,6 +549,14 @@ _WRITERS: Final[dict[type, Callable[[SourceRenderer, Any], str]]] = {
     re.Pattern: SourceRenderer._pattern,
     io.StringIO: SourceRenderer._string_io,
     io.BytesIO: SourceRenderer._bytes_io,
+    re.Match: SourceRenderer._match,
+    **dict.fromkeys(_VIEWS, SourceRenderer._view),
+    _ListIterator: SourceRenderer._iterator,
+    _TupleIterator: SourceRenderer._iterator,
+    **dict.fromkeys(_WRITTEN_AS_TEXT, SourceRenderer._by_text),
+    types.SimpleNamespace: SourceRenderer._namespace,
+    types.MappingProxyType: SourceRenderer._proxy,
+    array.array: SourceRenderer._array,
     functools.partial: SourceRenderer._partial,
     types.FunctionType: SourceRenderer._function,
     types.BuiltinFunctionType: SourceRenderer._builtin,
