@@ -57,7 +57,7 @@ def test_only_what_is_needed_is_kept(package: Package) -> None:
 
 
 def test_methods_that_no_run_entered_can_be_left_out(package: Package) -> None:
-    entered = {"Box.__init__", "Box.total"}
+    entered = {"Box.__init__", "Box.total", "double"}
     source = Cutter(package).cut("tinypack.boxes", "Box.total", {}, entered=entered)
     assert "__len__" not in source
     assert _run(source, "Box([2]).total()") == 4
@@ -206,8 +206,9 @@ def test_functions_that_no_run_entered_can_be_left_out(tmp_path: Path) -> None:
     package = _package(
         tmp_path,
         c="import functools\n\ndef _key():\n    return 2\n\n_TABLE = {_key(): 3}\n\n"
-        "def marked(f):\n    @functools.wraps(f)\n    def inner(x):\n        return f(x)\n    return inner\n\n"
-        "def rare(x):\n    return rarer(x)\n\ndef rarer(x):\n    return x\n\ndef common(x):\n    return _TABLE[x]\n\n"
+        "def marked(f):\n    @functools.wraps(f)\n    def inner(x):\n        return f(x)\n"
+        "    return inner\n\ndef rare(x):\n    return rarer(x)\n\ndef rarer(x):\n    return x\n\n"
+        "def common(x):\n    return _TABLE[x]\n\n"
         "@marked\ndef outer(x):\n    return rare(x) if x < 0 else common(x)\n",
     )
     source = Cutter(package).cut("pack.c", "outer", {}, entered={"outer", "common", "marked.<locals>.inner"})

@@ -91,8 +91,8 @@ class Cutter:
             qualname: ``function`` or ``Class.method``.
             needs: further names and where they come from; see :data:`opencwm.corpus.harvest.values.Needs`.
             calls: expressions that the source has to serve.
-            entered: qualified names of the only functions that are kept, besides those that the source needs to
-                load; None keeps all that may be called.
+            entered: qualified names of the only functions that are kept, besides those that are needed to
+                load the source; None keeps all that may be called.
             max_lines: longest source.
 
         Raises:
