@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, line_token
+from opencwm.debugger.expectations import Outcome
 from opencwm.source.cfg import LEAVING, NOTHING, CodeGraph, Continuation, ControlFlow
 from opencwm.traces import Activation, CodeInfo, Step, StepFlags, StepKind
 
@@ -45,6 +46,25 @@ class Legal:
         if deletable:
             names.add(int(Control.DELETE))
         return frozenset(end for end in self.ends if self._needs(end) <= set(written)) | names
+
+    def narrowed(self, outcome: Outcome, branch: int | None, state: Mapping[str, str]) -> Legal:
+        """Return what is left when it is known what the values on the line are.
+
+        Args:
+            outcome: what they say.
+            branch: id of the line that follows when the line's condition holds, None where that is not known.
+            state: rendered values before.
+        """
+        ends = self.ends
+        if branch in ends and outcome.truth is not None:
+            ends = ends & {branch} if outcome.truth else ends - {branch}
+        if outcome.is_told:
+            ends = ends - {int(Control.RAISE)}
+        changed = {name for name, value in outcome.values.items() if state.get(name) != value}
+        settable = tuple(name for name in self.settable if name in changed or name not in outcome.values)
+        certain = changed & set(settable)
+        needed = {end: self._needs(end) | certain for end in ends if end != Control.RAISE}
+        return Legal(ends, self.calls, settable, self.deletable, needed) if ends else self
 
     def next_names(self, written: Collection[str], settable: Sequence[str]) -> Sequence[str]:
         """Names out of those left that may be written next: none behind one that must be."""
@@ -92,6 +112,10 @@ class Legality:
             (self._labels.get(graph.firstlineno) for graph in self._control_flow if graph.qualname == entry),
             None,
         )
+
+    def label(self, lineno: int) -> int | None:
+        """Return the label id of a line, or None when it is not shown."""
+        return self._labels.get(lineno)
 
     def call_lines_at(self, lineno: int) -> frozenset[int]:
         """Return the labels of the functions that can be called while a line runs."""

@@ -17,7 +17,7 @@ from opencwm.debugger.execution import Execution, FrameView, Origin, StackHistor
 from opencwm.debugger.sampler import SamplingConfig
 from opencwm.debugger.step_predictor import Prediction, StepPredictor
 from opencwm.debugger.supplied import supplied_call
-from opencwm.model.engine import Engine
+from opencwm.model.engine import ScoringEngine
 from opencwm.source.cfg import ControlFlow
 from opencwm.source.reach import visible_lines
 from opencwm.traces import CodeInfo, Program, Step, StepKind
@@ -54,7 +54,7 @@ class PredictedExecution:
         self,
         program: Program,
         codec: NativeCodec,
-        engine: Engine,
+        engine: ScoringEngine,
         *,
         view: SourceView | None = None,
         control_flow: ControlFlow | None = None,

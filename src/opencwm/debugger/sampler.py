@@ -8,13 +8,14 @@ happens.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opencwm.core.errors import EngineError
-from opencwm.model.engine import Engine, Logits
+from opencwm.model.engine import Logits, ScoringEngine
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class OutOfContextError(EngineError):
 class Sampler:
     """Appends to one engine. ``num_forward`` and ``num_sampled`` count passes and decisions."""
 
-    def __init__(self, engine: Engine, config: SamplingConfig | None = None) -> None:
+    def __init__(self, engine: ScoringEngine, config: SamplingConfig | None = None) -> None:
         self.engine = engine
         self.config = config or SamplingConfig()
         self.num_forward = 0
@@ -69,6 +70,40 @@ class Sampler:
     def force(self, ids: Iterable[int]) -> None:
         """Append ids that were not decided here."""
         self._pending.extend(ids)
+
+    def take_back(self) -> None:
+        """Remove the id that was decided last; it has not been run yet."""
+        self._pending.pop()
+
+    def accept(self, ids: Sequence[int], least: float) -> bool:
+        """Append ids that were not decided here, unless the model gives one of them less than ``least``.
+
+        Raises:
+            OutOfContextError: they do not fit.
+        """
+        new = [*self._pending, *ids]
+        before = len(self.engine.ids)
+        if before + len(new) > self.engine.max_tokens:
+            raise OutOfContextError("the engine's context is full", where=f"{before + len(new)} ids")
+        rows = self.engine.append_all(new)
+        self.num_forward += 1
+        num_given = len(self._pending)
+        if num_given:
+            given = rows[num_given - 1 : -1]
+        elif self._logits is not None:
+            given = np.concatenate([self._logits[np.newaxis], rows[:-1]])
+        else:
+            raise EngineError("nothing to predict from: no id was appended")
+        self._pending = []
+        chosen = given[np.arange(len(ids)), np.asarray(ids)].astype(np.float64)
+        best = given.max(axis=-1).astype(np.float64)
+        sums = np.exp(given.astype(np.float64) - best[:, np.newaxis]).sum(axis=-1)
+        if bool((chosen - best - np.log(sums) >= math.log(least)).all()):
+            self._logits = rows[-1]
+            return True
+        self.engine.truncate(before + num_given)
+        self._logits = given[0]
+        return False
 
     def probabilities(self, allowed: NDArray[np.bool_] | None) -> NDArray[np.float64]:
         """Return the distribution over the next id, shape (V,), zero where ``allowed`` is False.

@@ -5,8 +5,9 @@ the parameters of a call. Constrained, every predicted step is well formed and e
 it then never says that a value was cut, nor that a return or an exception has another line than the one
 running. Unconstrained, the model may write anything, and what is no step ends the prediction.
 
-With expression detail the model first works out the sub-expressions of the line, freely but for their number
-and length: :attr:`opencwm.traces.Step.evaluations` of the step it then writes.
+With expression detail the model first works out the sub-expressions of the line, which become
+:attr:`opencwm.traces.Step.evaluations` of the step it then writes. Where the line can be followed
+(:mod:`opencwm.debugger.workings`) it is asked for their values only, and not again for what those settle.
 """
 
 from __future__ import annotations
@@ -14,30 +15,29 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Collection, Mapping, Sequence
 
 from opencwm.codec.native import MalformedStep, NativeCodec, StepDecoder, called
-from opencwm.codec.native_writer import MAX_EVALUATIONS
+from opencwm.codec.native_writer import MAX_EVALUATION_CHARS, MAX_EVALUATIONS
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, is_line, is_text, line_label, line_token
 from opencwm.core.errors import EngineError
 from opencwm.debugger.context import contextualise
+from opencwm.debugger.expectations import Expected, Outcome, UnforeseenError
+from opencwm.debugger.foresight import Foresight
 from opencwm.debugger.legality import Legal, Legality
 from opencwm.debugger.sampler import OutOfContextError, Sampler, SamplingConfig
 from opencwm.debugger.supplied import SuppliedCall
-from opencwm.debugger.value_grammar import ValueState, value_grammar
-from opencwm.model.engine import Engine
+from opencwm.debugger.token_writer import MAX_VALUE_TOKENS, MalformedError, TokenWriter
+from opencwm.debugger.workings import Workings
+from opencwm.model.engine import ScoringEngine
 from opencwm.source.cfg import ControlFlow
 from opencwm.traces import CodeInfo, Step, StepKind
 
-MAX_VALUE_TOKENS = 320
-"""A value that goes on longer is malformed: the tracer's bounds make recorded ones shorter."""
-
-MAX_EVALUATION_TOKENS = 72
-"""Text and value of an evaluation are ended after so many each; those that are learned from are shorter."""
+LEAST_PROBABILITY = 1e-4
+"""Foreseen text of an evaluation is not written where the model finds one of its ids less probable."""
+_SET = frozenset({int(Control.SET)})
+_INTERRUPTIONS = frozenset(map(int, (Control.RAISE, Control.CALL, Control.RESUME)))
 _EVAL, _IS = frozenset({int(Control.EVAL)}), frozenset({int(Control.IS)})
 
 
@@ -64,8 +64,13 @@ class Prediction:
     supplied: frozenset[str] = frozenset()
 
 
-class _MalformedError(Exception):
-    """The step cannot be completed."""
+class _BegunError(Exception):
+    """The model goes on from sub-expressions to the step itself, with this id."""
+
+    def __init__(self, token: int, probability: float) -> None:
+        super().__init__()
+        self.token = token
+        self.probability = probability
 
 
 class StepPredictor:
@@ -77,12 +82,15 @@ class StepPredictor:
         supplied: values of a call's arguments that need no prediction: given the first activation of a
             function at depth 1, the rendered value of each parameter by name.
         expressions: have the model work with expression detail.
+        foresight: follow lines, so that with expression detail and within the rules the model is asked for
+            values only.
+        calculates: then work out pure operations on literals exactly, so that it is not asked for those.
     """
 
     def __init__(
         self,
         codec: NativeCodec,
-        engine: Engine,
+        engine: ScoringEngine,
         view: SourceView,
         control_flow: ControlFlow,
         *,
@@ -90,6 +98,8 @@ class StepPredictor:
         sampling: SamplingConfig | None = None,
         supplied: SuppliedCall | None = None,
         expressions: bool = False,
+        foresight: bool = True,
+        calculates: bool = False,
     ) -> None:
         self.codec = codec
         self.view = view
@@ -97,15 +107,15 @@ class StepPredictor:
         self.constrained = constrained
         self.supplied = supplied
         self.expressions = expressions
+        self.calculates = calculates
         self.sampler = Sampler(engine, sampling)
+        self._writer = TokenWriter(self.sampler, codec.vocabulary)
         self._legality = Legality(view, control_flow)
         self._decoder = StepDecoder(codec.vocabulary, view, control_flow)
         self._last: Step | None = None
         self._steps: list[Step] = []
-        self._ahead: tuple[int, float] | None = None  # an id already decided, and its probability
-        self._vocab_size = max(engine.vocab_size, len(codec.vocabulary))
-        self._grammar = value_grammar(codec.vocabulary, self._vocab_size)
-        self._ids: list[int] = []
+        is_followed = expressions and constrained and foresight
+        self._foresight = Foresight(Workings.of(view.program.text)) if is_followed else None
 
     @property
     def codes(self) -> Sequence[CodeInfo]:
@@ -138,8 +148,10 @@ class StepPredictor:
         self._decoder = decoder
         self._steps = list(steps)
         self._last = steps[-1] if steps else None
-        self._ahead = None
+        self._writer.ahead = None
         self.sampler.restart(context)
+        if self._foresight is not None:
+            self._foresight.restart(steps, codes)
 
     def fork(self, steps: Sequence[Step]) -> StepPredictor:
         """Return an independent predictor that stands after ``steps``, not necessarily its own."""
@@ -152,7 +164,10 @@ class StepPredictor:
             sampling=self.sampler.config,
             supplied=self.supplied,
             expressions=self.expressions,
+            foresight=False,
+            calculates=self.calculates,
         )
+        twin._foresight = None if self._foresight is None else Foresight(self._foresight.workings)
         twin.start(steps, self.codes)
         return twin
 
@@ -182,10 +197,11 @@ class StepPredictor:
             ) from error
 
     def _predict(self) -> Prediction:
-        self._ids = []
+        self._writer.ids = []
         sampled = self.sampler.num_sampled
         self._parts: dict[str, float] = {}
         self._supplied_names: set[str] = set()
+        self._evaluated: list[tuple[str, str]] = []
         self._control = 1.0
         self._value_probability: float | None = None
         try:
@@ -193,94 +209,23 @@ class StepPredictor:
                 self._constrained_step()
             else:
                 self._free_step()
-            step = self._decoder.push(self._ids)
-        except _MalformedError as error:
-            step = MalformedStep(tuple(self._ids), str(error))
+            step = self._decoder.push(self._writer.ids)
+        except MalformedError as error:
+            step = MalformedStep(tuple(self._writer.ids), str(error))
         if isinstance(step, Step):
             self._last = step
             self._steps.append(step)
+            if self._foresight is not None:
+                self._foresight.push(step, self._decoder.stack, self.codes)
         return Prediction(
             step,
             self._parts,
             self._control,
             self._value_probability,
             self.sampler.num_sampled - sampled,
-            len(self._ids),
+            len(self._writer.ids),
             frozenset(self._supplied_names),
         )
-
-    # -- decisions
-
-    def _mask(self, tokens: Collection[int]) -> NDArray[np.bool_]:
-        mask = np.zeros(self._vocab_size, dtype=np.bool_)
-        mask[list(tokens)] = True
-        return mask
-
-    def _decide(self, allowed: Collection[int]) -> tuple[int, float]:
-        """Return one of ``allowed`` and its probability; a single possibility is appended without asking."""
-        if self._ahead is not None:
-            token, probability = self._ahead
-            self._ahead = None
-        elif not allowed:
-            raise _MalformedError("the control-flow graph allows nothing here")
-        elif len(allowed) == 1:
-            token, probability = next(iter(allowed)), 1.0
-            self.sampler.force((token,))
-        else:
-            token, distribution = self.sampler.choose(self._mask(allowed))
-            probability = float(distribution[token])
-        self._ids.append(token)
-        return token, probability
-
-    def _force(self, ids: Sequence[int]) -> None:
-        self.sampler.force(ids)
-        self._ids.extend(ids)
-
-    def _text(self, ends: Collection[int]) -> float:
-        """Write text until one of ``ends`` is decided, the id ahead then; return the text's probability.
-
-        Where the model would end the value within a bracket or a string, what is open is closed first.
-        """
-        logarithm = 0.0
-        state = ValueState()
-        ending = list(ends)
-        for count in range(MAX_VALUE_TOKENS):
-            mask = self._grammar.allowed(state)
-            with_ends = mask.copy()
-            with_ends[ending] = count > 0
-            if not state.is_complete and self.sampler.probabilities(with_ends).argmax() in ends:
-                mask = self._grammar.closing(state)
-            elif state.is_complete:
-                mask = with_ends
-            token, distribution = self.sampler.choose(mask)
-            if is_text(token):
-                self._ids.append(token)
-                state.feed(self._grammar.text_of(token))
-                logarithm += math.log(max(float(distribution[token]), 1e-300))
-                continue
-            mass = float(distribution[ending].sum())
-            self._ahead = (token, float(distribution[token]) / mass)
-            return math.exp(logarithm + math.log(max(mass, 1e-300)))
-        raise _MalformedError(f"a value of more than {MAX_VALUE_TOKENS} tokens")
-
-    def _spell(self, names: Sequence[str], ends: Callable[[str], Collection[int]]) -> tuple[str, float]:
-        """Choose one of ``names`` and the id after it out of its ``ends``, which becomes the id ahead."""
-        options = {name: self.codec.vocabulary.encode_text(name) for name in names}
-        probability, position = 1.0, 0
-        while True:
-            finished = next((name for name, ids in options.items() if len(ids) == position), None)
-            following = {ids[position] for ids in options.values() if len(ids) > position}
-            leaving = set(ends(finished)) if finished is not None else set()
-            token, chance = self._decide(following | leaving)
-            probability *= chance
-            if finished is not None and token in leaving:
-                self._ids.pop()
-                self._ahead = (token, 1.0)
-                return finished, probability
-            options = {
-                name: ids for name, ids in options.items() if len(ids) > position and ids[position] == token
-            }
-            position += 1
 
     # -- a step within the rules
 
@@ -291,67 +236,136 @@ class StepPredictor:
             return
         legal = self._legality.next_step(self._decoder.stack, self.codes, self._last)
         if legal is None:
-            raise _MalformedError("nothing is running")
-        token, probability = self._first(legal.first())
+            raise MalformedError("nothing is running")
+        self._worked = 1.0
+        token, probability, legal, outcome = self._begin(legal)
         if token in (Control.CALL, Control.RESUME):
             self._call(token, probability)
             return
-        token, probability = self._effects(legal, token, probability)
+        token, probability = self._effects(legal, token, probability, outcome.values)
         self._control = probability
         if is_line(token):
             self._echo(token)
         elif token != Control.UNWIND:
-            self._value_probability = self._text(self._after_leaving(Control(token)))
+            ends = self._after_leaving(Control(token))
+            returned = outcome.returned if token in (Control.RETURN, Control.YIELD) else None
+            self._value_probability = self._value(returned, ends)
+
+    # -- sub-expressions
+
+    def _begin(self, legal: Legal) -> tuple[int, float, Legal, Outcome]:
+        """Let the model work out sub-expressions; return the id of what follows and its probability.
+
+        With them what is legal, narrowed by the outcome of the line, and that outcome: empty unless the line
+        could be followed to its end.
+        """
+        outcome = Outcome()
+        if self.expressions:
+            allowed = legal.first()
+            try:
+                if self._foresight is not None:
+                    outcome = self._foresight.follow(functools.partial(self._expected, allowed))
+                    legal = self._narrowed(legal, outcome)
+            except UnforeseenError:
+                pass
+            except _BegunError as begun:
+                return begun.token, begun.probability, legal, outcome
+            if not outcome.is_told:
+                return *self._first(legal.first()), legal, outcome
+        return *self._writer.decide(legal.first()), legal, outcome
+
+    def _narrowed(self, legal: Legal, outcome: Outcome) -> Legal:
+        assert self._foresight is not None  # noqa: S101 - asked for by what has it
+        branch = self._legality.label(self._foresight.branch)
+        return legal.narrowed(outcome, branch, self._decoder.stack[-1].locals)
 
     def _first(self, allowed: frozenset[int]) -> tuple[int, float]:
-        """Let the model work out sub-expressions, and return the id the step proper begins with."""
-        if not self.expressions:
-            return self._decide(allowed)
-        for count in range(MAX_EVALUATIONS + 1):
-            may_go_on = count < MAX_EVALUATIONS
-            token, probability = self._decide(allowed | _EVAL if may_go_on else allowed)
+        """Let the model work out any more sub-expressions, and return the id the step proper begins with."""
+        while self.expressions:
+            may_go_on = len(self._evaluated) < MAX_EVALUATIONS
+            token, probability = self._writer.decide(allowed | _EVAL if may_go_on else allowed)
             if token != Control.EVAL:
                 return token, probability
-            self._note(_IS)
-            self._decide(())
-            self._note(allowed | _EVAL if count + 1 < MAX_EVALUATIONS else allowed)
-        raise _MalformedError(f"more than {MAX_EVALUATIONS} sub-expressions")
+            text, _ = self._writer.note(_IS)
+            self._writer.decide(())
+            self._evaluated.append((text, self._writer.note(allowed | _EVAL)[0]))
+        return self._writer.decide(allowed)
 
-    def _note(self, ends: frozenset[int]) -> None:
-        """Write text of an evaluation until one of ``ends`` is decided, the id ahead then."""
-        ending = list(ends)
-        only_ends = self._mask(ends)
-        with_text = only_ends | self._grammar.anything
-        for count in range(MAX_EVALUATION_TOKENS + 1):
-            mask = self._grammar.anything if count == 0 else with_text
-            token, distribution = self.sampler.choose(mask if count < MAX_EVALUATION_TOKENS else only_ends)
-            if token in ends:
-                self._ahead = (token, float(distribution[token] / distribution[ending].sum()))
-                return
-            self._ids.append(token)
+    def _expected(self, allowed: frozenset[int], expected: Expected) -> tuple[str, str]:
+        """Have the model write the next evaluation, which is expected; return its text and value.
 
-    def _effects(self, legal: Legal, token: int, probability: float) -> tuple[int, float]:
+        Raises:
+            UnforeseenError: there are too many.
+            _BegunError: it goes on to the step itself.
+        """
+        if len(self._evaluated) >= MAX_EVALUATIONS:
+            raise UnforeseenError
+        encode = self.codec.vocabulary.encode_text
+        text, value = expected.text, expected.value
+        if self.calculates and value is None and self._foresight is not None:
+            value = self._foresight.workings.known.calculated(expected)
+        if text is not None and value is not None:
+            if len(text) + len(value) <= MAX_EVALUATION_CHARS:
+                self._writer.retract()
+                self._writer.force((Control.EVAL, *encode(text), Control.IS, *encode(value)))
+                self._evaluated.append((text, value))
+            return text, value
+        possible = allowed & _INTERRUPTIONS if expected.is_certain else allowed
+        token, probability = self._writer.decide(possible | _EVAL)
+        if token != Control.EVAL:
+            raise _BegunError(token, probability)
+        ids = [] if text is None else encode(text)
+        if expected.is_certain:
+            self._writer.force((*ids, Control.IS))
+        elif ids and self.sampler.accept(ids, LEAST_PROBABILITY):
+            self._writer.ids.extend(ids)
+            self._writer.decide(_IS)
+        else:
+            text, _ = self._writer.note(_IS)
+            self._writer.decide(())
+        value, chance = self._writer.note(allowed | _EVAL)
+        self._worked *= chance
+        self._evaluated.append((text or "", value))
+        return self._evaluated[-1]
+
+    # -- what the step says
+
+    def _value(self, known: str | None, ends: Collection[int]) -> float:
+        """Write a value and decide the id ahead; return the probability of the value.
+
+        Of one that sub-expressions settle that is theirs.
+        """
+        if known is None:
+            return self._writer.text(ends)
+        self._writer.force(self.codec.vocabulary.encode_text(known))
+        self._writer.ahead = self._writer.decide(ends)
+        self._writer.ids.pop()
+        return self._worked
+
+    def _effects(
+        self, legal: Legal, token: int, probability: float, known: Mapping[str, str]
+    ) -> tuple[int, float]:
         settable, deletable = legal.settable, legal.deletable
         written: list[str] = []
         while token == Control.SET:
-            name, chance = self._spell(legal.next_names(written, settable), _before_value)
-            self._decide((int(Control.IS),))
+            name, chance = self._writer.spell(legal.next_names(written, settable), _before_value)
+            self._writer.decide((int(Control.IS),))
             written.append(name)
             settable = settable[settable.index(name) + 1 :]
             deletable = tuple(other for other in deletable if other != name)
-            value = self._text(legal.following(written, settable, deletable))
+            ends = legal.following(written, settable, deletable)
+            value = self._value(known.get(name), ends)
             self._parts[name] = probability * chance * value
-            token, probability = self._decide(())
+            token, probability = self._writer.decide(())
         while token == Control.DELETE:
-            name, _ = self._spell(
+            name, _ = self._writer.spell(
                 deletable, functools.partial(_after_deleted, legal, tuple(written), deletable)
             )
             deletable = deletable[deletable.index(name) + 1 :]
-            token, probability = self._decide(())
+            token, probability = self._writer.decide(())
         return token, probability
 
     def _call(self, token: int, probability: float, supplied: SuppliedCall | None = None) -> None:
-        arguments = supplied.arguments if supplied else {}
         lines: Collection[int]
         if supplied:
             lines = (line_token(self.view.label_of[supplied.lineno]),)
@@ -361,39 +375,51 @@ class StepPredictor:
             entry = self._legality.entry_line(self.view.program.entry)
             lines = self._legality.call_lines if entry is None else (entry,)
         else:
-            lines = self._legality.call_lines_at(self._decoder.stack[-1].lineno)
-        line, chance = self._decide(lines)
+            lines = self._callees(self._legality.call_lines_at(self._decoder.stack[-1].lineno))
+        line, chance = self._writer.decide(lines)
         self._control = probability * chance
         self._echo(line)
         lineno = self.view.line_at(line_label(line))
         graph = called(self.control_flow, lineno or 0, (), resumes=token == Control.RESUME)
         if graph is None:
-            raise _MalformedError(f"no function starts or is suspended at line {lineno}")
+            raise MalformedError(f"no function starts or is suspended at line {lineno}")
         optional = [name for name in graph.local_names if name in graph.shared and name not in graph.params]
         if token == Control.RESUME:
             self._optional_bindings(list(graph.local_names))
             return
+        arguments: Mapping[str, str] = supplied.arguments if supplied else {}
+        if not supplied and self._foresight is not None:
+            arguments = self._foresight.arguments(lineno or 0, self._evaluated)
         for index, name in enumerate(graph.params):
-            self._decide((int(Control.SET),))
-            self._force((*self.codec.vocabulary.encode_text(name), Control.IS))
+            self._writer.decide((int(Control.SET),))
+            self._writer.force((*self.codec.vocabulary.encode_text(name), Control.IS))
             is_last = index == len(graph.params) - 1
             ends = self._bindings_end(optional) if is_last else (int(Control.SET),)
-            if name in arguments:
-                self._force(self.codec.vocabulary.encode_text(arguments[name]))
+            if supplied and name in arguments:
+                self._writer.force(self.codec.vocabulary.encode_text(arguments[name]))
                 self._supplied_names.add(name)
             else:
-                self._parts[name] = self._text(ends)
-        self._optional_bindings(optional)
+                self._parts[name] = self._value(arguments.get(name), ends)
+        self._optional_bindings(optional, arguments)
 
-    def _optional_bindings(self, names: list[str]) -> None:
+    def _callees(self, lines: Collection[int]) -> Collection[int]:
+        """Return those of the functions that may be called which the line calls next."""
+        if self._foresight is None:
+            return lines
+        first_lines = {self.view.line_at(line_label(line)) or 0: line for line in lines}
+        return [first_lines[first] for first in self._foresight.next_callees(first_lines, self._evaluated)]
+
+    def _optional_bindings(self, names: list[str], known: Mapping[str, str] | None = None) -> None:
         while True:
-            token, probability = self._decide(self._bindings_end(names))
+            is_first_known = bool(names) and names[0] in (known or {})
+            token, probability = self._writer.decide(_SET if is_first_known else self._bindings_end(names))
             if token == Control.BODY:
                 return
-            name, chance = self._spell(names, _before_value)
-            self._decide((int(Control.IS),))
+            name, chance = self._writer.spell(names[:1] if is_first_known else names, _before_value)
+            self._writer.decide((int(Control.IS),))
             names = names[names.index(name) + 1 :]
-            self._parts[name] = probability * chance * self._text(self._bindings_end(names))
+            value = self._value((known or {}).get(name), self._bindings_end(names))
+            self._parts[name] = probability * chance * value
 
     @staticmethod
     def _bindings_end(names: Sequence[str]) -> tuple[int, ...]:
@@ -406,8 +432,8 @@ class StepPredictor:
     def _echo(self, token: int) -> None:
         lineno = self.view.line_at(line_label(token))
         if lineno is None:
-            raise _MalformedError(f"{self.codec.vocabulary.token_name(token)} is no line that is shown")
-        self._force(self.view.echo_ids(lineno, self.codec.vocabulary))
+            raise MalformedError(f"{self.codec.vocabulary.token_name(token)} is no line that is shown")
+        self._writer.force(self.view.echo_ids(lineno, self.codec.vocabulary))
 
     def _after_leaving(self, ending: Control) -> frozenset[int]:
         """Ids that may follow the value of a RETURN, YIELD or RAISE: the first ids of the next step."""
@@ -431,7 +457,7 @@ class StepPredictor:
             is_call = is_call or (at_start and token in (Control.CALL, Control.RESUME))
             at_start = at_start and (token in (Control.EVAL, Control.IS) or is_text(token))
             if is_line(token):
-                if len(self._ids) > 1 and self._ids[-2] == Control.AT:
+                if len(self._writer.ids) > 1 and self._writer.ids[-2] == Control.AT:
                     continue
                 self._echo(token)
                 if not is_call:
@@ -441,16 +467,16 @@ class StepPredictor:
             elif token in (Control.RETURN, Control.YIELD, Control.RAISE):
                 self._free_value()
                 return
-        raise _MalformedError("the step does not end")
+        raise MalformedError("the step does not end")
 
     def _next_free(self) -> int:
-        if self._ahead is not None:
-            token, probability = self._ahead
-            self._ahead = None
+        if self._writer.ahead is not None:
+            token, probability = self._writer.ahead
+            self._writer.ahead = None
         else:
             token, distribution = self.sampler.choose(None)
             probability = float(distribution[token])
-        self._ids.append(token)
+        self._writer.ids.append(token)
         self._control *= probability
         return token
 
@@ -460,12 +486,12 @@ class StepPredictor:
             token, distribution = self.sampler.choose(None)
             probability = float(distribution[token])
             if not is_text(token):
-                self._ahead = (token, probability)
+                self._writer.ahead = (token, probability)
                 self._value_probability = math.exp(logarithm)
                 return
-            self._ids.append(token)
+            self._writer.ids.append(token)
             logarithm += math.log(max(probability, 1e-300))
-        raise _MalformedError(f"a value of more than {MAX_VALUE_TOKENS} tokens")
+        raise MalformedError(f"a value of more than {MAX_VALUE_TOKENS} tokens")
 
 
 def _after_deleted(legal: Legal, written: Sequence[str], names: Sequence[str], name: str) -> frozenset[int]:

@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import inspect
 from collections.abc import Mapping
-from typing import Any
 
+from opencwm.debugger.arguments import MAX_ARGUMENT_CHARS, literal, signature
 from opencwm.traces import Program
-
-MAX_SUPPLIED_CHARS = 200
-"""Longer arguments are left to the model, which has seen how the tracer cuts them."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,7 +43,7 @@ def supplied_call(program: Program) -> SuppliedCall | None:
     if any(keyword.arg is None for keyword in call.keywords) or not all(map(_calls_nothing, parts)):
         return None
     try:
-        bound = _signature(definition.args).bind(
+        bound = signature(definition.args).bind(
             *call.args, **{keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
         )
     except TypeError:  # it will raise
@@ -82,47 +78,15 @@ def _calls_nothing(node: ast.expr) -> bool:
     return not any(isinstance(item, callers) for item in ast.walk(node))
 
 
-def _signature(arguments: ast.arguments) -> inspect.Signature:
-    """Return the signature of a definition; its defaults are syntax trees."""
-    kind = inspect.Parameter
-    positional = [*arguments.posonlyargs, *arguments.args]
-    defaults: list[Any] = [kind.empty] * (len(positional) - len(arguments.defaults)) + list(
-        arguments.defaults
-    )
-    found = [
-        kind(
-            item.arg,
-            kind.POSITIONAL_ONLY if item in arguments.posonlyargs else kind.POSITIONAL_OR_KEYWORD,
-            default=default,
-        )
-        for item, default in zip(positional, defaults, strict=True)
-    ]
-    if arguments.vararg:
-        found.append(kind(arguments.vararg.arg, kind.VAR_POSITIONAL))
-    found += [
-        kind(item.arg, kind.KEYWORD_ONLY, default=kind.empty if default is None else default)
-        for item, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    ]
-    if arguments.kwarg:
-        found.append(kind(arguments.kwarg.arg, kind.VAR_KEYWORD))
-    return inspect.Signature(found)
-
-
 def _rendered(value: ast.expr | tuple[ast.expr, ...] | dict[str, ast.expr]) -> str | None:
     """Return the text of a bound argument as the tracer writes it; None when it is no short literal."""
     try:
         if isinstance(value, tuple):
-            text = repr(tuple(_literal(item) for item in value))
+            text = repr(tuple(literal(item) for item in value))
         elif isinstance(value, dict):
-            text = repr({name: _literal(item) for name, item in value.items()})
+            text = repr({name: literal(item) for name, item in value.items()})
         else:
-            text = repr(_literal(value))
+            text = repr(literal(value))
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
-    return text if len(text) <= MAX_SUPPLIED_CHARS else None
-
-
-def _literal(node: ast.expr) -> object:
-    if any(isinstance(item, ast.Set) for item in ast.walk(node)):
-        raise ValueError("the tracer orders the elements of sets")
-    return ast.literal_eval(node)
+    return text if len(text) <= MAX_ARGUMENT_CHARS else None

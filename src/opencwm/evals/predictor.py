@@ -18,9 +18,10 @@ from opencwm.codec.vocabulary import BYTE_BASE, Control, is_text
 from opencwm.debugger.execution import Execution
 from opencwm.debugger.predicted import PredictedExecution, source_view
 from opencwm.debugger.sampler import Sampler, SamplingConfig
-from opencwm.debugger.step_predictor import MAX_VALUE_TOKENS, Prediction, StepPredictor
+from opencwm.debugger.step_predictor import Prediction, StepPredictor
+from opencwm.debugger.token_writer import MAX_VALUE_TOKENS
 from opencwm.evals.rollout import Outcome, OutcomeKind
-from opencwm.model.engine import Engine, ScoringEngine
+from opencwm.model.engine import ScoringEngine
 from opencwm.source.cfg import ControlFlow
 from opencwm.traces import Program
 
@@ -223,7 +224,7 @@ class NativePredictor:
 
 
 def predict_outcome(
-    codec: NativeCodec, engine: Engine, view: SourceView, *, max_value_tokens: int
+    codec: NativeCodec, engine: ScoringEngine, view: SourceView, *, max_value_tokens: int
 ) -> DirectPrediction:
     """Write the OUTPUT task greedily: RETURN or RAISE, then the value up to END.
 

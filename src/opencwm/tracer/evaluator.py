@@ -224,7 +224,7 @@ class Evaluator:
         elif kind in _ITERABLE:
             text = self._text(value)
             text = None if text is None else f"list({text})"
-        elif scratch.last[0] == self.sites[site].iterable:
+        elif scratch.last[0] == self.sites[site].iterable >= 0:
             text = f"list({scratch.last[1]})"
         scratch.loops[site] = (text, 0)
         return value

@@ -51,15 +51,27 @@ def instrument(text: str, filename: str) -> Instrumented | None:
         SyntaxError: it does not compile; ValueError for a null byte.
     """
     try:
-        tree = ast.parse(text, filename)
-        if "opencwm" in text and any(getattr(node, "value", None) in MARKERS for node in nodes_of(tree)):
-            return None
-        instrumenter = _Rewriter(text, tree)
-        instrumenter.statements(tree.body)
-        code = compile(tree, filename, "exec", dont_inherit=True)
+        tree, sites = rewritten(text, filename)
+        code = compile(tree, filename, "exec", dont_inherit=True) if sites is not None else None
     except (RecursionError, MemoryError):
         return None
-    return Instrumented(code, instrumenter.sites)
+    return None if code is None or sites is None else Instrumented(code, sites)
+
+
+def rewritten(text: str, filename: str) -> tuple[ast.Module, list[Site] | None]:
+    """Return a program's syntax tree with calls of markers in the places of hooks, and its sites.
+
+    The sites are None, and the tree as it was, where the program itself contains a marker.
+
+    Raises:
+        SyntaxError: it does not parse; ValueError for a null byte; RecursionError: it is nested too deeply.
+    """
+    tree = ast.parse(text, filename)
+    if "opencwm" in text and any(getattr(node, "value", None) in MARKERS for node in nodes_of(tree)):
+        return tree, None
+    instrumenter = _Rewriter(text, tree)
+    instrumenter.statements(tree.body)
+    return tree, instrumenter.sites
 
 
 def with_hooks(code: CodeType, hooks: Mapping[str, Callable[..., Any]]) -> CodeType:

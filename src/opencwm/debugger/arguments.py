@@ -1,0 +1,201 @@
+"""What the arguments of a call are, from the values that stand in it: binding by syntax, nothing is run."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+MAX_ARGUMENT_CHARS = 200
+"""Longer arguments are left to the model, which has seen how the tracer cuts them."""
+
+_OF_BUILT_IN = frozenset("'\"[({-0123456789")
+"""What the rendered values of built-in types begin with."""
+_FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CallSite:
+    """A call that is about to be made; None stands for a value that is not known.
+
+    Attributes:
+        name: of the function, or of the method.
+        is_method: whether the function is looked up in an object.
+        receiver: rendered value of that object.
+        args: rendered positional arguments.
+        keywords: rendered arguments by name.
+    """
+
+    name: str
+    is_method: bool
+    receiver: str | None
+    args: tuple[str | None, ...]
+    keywords: Mapping[str, str | None]
+
+
+class Functions:
+    """The functions of one program, by the first line of their definitions."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._found: dict[int, tuple[_FunctionNode, str]] = {}
+        self._plain = _plain_classes(tree)
+        waiting: list[tuple[ast.AST, str]] = [(tree, "")]
+        while waiting:
+            node, owner = waiting.pop()
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, _FunctionNode):
+                    first = min([child.lineno, *(item.lineno for item in child.decorator_list)])
+                    self._found[first] = child, owner
+                waiting.append((child, child.name if isinstance(child, ast.ClassDef) else ""))
+
+    def arguments(self, first: int, calls: Iterable[CallSite], number: int) -> dict[str, str]:
+        """Return the rendered parameters of a function that is entered, as far as they are known.
+
+        Args:
+            first: first line of the function's definition.
+            calls: those of the line that runs, in order, whatever they call.
+            number: how often the line has entered the function before.
+        """
+        definition, owner = self._found.get(first, (None, ""))
+        if definition is None:
+            return {}
+        before = [(call, self._receiver(definition, owner, call)) for call in calls]
+        matching = [(call, receiver) for call, receiver in before if receiver is not None]
+        if len(matching) <= number:
+            return {}
+        call, receiver = matching[number]
+        try:
+            bound = signature(definition.args).bind(*receiver, *call.args, **call.keywords)
+        except TypeError:
+            return {}
+        bound.apply_defaults()
+        texts = {name: _rendered(value) for name, value in bound.arguments.items()}
+        if owner in self._plain:
+            texts["__class__"] = f"<class 'program.{owner}'>"
+        return {name: text for name, text in texts.items() if text and len(text) <= MAX_ARGUMENT_CHARS}
+
+    def is_call_of(self, first: int, call: CallSite) -> bool:
+        """Whether a function, by its first line, is what a call enters."""
+        definition, owner = self._found.get(first, (None, ""))
+        return definition is not None and self._receiver(definition, owner, call) is not None
+
+    def is_plain(self, first: int) -> bool:
+        """Whether a call of a function enters it at once: no generator, no coroutine."""
+        definition, _ = self._found.get(first, (None, ""))
+        if not isinstance(definition, ast.FunctionDef):
+            return False
+        return not any(isinstance(node, ast.Yield | ast.YieldFrom) for node in ast.walk(definition))
+
+    def value(self, first: int, returned: str | None, state: Mapping[str, str]) -> str | None:
+        """Return the value of the call that entered a function, which returns now; None if not known.
+
+        Args:
+            first: first line of its definition.
+            returned: what it returns.
+            state: rendered values of its locals.
+        """
+        definition, _ = self._found.get(first, (None, ""))
+        if definition is None or isinstance(definition, ast.AsyncFunctionDef):
+            return None
+        if definition.name != "__init__":
+            return returned
+        return state.get(definition.args.args[0].arg) if definition.args.args else None
+
+    def _receiver(
+        self, definition: _FunctionNode, owner: str, call: CallSite
+    ) -> tuple[str | None, ...] | None:
+        """Return what stands before the arguments that are written; None for the call of something else."""
+        decorators = {ast.unparse(item) for item in definition.decorator_list}
+        if not decorators <= {"staticmethod", "classmethod"}:
+            return None
+        if owner and definition.name == "__init__" and not call.is_method:
+            if call.name in self._plain and owner in self._plain[call.name]:
+                return (f"{call.name}()",)
+            return (None,) if call.name == owner else None
+        if definition.name != call.name or bool(owner) is not call.is_method:
+            return None
+        if call.receiver is not None and call.receiver[0] in _OF_BUILT_IN:
+            return None
+        if not owner or "staticmethod" in decorators:
+            return ()
+        is_class = call.receiver is not None and call.receiver.startswith("<class ")
+        if "classmethod" in decorators:
+            return (call.receiver if is_class else None,)
+        return () if is_class else (call.receiver,)
+
+
+def _plain_classes(tree: ast.Module) -> dict[str, frozenset[str]]:
+    """Return the classes at the top, undecorated, that inherit from each other only, each with its bases.
+
+    A new object of one reads as its name, without attributes.
+    """
+    found: dict[str, frozenset[str]] = {}
+    for node in tree.body:
+        if not isinstance(node, ast.ClassDef) or node.keywords or node.decorator_list:
+            continue
+        bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id != "object"]
+        members = {item.name for item in node.body if isinstance(item, _FunctionNode)}
+        is_plain = len(bases) == sum(ast.unparse(base) != "object" for base in node.bases)
+        if is_plain and all(base in found for base in bases) and not members & {"__new__", "__repr__"}:
+            found[node.name] = frozenset({node.name}).union(*(found[base] for base in bases))
+    return found
+
+
+def signature(arguments: ast.arguments) -> inspect.Signature:
+    """Return the signature of a definition; its defaults are syntax trees."""
+    kind = inspect.Parameter
+    positional = [*arguments.posonlyargs, *arguments.args]
+    defaults: list[Any] = [kind.empty] * (len(positional) - len(arguments.defaults)) + list(
+        arguments.defaults
+    )
+    found = [
+        kind(
+            item.arg,
+            kind.POSITIONAL_ONLY if item in arguments.posonlyargs else kind.POSITIONAL_OR_KEYWORD,
+            default=default,
+        )
+        for item, default in zip(positional, defaults, strict=True)
+    ]
+    if arguments.vararg:
+        found.append(kind(arguments.vararg.arg, kind.VAR_POSITIONAL))
+    found += [
+        kind(item.arg, kind.KEYWORD_ONLY, default=kind.empty if default is None else default)
+        for item, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    ]
+    if arguments.kwarg:
+        found.append(kind(arguments.kwarg.arg, kind.VAR_KEYWORD))
+    return inspect.Signature(found)
+
+
+def _rendered(value: object) -> str | None:
+    """Return the text of a bound argument: one given, a default, or those that ``*`` or ``**`` collect."""
+    if isinstance(value, ast.expr):
+        try:
+            return repr(literal(value))
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            return None
+    if isinstance(value, tuple):
+        texts = [_rendered(item) for item in value]
+        known = [text for text in texts if text is not None]
+        if len(known) < len(texts):
+            return None
+        return f"({known[0]},)" if len(known) == 1 else f"({', '.join(known)})"
+    if isinstance(value, dict):
+        pairs = {name: _rendered(item) for name, item in value.items()}
+        if None in pairs.values():
+            return None
+        return f"{{{', '.join(f'{name!r}: {text}' for name, text in pairs.items())}}}"
+    return value if isinstance(value, str) else None
+
+
+def literal(node: ast.expr) -> object:
+    """Return the value of a literal.
+
+    Raises:
+        ValueError: it is none, or a set, whose elements the tracer orders.
+    """
+    if any(isinstance(item, ast.Set) for item in ast.walk(node)):
+        raise ValueError("the tracer orders the elements of sets")
+    return ast.literal_eval(node)

@@ -1,0 +1,112 @@
+"""What is expected of a line that is being followed, and what is known of it afterwards."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+STOP: Final = "StopIteration"
+"""Stands for the item of a loop that has no further one."""
+
+
+class UnforeseenError(Exception):
+    """What comes next on the line is not known."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Expected:
+    """The evaluation that comes next.
+
+    Attributes:
+        text: how it reads; None when an operand is not known.
+        pattern: what its text matches then.
+        value: its value, where that is certain: of ``and``, ``or``, ``not``, and a call that has returned.
+        is_certain: it is written unless it raises, for it is short whatever its value.
+        at_end: its value where there is no such item.
+    """
+
+    text: str | None
+    pattern: re.Pattern[str] | None = None
+    value: str | None = None
+    is_certain: bool = False
+    at_end: str | None = None
+
+    def matches(self, text: str) -> bool:
+        """Whether an evaluation that reads so can be this one."""
+        if self.text is not None:
+            return text == self.text
+        return self.pattern is not None and self.pattern.fullmatch(text) is not None
+
+
+Ask = Callable[[Expected], "tuple[str, str] | None"]
+"""Given what is expected, returns text and value of the evaluation that is written next, perhaps another.
+
+None when that is not known."""
+
+
+@dataclasses.dataclass(slots=True)
+class Outcome:
+    """What the values on a line say about what it does.
+
+    Attributes:
+        values: what names are bound to by it.
+        returned: what it returns, None when it does not or that is not known.
+        truth: of the condition that decides which line is next, or whether a loop has a further item.
+        is_told: every value was told, so that nothing on the line can raise and nothing more be evaluated.
+    """
+
+    values: dict[str, str] = dataclasses.field(default_factory=dict)
+    returned: str | None = None
+    truth: bool | None = None
+    is_told: bool = False
+
+
+@dataclasses.dataclass(slots=True)
+class Loop:
+    """A ``for`` loop that is under way: how what it iterates over reads, and how many items it has had."""
+
+    text: str | None
+    number: int = 0
+
+
+@dataclasses.dataclass(slots=True)
+class Entered:
+    """A function that was entered while a line ran.
+
+    Attributes:
+        first: first line of its definition.
+        value: of the call, once it has returned; None before, and where that is not known.
+    """
+
+    first: int
+    value: str | None = None
+
+
+@dataclasses.dataclass(slots=True)
+class Memory:
+    """What has to be remembered of an activation from line to line.
+
+    Attributes:
+        first: first line of its function.
+        lineno: the line that runs, 0 for none.
+        before: the line that ran before it, 0 for none.
+        state: rendered values of the locals.
+        loops: those under way when the line began, by site.
+        written: evaluations since the line began, text and value.
+        entered: functions entered from it since then, in order.
+    """
+
+    first: int = 0
+    lineno: int = 0
+    before: int = 0
+    state: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    loops: dict[int, Loop] = dataclasses.field(default_factory=dict)
+    written: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    entered: list[Entered] = dataclasses.field(default_factory=list)
+
+    def copy(self) -> Memory:
+        """Return an independent copy."""
+        loops = {site: dataclasses.replace(loop) for site, loop in self.loops.items()}
+        return dataclasses.replace(self, loops=loops, written=list(self.written))

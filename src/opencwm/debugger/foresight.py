@@ -1,0 +1,163 @@
+"""What is foreseen of the next step of a run: see :mod:`opencwm.debugger.workings`.
+
+Follows a run step by step and remembers of each activation which line runs, what it has evaluated so far, and
+where its loops stand, so that a line that was left for a call is taken up again where it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Sequence
+from typing import NoReturn
+
+from opencwm.codec.native_writer import written_evaluations
+from opencwm.debugger.arguments import CallSite
+from opencwm.debugger.expectations import Ask, Entered, Expected, Memory, Outcome, UnforeseenError
+from opencwm.debugger.workings import Workings
+from opencwm.traces import Activation, CodeInfo, Step, StepFlags, StepKind, apply_step
+
+
+class Foresight:
+    """Follows one run.
+
+    Args:
+        workings: of the program.
+    """
+
+    def __init__(self, workings: Workings) -> None:
+        self.workings = workings
+        self._memories: list[Memory] = []
+        self._suspended: dict[int, list[Memory]] = {}  # by code
+
+    def restart(self, steps: Sequence[Step], codes: Sequence[CodeInfo]) -> None:
+        """Stand where a run stands after ``steps``."""
+        self._memories, self._suspended = [], {}
+        stack: list[Activation] = []
+        for step in steps:
+            apply_step(stack, step, tuple(codes))
+            if step.kind is StepKind.RETURN:
+                stack.pop()
+            self.push(step, stack, codes)
+
+    def push(self, step: Step, stack: Sequence[Activation], codes: Sequence[CodeInfo]) -> None:
+        """Take note of a step; ``stack`` holds the activations alive after it, their ``codes`` apart."""
+        written = [(evaluation.text, evaluation.value) for evaluation in written_evaluations(step)]
+        running = len(stack) - (step.kind is StepKind.CALL) + (step.kind is StepKind.RETURN)
+        del self._memories[running:]
+        while len(self._memories) < running:
+            self._memories.append(Memory())
+        if self._memories:
+            self._memories[-1].written += written
+        if step.kind is StepKind.CALL:
+            entered = self._entered(step, codes)
+            if self._memories:
+                self._memories[-1].entered.append(Entered(entered.first))
+            self._memories.append(entered)
+        elif step.kind is StepKind.LINE:
+            self._proceed(self._memories[-1], step.lineno)
+        elif step.kind is StepKind.EXCEPTION:
+            self._memories[-1].lineno = 0
+        elif step.kind is StepKind.RETURN:
+            memory = self._memories.pop()
+            self._returned(memory, step)
+            if step.flags & StepFlags.YIELD:
+                self._suspended.setdefault(step.code, []).append(memory)
+        if stack:
+            self._memories[-1].state = dict(stack[-1].locals)
+
+    def _returned(self, memory: Memory, step: Step) -> None:
+        """Tell the caller of a function what its call is worth."""
+        if not self._memories or step.flags & (StepFlags.YIELD | StepFlags.UNWIND | StepFlags.TRUNCATED):
+            return
+        entered = self._memories[-1].entered
+        if entered and entered[-1].first == memory.first:
+            state = {**memory.state, **dict(step.changed)}
+            entered[-1].value = self.workings.known.functions.value(memory.first, step.value, state)
+
+    def _entered(self, step: Step, codes: Sequence[CodeInfo]) -> Memory:
+        first = codes[step.code].firstlineno if 0 <= step.code < len(codes) else 0
+        if not step.flags & StepFlags.RESUME:
+            return Memory(first)
+        suspended = self._suspended.pop(step.code, [])
+        memory = suspended[0] if len(suspended) == 1 else Memory(first)
+        memory.lineno = step.lineno
+        return memory
+
+    def _proceed(self, memory: Memory, lineno: int) -> None:
+        """Go to the next line, once the one that ran has brought its loops up to date."""
+        with contextlib.suppress(UnforeseenError):
+            follower, node = self.workings.follower(memory, _nothing_more)
+            follower.run(node)
+        memory.before, memory.lineno, memory.written, memory.entered = memory.lineno, lineno, [], []
+
+    def follow(self, ask: Ask) -> Outcome:
+        """Follow what is left of the line that runs, asking for the value of each sub-expression in turn.
+
+        Raises:
+            UnforeseenError: it is not known what comes next.
+        """
+        if not self._memories:
+            raise UnforeseenError
+        follower, node = self.workings.follower(self._memories[-1].copy(), ask)
+        return follower.run(node)
+
+    def arguments(self, first: int, written: Sequence[tuple[str, str]]) -> dict[str, str]:
+        """Return the rendered parameters, as far as they are known, of a function that is entered now.
+
+        Args:
+            first: first line of the function.
+            written: evaluations since the last step, text and value.
+        """
+        calls, _ = self._calls(written)
+        number = sum(entered.first == first for entered in self._entered_now())
+        return self.workings.known.functions.arguments(first, calls, number)
+
+    def next_callees(self, firsts: Collection[int], written: Sequence[tuple[str, str]]) -> list[int]:
+        """Return which of some functions, by their first lines, the line may enter next.
+
+        Those that stand there to be called later are left out; others, such as special methods, are not.
+        """
+        _, calls = self._calls(written)
+        functions = self.workings.known.functions
+        places = {
+            first: next((n for n, call in enumerate(calls) if functions.is_call_of(first, call)), None)
+            for first in firsts
+        }
+        entered_at_once = [
+            place for first, place in places.items() if place is not None and functions.is_plain(first)
+        ]
+        soonest = min(entered_at_once, default=None)
+        return [
+            first
+            for first, place in places.items()
+            if place is None or soonest is None or place <= soonest or not functions.is_plain(first)
+        ]
+
+    def _entered_now(self) -> list[Entered]:
+        return self._memories[-1].entered if self._memories else []
+
+    def _calls(self, written: Sequence[tuple[str, str]]) -> tuple[list[CallSite], list[CallSite]]:
+        """Return the calls of the line that runs, in order, as far as they are known; and those to come."""
+        if not self._memories:
+            return [], []
+        memory = self._memories[-1].copy()
+        memory.written += written
+        with contextlib.suppress(UnforeseenError):
+            follower, node = self.workings.follower(memory, _not_known)
+            with contextlib.suppress(UnforeseenError):
+                follower.run(node)
+            return follower.calls, follower.to_come
+        return [], []
+
+    @property
+    def branch(self) -> int:
+        """The line that follows when the condition or loop on the line that runs holds, 0 if not known."""
+        return self.workings.branch(self._memories[-1]) if self._memories else 0
+
+
+def _not_known(_: Expected) -> None:
+    return None
+
+
+def _nothing_more(_: Expected) -> NoReturn:
+    raise UnforeseenError

@@ -1,0 +1,124 @@
+"""What rendered values say about themselves: their truth, their items, their kind. Nothing is run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import Any, Final
+
+MAX_ITEMS: Final = 64
+"""More items are not looked at."""
+
+_FALSE: Final = frozenset(
+    {"False", "None", "''", "[]", "()", "{}", "set()", "frozenset()", "b''", "range(0, 0)"}
+)
+_INDEXED: Final = ("'", '"', "b'", 'b"', "[", "(", "range(")
+_VIEWS: Final = ("dict_keys(", "dict_values(", "dict_items(")
+_ITERABLE: Final = ("{", "set()", "frozenset(", *_VIEWS)
+
+
+class UnreadableError(Exception):
+    """A rendered value does not tell what it is asked."""
+
+
+_SHORT_CALLS: Final = frozenset({"len", "ord", "abs", "bool", "isinstance", "int", "any", "all", "callable"})
+_LONGEST_NUMBER: Final = 24
+
+
+def longest_value(node: ast.expr, text: str) -> int:
+    """Return how many characters the value of an expression that reads as ``text`` may have, to be safe."""
+    if isinstance(node, ast.Compare):
+        return len("False")
+    if isinstance(node, ast.Subscript | ast.UnaryOp):
+        return len(text)
+    if isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Pow | ast.LShift | ast.Mod | ast.Mult):
+        return max(len(text), _LONGEST_NUMBER)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _SHORT_CALLS:
+        return _LONGEST_NUMBER
+    return 1000
+
+
+def truth_of(text: str | None) -> bool | None:
+    """Return the truth of a rendered value; None where it is not known."""
+    if text is None:
+        return None
+    if text in _FALSE:
+        return False
+    if text == "True" or text[0] in "'\"[({" or text[:2] in ("b'", 'b"'):
+        return None if text.endswith(">") else True
+    try:
+        return float(text) != 0
+    except ValueError:
+        return None
+
+
+def items_of(text: str | None) -> Sequence[Any]:
+    """Return what iterating over a rendered value gives.
+
+    Raises:
+        UnreadableError: that is not known.
+    """
+    if text is None:
+        raise UnreadableError
+    for prefix in _VIEWS:
+        if text.startswith(prefix):
+            text = text.removeprefix(prefix)[:-1]
+    if text.startswith("range("):
+        bounds = items_of(f"({text.removeprefix('range(')[:-1]},)")
+        made = (
+            range(*bounds)
+            if all(type(bound) is int for bound in bounds) and 0 < len(bounds) < 4
+            else range(0)
+        )
+        return made[: MAX_ITEMS + 1]
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+        raise UnreadableError from None
+    if isinstance(value, str | bytes | list | tuple):
+        return value
+    if isinstance(value, dict):
+        return list(value)
+    raise UnreadableError
+
+
+def is_cheap(symbol: str, left: str, right: str) -> bool:
+    """Whether the tracer reports an augmented assignment of two values before it is made."""
+    if _is_number(left) and _is_number(right):
+        return symbol in ("+", "-", "*", "/", "//", "%", "|", "^", "&")
+    kinds = _opening(left), _opening(right)
+    if symbol == "+":
+        return kinds[0] == kinds[1] != ""
+    return symbol == "*" and kinds[0] == "'" and right.lstrip("-").isdigit()
+
+
+def _is_number(text: str) -> bool:
+    if text in ("True", "False"):
+        return True
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _opening(text: str) -> str:
+    return "'" if text[0] in "'\"" else text[0] if text[0] in "[(" else ""
+
+
+def loop_text(text: str | None) -> str | None:
+    """Return how the tracer writes what a ``for`` loop iterates over, None where the value does not tell."""
+    if text is None:
+        return None
+    if text.startswith(_INDEXED):
+        return text
+    return f"list({text})" if text.startswith(_ITERABLE) else None
+
+
+def is_plain(value: object) -> bool:
+    """Whether the tracer renders a value as ``repr`` does, whatever the order of sets."""
+    if isinstance(value, list | tuple):
+        return all(map(is_plain, value))
+    if isinstance(value, dict):
+        return all(map(is_plain, value)) and all(map(is_plain, value.values()))
+    return value is None or isinstance(value, bool | int | float | complex | str | bytes | range)

@@ -1,0 +1,119 @@
+"""What a line is going to evaluate: its sub-expressions with the values of their operands filled in.
+
+The tracer rewrites a program so that its sub-expressions report themselves, :mod:`opencwm.tracer.instrument`.
+Here the rewritten syntax tree is followed without being run: names read as the rendered values that the
+state has for them, and the value of each sub-expression is whatever a caller says. So the text of each
+evaluation is known before its value is, and a model is asked for values only.
+
+Nothing is computed: which operand of ``and`` ends it, and how many rounds a comprehension makes, is read off
+the values. Where a value is not known, or a construct not followed, the rest of the line is unforeseen.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import dataclasses
+import types
+from collections.abc import Iterator, Mapping
+
+from opencwm.debugger.arguments import Functions
+from opencwm.debugger.expectations import Ask, Memory, UnforeseenError
+from opencwm.debugger.known import Known
+from opencwm.debugger.line_follower import LineFollower, is_note
+from opencwm.tracer.bound_names import BoundNames
+from opencwm.tracer.instrument import rewritten
+
+_FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Workings:
+    """The rewritten lines of one program.
+
+    Attributes:
+        known: of the program.
+        lines: by first line of a function and line, the one statement, or body of a lambda, standing there.
+    """
+
+    known: Known
+    lines: Mapping[tuple[int, int], ast.stmt | ast.expr]
+
+    @classmethod
+    def of(cls, text: str, filename: str = "<program>") -> Workings:
+        """Rewrite a program; of one that cannot be rewritten nothing is foreseen."""
+        try:
+            tree, sites = rewritten(text, filename)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return cls(Known((), {}, Functions(ast.Module([], []))), {})
+        found: dict[tuple[int, int], list[ast.stmt | ast.expr]] = {}
+        for first, node in _owned(tree) if sites is not None else ():
+            found.setdefault((first, node.lineno), []).append(node)
+        lines = {
+            key: nodes[0] for key, nodes in found.items() if len(nodes) == 1 and _is_on_one_line(nodes[0])
+        }
+        return cls(Known(sites or (), _constants(tree), Functions(tree)), lines)
+
+    def follower(self, memory: Memory, ask: Ask) -> tuple[LineFollower, ast.stmt | ast.expr]:
+        """Return what follows the line that runs in an activation, and what stands there.
+
+        Raises:
+            UnforeseenError: nothing does.
+        """
+        node = self.lines.get((memory.first, memory.lineno))
+        if node is None:
+            raise UnforeseenError
+        return LineFollower(self.known, memory, ask), node
+
+    def branch(self, memory: Memory) -> int:
+        """Return the line a condition or loop goes on with when it holds, 0 where that is not known."""
+        node = self.lines.get((memory.first, memory.lineno))
+        if not isinstance(node, ast.If | ast.While | ast.For):
+            return 0
+        body = node.body[1:] if is_note(node.body[0]) else node.body
+        return body[0].lineno if body[0].lineno > memory.lineno else 0
+
+
+def _constants(tree: ast.Module) -> dict[str, str]:
+    """Return how functions and classes read, built-in or defined once, at the top, and not decorated."""
+    constant = BoundNames(tree).constant
+    found = {}
+    for name, value in vars(builtins).items():
+        if name in constant and isinstance(value, type):
+            found[name] = f"<class '{name}'>"
+        elif name in constant and isinstance(value, types.BuiltinFunctionType):
+            found[name] = f"<built-in function {name}>"
+    for node in tree.body:
+        if not isinstance(node, _FunctionNode | ast.ClassDef):
+            continue
+        is_class = isinstance(node, ast.ClassDef)
+        found.pop(node.name, None)
+        if node.name in constant and not node.decorator_list:
+            found[node.name] = f"<class 'program.{node.name}'>" if is_class else f"<function {node.name}>"
+    return found
+
+
+def _owned(tree: ast.Module) -> Iterator[tuple[int, ast.stmt | ast.expr]]:
+    """Yield statements and bodies of lambdas with the first line of the function they belong to."""
+    waiting: list[tuple[int, ast.AST]] = [(0, tree)]
+    while waiting:
+        first, node = waiting.pop()
+        for child in ast.iter_child_nodes(node):
+            owner = first
+            if isinstance(node, _FunctionNode) and child in node.body:
+                owner = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            elif isinstance(node, ast.Lambda) and child is node.body:
+                owner = node.lineno
+                yield owner, child
+            if isinstance(child, ast.stmt) and not is_note(child):
+                yield owner, child
+            waiting.append((owner, child))
+
+
+def _is_on_one_line(node: ast.stmt | ast.expr) -> bool:
+    """Whether what a line of this node runs stands on that line alone."""
+    if isinstance(node, ast.For):
+        return node.iter.end_lineno == node.lineno
+    if isinstance(node, ast.If | ast.While):
+        return node.test.end_lineno == node.lineno
+    return node.end_lineno == node.lineno
