@@ -41,6 +41,9 @@ class Functions:
     def __init__(self, tree: ast.Module) -> None:
         self._found: dict[int, tuple[_FunctionNode, str]] = {}
         self._plain = _plain_classes(tree)
+        self._classes = {
+            node.name for node in tree.body if isinstance(node, ast.ClassDef) and not node.decorator_list
+        }
         waiting: list[tuple[ast.AST, str]] = [(tree, "")]
         while waiting:
             node, owner = waiting.pop()
@@ -72,7 +75,7 @@ class Functions:
             return {}
         bound.apply_defaults()
         texts = {name: _rendered(value) for name, value in bound.arguments.items()}
-        if owner in self._plain:
+        if owner in self._classes:
             texts["__class__"] = f"<class 'program.{owner}'>"
         return {name: text for name, text in texts.items() if text and len(text) <= MAX_ARGUMENT_CHARS}
 

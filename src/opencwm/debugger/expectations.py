@@ -25,6 +25,7 @@ class Expected:
         value: its value, where that is certain: of ``and``, ``or``, ``not``, and a call that has returned.
         is_certain: it is written unless it raises, for it is short whatever its value.
         at_end: its value where there is no such item.
+        formula: where its text is no expression, one with names in it, and the rendered values of those.
     """
 
     text: str | None
@@ -32,6 +33,7 @@ class Expected:
     value: str | None = None
     is_certain: bool = False
     at_end: str | None = None
+    formula: tuple[str, Mapping[str, str]] | None = None
 
     def matches(self, text: str) -> bool:
         """Whether an evaluation that reads so can be this one."""
@@ -55,12 +57,14 @@ class Outcome:
         returned: what it returns, None when it does not or that is not known.
         truth: of the condition that decides which line is next, or whether a loop has a further item.
         is_told: every value was told, so that nothing on the line can raise and nothing more be evaluated.
+        is_pure: it changes no object that there was before.
     """
 
     values: dict[str, str] = dataclasses.field(default_factory=dict)
     returned: str | None = None
     truth: bool | None = None
     is_told: bool = False
+    is_pure: bool = False
 
 
 @dataclasses.dataclass(slots=True)

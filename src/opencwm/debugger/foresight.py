@@ -7,6 +7,7 @@ where its loops stand, so that a line that was left for a call is taken up again
 from __future__ import annotations
 
 import contextlib
+import enum
 from collections.abc import Collection, Sequence
 from typing import NoReturn
 
@@ -15,6 +16,14 @@ from opencwm.debugger.arguments import CallSite
 from opencwm.debugger.expectations import Ask, Entered, Expected, Memory, Outcome, UnforeseenError
 from opencwm.debugger.workings import Workings
 from opencwm.traces import Activation, CodeInfo, Step, StepFlags, StepKind, apply_step
+
+
+class Working(enum.StrEnum):
+    """Who works out the sub-expressions of a line, where there is expression detail."""
+
+    FREE = "free"  # the model writes them
+    FOLLOWED = "followed"  # lines are followed, the model is asked for values
+    CALCULATED = "calculated"  # and not for those of pure operations on literals, which are calculated
 
 
 class Foresight:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -13,7 +14,8 @@ from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate
 from opencwm.debugger.rendered import is_plain
 from opencwm.tracer.sites import Site
 
-_BUILT_IN: Final = ("<built-in function ", "<class '")
+BUILT_IN: Final = ("<built-in function ", *(f"<class '{name}'>" for name in vars(builtins)))
+"""What rendered built-in functions and classes begin with."""
 _VIEWS: Final = (".keys()", ".values()", ".items()")
 
 
@@ -33,14 +35,14 @@ class Known:
 
     def calculated(self, expected: Expected) -> str | None:
         """Return the value of a pure operation on literals; None for any other, and for one that raises."""
-        text = expected.text
-        if text is None:
+        if expected.text is None:
             return None
+        text, texts = expected.formula or (expected.text, {})
         try:
             names = {node.id for node in ast.walk(ast.parse(text, mode="eval")) if isinstance(node, ast.Name)}
-            if not all(self.constants.get(name, "").startswith(_BUILT_IN) for name in names):
+            if not all(self.constants.get(name, "").startswith(BUILT_IN) for name in names - texts.keys()):
                 return None
-            value = evaluate(text, {}).value
+            value = evaluate(text, texts).value
         except ExpressionError as error:
             return expected.at_end if str(error).startswith("IndexError") else None
         except (SyntaxError, ValueError, RecursionError, MemoryError, Undecided):

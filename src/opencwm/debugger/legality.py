@@ -6,12 +6,12 @@ Everything here is about structure: kinds, lines, names. What values say is the 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Collection, Mapping, Sequence
 
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, line_token
 from opencwm.debugger.expectations import Outcome
+from opencwm.debugger.rendered import is_atom
 from opencwm.source.cfg import LEAVING, NOTHING, CodeGraph, Continuation, ControlFlow
 from opencwm.traces import Activation, CodeInfo, Step, StepFlags, StepKind
 
@@ -77,14 +77,6 @@ class Legal:
 
     def _needs(self, end: int) -> frozenset[str]:
         return self.needed.get(end, frozenset())
-
-
-_ATOM = re.compile(r"""[-\d'"]|b['"]|(?:True|False|None|nan|inf)$""")
-
-
-def _is_atom(text: str) -> bool:
-    """Whether a rendered value is a number, a string or a constant: nothing can change it in place."""
-    return _ATOM.match(text) is not None
 
 
 class Legality:
@@ -160,7 +152,7 @@ class Legality:
             name
             for name in graph.local_names
             if name in after.stores
-            or (after.can_mutate and (name in graph.shared or not _is_atom(top.locals.get(name, "0"))))
+            or (after.can_mutate and (name in graph.shared or not is_atom(top.locals.get(name, "0"))))
         )
         deletable = tuple(
             name

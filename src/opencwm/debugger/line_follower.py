@@ -5,28 +5,31 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
 from opencwm.debugger.arguments import CallSite
 from opencwm.debugger.expectations import STOP, Ask, Expected, Loop, Memory, Outcome, UnforeseenError
-from opencwm.debugger.known import Known
+from opencwm.debugger.hooks import arguments, hook_name, is_lazy, is_note, is_super, marked
+from opencwm.debugger.known import BUILT_IN, Known
 from opencwm.debugger.rendered import (
     MAX_ITEMS,
+    READING_METHODS,
     UnreadableError,
+    is_atom,
     is_cheap,
     items_of,
     longest_value,
     loop_text,
     truth_of,
 )
-from opencwm.tracer.sites import MARKERS, Push, Site, SiteKind
+from opencwm.tracer.sites import Push, Site, SiteKind
 
 MAX_TEXT: Final = MAX_EVALUATION_CHARS - 1
 """An evaluation with a longer text is not written, whatever its value."""
 
-_ITERATORS: Final = frozenset({"enumerate", "zip", "map", "filter", "reversed", "iter"})
+_CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval", "map", "filter"})
 
 
 class LineFollower:
@@ -53,9 +56,11 @@ class LineFollower:
         self._written = list(reversed(memory.written))
         self._waiting: list[tuple[int, int, str | None]] = []
         self._last = (-1, "")
+        self._formula: tuple[str, Mapping[str, str]] | None = None
         self.calls: list[CallSite] = []
         self.to_come: list[CallSite] = []
         self._entered = list(memory.entered)
+        self.outcome.is_pure = not memory.entered
 
     # -- statements
 
@@ -86,6 +91,7 @@ class LineFollower:
         elif isinstance(node, ast.AugAssign):
             self._target(node.target)
             value = self._value(node.value)
+            outcome.is_pure = outcome.is_pure and value is not None and is_atom(value)
             if hook_name(node.value) == "augmented":
                 self._assign([node.target], value)
             else:
@@ -95,7 +101,7 @@ class LineFollower:
         elif isinstance(node, ast.Return):
             outcome.returned = "None" if node.value is None else self._value(node.value)
         else:
-            outcome.is_told = False
+            outcome.is_told = outcome.is_pure = False
             self._other(node)
 
     def _other(self, node: ast.stmt) -> None:
@@ -118,13 +124,15 @@ class LineFollower:
     def _assign(self, targets: Sequence[ast.expr], value: str | None) -> None:
         for number, target in enumerate(targets):
             if isinstance(target, ast.Name):
-                if value is not None:
+                if value is None:
+                    self.outcome.is_told = False
+                else:
                     self.outcome.values[target.id] = value
                 continue
             if isinstance(target, ast.Tuple | ast.List) and all(isinstance(t, ast.Name) for t in target.elts):
                 self._unpack(target, value)
                 continue
-            self.outcome.is_told = False
+            self.outcome.is_told = self.outcome.is_pure = False
             if not isinstance(target, ast.Attribute | ast.Subscript) or number:
                 raise UnforeseenError  # what was stored first may change what is read next
             self._target(target)
@@ -152,7 +160,7 @@ class LineFollower:
         if not is_note(note):
             raise UnforeseenError
         assert isinstance(note, ast.Expr)  # noqa: S101 - as it was made
-        site, _ = _marked(note.value)
+        site, _ = marked(note.value)
         loop = self._memory.loops.get(site)
         if loop is None:
             raise UnforeseenError
@@ -192,7 +200,7 @@ class LineFollower:
         """Follow an expression; return the text of its value, None when that is not known."""
         name = hook_name(node)
         if name:
-            return getattr(self, f"_hook_{name}")(*_arguments(node))  # type: ignore[no-any-return]
+            return getattr(self, f"_hook_{name}")(*arguments(node))  # type: ignore[no-any-return]
         follow = getattr(self, f"_{type(node).__name__.lower()}", None)
         if follow is None:
             raise UnforeseenError
@@ -297,19 +305,29 @@ class LineFollower:
         function, receiver = node.func, None
         if not isinstance(function, ast.Attribute):
             self._value(function)
-        elif _is_super(function.value):
+        elif is_super(function.value):
             receiver = self._state.get("self")
         else:
             receiver = self._value(function.value)
         args = tuple(self._value(item) for item in node.args)
         keywords = {keyword.arg: self._value(keyword.value) for keyword in node.keywords}
         named = {name: text for name, text in keywords.items() if name is not None}
+        if not self._is_pure_call(function, receiver):
+            self.outcome.is_pure = False
         if len(named) == len(keywords) and not any(isinstance(item, ast.Starred) for item in node.args):
             if isinstance(function, ast.Attribute):
                 return self._made(CallSite(function.attr, True, receiver, args, named))
             if isinstance(function, ast.Name):
                 return self._made(CallSite(function.id, False, None, args, named))
         return None
+
+    def _is_pure_call(self, function: ast.expr, receiver: str | None) -> bool:
+        """Whether a call changes nothing that a local can show, functions of the program apart."""
+        if isinstance(function, ast.Attribute):
+            return receiver is not None and (is_atom(receiver) or function.attr in READING_METHODS)
+        if not isinstance(function, ast.Name) or function.id in _CHANGING:
+            return False
+        return self._known.constants.get(function.id, "").startswith(BUILT_IN)
 
     def _made(self, call: CallSite) -> str | None:
         """Note a call; return its value when it entered a function that has returned."""
@@ -338,12 +356,27 @@ class LineFollower:
         return None
 
     def _joinedstr(self, node: ast.JoinedStr) -> str | None:
-        for item in node.values:
-            if isinstance(item, ast.FormattedValue):
-                self._value(item.value)
-                if isinstance(item.format_spec, ast.JoinedStr):
-                    self._joinedstr(item.format_spec)
+        self._formula = None
+        texts: dict[str, str | None] = {}
+        made = ast.JoinedStr(self._formatted(node, texts))
+        known = {name: text for name, text in texts.items() if text is not None}
+        if len(known) == len(texts):
+            self._formula = ast.unparse(ast.fix_missing_locations(made)), known
         return None
+
+    def _formatted(self, node: ast.JoinedStr, texts: dict[str, str | None]) -> list[ast.expr]:
+        """Follow the parts of a formatted string; return them with names in the places of their values."""
+        parts: list[ast.expr] = []
+        for item in node.values:
+            if not isinstance(item, ast.FormattedValue):
+                parts.append(item)
+                continue
+            name = f"_{len(texts)}"
+            texts[name] = self._value(item.value)
+            spec = item.format_spec
+            inner = ast.JoinedStr(self._formatted(spec, texts)) if isinstance(spec, ast.JoinedStr) else None
+            parts.append(ast.FormattedValue(ast.Name(name, ast.Load()), item.conversion, inner))
+        return parts
 
     def _lambda(self, node: ast.Lambda) -> str | None:
         for item in (*node.args.defaults, *node.args.kw_defaults):
@@ -426,8 +459,9 @@ class LineFollower:
             if expected.text is not None:
                 self._last = (site, expected.text)
                 is_certain = len(expected.text) + longest_value(node, expected.text) <= MAX_EVALUATION_CHARS
-                expected = dataclasses.replace(expected, is_certain=is_certain)
-            is_written = not (about.drops_none and known == "None") and not _is_lazy(node)
+                formula = self._formula if isinstance(node, ast.JoinedStr) else None
+                expected = dataclasses.replace(expected, is_certain=is_certain, formula=formula)
+            is_written = not (about.drops_none and known == "None") and not is_lazy(node)
             text = self._told(expected) if is_written else known
         if about.push is not None:
             self._waiting.append((*about.push, text))
@@ -543,43 +577,3 @@ class LineFollower:
         if value is None:
             self.outcome.is_told = False
         return value
-
-
-def _marked(node: ast.expr) -> tuple[int, list[ast.expr]]:
-    """Return the site and the further arguments of a call of a hook."""
-    assert isinstance(node, ast.Call)  # noqa: S101 - as it was made
-    first, *rest = node.args
-    assert isinstance(first, ast.Constant) and type(first.value) is int  # noqa: S101, PT018 - as it was made
-    return first.value, rest
-
-
-def _arguments(node: ast.expr) -> list[Any]:
-    """Return the arguments of a hook: its site, perhaps the number of an operand, and expressions."""
-    site, rest = _marked(node)
-    if hook_name(node) in ("operand", "decision", "link"):
-        assert isinstance(rest[0], ast.Constant)  # noqa: S101 - as it was made
-        return [site, rest[0].value, *rest[1:]]
-    return [site, *rest]
-
-
-def _is_super(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
-
-
-def _is_lazy(node: ast.expr) -> bool:
-    """Whether an expression makes an iterator of Python, which reads as no more than that."""
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
-        return False
-    return node.func.id in _ITERATORS
-
-
-def is_note(node: ast.stmt) -> bool:
-    """Whether a statement was put in to report the item of a loop."""
-    return isinstance(node, ast.Expr) and hook_name(node.value) in ("item", "exhausted")
-
-
-def hook_name(node: ast.expr) -> str:
-    """Return the name of the hook that a node calls, empty when it calls none."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Constant) and type(node.func.value) is str:
-        return MARKERS.get(node.func.value, "")
-    return ""

@@ -14,6 +14,7 @@ from opencwm.codec.native import MalformedStep, NativeCodec
 from opencwm.codec.view import SourceView, fit_view
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.execution import Execution, FrameView, Origin, StackHistory, StepView
+from opencwm.debugger.foresight import Working
 from opencwm.debugger.sampler import SamplingConfig
 from opencwm.debugger.step_predictor import Prediction, StepPredictor
 from opencwm.debugger.supplied import supplied_call
@@ -45,6 +46,7 @@ class PredictedExecution:
         view: what the model is shown; by default everything the entry can reach, as far as it fits.
         constrained: see :class:`StepPredictor`.
         expressions: see :class:`StepPredictor`.
+        working: see :class:`StepPredictor`.
 
     Attributes:
         predictions: what was predicted, step by step, with counts of tokens.
@@ -61,6 +63,7 @@ class PredictedExecution:
         constrained: bool = True,
         sampling: SamplingConfig | None = None,
         expressions: bool = False,
+        working: Working = Working.FOLLOWED,
     ) -> None:
         self._program = program
         self._control_flow = control_flow or ControlFlow(program.text, program.filename)
@@ -75,6 +78,7 @@ class PredictedExecution:
             sampling=sampling,
             supplied=self._supplied,
             expressions=expressions,
+            working=working,
         )
         self._predictor.start()
         self._views: list[StepView] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -23,6 +24,19 @@ class UnreadableError(Exception):
 
 _SHORT_CALLS: Final = frozenset({"len", "ord", "abs", "bool", "isinstance", "int", "any", "all", "callable"})
 _LONGEST_NUMBER: Final = 24
+
+
+READING_METHODS: Final = frozenset(
+    {"get", "keys", "values", "items", "index", "count", "copy", "union", "intersection", "difference"}
+    | {"issubset", "issuperset", "isdisjoint", "symmetric_difference"}
+)
+"""Methods that do not change an object of a built-in type."""
+_ATOM: Final = re.compile(r"""[-\d'"]|b['"]|(?:True|False|None|nan|inf)$""")
+
+
+def is_atom(text: str) -> bool:
+    """Whether a rendered value is a number, a string or a constant: nothing can change it in place."""
+    return _ATOM.match(text) is not None
 
 
 def longest_value(node: ast.expr, text: str) -> int:

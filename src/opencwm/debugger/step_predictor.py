@@ -24,7 +24,7 @@ from opencwm.codec.vocabulary import Control, is_line, is_text, line_label, line
 from opencwm.core.errors import EngineError
 from opencwm.debugger.context import contextualise
 from opencwm.debugger.expectations import Expected, Outcome, UnforeseenError
-from opencwm.debugger.foresight import Foresight
+from opencwm.debugger.foresight import Foresight, Working
 from opencwm.debugger.legality import Legal, Legality
 from opencwm.debugger.sampler import OutOfContextError, Sampler, SamplingConfig
 from opencwm.debugger.supplied import SuppliedCall
@@ -82,9 +82,7 @@ class StepPredictor:
         supplied: values of a call's arguments that need no prediction: given the first activation of a
             function at depth 1, the rendered value of each parameter by name.
         expressions: have the model work with expression detail.
-        foresight: follow lines, so that with expression detail and within the rules the model is asked for
-            values only.
-        calculates: then work out pure operations on literals exactly, so that it is not asked for those.
+        working: who works out the sub-expressions then; without the rules always the model.
     """
 
     def __init__(
@@ -98,8 +96,7 @@ class StepPredictor:
         sampling: SamplingConfig | None = None,
         supplied: SuppliedCall | None = None,
         expressions: bool = False,
-        foresight: bool = True,
-        calculates: bool = False,
+        working: Working = Working.FOLLOWED,
     ) -> None:
         self.codec = codec
         self.view = view
@@ -107,14 +104,14 @@ class StepPredictor:
         self.constrained = constrained
         self.supplied = supplied
         self.expressions = expressions
-        self.calculates = calculates
+        self.working = working
         self.sampler = Sampler(engine, sampling)
         self._writer = TokenWriter(self.sampler, codec.vocabulary)
         self._legality = Legality(view, control_flow)
         self._decoder = StepDecoder(codec.vocabulary, view, control_flow)
         self._last: Step | None = None
         self._steps: list[Step] = []
-        is_followed = expressions and constrained and foresight
+        is_followed = expressions and constrained and working is not Working.FREE
         self._foresight = Foresight(Workings.of(view.program.text)) if is_followed else None
 
     @property
@@ -164,10 +161,8 @@ class StepPredictor:
             sampling=self.sampler.config,
             supplied=self.supplied,
             expressions=self.expressions,
-            foresight=False,
-            calculates=self.calculates,
+            working=self.working,
         )
-        twin._foresight = None if self._foresight is None else Foresight(self._foresight.workings)
         twin.start(steps, self.codes)
         return twin
 
@@ -302,7 +297,7 @@ class StepPredictor:
             raise UnforeseenError
         encode = self.codec.vocabulary.encode_text
         text, value = expected.text, expected.value
-        if self.calculates and value is None and self._foresight is not None:
+        if self.working is Working.CALCULATED and value is None and self._foresight is not None:
             value = self._foresight.workings.known.calculated(expected)
         if text is not None and value is not None:
             if len(text) + len(value) <= MAX_EVALUATION_CHARS:

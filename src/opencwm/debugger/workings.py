@@ -19,8 +19,9 @@ from collections.abc import Iterator, Mapping
 
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.expectations import Ask, Memory, UnforeseenError
+from opencwm.debugger.hooks import is_note
 from opencwm.debugger.known import Known
-from opencwm.debugger.line_follower import LineFollower, is_note
+from opencwm.debugger.line_follower import LineFollower
 from opencwm.tracer.bound_names import BoundNames
 from opencwm.tracer.instrument import rewritten
 

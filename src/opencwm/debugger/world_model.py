@@ -14,6 +14,7 @@ from opencwm.codec.native import NativeCodec
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Vocabulary
 from opencwm.core.errors import CodecError, EngineError
+from opencwm.debugger.foresight import Working
 from opencwm.debugger.predicted import PredictedExecution, source_view
 from opencwm.debugger.sampler import SamplingConfig
 from opencwm.model.engine import ScoringEngine
@@ -87,6 +88,7 @@ class WorldModel:
         constrained: bool = True,
         sampling: SamplingConfig | None = None,
         expressions: bool = False,
+        working: Working = Working.FOLLOWED,
     ) -> PredictedExecution:
         """Return the predicted execution of a program; nothing is predicted before it is looked at.
 
@@ -95,6 +97,7 @@ class WorldModel:
             constrained: whether kinds, lines and names are limited to what the program allows.
             sampling: how tokens are picked; greedy by default.
             expressions: have the model work out sub-expressions first; it must have learned to.
+            working: who works them out.
 
         Raises:
             CodecError: the entry, or what it calls first, does not fit.
@@ -108,6 +111,7 @@ class WorldModel:
             constrained=constrained,
             sampling=sampling,
             expressions=expressions,
+            working=working,
         )
 
 

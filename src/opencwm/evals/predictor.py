@@ -16,6 +16,7 @@ from opencwm.codec.native import NativeCodec
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import BYTE_BASE, Control, is_text
 from opencwm.debugger.execution import Execution
+from opencwm.debugger.foresight import Working
 from opencwm.debugger.predicted import PredictedExecution, source_view
 from opencwm.debugger.sampler import Sampler, SamplingConfig
 from opencwm.debugger.step_predictor import Prediction, StepPredictor
@@ -127,6 +128,7 @@ class NativePredictor:
         engine: holds no ids; every prediction works on a fork of it.
         constrained: whether steps are limited to what the program's control flow and names allow.
         expressions: have the model work with expression detail.
+        working: who works out sub-expressions then.
         revision: of the weights, for example their SHA-256: results of another revision are never mixed with
             these.
 
@@ -140,6 +142,7 @@ class NativePredictor:
         *,
         constrained: bool = True,
         expressions: bool = False,
+        working: Working = Working.FOLLOWED,
         revision: str = "",
     ) -> None:
         self.name = name
@@ -147,6 +150,7 @@ class NativePredictor:
         self._engine = engine
         self._constrained = constrained
         self._expressions = expressions
+        self._working = working
         self._revision = revision
 
     @property
@@ -159,6 +163,7 @@ class NativePredictor:
             "max_tokens": self._engine.max_tokens,
             "max_value_tokens": MAX_VALUE_TOKENS,
             "revision": self._revision,
+            **({"working": self._working.value} if self._expressions else {}),
         }
 
     def scoring_engine(self) -> ScoringEngine:
@@ -191,6 +196,7 @@ class NativePredictor:
             view=view,
             constrained=self._constrained,
             expressions=self._expressions,
+            working=self._working,
         )
 
     def step_predictor(self, program: Program) -> StepPredictor:
@@ -208,6 +214,7 @@ class NativePredictor:
             ControlFlow(program.text, program.filename),
             constrained=self._constrained,
             expressions=self._expressions,
+            working=self._working,
         )
 
     def outcome(self, program: Program) -> DirectPrediction:

@@ -19,6 +19,8 @@ from opencwm.frontends.cli.options import (
     ProgramFile,
     Timeout,
     Unconstrained,
+    WorkingLevel,
+    WorkingOption,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ def debug(
     model: ModelFolder = None,
     unconstrained: Unconstrained = False,
     detail: DetailLevel = Detail.EXPR,
+    working: WorkingOption = WorkingLevel.CALCULATED,
     max_steps: Annotated[
         int, typer.Option("--max-steps", metavar="N", help="Most steps predicted at once.", min=1)
     ] = 1_000,
@@ -73,7 +76,9 @@ def debug(
     if real and observed:
         execution = observed
     else:
-        execution = _predict(program, model, constrained=not unconstrained, expressions=expressions)
+        execution = _predict(
+            program, model, constrained=not unconstrained, expressions=expressions, working=working.value
+        )
     beside = observed if compare else None
     if beside is not None:  # a prediction that goes astray need not end
         max_steps = min(max_steps, 2 * len(beside.trace.steps) + 16)
@@ -85,12 +90,17 @@ def debug(
         _step(execution, beside, commands, max_steps)
 
 
-def _predict(program: Program, model: Path | None, *, constrained: bool, expressions: bool) -> Execution:
+def _predict(
+    program: Program, model: Path | None, *, constrained: bool, expressions: bool, working: str
+) -> Execution:
+    from opencwm.debugger.foresight import Working
     from opencwm.debugger.world_model import WorldModel
     from opencwm.frontends.cli.output import notice
 
     world = WorldModel.load(model)
-    execution = world.execution(program, constrained=constrained, expressions=expressions)
+    execution = world.execution(
+        program, constrained=constrained, expressions=expressions, working=Working(working)
+    )
     for text in execution.view.left_out:
         notice(f"{program.filename}: {text}")
     return execution

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from opencwm.frontends.cli.options import Detail, DetailLevel, Json, ModelFolder, Unconstrained
+from opencwm.frontends.cli.options import (
+    Detail,
+    DetailLevel,
+    Json,
+    ModelFolder,
+    Unconstrained,
+    WorkingLevel,
+    WorkingOption,
+)
 
 if TYPE_CHECKING:
     from opencwm.evals.cruxeval_report import CruxEvalReport
@@ -45,6 +53,7 @@ def steps(
     model: ModelFolder = None,
     unconstrained: Unconstrained = False,
     detail: DetailLevel = Detail.LINE,
+    working: WorkingOption = WorkingLevel.FOLLOWED,
     max_steps: MaxSteps = 1024,
     output: Resume = None,
     as_json: Json = False,
@@ -60,7 +69,7 @@ def steps(
     from opencwm.frontends.trace_files import held_out_traces, load_traces
 
     expressions = detail is Detail.EXPR
-    predictor = _predictor(model, constrained=not unconstrained, expressions=expressions)
+    predictor = _predictor(model, constrained=not unconstrained, expressions=expressions, working=working)
     traces = load_traces(data) if data else held_out_traces(programs, seed, expressions=expressions)
     with progress("evaluating") as advance:
         report = evaluate_steps(
@@ -110,6 +119,8 @@ def cruxeval(
     ] = False,
     model: ModelFolder = None,
     unconstrained: Unconstrained = False,
+    detail: DetailLevel = Detail.LINE,
+    working: WorkingOption = WorkingLevel.FOLLOWED,
     max_steps: MaxSteps = 1024,
     output: Resume = None,
     as_json: Json = False,
@@ -124,7 +135,9 @@ def cruxeval(
     from opencwm.sandbox import Sandbox, record
 
     found = load_items(data)
-    predictor = _predictor(model, constrained=not unconstrained)
+    predictor = _predictor(
+        model, constrained=not unconstrained, expressions=detail is Detail.EXPR, working=working
+    )
     methods = tuple(benchmark.Method) if method is Method.BOTH else (benchmark.Method(method),)
     validation = None
     if validate:
@@ -146,7 +159,10 @@ def cruxeval(
     _print_report(report, as_json=as_json)
 
 
-def _predictor(model: Path | None, *, constrained: bool, expressions: bool = False) -> NativePredictor:
+def _predictor(
+    model: Path | None, *, constrained: bool, expressions: bool, working: WorkingLevel
+) -> NativePredictor:
+    from opencwm.debugger.foresight import Working
     from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.predictor import NativePredictor
 
@@ -157,6 +173,7 @@ def _predictor(model: Path | None, *, constrained: bool, expressions: bool = Fal
         opened.engine,
         constrained=constrained,
         expressions=expressions,
+        working=Working(working.value),
         revision=opened.revision,
     )
 

@@ -36,6 +36,25 @@ DetailLevel = Annotated[
         help="What a step tells: its effects, or also the sub-expressions evaluated on the way to it.",
     ),
 ]
+
+
+class WorkingLevel(enum.StrEnum):
+    """Who works out sub-expressions."""
+
+    FREE = "free"
+    FOLLOWED = "followed"
+    CALCULATED = "calculated"
+
+
+WorkingOption = Annotated[
+    WorkingLevel,
+    typer.Option(
+        "--working",
+        metavar="free|followed|calculated",
+        help="With --detail expr: the model writes sub-expressions; it is asked for their values; or only for"
+        " those that are no pure operation on literals.",
+    ),
+]
 Timeout = Annotated[
     float, typer.Option("--timeout", metavar="SECONDS", help="Wall-clock limit of the real run.", min=0.01)
 ]

@@ -1,0 +1,51 @@
+"""The calls of hooks in a rewritten syntax tree, see :mod:`opencwm.tracer.instrument`."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any, Final
+
+from opencwm.tracer.sites import MARKERS
+
+_ITERATORS: Final = frozenset({"enumerate", "zip", "map", "filter", "reversed", "iter"})
+
+
+def marked(node: ast.expr) -> tuple[int, list[ast.expr]]:
+    """Return the site and the further arguments of a call of a hook."""
+    assert isinstance(node, ast.Call)  # noqa: S101 - as it was made
+    first, *rest = node.args
+    assert isinstance(first, ast.Constant) and type(first.value) is int  # noqa: S101, PT018 - as it was made
+    return first.value, rest
+
+
+def arguments(node: ast.expr) -> list[Any]:
+    """Return the arguments of a hook: its site, perhaps the number of an operand, and expressions."""
+    site, rest = marked(node)
+    if hook_name(node) in ("operand", "decision", "link"):
+        assert isinstance(rest[0], ast.Constant)  # noqa: S101 - as it was made
+        return [site, rest[0].value, *rest[1:]]
+    return [site, *rest]
+
+
+def is_super(node: ast.expr) -> bool:
+    """Whether an expression calls ``super``."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
+
+
+def is_lazy(node: ast.expr) -> bool:
+    """Whether an expression makes an iterator of Python, which reads as no more than that."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+        return False
+    return node.func.id in _ITERATORS
+
+
+def is_note(node: ast.stmt) -> bool:
+    """Whether a statement was put in to report the item of a loop."""
+    return isinstance(node, ast.Expr) and hook_name(node.value) in ("item", "exhausted")
+
+
+def hook_name(node: ast.expr) -> str:
+    """Return the name of the hook that a node calls, empty when it calls none."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Constant) and type(node.func.value) is str:
+        return MARKERS.get(node.func.value, "")
+    return ""
