@@ -19,6 +19,10 @@ BUILT_IN: Final = ("<built-in function ", *(f"<class '{name}'>" for name in vars
 _VIEWS: Final = (".keys()", ".values()", ".items()")
 
 
+_SETS: Final = frozenset({"set", "frozenset"})
+_WITHOUT_ORDER: Final = frozenset({"len", "sorted", "min", "max", "any", "all", "bool"})
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Known:
     """What is known of a program before it runs.
@@ -27,11 +31,13 @@ class Known:
         sites: of its rewritten syntax tree.
         constants: rendered values of functions and classes, by name.
         functions: its own functions.
+        shared: names that a function of the program may rebind for another one.
     """
 
     sites: Sequence[Site]
     constants: Mapping[str, str]
     functions: Functions
+    shared: frozenset[str] = frozenset()
 
     def calculated(self, expected: Expected) -> str | None:
         """Return the value of a pure operation on literals; None for any other, and for one that raises."""
@@ -39,7 +45,13 @@ class Known:
             return None
         text, texts = expected.formula or (expected.text, {})
         try:
-            names = {node.id for node in ast.walk(ast.parse(text, mode="eval")) if isinstance(node, ast.Name)}
+            nodes = list(ast.walk(ast.parse(text, mode="eval")))
+            if any(isinstance(node, ast.Constant) and node.value is Ellipsis for node in nodes):
+                return None  # a value that was cut
+            names = {node.id for node in nodes if isinstance(node, ast.Name)}
+            has_set = any(isinstance(node, ast.Set) for node in nodes) or not names.isdisjoint(_SETS)
+            if has_set and not _ignores_order(nodes[1]):
+                return None
             if not all(self.constants.get(name, "").startswith(BUILT_IN) for name in names - texts.keys()):
                 return None
             value = evaluate(text, texts).value
@@ -50,3 +62,10 @@ class Known:
         if text.endswith(_VIEWS) or not is_plain(value):
             return None
         return repr(value)
+
+
+def _ignores_order(node: ast.AST) -> bool:
+    """Whether the value of an expression is the same in whatever order the elements of sets come."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return node.func.id in _WITHOUT_ORDER
+    return isinstance(node, ast.Compare)

@@ -57,6 +57,7 @@ class LineFollower:
         self._waiting: list[tuple[int, int, str | None]] = []
         self._last = (-1, "")
         self._formula: tuple[str, Mapping[str, str]] | None = None
+        self._is_stale = False  # objects may have changed since the line began
         self.calls: list[CallSite] = []
         self.to_come: list[CallSite] = []
         self._entered = list(memory.entered)
@@ -84,10 +85,10 @@ class LineFollower:
         elif isinstance(node, ast.If | ast.While):
             outcome.truth = truth_of(self._value(node.test))
         elif isinstance(node, ast.Assign):
-            self._assign(node.targets, self._value(node.value))
+            self._assign(node.targets, self._final(node.value))
         elif isinstance(node, ast.AnnAssign):
             if node.value is not None:
-                self._assign([node.target], self._value(node.value))
+                self._assign([node.target], self._final(node.value))
         elif isinstance(node, ast.AugAssign):
             self._target(node.target)
             value = self._value(node.value)
@@ -99,10 +100,16 @@ class LineFollower:
         elif isinstance(node, ast.Expr):
             self._value(node.value)
         elif isinstance(node, ast.Return):
-            outcome.returned = "None" if node.value is None else self._value(node.value)
+            outcome.returned = "None" if node.value is None else self._final(node.value)
         else:
             outcome.is_told = outcome.is_pure = False
             self._other(node)
+
+    def _final(self, node: ast.expr) -> str | None:
+        """Follow an expression; return the text of its value when all of it has been evaluated."""
+        text = self._value(node)
+        is_new = hook_name(node) == "result"
+        return text if text is None or is_new or not self._is_stale or is_atom(text) else None
 
     def _other(self, node: ast.stmt) -> None:
         """Follow a statement that does more than its values say."""
@@ -165,11 +172,10 @@ class LineFollower:
         if loop is None:
             raise UnforeseenError
         number, loop.number = loop.number, loop.number + 1
-        item = None
-        if loop.text is not None:
-            text = f"{loop.text}[{number}]"
-            is_certain = 2 * len(text) < MAX_EVALUATION_CHARS
-            item = self._told(Expected(text, is_certain=is_certain, at_end=STOP))
+        text = None if loop.text is None else f"{loop.text}[{number}]"
+        is_certain = text is not None and 2 * len(text) < MAX_EVALUATION_CHARS
+        pattern = re.compile(rf".+\[{number}\]", re.DOTALL)
+        item = self._told(Expected(text, pattern, is_certain=is_certain, at_end=STOP))
         if item is None:
             self.outcome.is_told = False
             return
@@ -216,7 +222,10 @@ class LineFollower:
         return repr(node.value)
 
     def _name(self, node: ast.Name) -> str | None:
-        return self._state.get(node.id, self._known.constants.get(node.id))
+        text = self._state.get(node.id, self._known.constants.get(node.id))
+        if self._is_stale and text is not None and not is_atom(text) and node.id in self._state:
+            return None
+        return None if self._is_stale and node.id in self._known.shared else text
 
     def _namedexpr(self, node: ast.NamedExpr) -> str | None:
         value = self._value(node.value)
@@ -313,7 +322,7 @@ class LineFollower:
         keywords = {keyword.arg: self._value(keyword.value) for keyword in node.keywords}
         named = {name: text for name, text in keywords.items() if name is not None}
         if not self._is_pure_call(function, receiver):
-            self.outcome.is_pure = False
+            self.outcome.is_pure, self._is_stale = False, True
         if len(named) == len(keywords) and not any(isinstance(item, ast.Starred) for item in node.args):
             if isinstance(function, ast.Attribute):
                 return self._made(CallSite(function.attr, True, receiver, args, named))
@@ -335,6 +344,7 @@ class LineFollower:
         self.to_come.append(call)
         for number, entered in enumerate(self._entered):
             if self._known.functions.is_call_of(entered.first, call):
+                self._is_stale = True
                 del self._entered[: number + 1]
                 self.to_come.pop()
                 return entered.value
@@ -505,7 +515,8 @@ class LineFollower:
     def _hook_loop(self, site: int, node: ast.expr) -> str | None:
         value = self._value(node)
         text = loop_text(value)
-        if text is None and self._last[0] == self._sites[site].iterable >= 0:
+        is_iterator = value is not None or (hook_name(node) == "result" and is_lazy(arguments(node)[-1]))
+        if text is None and is_iterator and self._last[0] == self._sites[site].iterable >= 0:
             text = f"list({self._last[1]})"
         self._memory.loops[site] = Loop(text)
         return value

@@ -15,7 +15,7 @@ import ast
 import builtins
 import dataclasses
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.expectations import Ask, Memory, UnforeseenError
@@ -53,7 +53,9 @@ class Workings:
         lines = {
             key: nodes[0] for key, nodes in found.items() if len(nodes) == 1 and _is_on_one_line(nodes[0])
         }
-        return cls(Known(sites or (), _constants(tree), Functions(tree)), lines)
+        bound = BoundNames(tree)
+        shared = frozenset(bound.shared)
+        return cls(Known(sites or (), _constants(tree, bound.constant), Functions(tree), shared), lines)
 
     def follower(self, memory: Memory, ask: Ask) -> tuple[LineFollower, ast.stmt | ast.expr]:
         """Return what follows the line that runs in an activation, and what stands there.
@@ -75,9 +77,8 @@ class Workings:
         return body[0].lineno if body[0].lineno > memory.lineno else 0
 
 
-def _constants(tree: ast.Module) -> dict[str, str]:
+def _constants(tree: ast.Module, constant: Collection[str]) -> dict[str, str]:
     """Return how functions and classes read, built-in or defined once, at the top, and not decorated."""
-    constant = BoundNames(tree).constant
     found = {}
     for name, value in vars(builtins).items():
         if name in constant and isinstance(value, type):

@@ -1,0 +1,187 @@
+"""Programs of a few lines, between them every construct that a line can be followed through."""
+
+PROGRAMS = [
+    (
+        """\
+def f(x):
+    return x + 1 if x > 2 and not x == 5 else -x
+""",
+        "f(3)",
+    ),
+    (
+        """\
+def f(x):
+    return 0 < x < 10 and x or 'no'
+""",
+        "f(12)",
+    ),
+    (
+        """\
+def f(s):
+    total = 0
+    for i, c in enumerate(s):
+        total += i
+    return total
+""",
+        "f('abc')",
+    ),
+    (
+        """\
+def f(d):
+    for k in d:
+        if d[k] in (1, 2):
+            break
+    else:
+        return None
+    return [d[k] * n for n in range(3) if n != 1]
+""",
+        "f({'a': 3, 'b': 1})",
+    ),
+    (
+        """\
+def f(n):
+    while n:
+        n -= 1
+        for j in range(2):
+            if j == n:
+                continue
+    return f'{n:>{4}}|{n!r}'
+""",
+        "f(3)",
+    ),
+    (
+        """\
+def g(x, *, y=2, **more):
+    return x * y
+
+def f(n):
+    return g(n) + g(n, y=n) + g(n, z=1)
+""",
+        "f(4)",
+    ),
+    (
+        """\
+class Base:
+    def __init__(self, size):
+        self.size = size
+
+class Box(Base):
+    def __init__(self, size):
+        super().__init__(size + 1)
+
+    def twice(self):
+        return self.size * 2
+
+    @classmethod
+    def of(cls, size):
+        return cls(size)
+
+def f(n):
+    return Box(n).twice() + Box.of(n).twice()
+""",
+        "f(2)",
+    ),
+    (
+        """\
+def gen(xs):
+    for x in xs:
+        yield x * 2
+
+def f(xs):
+    total = []
+    for y in gen(xs):
+        total.append(y)
+    return sorted(total, key=lambda v: -v)
+""",
+        "f([1, 3, 2])",
+    ),
+    (
+        """\
+def f(xs):
+    xs[0], xs[1] = xs[1], xs[0]
+    ys = xs
+    ys += [4]
+    a, b = xs[:2]
+    return {a: b, **{1: 2}}, (n := len(xs)), n
+""",
+        "f([1, 2])",
+    ),
+    (
+        """\
+def f(x):
+    try:
+        return [1][x]
+    except IndexError as error:
+        return str(error)
+""",
+        "f(3)",
+    ),
+    (
+        """\
+def fact(n):
+    return 1 if n < 2 else n * fact(n - 1)
+""",
+        "fact(4)",
+    ),
+    (
+        """\
+def f(xs):
+    return sum(x for x in xs if x) + max(xs, default=0)
+""",
+        "f([1, 2])",
+    ),
+    (
+        """\
+import functools
+
+@functools.lru_cache
+def g(x):
+    return x + 1
+
+def f(x):
+    return g(x) + g(x)
+""",
+        "f(1)",
+    ),
+    (
+        """\
+def f(x):
+    match x:
+        case [a, b] if a < b:
+            return a
+        case _:
+            return None
+""",
+        "f([1, 2])",
+    ),
+    (
+        """\
+class N:
+    def __init__(self, v):
+        self.v = v
+
+    def __add__(self, other):
+        return N(self.v + other.v)
+
+    def __bool__(self):
+        return self.v > 0
+
+def f():
+    n = N(1) + N(-2)
+    return 1 if n else 2
+""",
+        "f()",
+    ),
+    (
+        """\
+def outer(a):
+    def inner(b):
+        nonlocal a
+        a += b
+        return a
+    return inner(1) + inner(a)
+""",
+        "outer(3)",
+    ),
+]
+"""Source and call."""

@@ -1,0 +1,179 @@
+"""Foresight against recorded runs: what is foreseen of a line is what was recorded of it."""
+
+from __future__ import annotations
+
+import collections
+import random
+from collections.abc import Sequence
+
+import pytest
+from followed_programs import PROGRAMS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opencwm.codec.native_writer import MAX_EVALUATION_CHARS, MAX_EVALUATIONS, written_evaluations
+from opencwm.corpus.generator import generate_traced, sample_config
+from opencwm.debugger.expectations import Expected, Outcome, UnforeseenError
+from opencwm.debugger.foresight import Foresight
+from opencwm.debugger.workings import Workings
+from opencwm.tracer import TraceLimits, record
+from opencwm.traces import Activation, Program, Step, StepFlags, StepKind, Trace, apply_step
+
+
+class _NothingMoreError(Exception):
+    """The step proper begins."""
+
+
+class _Witness:
+    """Follows a recorded run and checks all that is foreseen of it; ``counts`` says how much that was."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.foresight = Foresight(Workings.of(trace.program.text))
+        self.counts: collections.Counter[str] = collections.Counter()
+        self.expected: list[str | None] = []
+        self._stack: list[Activation] = []
+
+    def run(self) -> _Witness:
+        for step in self.trace.steps:
+            self._step(step)
+        return self
+
+    def _step(self, step: Step) -> None:
+        written = [(item.text, item.value) for item in written_evaluations(step)]
+        self._to_come = list(written)
+        self._num_written = len(written)
+        self._kind = step.kind
+        outcome = Outcome()
+        try:
+            outcome = self.foresight.follow(self._ask)
+        except (_NothingMoreError, UnforeseenError):
+            pass
+        else:
+            assert not (outcome.is_told and self._to_come)
+        branch = self.foresight.branch
+        if step.kind is StepKind.CALL and not step.flags & StepFlags.RESUME:
+            self._check_arguments(step, written)
+        apply_step(self._stack, step, self.trace.codes)
+        if step.kind in (StepKind.LINE, StepKind.RETURN) and not step.flags & StepFlags.UNWIND:
+            self._check(outcome, branch, step)
+        if outcome.is_told:
+            assert step.kind is not StepKind.EXCEPTION
+        if step.kind is StepKind.RETURN:
+            self._stack.pop()
+        self.foresight.push(step, self._stack, self.trace.codes)
+
+    def _ask(self, expected: Expected) -> tuple[str, str]:
+        self.expected.append(expected.text)
+        if self._num_written == MAX_EVALUATIONS and not self._to_come:
+            raise UnforeseenError
+        if not self._to_come:
+            assert not expected.is_certain or self._kind in (StepKind.EXCEPTION, StepKind.CALL), expected
+            raise _NothingMoreError
+        text, value = self._to_come.pop(0)
+        is_it = expected.matches(text)
+        assert is_it or not expected.is_certain, (expected, text)
+        self.counts["foreseen" if is_it and expected.text is not None else "written"] += 1
+        if is_it and expected.value is not None:
+            assert expected.value == value
+        calculated = self.foresight.workings.known.calculated(expected)
+        if is_it and calculated is not None:
+            assert calculated == value
+            self.counts["calculated"] += 1
+        return text, value
+
+    def _check(self, outcome: Outcome, branch: int, step: Step) -> None:
+        for name, value in outcome.values.items():
+            assert self._stack[-1].locals[name] == value
+            self.counts["values"] += 1
+        if outcome.is_told and outcome.is_pure:
+            assert {name for name, _ in step.changed} <= outcome.values.keys()
+            self.counts["pure"] += 1
+        if outcome.returned is not None and step.kind is StepKind.RETURN:
+            assert outcome.returned == step.value
+            self.counts["returned"] += 1
+        if outcome.truth is not None and branch:
+            assert (step.kind is StepKind.LINE and step.lineno == branch) is outcome.truth
+            self.counts["branches"] += 1
+
+    def _check_arguments(self, step: Step, written: Sequence[tuple[str, str]]) -> None:
+        known = self.foresight.arguments(step.lineno, written)
+        for name, value in step.changed:
+            if name in known:
+                assert known[name] == value
+                self.counts["arguments"] += 1
+        first_lines = {info.firstlineno for info in self.trace.codes}
+        assert step.lineno in self.foresight.next_callees(first_lines, written)
+
+
+def _recorded(source: str, call: str) -> Trace:
+    return record(Program.from_call(source, call), TraceLimits(expressions=True))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6))
+def test_what_is_foreseen_of_generated_programs_comes_true(seed: int) -> None:
+    rng = random.Random(seed)
+    trace = generate_traced(rng, sample_config(rng))
+    assert trace is not None
+    _Witness(record(trace.program, TraceLimits(expressions=True))).run()
+
+
+def test_most_of_what_generated_programs_evaluate_is_foreseen() -> None:
+    total: collections.Counter[str] = collections.Counter()
+    for seed in range(60):
+        rng = random.Random(seed)
+        trace = generate_traced(rng, sample_config(rng))
+        assert trace is not None
+        witness = _Witness(record(trace.program, TraceLimits(expressions=True))).run()
+        total += witness.counts
+        total["all"] += sum(len(written_evaluations(step)) for step in witness.trace.steps)
+    assert total["foreseen"] > 0.8 * total["all"] > 500
+    assert total["calculated"] > 0.5 * total["all"]
+    assert min(total[name] for name in ("values", "returned", "branches", "arguments", "pure")) > 50
+
+
+@pytest.mark.parametrize(("source", "call"), PROGRAMS)
+def test_what_is_foreseen_of_every_construct_comes_true(source: str, call: str) -> None:
+    _Witness(_recorded(source, call)).run()
+
+
+def test_a_line_is_taken_up_again_after_each_call() -> None:
+    source = "def g(x):\n    return x * 2\n\ndef f(n):\n    return g(n) + g(n + 1)\n"
+    witness = _Witness(_recorded(source, "f(4)")).run()
+    assert witness.counts["arguments"] == 3
+    assert [text for text in witness.expected if text] == [
+        "f(4)", "g(4)", "4 * 2", "g(4)", "4 + 1", "g(5)", "5 * 2", "g(5)", "8 + 10", "f(4)",
+    ]  # fmt: skip
+
+
+def test_a_program_that_does_not_parse_foresees_nothing() -> None:
+    assert not Workings.of("def f(:").lines
+    with pytest.raises(UnforeseenError):
+        Foresight(Workings.of("def f(:")).follow(lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3 + 4", "7"),
+        ("'ab'.upper()", "'AB'"),
+        ("[1, 2][5]", None),
+        ("{'a': 1}.keys()", None),
+        ("{1, 2} | {3}", None),
+        ("len('abc')", "3"),
+        ("open('x')", None),
+        ("P(x=3).x", None),
+        ("[1, ...][0]", None),
+        ("not a thing(", None),
+    ],
+)
+def test_what_is_calculated(text: str, value: str | None) -> None:
+    known = Workings.of("def f():\n    return 1\n").known
+    assert known.calculated(Expected(text)) == value
+    assert len(text) < MAX_EVALUATION_CHARS
+
+
+def test_a_name_of_the_program_hides_a_built_in_function() -> None:
+    known = Workings.of("def len(x):\n    return 7\n").known
+    assert known.calculated(Expected("len('abc')")) is None
