@@ -95,9 +95,10 @@ def portable_command(command: str) -> str:
 
 
 def report_name(report: Mapping[str, Any]) -> str:
-    """Return what tells one report of a model from another: kind, data and detail."""
-    detail = report.get("settings", {}).get("predictor", {}).get("detail", "")
-    parts = (report["kind"], report.get("data"), f"{detail} detail" if detail else "")
+    """Return what tells one report of a model from another: kind, data, detail and who works it out."""
+    predictor = report.get("settings", {}).get("predictor", {})
+    detail = f"{predictor['detail']} detail" if predictor.get("detail") else ""
+    parts = (report["kind"], report.get("data"), detail, predictor.get("working", ""))
     return ", ".join(part for part in parts if part)
 
 
@@ -121,7 +122,8 @@ def _provenance(report: Mapping[str, Any]) -> list[str]:
     made_with = f"OpenCWM {report.get('opencwm_version', '?')}, Python {report.get('python', '?')}"
     predictor = report.get("settings", {}).get("predictor", {})
     weights = f", weights `{predictor['revision']}`" if predictor.get("revision") else ""
-    detail = "with expression detail, " if predictor.get("detail") == "expr" else ""
+    working = f" ({predictor['working']})" if predictor.get("working") else ""
+    detail = f"with expression detail{working}, " if predictor.get("detail") == "expr" else ""
     data = report.get("data") or "the given data"
     lines = [f"### On {data}", "", f"Measured {detail}by {made_with}{weights}."]
     if report.get("command"):
