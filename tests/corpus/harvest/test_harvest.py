@@ -46,6 +46,13 @@ def harvested(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, HarvestMa
     return folder, manifest, list(read_parquet(traces_path(folder, "tinypack")))
 
 
+def test_tests_that_are_a_part_of_the_package_run_too(tmp_path: Path) -> None:
+    tiny_package.lay_out(tmp_path / WORK_FOLDER / "packages", inside=True)
+    manifest = harvest(Sources(package=(TINY,)), tmp_path)
+    assert manifest.files[0].tests == {"passed": 4}  # three of its own, one doctest
+    assert manifest.num_kept == 12
+
+
 def test_functions_run_alone_and_give_what_was_seen(
     harvested: tuple[Path, HarvestManifest, list[Trace]],
 ) -> None:

@@ -171,13 +171,21 @@ def test_boxes():
 """
 
 
-def lay_out(packages: Path, *, name: str = NAME, tests: str = TESTS) -> Path:
-    """Write the package as it would lie below ``packages`` after it was fetched; return its folder."""
+def lay_out(packages: Path, *, name: str = NAME, tests: str = TESTS, inside: bool = False) -> Path:
+    """Write the package as it would lie below ``packages`` after it was fetched; return its folder.
+
+    With ``inside`` its tests are a part of it, in the source distribution only.
+    """
     place = packages / f"{name}-{VERSION}"
     site, sources = place / "site", place / "sdist" / f"{name}-{VERSION}"
-    for folder in (site / "tinypack", sources / "tests"):
-        folder.mkdir(parents=True)
-    for module, text in MODULES.items():
-        (site / "tinypack" / module).write_text(text, encoding="utf-8")
-    (sources / "tests" / "test_tiny.py").write_text(tests, encoding="utf-8")
+    folder = sources / "tinypack" / "tests" if inside else sources / "tests"
+    folder.mkdir(parents=True)
+    for root in (site, sources) if inside else (site,):
+        (root / "tinypack").mkdir(parents=True, exist_ok=True)
+        for module, text in MODULES.items():
+            (root / "tinypack" / module).write_text(text, encoding="utf-8")
+    if inside:
+        (folder / "__init__.py").write_text("", encoding="utf-8")
+        tests = f"from tinypack.tests import __name__ as _\n{tests}"
+    (folder / "test_tiny.py").write_text(tests, encoding="utf-8")
     return place

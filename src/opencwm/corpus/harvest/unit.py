@@ -188,23 +188,24 @@ def _watch_standard_library(source: Source) -> tuple[list[Mapping[str, Any]], di
 def _watch_package(
     source: Source, distribution: Distribution, needs: list[Distribution]
 ) -> tuple[list[Mapping[str, Any]], dict[str, int]]:
-    paths = [distribution.site, *(need.site for need in needs)]
+    modules = source.modules or distribution.modules
+    site = _with_tests(distribution, modules)
+    paths = [site, *(need.site for need in needs)]
     if distribution.sources is not None:
         paths.append(distribution.sources)
-    modules = source.modules or distribution.modules
-    within = [_place(distribution.site, module) for module in modules]
+    within = [_place(site, module) for module in modules]
     request = ObserveRequest(
         modules=modules,
         num_paths=len(paths),
         tests=tuple(f"{len(paths) - 1}:{test}" for test in source.tests or ("",))
         if distribution.sources
         else (),
-        arguments=(*_PYTEST, f"--rootdir={distribution.sources or distribution.site}"),
+        arguments=(*_PYTEST, f"--rootdir={distribution.sources or site}"),
     )
     doctests = dataclasses.replace(
         request,
         tests=tuple(f"0:{path}" for path in within),
-        arguments=(*_PYTEST, *_DOCTESTS, f"--rootdir={distribution.site}"),
+        arguments=(*_PYTEST, *_DOCTESTS, f"--rootdir={site}"),
     )
     inside = dataclasses.replace(
         request, tests=tuple(f"0:{path}" for path in within if not path.endswith(".py"))
@@ -212,9 +213,27 @@ def _watch_package(
     requests = [doctests]
     if request.tests:
         requests.append(request)
-    if inside.tests and not source.tests and not _has_tests(distribution.sources):
+    is_inside = _has_tests_inside(site, modules) or not _has_tests(distribution.sources)
+    if inside.tests and not source.tests and is_inside:
         requests.append(inside)
     return _watch(tuple(requests), tuple(paths), source.seconds)
+
+
+def _with_tests(distribution: Distribution, modules: tuple[str, ...]) -> Path:
+    """Return the folder to import a package from: the source distribution if it alone has the tests inside.
+
+    Such tests import the package they are part of, so they and it come from one folder.
+    """
+    if distribution.sources is not None and not _has_tests_inside(distribution.site, modules):
+        for root in (distribution.sources, distribution.sources / "src"):
+            if _has_tests_inside(root, modules):
+                return root
+    return distribution.site
+
+
+def _has_tests_inside(root: Path, modules: tuple[str, ...]) -> bool:
+    places = [root / module.replace(".", "/") for module in modules]
+    return any((place / "__init__.py").is_file() and _has_tests(place) for place in places)
 
 
 def _has_tests(sources: Path | None) -> bool:
