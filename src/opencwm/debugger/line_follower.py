@@ -473,6 +473,7 @@ class LineFollower:
                 expected = dataclasses.replace(expected, is_certain=is_certain, formula=formula)
             is_written = not (about.drops_none and known == "None") and not is_lazy(node)
             text = self._told(expected) if is_written else known
+            self.outcome.is_told = self.outcome.is_told and text is not None
         if about.push is not None:
             self._waiting.append((*about.push, text))
         return text

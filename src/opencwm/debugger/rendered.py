@@ -22,8 +22,9 @@ class UnreadableError(Exception):
     """A rendered value does not tell what it is asked."""
 
 
-_SHORT_CALLS: Final = frozenset({"len", "ord", "abs", "bool", "isinstance", "int", "any", "all", "callable"})
+_SHORT_CALLS: Final = frozenset({"len", "ord", "bool", "isinstance", "int", "any", "all", "callable"})
 _LONGEST_NUMBER: Final = 24
+_UNLIMITED: Final = 10**6
 
 
 READING_METHODS: Final = frozenset(
@@ -40,7 +41,12 @@ def is_atom(text: str) -> bool:
 
 
 def longest_value(node: ast.expr, text: str) -> int:
-    """Return how many characters the value of an expression that reads as ``text`` may have, to be safe."""
+    """Return how many characters the value of an expression that reads as ``text`` may have, to be safe.
+
+    Far too many where it may not be written at all, whatever its length.
+    """
+    if " object" in text:
+        return _UNLIMITED
     if isinstance(node, ast.Compare):
         return len("False")
     if isinstance(node, ast.Subscript | ast.UnaryOp):
@@ -49,7 +55,7 @@ def longest_value(node: ast.expr, text: str) -> int:
         return max(len(text), _LONGEST_NUMBER)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _SHORT_CALLS:
         return _LONGEST_NUMBER
-    return 1000
+    return _UNLIMITED
 
 
 def truth_of(text: str | None) -> bool | None:
