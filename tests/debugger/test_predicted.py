@@ -17,6 +17,7 @@ from opencwm.core.errors import ConfigError, EngineError
 from opencwm.corpus.generator import generate_traced, sample_config
 from opencwm.debugger.context import contextualise
 from opencwm.debugger.execution import Origin
+from opencwm.debugger.foresight import Working
 from opencwm.debugger.predicted import PredictedExecution, source_view
 from opencwm.model.engine import Logits
 from opencwm.model.speculation import SpeculativeEngine
@@ -98,17 +99,34 @@ def folded(steps: Sequence[Step]) -> list[Step]:
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10**6), st.booleans())
-def test_with_expression_detail_the_model_works_out_what_was_evaluated(seed: int, constrained: bool) -> None:
+@given(st.integers(0, 10**6), st.booleans(), st.sampled_from(Working))
+def test_with_expression_detail_the_model_works_out_what_was_evaluated(
+    seed: int, constrained: bool, working: Working
+) -> None:
     trace = record(generated(seed).program, TraceLimits(expressions=True))
     engine = oracle(trace, expressions=True)
-    execution = PredictedExecution(trace.program, CODEC, engine, constrained=constrained, expressions=True)
+    execution = PredictedExecution(
+        trace.program, CODEC, engine, constrained=constrained, expressions=True, working=working
+    )
     steps = steps_of(execution)
     assert folded(steps) == folded(trace.steps)
     for step, expected in zip(steps, trace.steps, strict=True):
         written = [(item.text, item.value) for item in written_evaluations(expected)]
         assert [(item.text, item.value) for item in step.evaluations] == written
     assert all(0 < p.control_probability <= 1 for p in execution.predictions)
+
+
+def test_a_model_that_is_asked_for_values_decides_less_the_more_is_calculated() -> None:
+    total = dict.fromkeys(Working, 0)
+    for seed in range(12):
+        trace = record(generated(seed).program, TraceLimits(expressions=True))
+        for working in Working:
+            engine = oracle(trace, expressions=True)
+            execution = PredictedExecution(trace.program, CODEC, engine, expressions=True, working=working)
+            steps_of(execution)
+            total[working] += sum(prediction.num_sampled for prediction in execution.predictions)
+    assert total[Working.FOLLOWED] < 0.6 * total[Working.FREE]
+    assert total[Working.CALCULATED] < 0.7 * total[Working.FOLLOWED]
 
 
 @settings(max_examples=10, deadline=None)
