@@ -29,9 +29,9 @@ class _NothingMoreError(Exception):
     """The recorded step has no further evaluation."""
 
 
-def count_trace(trace: Trace, counts: Counts) -> None:
+def count_trace(trace: Trace, counts: Counts, *, calculates: bool) -> None:
     """Follow one run and count what comes true."""
-    foresight = Foresight(Workings.of(trace.program.text))
+    foresight = Foresight(Workings.of(trace.program.text), calculates=calculates)
     stack: list[Activation] = []
     for step in trace.steps:
         written = [(item.text, item.value) for item in written_evaluations(step)]
@@ -95,12 +95,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="How much of recorded runs is foreseen.")
     parser.add_argument("file", type=Path, help="traces with expression detail, .parquet")
     parser.add_argument("--traces", type=int, default=500, help="how many, the first ones")
+    parser.add_argument("--calculate", action="store_true", help="also what changed containers are")
     options = parser.parse_args()
     counts: Counts = collections.Counter()
     for number, trace in enumerate(read_parquet(options.file)):
         if number == options.traces:
             break
-        count_trace(trace, counts)
+        count_trace(trace, counts, calculates=options.calculate)
     print(f"{'':<24}{'right':>8}{'wrong':>8}")
     for name in sorted({name for name, _ in counts}):
         print(f"{name:<24}{counts[name, True]:>8,}{counts[name, False]:>8,}")

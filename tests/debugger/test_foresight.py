@@ -27,9 +27,9 @@ class _NothingMoreError(Exception):
 class _Witness:
     """Follows a recorded run and checks all that is foreseen of it; ``counts`` says how much that was."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, *, calculates: bool = False) -> None:
         self.trace = trace
-        self.foresight = Foresight(Workings.of(trace.program.text))
+        self.foresight = Foresight(Workings.of(trace.program.text), calculates=calculates)
         self.counts: collections.Counter[str] = collections.Counter()
         self.expected: list[str | None] = []
         self._stack: list[Activation] = []
@@ -111,12 +111,12 @@ def _recorded(source: str, call: str) -> Trace:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10**6))
-def test_what_is_foreseen_of_generated_programs_comes_true(seed: int) -> None:
+@given(st.integers(0, 10**6), st.booleans())
+def test_what_is_foreseen_of_generated_programs_comes_true(seed: int, calculates: bool) -> None:
     rng = random.Random(seed)
     trace = generate_traced(rng, sample_config(rng))
     assert trace is not None
-    _Witness(record(trace.program, TraceLimits(expressions=True))).run()
+    _Witness(record(trace.program, TraceLimits(expressions=True)), calculates=calculates).run()
 
 
 def test_most_of_what_generated_programs_evaluate_is_foreseen() -> None:
@@ -133,9 +133,24 @@ def test_most_of_what_generated_programs_evaluate_is_foreseen() -> None:
     assert min(total[name] for name in ("values", "returned", "branches", "arguments", "pure")) > 50
 
 
+@pytest.mark.parametrize("calculates", [False, True])
 @pytest.mark.parametrize(("source", "call"), PROGRAMS)
-def test_what_is_foreseen_of_every_construct_comes_true(source: str, call: str) -> None:
-    _Witness(_recorded(source, call)).run()
+def test_what_is_foreseen_of_every_construct_comes_true(source: str, call: str, calculates: bool) -> None:
+    _Witness(_recorded(source, call), calculates=calculates).run()
+
+
+def test_containers_that_change_are_calculated() -> None:
+    source = """def f(xs, d):
+    xs.append(4)
+    xs[0] = xs.pop()
+    d['a'] = len(xs)
+    d['a'] += 2
+    d.update({'b': 1})
+    return xs, d
+"""
+    counts = _Witness(_recorded(source, "f([1, 2], {})"), calculates=True).run().counts
+    assert counts["values"] == 5
+    assert _Witness(_recorded(source, "f([1, 2], {})")).run().counts["values"] == 0
 
 
 def test_a_line_is_taken_up_again_after_each_call() -> None:

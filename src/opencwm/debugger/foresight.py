@@ -31,10 +31,12 @@ class Foresight:
 
     Args:
         workings: of the program.
+        calculates: whether lists and dictionaries that a line changes are worked out.
     """
 
-    def __init__(self, workings: Workings) -> None:
+    def __init__(self, workings: Workings, *, calculates: bool = False) -> None:
         self.workings = workings
+        self.calculates = calculates
         self._memories: list[Memory] = []
         self._suspended: dict[int, list[Memory]] = {}  # by code
 
@@ -107,7 +109,7 @@ class Foresight:
         """
         if not self._memories:
             raise UnforeseenError
-        follower, node = self.workings.follower(self._memories[-1].copy(), ask)
+        follower, node = self.workings.follower(self._memories[-1].copy(), ask, calculates=self.calculates)
         return follower.run(node)
 
     def arguments(self, first: int, written: Sequence[tuple[str, str]]) -> dict[str, str]:

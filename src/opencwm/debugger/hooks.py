@@ -49,3 +49,10 @@ def hook_name(node: ast.expr) -> str:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Constant) and type(node.func.value) is str:
         return MARKERS.get(node.func.value, "")
     return ""
+
+
+def plain_name(node: ast.expr) -> str:
+    """Return the name that an expression is, whether or not it reports itself; empty for any other."""
+    if hook_name(node) == "operand":
+        node = arguments(node)[-1]
+    return node.id if isinstance(node, ast.Name) else ""

@@ -3,67 +3,20 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
-from opencwm.debugger.arguments import CallSite
-from opencwm.debugger.expectations import STOP, Ask, Expected, Loop, Memory, Outcome, UnforeseenError
-from opencwm.debugger.hooks import arguments, hook_name, is_lazy, is_note, is_super, marked
-from opencwm.debugger.known import BUILT_IN, Known
-from opencwm.debugger.rendered import (
-    MAX_ITEMS,
-    READING_METHODS,
-    UnreadableError,
-    is_atom,
-    is_cheap,
-    items_of,
-    longest_value,
-    loop_text,
-    truth_of,
-)
-from opencwm.tracer.sites import Push, Site, SiteKind
-
-MAX_TEXT: Final = MAX_EVALUATION_CHARS - 1
-"""An evaluation with a longer text is not written, whatever its value."""
-
-_CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval", "map", "filter"})
+from opencwm.debugger.expectations import STOP, Expected, Outcome, UnforeseenError
+from opencwm.debugger.expression_follower import ExpressionFollower
+from opencwm.debugger.hooks import hook_name, is_note, marked
+from opencwm.debugger.mutations import after_store
+from opencwm.debugger.rendered import UnreadableError, is_atom, items_of, truth_of
+from opencwm.tracer.expression_rewriter import BINARY
 
 
-class LineFollower:
-    """One line being followed.
-
-    Attributes:
-        outcome: what is known of what the line does.
-        calls: those that were come by, in order.
-        to_come: those of them that have entered no function yet.
-
-    Args:
-        known: of the program.
-        memory: of the activation; what is written already is not asked for, its loops are brought up to date.
-        ask: called with what comes next; what it raises ends the line.
-    """
-
-    def __init__(self, known: Known, memory: Memory, ask: Ask) -> None:
-        self.outcome = Outcome(is_told=True)
-        self._known = known
-        self._sites = known.sites
-        self._memory = memory
-        self._state = dict(memory.state)
-        self._ask = ask
-        self._written = list(reversed(memory.written))
-        self._waiting: list[tuple[int, int, str | None]] = []
-        self._last = (-1, "")
-        self._formula: tuple[str, Mapping[str, str]] | None = None
-        self._is_stale = False  # objects may have changed since the line began
-        self.calls: list[CallSite] = []
-        self.to_come: list[CallSite] = []
-        self._entered = list(memory.entered)
-        self.outcome.is_pure = not memory.entered
-
-    # -- statements
+class LineFollower(ExpressionFollower):
+    """Follows one line; see :class:`ExpressionFollower`."""
 
     def run(self, node: ast.stmt | ast.expr) -> Outcome:
         """Follow a statement, or the body of a lambda.
@@ -90,13 +43,7 @@ class LineFollower:
             if node.value is not None:
                 self._assign([node.target], self._final(node.value))
         elif isinstance(node, ast.AugAssign):
-            self._target(node.target)
-            value = self._value(node.value)
-            outcome.is_pure = outcome.is_pure and value is not None and is_atom(value)
-            if hook_name(node.value) == "augmented":
-                self._assign([node.target], value)
-            else:
-                outcome.is_told = False
+            self._augmented(node)
         elif isinstance(node, ast.Expr):
             self._value(node.value)
         elif isinstance(node, ast.Return):
@@ -139,10 +86,43 @@ class LineFollower:
             if isinstance(target, ast.Tuple | ast.List) and all(isinstance(t, ast.Name) for t in target.elts):
                 self._unpack(target, value)
                 continue
-            self.outcome.is_told = self.outcome.is_pure = False
-            if not isinstance(target, ast.Attribute | ast.Subscript) or number:
+            self.outcome.is_pure = False
+            if number:
                 raise UnforeseenError  # what was stored first may change what is read next
-            self._target(target)
+            if isinstance(target, ast.Subscript):
+                self._stored(target, self._value(target.value), self._value(target.slice), value, "")
+            elif isinstance(target, ast.Attribute):
+                self.outcome.is_told = False
+                self._value(target.value)
+            else:
+                raise UnforeseenError
+
+    def _augmented(self, node: ast.AugAssign) -> None:
+        target = node.target
+        if isinstance(target, ast.Subscript):
+            container, key = self._value(target.value), self._value(target.slice)
+            self.outcome.is_pure = False
+            self._stored(target, container, key, self._value(node.value), BINARY[type(node.op)])
+            return
+        self._target(target)
+        value = self._value(node.value)
+        self.outcome.is_pure = self.outcome.is_pure and value is not None and is_atom(value)
+        if hook_name(node.value) == "augmented":
+            self._assign([target], value)
+        else:
+            self.outcome.is_told = False
+
+    def _stored(
+        self, target: ast.Subscript, container: str | None, key: str | None, value: str | None, symbol: str
+    ) -> None:
+        """Note ``container[key] = value``, or ``container[key] += value`` for a symbol."""
+        changed = None
+        if self._calculates and container is not None and isinstance(target.value, ast.Name):
+            changed = after_store(container, key, value, symbol)
+        if changed is None or not isinstance(target.value, ast.Name):
+            self.outcome.is_told = False
+        else:
+            self.outcome.values[target.value.id] = changed
 
     def _unpack(self, target: ast.Tuple | ast.List, value: str | None) -> None:
         """Note what the names of a target get."""
@@ -199,393 +179,3 @@ class LineFollower:
                 self._target(item)
         elif isinstance(node, ast.Starred):
             self._target(node.value)
-
-    # -- expressions
-
-    def _value(self, node: ast.expr) -> str | None:
-        """Follow an expression; return the text of its value, None when that is not known."""
-        name = hook_name(node)
-        if name:
-            return getattr(self, f"_hook_{name}")(*arguments(node))  # type: ignore[no-any-return]
-        follow = getattr(self, f"_{type(node).__name__.lower()}", None)
-        if follow is None:
-            raise UnforeseenError
-        return follow(node)  # type: ignore[no-any-return]
-
-    def _truth(self, node: ast.expr) -> bool:
-        truth = truth_of(self._value(node))
-        if truth is None:
-            raise UnforeseenError
-        return truth
-
-    def _constant(self, node: ast.Constant) -> str | None:
-        return repr(node.value)
-
-    def _name(self, node: ast.Name) -> str | None:
-        text = self._state.get(node.id, self._known.constants.get(node.id))
-        if self._is_stale and text is not None and not is_atom(text) and node.id in self._state:
-            return None
-        return None if self._is_stale and node.id in self._known.shared else text
-
-    def _namedexpr(self, node: ast.NamedExpr) -> str | None:
-        value = self._value(node.value)
-        assert isinstance(node.target, ast.Name)  # noqa: S101 - by the grammar
-        self._state.pop(node.target.id, None)
-        if value is not None:
-            self._state[node.target.id] = self.outcome.values[node.target.id] = value
-        return value
-
-    def _tuple(self, node: ast.Tuple) -> str | None:
-        texts = self._texts(node.elts)
-        if texts is None:
-            return None
-        return f"({texts[0]},)" if len(texts) == 1 else f"({', '.join(texts)})"
-
-    def _list(self, node: ast.List) -> str | None:
-        texts = self._texts(node.elts)
-        return None if texts is None else f"[{', '.join(texts)}]"
-
-    def _set(self, node: ast.Set) -> str | None:
-        self._texts(node.elts)
-        return None
-
-    def _dict(self, node: ast.Dict) -> str | None:
-        texts: list[str] | None = []
-        for key, value in zip(node.keys, node.values, strict=True):
-            pair = (None if key is None else self._value(key)), self._value(value)
-            if texts is None or pair[0] is None or pair[1] is None:
-                texts = None
-            else:
-                texts.append(f"{pair[0]}: {pair[1]}")
-        if texts is None or len({text.partition(":")[0] for text in texts}) < len(texts):
-            return None
-        return f"{{{', '.join(texts)}}}"
-
-    def _texts(self, nodes: Iterable[ast.expr]) -> list[str] | None:
-        texts = [self._value(node) for node in nodes]
-        return None if any(text is None for text in texts) else [text for text in texts if text is not None]
-
-    def _starred(self, node: ast.Starred) -> str | None:
-        self._value(node.value)
-        return None
-
-    def _ifexp(self, node: ast.IfExp) -> str | None:
-        return self._value(node.body if self._truth(node.test) else node.orelse)
-
-    def _boolop(self, node: ast.BoolOp) -> str | None:
-        """Follow operands up to the one that decides."""
-        ends = isinstance(node.op, ast.Or)
-        for item in node.values[:-1]:
-            value = self._value(item)
-            truth = truth_of(value)
-            if truth is None:
-                raise UnforeseenError
-            if truth is ends:
-                return value
-        return self._value(node.values[-1])
-
-    def _unaryop(self, node: ast.UnaryOp) -> str | None:
-        value = self._value(node.operand)
-        if isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
-            return f"-{value}"
-        if not isinstance(node.op, ast.Not):
-            return None
-        truth = truth_of(value)
-        return None if truth is None else repr(not truth)
-
-    def _compare(self, node: ast.Compare) -> str | None:
-        """Follow operands; those of a chain report its links."""
-        outcome = self._value(node.left)
-        for item in node.comparators:
-            outcome = self._value(item)
-            if hook_name(item) == "link":
-                if outcome is None:
-                    raise UnforeseenError
-                if outcome == "False":
-                    break
-        return outcome if hook_name(node.left) == "link" else None
-
-    def _binop(self, node: ast.BinOp) -> str | None:
-        self._value(node.left)
-        self._value(node.right)
-        return None
-
-    def _call(self, node: ast.Call) -> str | None:
-        function, receiver = node.func, None
-        if not isinstance(function, ast.Attribute):
-            self._value(function)
-        elif is_super(function.value):
-            receiver = self._state.get("self")
-        else:
-            receiver = self._value(function.value)
-        args = tuple(self._value(item) for item in node.args)
-        keywords = {keyword.arg: self._value(keyword.value) for keyword in node.keywords}
-        named = {name: text for name, text in keywords.items() if name is not None}
-        if not self._is_pure_call(function, receiver):
-            self.outcome.is_pure, self._is_stale = False, True
-        if len(named) == len(keywords) and not any(isinstance(item, ast.Starred) for item in node.args):
-            if isinstance(function, ast.Attribute):
-                return self._made(CallSite(function.attr, True, receiver, args, named))
-            if isinstance(function, ast.Name):
-                return self._made(CallSite(function.id, False, None, args, named))
-        return None
-
-    def _is_pure_call(self, function: ast.expr, receiver: str | None) -> bool:
-        """Whether a call changes nothing that a local can show, functions of the program apart."""
-        if isinstance(function, ast.Attribute):
-            return receiver is not None and (is_atom(receiver) or function.attr in READING_METHODS)
-        if not isinstance(function, ast.Name) or function.id in _CHANGING:
-            return False
-        return self._known.constants.get(function.id, "").startswith(BUILT_IN)
-
-    def _made(self, call: CallSite) -> str | None:
-        """Note a call; return its value when it entered a function that has returned."""
-        self.calls.append(call)
-        self.to_come.append(call)
-        for number, entered in enumerate(self._entered):
-            if self._known.functions.is_call_of(entered.first, call):
-                self._is_stale = True
-                del self._entered[: number + 1]
-                self.to_come.pop()
-                return entered.value
-        return None
-
-    def _subscript(self, node: ast.Subscript) -> str | None:
-        self._value(node.value)
-        self._value(node.slice)
-        return None
-
-    def _slice(self, node: ast.Slice) -> str | None:
-        for part in (node.lower, node.upper, node.step):
-            if part is not None:
-                self._value(part)
-        return None
-
-    def _attribute(self, node: ast.Attribute) -> str | None:
-        self._value(node.value)
-        return None
-
-    def _joinedstr(self, node: ast.JoinedStr) -> str | None:
-        self._formula = None
-        texts: dict[str, str | None] = {}
-        made = ast.JoinedStr(self._formatted(node, texts))
-        known = {name: text for name, text in texts.items() if text is not None}
-        if len(known) == len(texts):
-            self._formula = ast.unparse(ast.fix_missing_locations(made)), known
-        return None
-
-    def _formatted(self, node: ast.JoinedStr, texts: dict[str, str | None]) -> list[ast.expr]:
-        """Follow the parts of a formatted string; return them with names in the places of their values."""
-        parts: list[ast.expr] = []
-        for item in node.values:
-            if not isinstance(item, ast.FormattedValue):
-                parts.append(item)
-                continue
-            name = f"_{len(texts)}"
-            texts[name] = self._value(item.value)
-            spec = item.format_spec
-            inner = ast.JoinedStr(self._formatted(spec, texts)) if isinstance(spec, ast.JoinedStr) else None
-            parts.append(ast.FormattedValue(ast.Name(name, ast.Load()), item.conversion, inner))
-        return parts
-
-    def _lambda(self, node: ast.Lambda) -> str | None:
-        for item in (*node.args.defaults, *node.args.kw_defaults):
-            if item is not None:
-                self._value(item)
-        return None
-
-    def _listcomp(self, node: ast.ListComp) -> str | None:
-        return self._comprehension(node.generators, [node.elt])
-
-    def _setcomp(self, node: ast.SetComp) -> str | None:
-        return self._comprehension(node.generators, [node.elt])
-
-    def _dictcomp(self, node: ast.DictComp) -> str | None:
-        return self._comprehension(node.generators, [node.key, node.value])
-
-    def _comprehension(
-        self, generators: Sequence[ast.comprehension], parts: Sequence[ast.expr]
-    ) -> str | None:
-        if any(generator.is_async for generator in generators):
-            raise UnforeseenError
-        outer = dict(self._state)
-        self._rounds(generators, self._items(generators[0].iter), parts, [MAX_ITEMS])
-        self._state = outer
-        return None
-
-    def _rounds(
-        self,
-        generators: Sequence[ast.comprehension],
-        items: Sequence[Any],
-        parts: Sequence[ast.expr],
-        left: list[int],
-    ) -> None:
-        first, *rest = generators
-        for item in items:
-            left[0] -= 1
-            if left[0] < 0:
-                raise UnforeseenError
-            self._bind(first.target, item)
-            if not all(self._truth(test) for test in first.ifs):
-                continue
-            if rest:
-                self._rounds(rest, self._items(rest[0].iter), parts, left)
-            else:
-                for part in parts:
-                    self._value(part)
-
-    def _items(self, node: ast.expr) -> Sequence[Any]:
-        try:
-            return items_of(self._value(node))
-        except UnreadableError:
-            raise UnforeseenError from None
-
-    def _bind(self, target: ast.expr, value: Any) -> None:
-        if isinstance(target, ast.Name):
-            self._state[target.id] = repr(value)
-            return
-        if not isinstance(target, ast.Tuple | ast.List) or not isinstance(value, tuple | list | str):
-            raise UnforeseenError
-        if len(value) != len(target.elts):
-            raise UnforeseenError
-        for part, item in zip(target.elts, value, strict=True):
-            self._bind(part, item)
-
-    # -- what the hooks of the tracer do; see opencwm.tracer.evaluator
-
-    def _hook_operand(self, site: int, number: int, node: ast.expr) -> str | None:
-        text = self._value(node)
-        self._waiting.append((site, number, text))
-        return text
-
-    def _hook_result(self, site: int, node: ast.expr) -> str | None:
-        about = self._sites[site]
-        known = self._value(node)
-        if about.kind is not SiteKind.PLAIN:
-            source = self._joined(site, about)
-            text = known if source is None else self._told(Expected(source, value=known))
-        else:
-            expected = dataclasses.replace(self._filled(site, about), value=known)
-            if expected.text is not None:
-                self._last = (site, expected.text)
-                is_certain = len(expected.text) + longest_value(node, expected.text) <= MAX_EVALUATION_CHARS
-                formula = self._formula if isinstance(node, ast.JoinedStr) else None
-                expected = dataclasses.replace(expected, is_certain=is_certain, formula=formula)
-            is_written = not (about.drops_none and known == "None") and not is_lazy(node)
-            text = self._told(expected) if is_written else known
-            self.outcome.is_told = self.outcome.is_told and text is not None
-        if about.push is not None:
-            self._waiting.append((*about.push, text))
-        return text
-
-    def _hook_decision(self, site: int, number: int, node: ast.expr) -> str | None:
-        text = self._value(node)
-        truth = truth_of(text)
-        if truth is None:
-            raise UnforeseenError
-        self._decide((site, number), text, truth)
-        return text
-
-    def _hook_link(self, site: int, number: int, node: ast.expr) -> str | None:
-        text = self._value(node)
-        if number == 0:
-            self._waiting.append((site, 0, text))
-            return text
-        about = self._sites[site]
-        left = self._waiting.pop() if self._waiting and self._waiting[-1][:2] == (site, number - 1) else None
-        if left is None or left[2] is None or text is None:
-            raise UnforeseenError
-        source = f"{left[2]} {about.operators[number - 1]} {text}"
-        outcome = self._told(Expected(source, is_certain=len(source) <= MAX_EVALUATION_CHARS - len("False")))
-        if outcome not in ("True", "False"):
-            raise UnforeseenError
-        if number < about.num_operands - 1 and outcome == "True":
-            self._waiting.append((site, number, text))
-        elif about.push is not None:
-            self._decide(about.push, outcome, outcome == "True")
-        return outcome
-
-    def _hook_augmented(self, site: int, value: ast.expr, current: ast.expr) -> str | None:
-        right, left = self._value(value), self._value(current)
-        (symbol,) = self._sites[site].operators
-        if left is None or right is None or not is_cheap(symbol, left, right):
-            self.outcome.is_told = False
-            return None
-        return self._told(Expected(f"{left} {symbol} {right}"))
-
-    def _hook_loop(self, site: int, node: ast.expr) -> str | None:
-        value = self._value(node)
-        text = loop_text(value)
-        is_iterator = value is not None or (hook_name(node) == "result" and is_lazy(arguments(node)[-1]))
-        if text is None and is_iterator and self._last[0] == self._sites[site].iterable >= 0:
-            text = f"list({self._last[1]})"
-        self._memory.loops[site] = Loop(text)
-        return value
-
-    def _filled(self, site: int, about: Site) -> Expected:
-        """Take the operands of a site and return how its evaluation reads."""
-        count = about.num_operands
-        first = len(self._waiting) - count
-        taken = self._waiting[max(first, 0) :]
-        if count and (len(taken) < count or taken[0][:2] != (site, 0) or taken[-1][0] != site):
-            raise UnforeseenError
-        del self._waiting[first:]
-        texts = [text for _, _, text in taken]
-        for number, opening in about.tight:
-            text = texts[number]
-            if text is not None and text[0] in opening:
-                texts[number] = f"({text})"
-        filled = about.template % tuple("\0" if text is None else text for text in texts)
-        if "\0" not in filled:
-            return Expected(filled)
-        return Expected(None, re.compile(".+".join(map(re.escape, filled.split("\0"))), re.DOTALL))
-
-    def _joined(self, site: int, about: Site) -> str | None:
-        """Return the text of ``and`` or ``or`` from the operands that were evaluated."""
-        texts: list[str | None] = []
-        is_cut = bool(self._waiting) and self._waiting[-1][1] < about.num_operands - 1
-        while self._waiting and self._waiting[-1][0] == site:
-            _, number, text = self._waiting.pop()
-            texts.append(text)
-            if number == 0:
-                break
-        known = [text for text in reversed(texts) if text is not None]
-        if not known or len(known) < len(texts):
-            return None
-        word = " and " if about.kind is SiteKind.AND else " or "
-        return word.join([*known, "..."] if is_cut else known)
-
-    def _decide(self, push: Push, text: str | None, truth: bool) -> None:
-        """Note an operand of something compiled to jumps; report what is decided by it."""
-        while True:
-            site, number = push
-            about = self._sites[site]
-            self._waiting.append((site, number, text))
-            if about.joins_values:
-                return
-            if about.kind is SiteKind.NOT:
-                self._waiting.pop()
-                truth = not truth
-                source = None if text is None else f"not {text}"
-                text = repr(truth)
-            else:
-                if number < about.num_operands - 1 and truth is (about.kind is SiteKind.AND):
-                    return
-                source = self._joined(site, about)
-            if source is not None:
-                self._told(Expected(source, value=text))
-            if about.push is None:
-                return
-            push = about.push
-
-    def _told(self, expected: Expected) -> str | None:
-        """Return the value of the evaluation that comes next: written already, or asked for."""
-        value = expected.value
-        if expected.text is None or len(expected.text) <= MAX_TEXT:
-            if not self._written and (answer := self._ask(expected)) is not None:
-                self._written.append(answer)
-            if self._written and expected.matches(self._written[-1][0]):
-                value = self._written.pop()[1]
-        if value is None:
-            self.outcome.is_told = False
-        return value

@@ -112,7 +112,10 @@ class StepPredictor:
         self._last: Step | None = None
         self._steps: list[Step] = []
         is_followed = expressions and constrained and working is not Working.FREE
-        self._foresight = Foresight(Workings.of(view.program.text)) if is_followed else None
+        self._foresight: Foresight | None = None
+        if is_followed:
+            workings = Workings.of(view.program.text)
+            self._foresight = Foresight(workings, calculates=working is Working.CALCULATED)
 
     @property
     def codes(self) -> Sequence[CodeInfo]:

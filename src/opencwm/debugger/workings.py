@@ -57,7 +57,9 @@ class Workings:
         shared = frozenset(bound.shared)
         return cls(Known(sites or (), _constants(tree, bound.constant), Functions(tree), shared), lines)
 
-    def follower(self, memory: Memory, ask: Ask) -> tuple[LineFollower, ast.stmt | ast.expr]:
+    def follower(
+        self, memory: Memory, ask: Ask, *, calculates: bool = False
+    ) -> tuple[LineFollower, ast.stmt | ast.expr]:
         """Return what follows the line that runs in an activation, and what stands there.
 
         Raises:
@@ -66,7 +68,7 @@ class Workings:
         node = self.lines.get((memory.first, memory.lineno))
         if node is None:
             raise UnforeseenError
-        return LineFollower(self.known, memory, ask), node
+        return LineFollower(self.known, memory, ask, calculates=calculates), node
 
     def branch(self, memory: Memory) -> int:
         """Return the line a condition or loop goes on with when it holds, 0 where that is not known."""

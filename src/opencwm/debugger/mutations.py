@@ -1,0 +1,70 @@
+"""What lists and dictionaries are after an operation that changes them, from their rendered values.
+
+Only literals, within bounds, and only where the result is certain; nothing of the program is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, literal
+from opencwm.debugger.rendered import is_plain
+
+MAX_CHARS: Final = 200
+"""A value that reads longer is left to the model, which has seen how the tracer cuts them."""
+_METHODS: Final[dict[type, frozenset[str]]] = {
+    list: frozenset({"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"}),
+    dict: frozenset({"pop", "clear", "update", "setdefault"}),
+}
+
+
+def after_method(receiver: str, method: str, args: Sequence[str | None]) -> tuple[str, str] | None:
+    """Return what a method that changes its object returns, and the object afterwards.
+
+    Returns None where that is not certain: another method, another type, an exception.
+    """
+    values = _values([receiver, *args])
+    if receiver in args:  # perhaps itself
+        return None
+    if values is None or method not in _METHODS.get(type(values[0]), frozenset()):
+        return None
+    try:
+        result = getattr(values[0], method)(*values[1:])
+    except Exception:  # the program will raise it
+        return None
+    return _rendered(result, values[0])
+
+
+def after_store(container: str, key: str | None, value: str | None, symbol: str = "") -> str | None:
+    """Return a container after ``container[key] = value``, or ``container[key] += value`` for a symbol."""
+    if symbol and key is not None and value is not None:
+        try:
+            value = evaluate(f"({container})[{key}] {symbol} ({value})", {}).text
+        except (ExpressionError, Undecided):
+            return None
+    values = _values([container, key, value])
+    if values is None or container == value or type(values[0]) not in _METHODS:
+        return None
+    try:
+        values[0][values[1]] = values[2]
+    except Exception:  # the program will raise it
+        return None
+    rendered = _rendered(None, values[0])
+    return None if rendered is None else rendered[1]
+
+
+def _values(texts: Sequence[str | None]) -> list[Any] | None:
+    known = [text for text in texts if text is not None]
+    if len(known) < len(texts):
+        return None
+    try:
+        values = [literal(text) for text in known]
+    except Undecided:
+        return None
+    return values if all(map(is_plain, values)) else None
+
+
+def _rendered(result: object, changed: object) -> tuple[str, str] | None:
+    texts = repr(result), repr(changed)
+    return texts if is_plain(result) and max(map(len, texts)) <= MAX_CHARS else None
