@@ -213,7 +213,7 @@ def _watch_package(
     requests = [doctests]
     if request.tests:
         requests.append(request)
-    is_inside = _has_tests_inside(site, modules) or not _has_tests(distribution.sources)
+    is_inside = _has_tests_inside(distribution.site, modules) or not _has_tests(distribution.sources)
     if inside.tests and not source.tests and is_inside:
         requests.append(inside)
     return _watch(tuple(requests), tuple(paths), source.seconds)
