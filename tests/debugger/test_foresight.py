@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import collections
+import contextlib
+import dataclasses
 import random
 from collections.abc import Sequence
 
@@ -192,3 +194,38 @@ def test_what_is_calculated(text: str, value: str | None) -> None:
 def test_a_name_of_the_program_hides_a_built_in_function() -> None:
     known = Workings.of("def len(x):\n    return 7\n").known
     assert known.calculated(Expected("len('abc')")) is None
+
+
+HOSTILE = [
+    *("", "range(1, 2, 0)", "range(10**30)", "range('a')", "'\\d'", "[1, ...]", "{1: ", "dict_items("),
+    *("b'\\xff", "(" * 300, "1" * 5000, "[" * 200 + "]" * 200, "-", "<x object>", "StopIteration", "True"),
+    *("'\ud800'", "1e999", "\0"),
+]
+"""What a model may say that a value is."""
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+@pytest.mark.parametrize(("source", "call"), PROGRAMS)
+def test_whatever_values_are_said_to_be_nothing_breaks(source: str, call: str, value: str) -> None:
+    trace = _recorded(source, call)
+    foresight = Foresight(Workings.of(trace.program.text), calculates=True)
+    known = foresight.workings.known
+
+    def ask(expected: Expected) -> tuple[str, str]:
+        known.calculated(expected)
+        return expected.text or "?", value
+
+    stack: list[Activation] = []
+    for step in trace.steps:
+        with contextlib.suppress(UnforeseenError):
+            outcome = foresight.follow(ask)
+            assert value or not outcome.returned
+        foresight.next_callees([1, 2, 5], [])
+        said = dataclasses.replace(
+            step, changed=tuple((name, value) for name, _ in step.changed), evaluations=()
+        )
+        foresight.arguments(step.lineno, [])
+        apply_step(stack, said, trace.codes)
+        if step.kind is StepKind.RETURN:
+            stack.pop()
+        foresight.push(said, stack, trace.codes)

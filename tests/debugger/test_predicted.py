@@ -17,8 +17,8 @@ from opencwm.core.errors import ConfigError, EngineError
 from opencwm.corpus.generator import generate_traced, sample_config
 from opencwm.debugger.context import contextualise
 from opencwm.debugger.execution import Origin
-from opencwm.debugger.foresight import Working
 from opencwm.debugger.predicted import PredictedExecution, source_view
+from opencwm.debugger.working import Working
 from opencwm.model.engine import Logits
 from opencwm.model.speculation import SpeculativeEngine
 from opencwm.model.testing import ScriptedEngine

@@ -13,7 +13,7 @@ MAX_ARGUMENT_CHARS = 200
 
 _OF_BUILT_IN = frozenset("'\"[({-0123456789")
 """What the rendered values of built-in types begin with."""
-_FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Functions:
     """The functions of one program, by the first line of their definitions."""
 
     def __init__(self, tree: ast.Module) -> None:
-        self._found: dict[int, tuple[_FunctionNode, str]] = {}
+        self._found: dict[int, tuple[FunctionNode, str]] = {}
         self._plain = _plain_classes(tree)
         self._classes = {
             node.name for node in tree.body if isinstance(node, ast.ClassDef) and not node.decorator_list
@@ -48,7 +48,7 @@ class Functions:
         while waiting:
             node, owner = waiting.pop()
             for child in ast.iter_child_nodes(node):
-                if isinstance(child, _FunctionNode):
+                if isinstance(child, FunctionNode):
                     first = min([child.lineno, *(item.lineno for item in child.decorator_list)])
                     self._found[first] = child, owner
                 waiting.append((child, child.name if isinstance(child, ast.ClassDef) else ""))
@@ -73,11 +73,10 @@ class Functions:
             bound = signature(definition.args).bind(*receiver, *call.args, **call.keywords)
         except TypeError:
             return {}
-        bound.apply_defaults()
-        texts = {name: _rendered(value) for name, value in bound.arguments.items()}
+        texts = rendered_arguments(bound)
         if owner in self._classes:
             texts["__class__"] = f"<class 'program.{owner}'>"
-        return {name: text for name, text in texts.items() if text and len(text) <= MAX_ARGUMENT_CHARS}
+        return texts
 
     def is_call_of(self, first: int, call: CallSite) -> bool:
         """Whether a function, by its first line, is what a call enters."""
@@ -107,7 +106,7 @@ class Functions:
         return state.get(definition.args.args[0].arg) if definition.args.args else None
 
     def _receiver(
-        self, definition: _FunctionNode, owner: str, call: CallSite
+        self, definition: FunctionNode, owner: str, call: CallSite
     ) -> tuple[str | None, ...] | None:
         """Return what stands before the arguments that are written; None for the call of something else."""
         decorators = {ast.unparse(item) for item in definition.decorator_list}
@@ -139,7 +138,7 @@ def _plain_classes(tree: ast.Module) -> dict[str, frozenset[str]]:
         if not isinstance(node, ast.ClassDef) or node.keywords or node.decorator_list:
             continue
         bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id != "object"]
-        members = {item.name for item in node.body if isinstance(item, _FunctionNode)}
+        members = {item.name for item in node.body if isinstance(item, FunctionNode)}
         is_plain = len(bases) == sum(ast.unparse(base) != "object" for base in node.bases)
         if is_plain and all(base in found for base in bases) and not members & {"__new__", "__repr__"}:
             found[node.name] = frozenset({node.name}).union(*(found[base] for base in bases))
@@ -172,11 +171,22 @@ def signature(arguments: ast.arguments) -> inspect.Signature:
     return inspect.Signature(found)
 
 
+def rendered_arguments(bound: inspect.BoundArguments) -> dict[str, str]:
+    """Return the rendered parameters of a call, defaults included, as far as they are known.
+
+    Args:
+        bound: what is given; an argument is its rendered value, its syntax tree, or None when not known.
+    """
+    bound.apply_defaults()
+    texts = {name: _rendered(value) for name, value in bound.arguments.items()}
+    return {name: text for name, text in texts.items() if text and len(text) <= MAX_ARGUMENT_CHARS}
+
+
 def _rendered(value: object) -> str | None:
     """Return the text of a bound argument: one given, a default, or those that ``*`` or ``**`` collect."""
     if isinstance(value, ast.expr):
         try:
-            return repr(literal(value))
+            return repr(_literal(value))
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             return None
     if isinstance(value, tuple):
@@ -193,7 +203,7 @@ def _rendered(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def literal(node: ast.expr) -> object:
+def _literal(node: ast.expr) -> object:
     """Return the value of a literal.
 
     Raises:

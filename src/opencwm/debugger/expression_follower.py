@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -49,7 +50,7 @@ class ExpressionFollower:
         calculates: whether lists and dictionaries that the line changes are worked out.
     """
 
-    def __init__(self, known: Known, memory: Memory, ask: Ask, *, calculates: bool = False) -> None:
+    def __init__(self, known: Known, memory: Memory, ask: Ask, *, calculates: bool) -> None:
         self.outcome = Outcome(is_told=True)
         self._known = known
         self._calculates = calculates
@@ -90,7 +91,7 @@ class ExpressionFollower:
         return repr(node.value)
 
     def _name(self, node: ast.Name) -> str | None:
-        text = self._state.get(node.id, self._known.constants.get(node.id))
+        text = self._state.get(node.id, self._known.constants.get(node.id)) or None
         if node.id in self.changed_names:
             return text
         if self._is_stale and text is not None and not is_atom(text) and node.id in self._state:
@@ -185,7 +186,7 @@ class ExpressionFollower:
         if not isinstance(function, ast.Attribute):
             self._value(function)
         elif is_super(function.value):
-            receiver = self._state.get("self")
+            receiver = self._state.get("self") or None
         else:
             receiver = self._value(function.value)
             changing = receiver if self._calculates else None
@@ -226,7 +227,7 @@ class ExpressionFollower:
                 self._is_stale = True
                 del self._entered[: number + 1]
                 self.to_come.pop()
-                return entered.value
+                return entered.value or None
         return None
 
     def _subscript(self, node: ast.Subscript) -> str | None:
@@ -250,7 +251,8 @@ class ExpressionFollower:
         made = ast.JoinedStr(self._formatted(node, texts))
         known = {name: text for name, text in texts.items() if text is not None}
         if len(known) == len(texts):
-            self._formula = ast.unparse(ast.fix_missing_locations(made)), known
+            with contextlib.suppress(ValueError):  # no quotes are left for it on Python 3.11
+                self._formula = ast.unparse(ast.fix_missing_locations(made)), known
         return None
 
     def _formatted(self, node: ast.JoinedStr, texts: dict[str, str | None]) -> list[ast.expr]:
@@ -464,7 +466,7 @@ class ExpressionFollower:
             if not self._written and (answer := self._ask(expected)) is not None:
                 self._written.append(answer)
             if self._written and expected.matches(self._written[-1][0]):
-                value = self._written.pop()[1]
+                value = self._written.pop()[1] or None
         if value is None:
             self.outcome.is_told = False
         return value

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import operator
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -56,7 +57,7 @@ def evaluate(expression: str, texts: Mapping[str, str]) -> Result:
         ExpressionError: not valid, not allowed, too large, or the operation raises.
     """
     try:
-        tree = ast.parse(expression.strip(), mode="eval")
+        tree = parsed(expression.strip())
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(f"SyntaxError: {getattr(error, 'msg', None) or error}") from None
     evaluation = _Evaluation(texts)
@@ -76,6 +77,17 @@ def evaluate(expression: str, texts: Mapping[str, str]) -> Result:
     return Result(value, text, frozenset(evaluation.used))
 
 
+def parsed(text: str) -> ast.Expression:
+    """Return the syntax tree of an expression, without warnings of what is odd about it.
+
+    Raises:
+        SyntaxError: it is none; ValueError, RecursionError, MemoryError: as :func:`ast.parse`.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text, mode="eval")
+
+
 def literal(text: str) -> Any:
     """Return the value a rendered text stands for.
 
@@ -92,7 +104,7 @@ def literal(text: str) -> Any:
     if text in special:
         return special[text]
     try:
-        tree = ast.parse(text, mode="eval")
+        tree = parsed(text)
         if any(isinstance(node, ast.Constant) and node.value is Ellipsis for node in ast.walk(tree)):
             raise Undecided(f"its value is shown only in part: {_short(text)}")
         return ast.literal_eval(tree)

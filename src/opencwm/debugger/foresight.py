@@ -7,7 +7,6 @@ where its loops stand, so that a line that was left for a call is taken up again
 from __future__ import annotations
 
 import contextlib
-import enum
 from collections.abc import Collection, Sequence
 from typing import NoReturn
 
@@ -16,14 +15,6 @@ from opencwm.debugger.arguments import CallSite
 from opencwm.debugger.expectations import Ask, Entered, Expected, Memory, Outcome, UnforeseenError
 from opencwm.debugger.workings import Workings
 from opencwm.traces import Activation, CodeInfo, Step, StepFlags, StepKind, apply_step
-
-
-class Working(enum.StrEnum):
-    """Who works out the sub-expressions of a line, where there is expression detail."""
-
-    FREE = "free"  # the model writes them
-    FOLLOWED = "followed"  # lines are followed, the model is asked for values
-    CALCULATED = "calculated"  # and not for those of pure operations on literals, which are calculated
 
 
 class Foresight:
@@ -97,8 +88,7 @@ class Foresight:
     def _proceed(self, memory: Memory, lineno: int) -> None:
         """Go to the next line, once the one that ran has brought its loops up to date."""
         with contextlib.suppress(UnforeseenError):
-            follower, node = self.workings.follower(memory, _nothing_more)
-            follower.run(node)
+            self.workings.follower(memory, _nothing_more).run()
         memory.before, memory.lineno, memory.written, memory.entered = memory.lineno, lineno, [], []
 
     def follow(self, ask: Ask) -> Outcome:
@@ -109,8 +99,7 @@ class Foresight:
         """
         if not self._memories:
             raise UnforeseenError
-        follower, node = self.workings.follower(self._memories[-1].copy(), ask, calculates=self.calculates)
-        return follower.run(node)
+        return self.workings.follower(self._memories[-1].copy(), ask, calculates=self.calculates).run()
 
     def arguments(self, first: int, written: Sequence[tuple[str, str]]) -> dict[str, str]:
         """Return the rendered parameters, as far as they are known, of a function that is entered now.
@@ -154,9 +143,9 @@ class Foresight:
         memory = self._memories[-1].copy()
         memory.written += written
         with contextlib.suppress(UnforeseenError):
-            follower, node = self.workings.follower(memory, _not_known)
+            follower = self.workings.follower(memory, _not_known)
             with contextlib.suppress(UnforeseenError):
-                follower.run(node)
+                follower.run()
             return follower.calls, follower.to_come
         return [], []
 

@@ -10,15 +10,13 @@ from typing import Final
 
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.expectations import Expected
-from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate
+from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, parsed
 from opencwm.debugger.rendered import is_plain
 from opencwm.tracer.sites import Site
 
 BUILT_IN: Final = ("<built-in function ", *(f"<class '{name}'>" for name in vars(builtins)))
 """What rendered built-in functions and classes begin with."""
 _VIEWS: Final = (".keys()", ".values()", ".items()")
-
-
 _SETS: Final = frozenset({"set", "frozenset"})
 _WITHOUT_ORDER: Final = frozenset({"len", "sorted", "min", "max", "any", "all", "bool"})
 
@@ -45,7 +43,7 @@ class Known:
             return None
         text, texts = expected.formula or (expected.text, {})
         try:
-            nodes = list(ast.walk(ast.parse(text, mode="eval")))
+            nodes = list(ast.walk(parsed(text)))
             if any(isinstance(node, ast.Constant) and node.value is Ellipsis for node in nodes):
                 return None  # a value that was cut
             names = {node.id for node in nodes if isinstance(node, ast.Name)}

@@ -7,24 +7,39 @@ import re
 from collections.abc import Sequence
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
-from opencwm.debugger.expectations import STOP, Expected, Outcome, UnforeseenError
+from opencwm.debugger.expectations import STOP, Ask, Expected, Memory, Outcome, UnforeseenError
 from opencwm.debugger.expression_follower import ExpressionFollower
 from opencwm.debugger.hooks import hook_name, is_note, marked
+from opencwm.debugger.known import Known
 from opencwm.debugger.mutations import after_store
 from opencwm.debugger.rendered import UnreadableError, is_atom, items_of, truth_of
 from opencwm.tracer.expression_rewriter import BINARY
 
 
 class LineFollower(ExpressionFollower):
-    """Follows one line; see :class:`ExpressionFollower`."""
+    """Follows one line.
 
-    def run(self, node: ast.stmt | ast.expr) -> Outcome:
-        """Follow a statement, or the body of a lambda.
+    Args:
+        node: the statement, or body of a lambda, that stands on it.
+        known: see :class:`ExpressionFollower`, as for the rest.
+        memory: of the activation.
+        ask: called with what comes next.
+        calculates: whether lists and dictionaries that the line changes are worked out.
+    """
+
+    def __init__(
+        self, node: ast.stmt | ast.expr, known: Known, memory: Memory, ask: Ask, *, calculates: bool
+    ) -> None:
+        super().__init__(known, memory, ask, calculates=calculates)
+        self._node = node
+
+    def run(self) -> Outcome:
+        """Follow the line and return what is known of it.
 
         Raises:
             UnforeseenError: the rest of the line is not known.
         """
-        self._statement(node)
+        self._statement(self._node)
         if self._written:
             self.outcome.is_told = False
         return self.outcome

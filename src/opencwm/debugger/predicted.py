@@ -14,10 +14,10 @@ from opencwm.codec.native import MalformedStep, NativeCodec
 from opencwm.codec.view import SourceView, fit_view
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.execution import Execution, FrameView, Origin, StackHistory, StepView
-from opencwm.debugger.foresight import Working
 from opencwm.debugger.sampler import SamplingConfig
 from opencwm.debugger.step_predictor import Prediction, StepPredictor
 from opencwm.debugger.supplied import supplied_call
+from opencwm.debugger.working import Working
 from opencwm.model.engine import ScoringEngine
 from opencwm.source.cfg import ControlFlow
 from opencwm.source.reach import visible_lines

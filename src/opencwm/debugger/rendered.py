@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+from opencwm.debugger.expressions import Undecided, literal
+
 MAX_ITEMS: Final = 64
 """More items are not looked at."""
 
@@ -16,23 +18,19 @@ _FALSE: Final = frozenset(
 _INDEXED: Final = ("'", '"', "b'", 'b"', "[", "(", "range(")
 _VIEWS: Final = ("dict_keys(", "dict_values(", "dict_items(")
 _ITERABLE: Final = ("{", "set()", "frozenset(", *_VIEWS)
-
-
-class UnreadableError(Exception):
-    """A rendered value does not tell what it is asked."""
-
-
 _SHORT_CALLS: Final = frozenset({"len", "ord", "bool", "isinstance", "int", "any", "all", "callable"})
 _LONGEST_NUMBER: Final = 24
 _UNLIMITED: Final = 10**6
-
-
 READING_METHODS: Final = frozenset(
     {"get", "keys", "values", "items", "index", "count", "copy", "union", "intersection", "difference"}
     | {"issubset", "issuperset", "isdisjoint", "symmetric_difference"}
 )
 """Methods that do not change an object of a built-in type."""
 _ATOM: Final = re.compile(r"""[-\d'"]|b['"]|(?:True|False|None|nan|inf)$""")
+
+
+class UnreadableError(Exception):
+    """A rendered value does not tell what it is asked."""
 
 
 def is_atom(text: str) -> bool:
@@ -60,7 +58,7 @@ def longest_value(node: ast.expr, text: str) -> int:
 
 def truth_of(text: str | None) -> bool | None:
     """Return the truth of a rendered value; None where it is not known."""
-    if text is None:
+    if not text:
         return None
     if text in _FALSE:
         return False
@@ -84,16 +82,13 @@ def items_of(text: str | None) -> Sequence[Any]:
         if text.startswith(prefix):
             text = text.removeprefix(prefix)[:-1]
     if text.startswith("range("):
-        bounds = items_of(f"({text.removeprefix('range(')[:-1]},)")
-        made = (
-            range(*bounds)
-            if all(type(bound) is int for bound in bounds) and 0 < len(bounds) < 4
-            else range(0)
-        )
-        return made[: MAX_ITEMS + 1]
+        try:
+            return range(*items_of(f"({text.removeprefix('range(')[:-1]},)"))[: MAX_ITEMS + 1]
+        except (TypeError, ValueError, OverflowError):
+            raise UnreadableError from None
     try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+        value = literal(text)
+    except Undecided:
         raise UnreadableError from None
     if isinstance(value, str | bytes | list | tuple):
         return value

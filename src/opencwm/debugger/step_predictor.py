@@ -24,11 +24,12 @@ from opencwm.codec.vocabulary import Control, is_line, is_text, line_label, line
 from opencwm.core.errors import EngineError
 from opencwm.debugger.context import contextualise
 from opencwm.debugger.expectations import Expected, Outcome, UnforeseenError
-from opencwm.debugger.foresight import Foresight, Working
+from opencwm.debugger.foresight import Foresight
 from opencwm.debugger.legality import Legal, Legality
 from opencwm.debugger.sampler import OutOfContextError, Sampler, SamplingConfig
 from opencwm.debugger.supplied import SuppliedCall
 from opencwm.debugger.token_writer import MAX_VALUE_TOKENS, MalformedError, TokenWriter
+from opencwm.debugger.working import Working
 from opencwm.debugger.workings import Workings
 from opencwm.model.engine import ScoringEngine
 from opencwm.source.cfg import ControlFlow

@@ -10,7 +10,7 @@ import ast
 import dataclasses
 from collections.abc import Mapping
 
-from opencwm.debugger.arguments import MAX_ARGUMENT_CHARS, literal, signature
+from opencwm.debugger.arguments import rendered_arguments, signature
 from opencwm.traces import Program
 
 
@@ -48,11 +48,7 @@ def supplied_call(program: Program) -> SuppliedCall | None:
         )
     except TypeError:  # it will raise
         return None
-    bound.apply_defaults()
-    rendered = {name: _rendered(value) for name, value in bound.arguments.items()}
-    return SuppliedCall(
-        definition.lineno, {name: text for name, text in rendered.items() if text is not None}
-    )
+    return SuppliedCall(definition.lineno, rendered_arguments(bound))
 
 
 def _definition(program: Program, call: ast.expr) -> ast.FunctionDef | None:
@@ -76,17 +72,3 @@ def _definition(program: Program, call: ast.expr) -> ast.FunctionDef | None:
 def _calls_nothing(node: ast.expr) -> bool:
     callers = ast.Call | ast.Await | ast.Starred | ast.Yield | ast.YieldFrom | ast.NamedExpr
     return not any(isinstance(item, callers) for item in ast.walk(node))
-
-
-def _rendered(value: ast.expr | tuple[ast.expr, ...] | dict[str, ast.expr]) -> str | None:
-    """Return the text of a bound argument as the tracer writes it; None when it is no short literal."""
-    try:
-        if isinstance(value, tuple):
-            text = repr(tuple(literal(item) for item in value))
-        elif isinstance(value, dict):
-            text = repr({name: literal(item) for name, item in value.items()})
-        else:
-            text = repr(literal(value))
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return None
-    return text if len(text) <= MAX_ARGUMENT_CHARS else None

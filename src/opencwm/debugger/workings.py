@@ -17,15 +17,13 @@ import dataclasses
 import types
 from collections.abc import Collection, Iterator, Mapping
 
-from opencwm.debugger.arguments import Functions
+from opencwm.debugger.arguments import FunctionNode, Functions
 from opencwm.debugger.expectations import Ask, Memory, UnforeseenError
 from opencwm.debugger.hooks import is_note
 from opencwm.debugger.known import Known
 from opencwm.debugger.line_follower import LineFollower
 from opencwm.tracer.bound_names import BoundNames
 from opencwm.tracer.instrument import rewritten
-
-_FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,10 +55,8 @@ class Workings:
         shared = frozenset(bound.shared)
         return cls(Known(sites or (), _constants(tree, bound.constant), Functions(tree), shared), lines)
 
-    def follower(
-        self, memory: Memory, ask: Ask, *, calculates: bool = False
-    ) -> tuple[LineFollower, ast.stmt | ast.expr]:
-        """Return what follows the line that runs in an activation, and what stands there.
+    def follower(self, memory: Memory, ask: Ask, *, calculates: bool = False) -> LineFollower:
+        """Return what follows the line that runs in an activation.
 
         Raises:
             UnforeseenError: nothing does.
@@ -68,7 +64,7 @@ class Workings:
         node = self.lines.get((memory.first, memory.lineno))
         if node is None:
             raise UnforeseenError
-        return LineFollower(self.known, memory, ask, calculates=calculates), node
+        return LineFollower(node, self.known, memory, ask, calculates=calculates)
 
     def branch(self, memory: Memory) -> int:
         """Return the line a condition or loop goes on with when it holds, 0 where that is not known."""
@@ -88,7 +84,7 @@ def _constants(tree: ast.Module, constant: Collection[str]) -> dict[str, str]:
         elif name in constant and isinstance(value, types.BuiltinFunctionType):
             found[name] = f"<built-in function {name}>"
     for node in tree.body:
-        if not isinstance(node, _FunctionNode | ast.ClassDef):
+        if not isinstance(node, FunctionNode | ast.ClassDef):
             continue
         is_class = isinstance(node, ast.ClassDef)
         found.pop(node.name, None)
@@ -104,7 +100,7 @@ def _owned(tree: ast.Module) -> Iterator[tuple[int, ast.stmt | ast.expr]]:
         first, node = waiting.pop()
         for child in ast.iter_child_nodes(node):
             owner = first
-            if isinstance(node, _FunctionNode) and child in node.body:
+            if isinstance(node, FunctionNode) and child in node.body:
                 owner = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             elif isinstance(node, ast.Lambda) and child is node.body:
                 owner = node.lineno

@@ -14,9 +14,9 @@ from opencwm.codec.native import NativeCodec
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Vocabulary
 from opencwm.core.errors import CodecError, EngineError
-from opencwm.debugger.foresight import Working
 from opencwm.debugger.predicted import PredictedExecution, source_view
 from opencwm.debugger.sampler import SamplingConfig
+from opencwm.debugger.working import Working
 from opencwm.model.engine import ScoringEngine
 from opencwm.model.folder import ONNX_NAME, ModelFolder, default_model_path, load_folder
 from opencwm.model.speculation import SpeculativeEngine

@@ -16,11 +16,11 @@ from opencwm.codec.native import NativeCodec
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import BYTE_BASE, Control, is_text
 from opencwm.debugger.execution import Execution
-from opencwm.debugger.foresight import Working
 from opencwm.debugger.predicted import PredictedExecution, source_view
 from opencwm.debugger.sampler import Sampler, SamplingConfig
 from opencwm.debugger.step_predictor import Prediction, StepPredictor
 from opencwm.debugger.token_writer import MAX_VALUE_TOKENS
+from opencwm.debugger.working import Working
 from opencwm.evals.rollout import Outcome, OutcomeKind
 from opencwm.model.engine import ScoringEngine
 from opencwm.source.cfg import ControlFlow

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from opencwm.debugger.working import Working
 from opencwm.frontends.cli.options import (
     Call,
     Detail,
@@ -20,7 +21,6 @@ from opencwm.frontends.cli.options import (
     Timeout,
     Unconstrained,
     WorkingLevel,
-    WorkingOption,
 )
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def debug(
     model: ModelFolder = None,
     unconstrained: Unconstrained = False,
     detail: DetailLevel = Detail.EXPR,
-    working: WorkingOption = WorkingLevel.CALCULATED,
+    working: WorkingLevel = Working.CALCULATED,
     max_steps: Annotated[
         int, typer.Option("--max-steps", metavar="N", help="Most steps predicted at once.", min=1)
     ] = 1_000,
@@ -77,7 +77,7 @@ def debug(
         execution = observed
     else:
         execution = _predict(
-            program, model, constrained=not unconstrained, expressions=expressions, working=working.value
+            program, model, constrained=not unconstrained, expressions=expressions, working=working
         )
     beside = observed if compare else None
     if beside is not None:  # a prediction that goes astray need not end
@@ -91,16 +91,13 @@ def debug(
 
 
 def _predict(
-    program: Program, model: Path | None, *, constrained: bool, expressions: bool, working: str
+    program: Program, model: Path | None, *, constrained: bool, expressions: bool, working: Working
 ) -> Execution:
-    from opencwm.debugger.foresight import Working
     from opencwm.debugger.world_model import WorldModel
     from opencwm.frontends.cli.output import notice
 
     world = WorldModel.load(model)
-    execution = world.execution(
-        program, constrained=constrained, expressions=expressions, working=Working(working)
-    )
+    execution = world.execution(program, constrained=constrained, expressions=expressions, working=working)
     for text in execution.view.left_out:
         notice(f"{program.filename}: {text}")
     return execution

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from opencwm.debugger.working import Working
 from opencwm.frontends.cli.options import (
     Detail,
     DetailLevel,
@@ -16,7 +17,6 @@ from opencwm.frontends.cli.options import (
     ModelFolder,
     Unconstrained,
     WorkingLevel,
-    WorkingOption,
 )
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def steps(
     model: ModelFolder = None,
     unconstrained: Unconstrained = False,
     detail: DetailLevel = Detail.LINE,
-    working: WorkingOption = WorkingLevel.FOLLOWED,
+    working: WorkingLevel = Working.FOLLOWED,
     max_steps: MaxSteps = 1024,
     output: Resume = None,
     as_json: Json = False,
@@ -120,7 +120,7 @@ def cruxeval(
     model: ModelFolder = None,
     unconstrained: Unconstrained = False,
     detail: DetailLevel = Detail.LINE,
-    working: WorkingOption = WorkingLevel.FOLLOWED,
+    working: WorkingLevel = Working.FOLLOWED,
     max_steps: MaxSteps = 1024,
     output: Resume = None,
     as_json: Json = False,
@@ -160,9 +160,8 @@ def cruxeval(
 
 
 def _predictor(
-    model: Path | None, *, constrained: bool, expressions: bool, working: WorkingLevel
+    model: Path | None, *, constrained: bool, expressions: bool, working: Working
 ) -> NativePredictor:
-    from opencwm.debugger.foresight import Working
     from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.predictor import NativePredictor
 
@@ -173,7 +172,7 @@ def _predictor(
         opened.engine,
         constrained=constrained,
         expressions=expressions,
-        working=Working(working.value),
+        working=working,
         revision=opened.revision,
     )
 

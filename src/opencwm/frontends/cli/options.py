@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from opencwm.debugger.working import Working
+
 
 class Detail(enum.StrEnum):
     """How much of a run is recorded or predicted."""
@@ -38,16 +40,8 @@ DetailLevel = Annotated[
 ]
 
 
-class WorkingLevel(enum.StrEnum):
-    """Who works out sub-expressions."""
-
-    FREE = "free"
-    FOLLOWED = "followed"
-    CALCULATED = "calculated"
-
-
-WorkingOption = Annotated[
-    WorkingLevel,
+WorkingLevel = Annotated[
+    Working,
     typer.Option(
         "--working",
         metavar="free|followed|calculated",
