@@ -29,7 +29,7 @@ from opencwm.corpus.harvest.strip import is_typed_class
 from opencwm.corpus.harvest.units import GlobalRenamer, Unit, Units, bound_in_class, class_with
 from opencwm.corpus.harvest.values import HELPER_MODULE, HELPERS
 
-MAX_LINES: Final = 120
+MAX_LINES: Final = 200
 _MAX_STATEMENTS: Final = 600
 _MAKING: Final = frozenset(
     {

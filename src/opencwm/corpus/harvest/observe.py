@@ -62,7 +62,7 @@ class ObserveRequest:
     arguments: tuple[str, ...]
     max_inputs: int = 12
     max_calls: int = 60
-    max_chars: int = 300
+    max_chars: int = 400
     test_s: float = 5.0
 
 

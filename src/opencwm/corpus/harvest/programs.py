@@ -47,10 +47,10 @@ class ProgramConfig:
     """
 
     wanted_lines: int = 40
-    max_lines: int = 120
+    max_lines: int = 200
     max_reduced_lines: int = 2000
     max_steps: int = 400
-    max_value_chars: int = 200
+    max_value_chars: int = 300
     inputs: int = 6
     max_raising: int = 2
     cpu_s: float = 0.2

@@ -40,7 +40,7 @@ from opencwm.sandbox import RunLimits, RunResult, Sandbox, SandboxConfig
 from opencwm.traces import Trace
 
 WORK_FOLDER: Final = ".harvest"
-HARVEST_VERSION: Final = 3
+HARVEST_VERSION: Final = 4
 """Raised whenever the same request gives other programs than before."""
 _PYTEST: Final = (
     "--quiet",

@@ -114,7 +114,7 @@ class SourceRenderer:
         max_chars: longest expression.
     """
 
-    def __init__(self, is_ours: Callable[[str], bool], recall: Recall, max_chars: int = 300) -> None:
+    def __init__(self, is_ours: Callable[[str], bool], recall: Recall, max_chars: int = 400) -> None:
         self._is_ours = is_ours
         self._recall = recall
         self._max_chars = max_chars
