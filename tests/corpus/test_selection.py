@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opencwm.corpus.contamination import Hit
-from opencwm.corpus.facts import Fact, FactTable, read_facts, write_facts
+from opencwm.corpus.facts import Fact, FactTable, Pairs, read_facts, write_facts
 from opencwm.corpus.minhash import signature
 from opencwm.corpus.selection import Selection, select
 from opencwm.corpus.structure import SPLITS
@@ -37,6 +37,11 @@ def fact(number: int, **fields: Any) -> Fact:
     return Fact(**defaults | fields)
 
 
+def pairs(facts: list[Fact], name: str) -> Pairs:
+    found = [(one.function, structure) for one in facts for structure in getattr(one, name)]
+    return Pairs(*np.array(found, np.uint64).reshape(-1, 2).T)
+
+
 def table(facts: list[Fact]) -> FactTable:
     signed = [one for one in facts if one.signature is not None]
     return FactTable(
@@ -54,6 +59,8 @@ def table(facts: list[Fact]) -> FactTable:
         hits={row: list(one.hits) for row, one in enumerate(facts) if one.hits},
         signed_F=np.array([one.function for one in signed], np.uint64),
         signatures_F=np.array([one.signature for one in signed], np.uint32).reshape(-1, 128),
+        subjects=pairs(facts, "subject"),
+        parts=pairs(facts, "parts"),
     )
 
 
@@ -108,6 +115,28 @@ def test_a_near_duplicate_of_a_held_out_program_falls_out_of_train(split: int, t
     assert kept(selection) == {facts.index(held_out)}
     assert selection.dropped["a"] == {"near-duplicate": 1}
     assert kept(chosen(facts, near=1.0)) == {0, 1}
+
+
+@pytest.mark.parametrize("split", [VALID, TEST])
+def test_what_a_held_out_program_is_about_is_in_no_program_of_train(split: int) -> None:
+    facts = [
+        fact(0, parts=(70, 71)),
+        fact(1, parts=(71, 72)),
+        fact(2, split=split, subject=(70,), parts=(70, 72)),
+    ]
+    selection = chosen(facts)
+    assert kept(selection) == {1, 2}  # that both need 72 is no harm
+    assert selection.dropped["a"] == {"holds a held-out function": 1}
+
+
+def test_what_train_is_about_may_be_in_held_out_programs() -> None:
+    facts = [fact(0, subject=(70,), parts=(70,)), fact(1, split=TEST, subject=(71,), parts=(70, 71))]
+    assert kept(chosen(facts)) == {0, 1}
+
+
+def test_a_program_that_fell_out_holds_nothing_back() -> None:
+    facts = [fact(0, parts=(70,)), fact(1, split=TEST, subject=(70,), hits=[Hit(0, "exact", "x")])]
+    assert kept(chosen(facts)) == {0}
 
 
 def test_near_duplicates_within_a_group_stay() -> None:
@@ -197,12 +226,16 @@ def test_nothing_is_lost_and_nothing_twice(seed: int, count: int) -> None:
 
 def test_facts_come_back_from_files(tmp_path: Any) -> None:
     facts = [fact(n, hits=[Hit(1, "ngram", "é")] if n == 3 else []) for n in range(5)]
-    facts.append(fact(9, function=3, signature=None))
+    facts.append(fact(9, function=3, signature=None, subject=(2**64 - 1,), parts=(2**64 - 1, 5)))
     write_facts(tmp_path / "a", facts[:4])
     write_facts(tmp_path / "b", facts[4:])
     write_facts(tmp_path / "c", [])
     found, wanted = read_facts([tmp_path / name for name in "cabc"]), table(facts)
     assert found.hits == wanted.hits
     for name in FactTable.__slots__:
-        if name != "hits":
+        if name in ("subjects", "parts"):
+            for column in Pairs.__slots__:
+                mine, theirs = (getattr(getattr(one, name), column) for one in (found, wanted))
+                assert np.array_equal(mine, theirs), (name, column)
+        elif name != "hits":
             assert np.array_equal(getattr(found, name), getattr(wanted, name)), name

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import textwrap
 
 import pytest
 from hypothesis import example, given, settings
@@ -14,6 +15,8 @@ from opencwm.corpus.structure import (
     group_of,
     split_of,
     structure_tokens,
+    subject_and_parts,
+    tree_tokens,
 )
 from opencwm.traces import Program
 
@@ -107,6 +110,34 @@ def test_a_renamed_program_has_the_same_structure(seed: int, size: float) -> Non
 def test_functions_are_found_in_modules_and_classes() -> None:
     source = "class A:\n    def m(self): 1\nif 1:\n    def g():\n        def inner(): 1\nasync def h(): 1\n"
     assert [function.name for function in functions_of(ast.parse(source))] == ["m", "g", "h"]
+
+
+LOOP = "def {}(xs):\n    total = 0\n    for x in xs:\n        total += x * 2\n    return total\n"
+SHORT = "def pick(x):\n    return x\n"
+
+
+@pytest.mark.parametrize(
+    ("call", "origin", "expected"),
+    [
+        ("double([1])", "", ["double"]),
+        ("main()", "", ["main"]),
+        (None, "", ["main"]),
+        ("list(double([1]))", "pkg:pypi/some@1#some.place:double", ["double"]),
+        ("Box().keep([1])", "pkg:pypi/some@1#some.place:Box.keep", ["keep"]),
+        ("double([1])", "pkg:pypi/some@1#some.place:renamed_in_the_source", ["double"]),
+        ("pick(1)", "pkg:pypi/some@1#some.place:pick", ["main"]),  # too short to be about
+    ],
+)
+def test_what_a_program_is_about(call: str | None, origin: str, expected: list[str]) -> None:
+    box = "class Box:\n" + textwrap.indent(LOOP.format("keep").replace("(xs", "(self, xs"), "    ")
+    main = "def main():\n    for n in range(3):\n        print(double([n]) + n)\n    return pick(1)\n"
+    source = LOOP.format("double") + SHORT + box + main
+    program = Program(source=source, entry="main", call=call, origin=origin)
+    subject, parts = subject_and_parts(program)
+    by_digest = {digest(tree_tokens(one)): one.name for one in functions_of(ast.parse(source))}
+    assert [by_digest[one] for one in subject] == expected
+    assert {by_digest[one] for one in parts} == {"double", "keep", "main"}
+    assert subject_and_parts(Program(source="def (", entry="main")) == ((), ())
 
 
 def test_a_group_decides_the_split_whatever_the_source() -> None:

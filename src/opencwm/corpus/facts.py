@@ -23,6 +23,7 @@ from opencwm.corpus.structure import SPLITS
 
 _NUMBERS = {"id": "uint64", "run": "uint64", "function": "uint64", "group": "uint64"}
 _SMALL = {"split": "uint8", "stratum": "uint8"}
+_LISTS = ("subject", "parts")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,6 +39,9 @@ class Fact:
         stratum: number of its source, or of the mutants, in ``Recipe.strata()``.
         hits: what it shares with test sets.
         signature: MinHash of its structure, shape (128,); None where an earlier row of the file has it.
+        subject: the functions that it is about, see ``structure.subject_and_parts``; empty where an earlier row
+            of the file has them.
+        parts: the functions that its source holds, likewise.
     """
 
     id: int
@@ -48,6 +52,21 @@ class Fact:
     stratum: int
     hits: Sequence[Hit]
     signature: NDArray[np.uint32] | None
+    subject: Sequence[int] = ()
+    parts: Sequence[int] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pairs:
+    """A relation of N pairs: ``functions_N[i]`` has ``structures_N[i]``."""
+
+    functions_N: NDArray[np.uint64]
+    structures_N: NDArray[np.uint64]
+
+
+def _pairs(functions: Sequence[NDArray[np.uint64]], structures: Sequence[NDArray[np.uint64]]) -> Pairs:
+    empty = np.zeros(0, np.uint64)
+    return Pairs(np.concatenate([empty, *functions]), np.concatenate([empty, *structures]))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,7 +74,8 @@ class FactTable:
     """The facts of many programs, one array a column; P programs, F rows with a signature.
 
     ``signed_F`` are the functions that ``signatures_F`` (shape (F, 128)) belong to; ``hits`` maps row numbers
-    to hits.
+    to hits; ``subjects`` and ``parts`` are two columns each, what structures a program (by its
+    ``function``) is about and holds.
     """
 
     id_P: NDArray[np.uint64]
@@ -67,6 +87,8 @@ class FactTable:
     hits: dict[int, list[Hit]]
     signed_F: NDArray[np.uint64]
     signatures_F: NDArray[np.uint32]
+    subjects: Pairs = dataclasses.field(default_factory=lambda: _pairs([], []))
+    parts: Pairs = dataclasses.field(default_factory=lambda: _pairs([], []))
 
 
 def write_facts(path: Path, facts: Sequence[Fact]) -> None:
@@ -83,6 +105,8 @@ def write_facts(path: Path, facts: Sequence[Fact]) -> None:
         [None if fact.signature is None else fact.signature.tobytes() for fact in facts],
         pa.binary(4 * NUM_HASHES),
     )
+    for name in _LISTS:
+        columns[name] = pa.array([list(getattr(fact, name)) for fact in facts], pa.list_(pa.uint64()))
     with atomic_path(path) as temporary:
         pq.write_table(pa.table(columns), temporary, compression="zstd")
 
@@ -98,6 +122,7 @@ def read_facts(paths: Sequence[Path]) -> FactTable:
 
     numbers: dict[str, list[NDArray[Any]]] = {name: [] for name in _NUMBERS | _SMALL}
     hits: dict[int, list[Hit]] = {}
+    lists: dict[str, tuple[list[NDArray[Any]], list[NDArray[Any]]]] = {name: ([], []) for name in _LISTS}
     signed, signatures, count = [np.zeros(0, np.uint64)], [np.zeros((0, NUM_HASHES), np.uint32)], 0
     for path in paths:
         try:
@@ -116,13 +141,22 @@ def read_facts(paths: Sequence[Path]) -> FactTable:
         signed.append(numbers["function"][-1][has])
         raw = b"".join(found.drop_null().to_pylist())
         signatures.append(np.frombuffer(raw, np.uint32).reshape(-1, NUM_HASHES))
+        for name, (functions, structures) in lists.items():
+            column = table[name].combine_chunks()
+            functions.append(np.repeat(numbers["function"][-1], column.value_lengths().to_numpy()))
+            structures.append(column.flatten().to_numpy())
         count += len(table)
     joined = {
         f"{name}_P": np.concatenate([*parts, np.zeros(0, (_NUMBERS | _SMALL)[name])])
         for name, parts in numbers.items()
     }
     return FactTable(
-        **joined, hits=hits, signed_F=np.concatenate(signed), signatures_F=np.concatenate(signatures)
+        **joined,
+        hits=hits,
+        signed_F=np.concatenate(signed),
+        signatures_F=np.concatenate(signatures),
+        subjects=_pairs(*lists["subject"]),
+        parts=_pairs(*lists["parts"]),
     )
 
 

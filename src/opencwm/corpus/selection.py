@@ -3,7 +3,8 @@
 The idea: decisions that need all programs are made on facts alone (:mod:`opencwm.corpus.facts`), in one
 process, in an order that depends on nothing but the recipe. Of two programs that are too alike the one in
 the more held-out split stays (``test`` before ``valid`` before ``train``), and among equals the one that
-comes first in the recipe. So what is in ``test`` has no near copy in ``train``.
+comes first in the recipe. So what is in ``test`` has no near copy in ``train``. Nor has ``train`` a program
+that only makes use of what a held-out program is about: functions of a package call each other.
 
 In memory: 60 bytes a program, and 1.1 kB for each distinct function (benchmarks/corpus_speed.py).
 """
@@ -26,6 +27,7 @@ CONTAMINATED: Final = "in a test set"
 SAME_RUN: Final = "same run"
 SAME_FUNCTION: Final = "same function"
 NEAR_DUPLICATE: Final = "near-duplicate"
+HELD_OUT: Final = "holds a held-out function"
 NO_ROOM: Final = "beyond its weight"
 _ORDER: Final = np.array([SPLITS.index(split) for split in ("test", "valid", "train")])
 _Rows = NDArray[np.int64]
@@ -73,6 +75,7 @@ def select(
     owners = _drop_same_functions(facts, order, reasons)
     if near < 1.0:
         _drop_near_duplicates(facts, owners, near, reasons)
+    _drop_held_out(facts, reasons)
     keys = _shuffle_keys(facts.id_P, seed)
     _drop_beyond_weight(facts, list(weights.values()), keys, reasons)
     return Selection(
@@ -82,7 +85,7 @@ def select(
     )
 
 
-_REASONS: Final = (CONTAMINATED, SAME_RUN, SAME_FUNCTION, NEAR_DUPLICATE, NO_ROOM)
+_REASONS: Final = (CONTAMINATED, SAME_RUN, SAME_FUNCTION, NEAR_DUPLICATE, HELD_OUT, NO_ROOM)
 
 
 def _code(reason: str) -> int:
@@ -140,6 +143,17 @@ def _drop_near_duplicates(facts: FactTable, owners: _Rows, near: float, reasons:
             fallen[later] = True
     gone = np.isin(facts.function_P, functions[fallen]) & (reasons == 0)
     reasons[gone] = _code(NEAR_DUPLICATE)
+
+
+def _drop_held_out(facts: FactTable, reasons: NDArray[np.uint8]) -> None:
+    """Drop programs that hold a function which a program of a more held-out split is about."""
+    held_out = np.zeros(0, np.uint64)
+    for split in _ORDER:
+        mine = facts.split_P == split
+        guilty = facts.parts.functions_N[np.isin(facts.parts.structures_N, held_out)]
+        reasons[mine & (reasons == 0) & np.isin(facts.function_P, guilty)] = _code(HELD_OUT)
+        kept = np.isin(facts.subjects.functions_N, facts.function_P[mine & (reasons == 0)])
+        held_out = np.union1d(held_out, facts.subjects.structures_N[kept])
 
 
 def _shuffle_keys(ids: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:

@@ -13,6 +13,7 @@ import ast
 import builtins
 import hashlib
 import keyword
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -21,6 +22,9 @@ from opencwm.traces import Program
 
 SPLITS: Final = ("train", "valid", "test")
 """Names of the splits, in the order in which they are written."""
+
+SHORT_FUNCTION: Final = 40
+"""Tokens of structure; a function of two short lines has about as many."""
 
 _KNOWN: Final = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | {"self", "cls"}
 _SKIPPED_FIELDS: Final = frozenset(
@@ -136,6 +140,34 @@ def functions_of(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionD
             yield node
         elif not isinstance(node, ast.expr):
             yield from functions_of(node)
+
+
+def subject_and_parts(program: Program) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return digests of the functions a program is about, and of all that its source holds.
+
+    It is about the functions of one name: that of its origin where it was cut out of a package
+    (``...#module:qualname``), otherwise, or where it was renamed, that of its call or its entry. What
+    is shorter than :data:`SHORT_FUNCTION` is left out: such functions are nobody's own.
+    """
+    tree = parse_quietly(program.source)
+    parts: dict[int, str] = {}
+    for function in functions_of(tree) if tree is not None else ():
+        tokens = tree_tokens(function)
+        if len(tokens) >= SHORT_FUNCTION:
+            parts[digest(tokens)] = function.name
+    for name in _subject_names(program):
+        if subject := tuple(one for one, its_name in parts.items() if its_name == name):
+            return subject, tuple(parts)
+    return (), tuple(parts)
+
+
+def _subject_names(program: Program) -> Iterator[str]:
+    _, found, place = program.origin.partition("#")
+    if found:
+        yield re.split(r"[:.]", place)[-1]
+    if called := re.match(r"(\w+)\(", program.call or ""):
+        yield called[1]
+    yield program.entry
 
 
 def group_of(program: Program) -> str:

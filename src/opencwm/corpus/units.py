@@ -32,11 +32,11 @@ from opencwm.corpus.mutants import mutant_traces, reproduced
 from opencwm.corpus.mutants.recording import COMPARABLE, behaves_the_same
 from opencwm.corpus.recipe import MUTANTS, GeneratedSource, MutantsConfig, Recipe, TraceSource
 from opencwm.corpus.shards import file_sha256
-from opencwm.corpus.structure import digest, split_of, structure_tokens
+from opencwm.corpus.structure import digest, split_of, structure_tokens, subject_and_parts
 from opencwm.traces import Program, Trace
 
 BUILD_FOLDER: Final = ".build"
-GENERATOR_VERSION: Final = 2
+GENERATOR_VERSION: Final = 3
 """Raised whenever the same seed gives other programs than before, or puts them into other splits."""
 
 
@@ -190,6 +190,7 @@ class _Maker:
         self._tools = tools
         self._strata = recipe.strata()
         self._signed: set[int] = set()
+        self._described: set[int] = set()
         self._source = ""
         self._structure: list[str] = []
         self._hits: list[Hit] = []
@@ -298,12 +299,20 @@ class _Maker:
             stratum=self._strata.index(stratum),
             hits=self._hits,
             signature=self._signature(function),
+            **self._functions(program, function),
         )
 
     def _run(self, program: Program) -> int:
         if program.call is None:
             return digest([program.entry, *self._structure])
         return digest(structure_tokens(program.text))
+
+    def _functions(self, program: Program, function: int) -> dict[str, tuple[int, ...]]:
+        """Return ``subject`` and ``parts`` of a fact, once for each structure."""
+        if function in self._described:
+            return {}
+        self._described.add(function)
+        return dict(zip(("subject", "parts"), subject_and_parts(program), strict=True))
 
     def _signature(self, function: int) -> NDArray[np.uint32] | None:
         if self._recipe.deduplicate.near >= 1.0 or function in self._signed:
