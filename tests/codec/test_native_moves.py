@@ -12,12 +12,24 @@ from native_programs import WRITTEN, traced, whole_view
 
 from opencwm.codec.native import EncodedDocument, MalformedStep, NativeCodec, TokenClass
 from opencwm.codec.native_input import decode_input, encode_input
-from opencwm.codec.native_moves import Ending, Landing, action_ids, decode_moves, encode_moves
+from opencwm.codec.native_moves import Landing, action_ids, decode_moves, encode_moves
 from opencwm.codec.vocabulary import Control, is_line
 from opencwm.core.errors import CodecError
 from opencwm.source.cfg import ControlFlow
 from opencwm.tracer import record
-from opencwm.traces import Action, Activation, Move, Program, StateTree, Status, Step, StepKind, Trace, replay
+from opencwm.traces import (
+    Action,
+    Activation,
+    Move,
+    Program,
+    StateTree,
+    Status,
+    Step,
+    StepKind,
+    Trace,
+    observed_outcome,
+    replay,
+)
 from opencwm.traces.trajectory import DEBUGGING, sample_trajectory, target_of
 
 CODEC = NativeCodec()
@@ -71,9 +83,7 @@ def check_against_replay(trace: Trace, moves: list[Move]) -> None:
         assert not isinstance(record_, MalformedStep), record_.reason
         if move.target is None:
             assert isinstance(record_, Landing)
-            kind = StepKind.RETURN if trace.status is Status.RETURNED else StepKind.EXCEPTION
-            value = trace.result or next(s.value for s in reversed(trace.steps) if s.kind is kind)
-            assert record_.target == Ending(kind, value or "")
+            assert record_.target == observed_outcome(trace)
             break
         told = (Action.STEP_INTO, None) if isinstance(record_, Step) else (record_.action, record_.goal)
         assert told == (move.action, move.goal)

@@ -11,10 +11,9 @@ from opencwm.evals.cruxeval import CruxEvalConfig, Method, check_grader, evaluat
 from opencwm.evals.cruxeval_items import Item, load_items
 from opencwm.evals.predictor import NativePredictor
 from opencwm.evals.report import format_table
-from opencwm.evals.rollout import OutcomeKind
 from opencwm.evals.testing import oracle, trace_documents
 from opencwm.tracer import record
-from opencwm.traces import Program, Status, Trace
+from opencwm.traces import OutcomeKind, Program, Status, Trace
 
 CODEC = NativeCodec()
 LONG = "def f(n):\n    parts = []\n    for i in range(n):\n        parts.append(i)\n    return parts\n"

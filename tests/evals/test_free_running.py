@@ -8,8 +8,8 @@ from opencwm.core.errors import EngineError
 from opencwm.debugger.execution import Origin, RealExecution, StepView
 from opencwm.debugger.sampler import OutOfContextError
 from opencwm.evals.free_running import Comparison, Divergence, compare, first_difference
-from opencwm.evals.rollout import End, Outcome, OutcomeKind, Rollout, observed_outcome, roll_out
-from opencwm.traces import Status, Step, StepFlags, StepKind, Trace
+from opencwm.evals.rollout import End, Rollout, roll_out
+from opencwm.traces import Outcome, OutcomeKind, Status, Step, StepFlags, StepKind, Trace, observed_outcome
 
 
 class Playback(RealExecution):

@@ -1,7 +1,7 @@
 import pytest
 
 from opencwm.evals.grading import is_right, is_same_exception
-from opencwm.evals.rollout import Outcome, OutcomeKind
+from opencwm.traces import Outcome, OutcomeKind
 
 
 def returned(value: str) -> Outcome:

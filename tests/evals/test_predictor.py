@@ -9,10 +9,9 @@ from opencwm.codec.native import NativeCodec
 from opencwm.codec.vocabulary import BYTE_BASE, Control
 from opencwm.core.errors import ConfigError
 from opencwm.evals.predictor import NativePredictor, predict_outcome
-from opencwm.evals.rollout import Outcome, OutcomeKind
 from opencwm.evals.testing import oracle, trace_documents
 from opencwm.model.testing import ScriptedEngine
-from opencwm.traces import Program, Trace
+from opencwm.traces import Outcome, OutcomeKind, Program, Trace
 
 CODEC = NativeCodec()
 NOTHING = NativePredictor("nothing", CODEC, oracle(CODEC, []))

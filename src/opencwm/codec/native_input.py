@@ -17,11 +17,29 @@ from collections.abc import Sequence
 
 from opencwm.codec.native import NativeCodec
 from opencwm.codec.native_decoder import MalformedStep
-from opencwm.codec.native_writer import EncodedDocument, TokenClass, Writer
+from opencwm.codec.native_writer import OUTCOMES, EncodedDocument, TokenClass, Writer, outcome_of
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, is_text
 from opencwm.core.errors import CodecError
-from opencwm.traces import Trace
+from opencwm.traces import Outcome, Program, Trace
+
+
+def input_prompt(codec: NativeCodec, view: SourceView, name: str, wanted: Outcome) -> list[int]:
+    """Return what is given: the program without its wrapper, the result, the beginning of the call.
+
+    Args:
+        codec: gives the vocabulary.
+        view: of the program; lines of the wrapper are left out.
+        name: of the function, as the call begins.
+        wanted: what the call returned or raised.
+
+    Raises:
+        CodecError: nothing but the wrapper is shown.
+    """
+    shown = SourceView(view.program, without_wrapper(view), view.first_label)
+    encode = codec.vocabulary.encode_text
+    prompt = codec.encode_prompt(shown, task=Control.INPUT)
+    return [*prompt, OUTCOMES[wanted.kind], *encode(wanted.value), Control.CALL, *encode(name)]
 
 
 def encode_input(codec: NativeCodec, trace: Trace, view: SourceView) -> EncodedDocument:
@@ -37,21 +55,28 @@ def encode_input(codec: NativeCodec, trace: Trace, view: SourceView) -> EncodedD
             the run did not end by itself.
     """
     program = trace.program
-    name, parenthesis, _ = (program.call or "").partition("(")
-    if not name.strip() or not parenthesis:
-        raise CodecError("the program is not entered by a call", where=program.filename)
-    shown = SourceView(program, without_wrapper(view), view.first_label)
+    name = called_name(program)
     text, name_ids = codec.vocabulary.encode_text(program.call or ""), codec.vocabulary.encode_text(name)
     if text[: len(name_ids)] != name_ids:
         raise CodecError(f"{name!r} is not the name of a function", where=program.filename)
-    writer = Writer(shown, codec.vocabulary)
-    writer.put((*codec.encode_prompt(shown, task=Control.INPUT),), TokenClass.PROMPT)
-    writer.outcome(trace, TokenClass.PROMPT)
-    writer.put((Control.CALL, *name_ids), TokenClass.PROMPT)
+    writer = Writer(view, codec.vocabulary)
+    writer.put(input_prompt(codec, view, name, outcome_of(trace)), TokenClass.PROMPT)
     num_prompt = len(writer.ids)
     writer.put(text[len(name_ids) :], TokenClass.VALUE)
     writer.put((Control.END,), TokenClass.CONTROL)
     return EncodedDocument(writer.ids, writer.classes, [len(writer.ids)], num_prompt, 0)
+
+
+def called_name(program: Program) -> str:
+    """Return the text of a program's call up to its first parenthesis.
+
+    Raises:
+        CodecError: it has no call of the form ``name(...)``.
+    """
+    name, parenthesis, _ = (program.call or "").partition("(")
+    if not name.strip() or not parenthesis:
+        raise CodecError("the program is not entered by a call", where=program.filename)
+    return name
 
 
 def without_wrapper(view: SourceView) -> tuple[int, ...]:

@@ -28,7 +28,7 @@ from collections.abc import Iterator, Sequence
 
 from opencwm.codec.native import NativeCodec
 from opencwm.codec.native_decoder import BadStepError, MalformedStep, Reader, StepDecoder, called, step_end
-from opencwm.codec.native_writer import EncodedDocument, TokenClass, Writer
+from opencwm.codec.native_writer import OUTCOMES, EncodedDocument, TokenClass, Writer
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, is_line, is_text, line_label, line_token
 from opencwm.core.errors import CodecError
@@ -39,6 +39,7 @@ from opencwm.traces import (
     Binding,
     CodeInfo,
     Move,
+    Outcome,
     Status,
     Step,
     StepFlags,
@@ -56,19 +57,6 @@ _ACTIONS = {token: action for action, token in _ACTION_IDS.items()}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Ending:
-    """How the run ended, where a jump went to its end.
-
-    Attributes:
-        kind: RETURN or EXCEPTION.
-        value: rendered value that the entry returned, or exception that left it.
-    """
-
-    kind: StepKind
-    value: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class Landing:
     """A jump that was read.
 
@@ -80,7 +68,7 @@ class Landing:
 
     action: Action
     goal: int | None
-    target: Step | Ending
+    target: Step | Outcome
 
 
 def action_ids(action: Action, view: SourceView, goal: int | None = None) -> list[int]:
@@ -255,7 +243,7 @@ class MoveDecoder(StepDecoder):
             return _ACTIONS[Control(token)], None
         raise BadStepError(f"{self._vocabulary.token_name(token)} is no action")
 
-    def _target(self, ids: tuple[int, ...], action: Action, goal: int | None) -> Step | Ending:
+    def _target(self, ids: tuple[int, ...], action: Action, goal: int | None) -> Step | Outcome:
         if action is Action.CONTINUE or (goal is not None and ids[:1] and ids[0] in _ENDINGS):
             return self._ending(ids)
         if goal is not None and ids[:1] == (Control.STATE,):
@@ -276,7 +264,7 @@ class MoveDecoder(StepDecoder):
             raise BadStepError(problem)
         return step
 
-    def _ending(self, ids: tuple[int, ...]) -> Ending:
+    def _ending(self, ids: tuple[int, ...]) -> Outcome:
         reader = Reader(ids, self._vocabulary, self._view)
         token = reader.take()
         if token not in _ENDINGS:
@@ -284,7 +272,7 @@ class MoveDecoder(StepDecoder):
         value = reader.text()
         reader.finish()
         self.stack = []
-        return Ending(_ENDINGS[Control(token)], value)
+        return Outcome(_ENDINGS[Control(token)], value)
 
     def _state(self, ids: tuple[int, ...], goal: int) -> Step:
         reader = Reader(ids, self._vocabulary, self._view)
@@ -315,7 +303,7 @@ class MoveDecoder(StepDecoder):
         return codes.index(code)
 
 
-_ENDINGS = {Control.RETURN: StepKind.RETURN, Control.RAISE: StepKind.EXCEPTION}
+_ENDINGS = {ending: kind for kind, ending in OUTCOMES.items()}
 
 
 def decode_moves(

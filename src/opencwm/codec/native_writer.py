@@ -9,6 +9,7 @@ import dataclasses
 import enum
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, Vocabulary, line_token
@@ -18,12 +19,17 @@ from opencwm.traces import (
     Binding,
     CodeInfo,
     Evaluation,
-    Status,
+    Outcome,
+    OutcomeKind,
     Step,
     StepFlags,
     StepKind,
     Trace,
+    observed_outcome,
 )
+
+OUTCOMES: Final = {OutcomeKind.RETURNED: Control.RETURN, OutcomeKind.RAISED: Control.RAISE}
+"""What an outcome begins with."""
 
 MAX_EVALUATION_CHARS = 60
 """An evaluation whose text and value have more characters is not written: it is no shallow step."""
@@ -146,17 +152,23 @@ class Writer:
             self.bindings(activation.locals.items(), ())
             self.line(activation.lineno)
 
-    def outcome(self, trace: Trace, kind: TokenClass = TokenClass.CONTROL) -> None:
-        """Write what the entry returned or raised; ``kind`` PROMPT says that it is given."""
-        if trace.status is Status.RETURNED and trace.result is not None:
-            ending, value = Control.RETURN, trace.result
-        elif trace.status is Status.RAISED:
-            raised = (step.value for step in reversed(trace.steps) if step.kind is StepKind.EXCEPTION)
-            ending, value = Control.RAISE, next(raised, None) or ""
-        else:
-            raise CodecError(f"the run ended with status {trace.status}", where=trace.program.filename)
-        self.put((ending,), kind)
-        self.put(self.vocabulary.encode_text(value), kind if kind is TokenClass.PROMPT else TokenClass.VALUE)
+    def outcome(self, trace: Trace) -> None:
+        """Write what the entry returned or raised."""
+        outcome = outcome_of(trace)
+        self.put((OUTCOMES[outcome.kind],), TokenClass.CONTROL)
+        self.put(self.vocabulary.encode_text(outcome.value), TokenClass.VALUE)
+
+
+def outcome_of(trace: Trace) -> Outcome:
+    """Return what a run came to.
+
+    Raises:
+        CodecError: it did not come to its end.
+    """
+    outcome = observed_outcome(trace)
+    if outcome is None:
+        raise CodecError(f"the run ended with status {trace.status}", where=trace.program.filename)
+    return outcome
 
 
 def _ending(step: Step) -> Control:

@@ -39,8 +39,8 @@ class Fact:
         stratum: number of its source, or of the mutants, in ``Recipe.strata()``.
         hits: what it shares with test sets.
         signature: MinHash of its structure, shape (128,); None where an earlier row of the file has it.
-        subject: the functions that it is about, see ``structure.subject_and_parts``; empty where an earlier row
-            of the file has them.
+        subject: the functions that it is about, see ``structure.subject_and_parts``; empty where an earlier
+            row of the file has them.
         parts: the functions that its source holds, likewise.
     """
 

@@ -52,6 +52,13 @@ class ValueGrammar:
             return self.anything
         return self._outside[state.brackets[-1] if state.brackets else ""]
 
+    def starting_with(self, character: str) -> NDArray[np.bool_]:
+        """Return the text ids that begin with ``character``."""
+        starts = np.array([text.startswith(character) for text in self._texts])
+        mask = self.anything.copy()
+        mask[: len(starts)] &= starts
+        return mask
+
     def closing(self, state: ValueState) -> NDArray[np.bool_]:
         """Return the one id that closes what is open last; ``state`` is not complete."""
         opened = state.quote or state.brackets[-1]

@@ -25,9 +25,9 @@ from opencwm.evals.grading import is_right
 from opencwm.evals.journal import Journal, Record
 from opencwm.evals.predictor import Predictor
 from opencwm.evals.report import Provenance
-from opencwm.evals.rollout import Outcome, observed_outcome, roll_out
+from opencwm.evals.rollout import roll_out
 from opencwm.evals.steps import Progress
-from opencwm.traces import Program, StepFlags, Trace
+from opencwm.traces import Outcome, Program, StepFlags, Trace, observed_outcome
 
 
 class Method(enum.StrEnum):

@@ -17,8 +17,7 @@ from typing import Any
 
 from opencwm.core.errors import ConfigError
 from opencwm.evals.grading import is_right
-from opencwm.evals.rollout import Outcome, OutcomeKind
-from opencwm.traces import Program
+from opencwm.traces import Outcome, OutcomeKind, Program
 
 FUNCTION_NAME = "f"
 """What items call their function. A code without it must define exactly one function at its top level."""

@@ -10,9 +10,9 @@ import dataclasses
 import enum
 
 from opencwm.debugger.execution import StepView
-from opencwm.evals.rollout import End, Rollout, observed_outcome
+from opencwm.evals.rollout import End, Rollout
 from opencwm.evals.values import is_same_value
-from opencwm.traces import Step, StepFlags, StepKind, Trace
+from opencwm.traces import Step, StepFlags, StepKind, Trace, observed_outcome
 
 
 class Divergence(enum.StrEnum):

@@ -11,8 +11,8 @@ import ast
 import re
 import warnings
 
-from opencwm.evals.rollout import Outcome, OutcomeKind
 from opencwm.evals.values import is_same_value
+from opencwm.traces import Outcome, OutcomeKind
 
 _CLASS = re.compile(r"(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)\s*(.*)", re.DOTALL)
 

@@ -7,24 +7,25 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from opencwm.codec.native import NativeCodec
+from opencwm.codec.native_input import called_name
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import BYTE_BASE, Control, is_text
 from opencwm.debugger.execution import Execution
+from opencwm.debugger.inverse import PredictedCall, predict_calls
 from opencwm.debugger.predicted import PredictedExecution, source_view
 from opencwm.debugger.sampler import Sampler, SamplingConfig
 from opencwm.debugger.step_predictor import Prediction, StepPredictor
 from opencwm.debugger.token_writer import MAX_VALUE_TOKENS
 from opencwm.debugger.working import Working
-from opencwm.evals.rollout import Outcome, OutcomeKind
 from opencwm.model.engine import ScoringEngine
 from opencwm.source.cfg import ControlFlow
-from opencwm.traces import Program
+from opencwm.traces import Outcome, OutcomeKind, Program
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -114,6 +115,18 @@ class Predictor(Protocol):
         Raises:
             CodecError: nothing of the program fits.
             ConfigError: it does not parse or has no such entry.
+
+        """
+        ...
+
+    def calls(
+        self, program: Program, wanted: Outcome, *, num_draws: int, seed: int
+    ) -> Iterator[PredictedCall]:
+        """Yield calls, instead of the one of the program, that are to come to ``wanted``.
+
+        Raises:
+            CodecError: nothing of the program fits, or it has no call.
+            ConfigError: it does not parse.
 
         """
         ...
@@ -227,6 +240,22 @@ class NativePredictor:
         """
         return predict_outcome(
             self.codec, self._engine.fork(), self.view(program), max_value_tokens=MAX_VALUE_TOKENS
+        )
+
+    def calls(
+        self, program: Program, wanted: Outcome, *, num_draws: int, seed: int
+    ) -> Iterator[PredictedCall]:
+        """Yield calls that are to come to ``wanted``; see :func:`opencwm.debugger.inverse.predict_calls`.
+
+        Raises:
+            CodecError: nothing of the program fits, or it has no call.
+            ConfigError: it does not parse.
+
+        """
+        view = self.view(program)
+        name = called_name(program)
+        yield from predict_calls(
+            self.codec, self._engine.fork(), view, name, wanted, num_draws=num_draws, seed=seed
         )
 
 

@@ -8,27 +8,12 @@ from __future__ import annotations
 import dataclasses
 import enum
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from opencwm.core.errors import EngineError
 from opencwm.debugger.execution import Execution, StepView
 from opencwm.debugger.sampler import OutOfContextError
-from opencwm.traces import Status, Step, StepFlags, StepKind, Trace
-
-
-class OutcomeKind(enum.StrEnum):
-    """How a run that came to its end ended."""
-
-    RETURNED = "returned"
-    RAISED = "raised"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a whole run amounts to: the rendered value the entry returned or the exception that left it."""
-
-    kind: OutcomeKind
-    value: str
+from opencwm.traces import Outcome, leaves_entry, outcome_of_steps
 
 
 class End(enum.StrEnum):
@@ -85,7 +70,7 @@ def roll_out(
     start = clock()
 
     def over(end: End, reason: str = "") -> Rollout:
-        outcome = _outcome([view.step for view in steps]) if end is End.ENDED else None
+        outcome = outcome_of_steps([view.step for view in steps]) if end is End.ENDED else None
         return Rollout(tuple(steps), end, outcome, clock() - start, reason)
 
     while len(steps) < max_steps:
@@ -105,25 +90,3 @@ def roll_out(
         if leaves_entry(view.step):
             return over(End.ENDED, execution.status if execution.ended() else "")
     return over(End.STEP_LIMIT, f"{max_steps} steps are over")
-
-
-def leaves_entry(step: Step) -> bool:
-    """Whether the run is over with ``step``: the entry's activation ends."""
-    return step.kind is StepKind.RETURN and step.depth == 0 and not step.flags & StepFlags.YIELD
-
-
-def observed_outcome(trace: Trace) -> Outcome | None:
-    """Return what a recorded run came to, or None when it did not come to its end."""
-    if trace.status not in (Status.RETURNED, Status.RAISED):
-        return None
-    return _outcome(trace.steps)
-
-
-def _outcome(steps: Sequence[Step]) -> Outcome | None:
-    if not steps or not leaves_entry(steps[-1]):
-        return None
-    last = steps[-1]
-    if not last.flags & StepFlags.UNWIND:
-        return Outcome(OutcomeKind.RETURNED, last.value or "")
-    raised = (step for step in reversed(steps) if step.kind is StepKind.EXCEPTION and step.depth == 0)
-    return Outcome(OutcomeKind.RAISED, next((step.value or "" for step in raised), ""))

@@ -96,7 +96,7 @@ def evaluate_steps(
     counted as wrong in free running, are in no score per step, and are reported as skipped.
 
     Args:
-        traces: recorded runs, for example of :func:`opencwm.evals.held_out.load_traces`.
+        traces: recorded runs, for example of a corpus.
         predictor: what is evaluated.
         config: bounds and choice of programs.
         data: what the traces are, for the report.

@@ -1,5 +1,6 @@
 """The data model of recorded and predicted runs, and its files."""
 
+from opencwm.traces.outcome import Outcome, OutcomeKind, leaves_entry, observed_outcome, outcome_of_steps
 from opencwm.traces.program import Program
 from opencwm.traces.state_tree import StateTree
 from opencwm.traces.trace import (
@@ -29,6 +30,8 @@ __all__ = [
     "ExitState",
     "Move",
     "Mutation",
+    "Outcome",
+    "OutcomeKind",
     "Program",
     "StateTree",
     "Status",
@@ -37,5 +40,8 @@ __all__ = [
     "StepKind",
     "Trace",
     "apply_step",
+    "leaves_entry",
+    "observed_outcome",
+    "outcome_of_steps",
     "replay",
 ]

@@ -16,6 +16,7 @@ from opencwm.core.version import __version__
 from opencwm.frontends.cli import EXIT_ERROR, EXIT_INTERRUPTED, corpus, evaluate
 from opencwm.frontends.cli.debug import debug
 from opencwm.frontends.cli.doctor import doctor
+from opencwm.frontends.cli.inputs import inputs
 from opencwm.frontends.cli.mutate import mutate
 from opencwm.frontends.cli.trace import trace
 from opencwm.frontends.cli.train import export, train
@@ -46,7 +47,7 @@ def build() -> Any:
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
     root = _group(context_settings=settings)
     root.callback()(_root)
-    for command in (debug, trace, train, export, doctor):
+    for command in (debug, trace, inputs, train, export, doctor):
         root.command()(command)
     shards = _group(help="Programs and their recorded runs, as training data.")
     shards.command()(corpus.build)
@@ -56,6 +57,7 @@ def build() -> Any:
     root.add_typer(shards, name="corpus")
     evaluation = _group(help="Measure predictions against what really happens.")
     evaluation.command()(evaluate.steps)
+    evaluation.command()(evaluate.inputs)
     evaluation.command()(evaluate.cruxeval)
     root.add_typer(evaluation, name="eval")
     return typer.main.get_command(root)

@@ -1,4 +1,4 @@
-"""``opencwm eval steps`` and ``opencwm eval cruxeval``."""
+"""``opencwm eval``: its commands."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from opencwm.frontends.cli.options import (
 
 if TYPE_CHECKING:
     from opencwm.evals.cruxeval_report import CruxEvalReport
+    from opencwm.evals.inputs_report import InputsReport
     from opencwm.evals.predictor import NativePredictor
     from opencwm.evals.steps_report import StepsReport
 
@@ -33,6 +34,13 @@ Resume = Annotated[
         help="Keep results here while they come; resumes when there are some.",
     ),
 ]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", metavar="PATH", help="A corpus, .jsonl or .parquet [default: generated programs]."
+    ),
+]
+Draws = Annotated[int, typer.Option("--draws", metavar="N", help="Most calls proposed for a result.", min=1)]
 MaxSteps = Annotated[
     int, typer.Option("--max-steps", metavar="N", help="Most steps of a predicted run.", min=1)
 ]
@@ -40,12 +48,7 @@ MaxSteps = Annotated[
 
 def steps(
     context: typer.Context,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data", metavar="PATH", help="A corpus, .jsonl or .parquet [default: generated programs]."
-        ),
-    ] = None,
+    data: Data = None,
     programs: Annotated[int, typer.Option("--programs", metavar="N", help="How many programs.", min=1)] = 200,
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", help="Of generated programs, or of the draw from DATA.")
@@ -76,7 +79,44 @@ def steps(
             traces,
             predictor,
             StepsConfig(num_programs=programs, seed=seed, max_steps=max_steps, expressions=expressions),
-            data=str(data) if data is not None else f"{programs} generated held-out programs, seed {seed}",
+            data=_described(data, programs, seed),
+            folder=output,
+            command=_command(context),
+            progress=advance,
+        )
+    _print_report(report, as_json=as_json)
+
+
+def inputs(
+    context: typer.Context,
+    data: Data = None,
+    programs: Annotated[int, typer.Option("--programs", metavar="N", help="How many programs.", min=1)] = 200,
+    draws: Draws = 1,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Of programs, and of calls after the first.")
+    ] = 0,
+    model: ModelFolder = None,
+    output: Resume = None,
+    as_json: Json = False,
+) -> None:
+    """Score input prediction on recorded runs: the call that gives a result.
+
+    Proposed calls are run in the sandbox: a call is right when it gives the result, whatever was recorded.
+    """
+    from opencwm.evals.inputs import InputsConfig, evaluate_inputs, questions_of_traces
+    from opencwm.frontends.cli.output import progress
+    from opencwm.frontends.trace_files import held_out_traces, load_traces
+    from opencwm.sandbox import Sandbox, record
+
+    predictor = _predictor(model, constrained=True, expressions=False, working=Working.FREE)
+    traces = load_traces(data) if data else held_out_traces(programs, seed)
+    with progress("evaluating") as advance, Sandbox() as sandbox:
+        report = evaluate_inputs(
+            questions_of_traces(traces),
+            predictor,
+            lambda program: record(program, sandbox=sandbox),
+            InputsConfig(num_questions=programs, num_draws=draws, seed=seed),
+            data=_described(data, programs, seed),
             folder=output,
             command=_command(context),
             progress=advance,
@@ -177,12 +217,16 @@ def _predictor(
     )
 
 
+def _described(data: Path | None, programs: int, seed: int) -> str:
+    return str(data) if data is not None else f"{programs} generated held-out programs, seed {seed}"
+
+
 def _command(context: typer.Context) -> str:
     """Return the command line as typed, for the report."""
     return shlex.join(["opencwm", *context.find_root().obj["arguments"]])
 
 
-def _print_report(report: StepsReport | CruxEvalReport, *, as_json: bool) -> None:
+def _print_report(report: StepsReport | InputsReport | CruxEvalReport, *, as_json: bool) -> None:
     from opencwm.evals.report import format_table
     from opencwm.frontends.cli.output import print_json
 

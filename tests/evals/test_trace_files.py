@@ -5,7 +5,7 @@ from evals_programs import loop, mixed
 
 from opencwm.core.errors import ConfigError, TraceFormatError
 from opencwm.corpus.shards import Manifest, Shard, file_sha256, write_manifest
-from opencwm.evals.held_out import load_traces
+from opencwm.frontends.trace_files import load_traces
 from opencwm.traces.jsonl import write_jsonl
 from opencwm.traces.parquet import write_parquet
 
@@ -49,9 +49,9 @@ def test_only_one_split_of_a_corpus_is_read(tmp_path: Path) -> None:
     )
     write_manifest(tmp_path, manifest)
     assert list(load_traces(tmp_path)) == [TRACES[1]]
-    assert list(load_traces(tmp_path, split="train")) == [TRACES[0]]
+    assert list(load_traces(tmp_path, ("train",))) == [TRACES[0]]
     with pytest.raises(ConfigError, match="no split 'other'"):
-        list(load_traces(tmp_path, split="other"))
+        list(load_traces(tmp_path, ("other",)))
 
 
 def test_what_is_no_trace_is_one_error(tmp_path: Path) -> None:

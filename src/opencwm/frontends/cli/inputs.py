@@ -1,0 +1,87 @@
+"""``opencwm inputs``."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from opencwm.frontends.cli.options import Json, ModelFolder, ProgramFile, Timeout
+
+if TYPE_CHECKING:
+    from opencwm.debugger.inverse import PredictedCall
+    from opencwm.traces import Outcome, Program
+
+
+def inputs(
+    file: ProgramFile,
+    function: Annotated[
+        str,
+        typer.Option("--function", metavar="NAME", help="The function to call.", show_default=False),
+    ],
+    returns: Annotated[
+        str | None, typer.Option("--returns", metavar="VALUE", help="What the call is to return, as written.")
+    ] = None,
+    raises: Annotated[
+        str | None,
+        typer.Option("--raises", metavar="ERROR", help="What it is to raise, for example \"KeyError('x')\"."),
+    ] = None,
+    draws: Annotated[int, typer.Option("--draws", metavar="N", help="Most calls to propose.", min=1)] = 5,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the calls after the first.")] = 0,
+    run: Annotated[
+        bool, typer.Option("--run/--no-run", help="Run what is proposed in the sandbox, and say what holds.")
+    ] = True,
+    timeout: Timeout = 10.0,
+    model: ModelFolder = None,
+    as_json: Json = False,
+) -> None:
+    """Propose calls of a function that give a result: the inverse question."""
+    from opencwm.debugger.inverse import predict_calls
+    from opencwm.debugger.world_model import WorldModel
+    from opencwm.frontends.cli.output import print_json, visible
+    from opencwm.frontends.programs import load_program
+
+    wanted = _wanted(returns, raises)
+    program = load_program(file, call=f"{function}()")
+    opened = WorldModel.load(model)
+    found = predict_calls(
+        opened.codec,
+        opened.engine.fork(),
+        opened.view(program),
+        function,
+        wanted,
+        num_draws=draws,
+        seed=seed,
+    )
+    results = []
+    for call in found:
+        holds = _holds(program, call, wanted, timeout) if run else None
+        results.append({**dataclasses.asdict(call), "holds": holds})
+        if not as_json:
+            said = {True: "holds", False: "does not hold", None: "not run"}[holds]
+            print(f"{call.probability:6.1%}  {said:13}  {visible(call.call)}")
+    if as_json:
+        wish = {"kind": str(wanted.kind), "value": wanted.value}
+        print_json({"kind": "inputs", "function": function, "wanted": wish, "calls": results})
+    elif not results:
+        print("the model proposes no call")
+
+
+def _wanted(returns: str | None, raises: str | None) -> Outcome:
+    from opencwm.core.errors import ConfigError
+    from opencwm.traces import Outcome, OutcomeKind
+
+    if (returns is None) == (raises is None):
+        raise ConfigError("say what the call is to come to", hint="give one of --returns and --raises")
+    if returns is not None:
+        return Outcome(OutcomeKind.RETURNED, returns)
+    return Outcome(OutcomeKind.RAISED, raises or "")
+
+
+def _holds(program: Program, call: PredictedCall, wanted: Outcome, timeout: float) -> bool:
+    from opencwm.evals.inputs import comes_to
+    from opencwm.sandbox import RunLimits, record
+
+    limits = RunLimits(wall_s=timeout, cpu_s=timeout)
+    return comes_to(record(dataclasses.replace(program, call=call.call), limits=limits), wanted)
