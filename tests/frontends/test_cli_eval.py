@@ -47,6 +47,29 @@ def test_an_evaluation_goes_on_where_it_stopped(cli: Cli, model_folder: Path, tm
     assert json.loads(first.out) == json.loads(again.out)
 
 
+def test_inputs_are_asked_for_recorded_runs(cli: Cli, model_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "runs.jsonl"
+    cli("trace", EXAMPLES / "strawberry.py", "--call", "f('ab', 'b')", "--format", "jsonl", "-o", path)
+    asked = ("eval", "inputs", "--model", model_folder, "--data", path, "--draws", "2")
+    report = json.loads(cli(*asked, "--json").out)
+    assert (report["kind"], report["num_questions"], report["num_draws"]) == ("inputs", 1, 2)
+    assert report["data"] == str(path)
+    assert "Input prediction" in cli(*asked).out
+
+
+def test_inputs_of_a_function_are_proposed_and_run(cli: Cli, model_folder: Path) -> None:
+    asked = ("inputs", EXAMPLES / "strawberry.py", "--function", "f", "--model", model_folder, "--draws", "2")
+    found = json.loads(cli(*asked, "--returns", "2", "--json").out)
+    assert found["wanted"] == {"kind": "returned", "value": "2"}
+    assert all(call["holds"] in (True, False) and call["call"].startswith("f(") for call in found["calls"])
+    unchecked = json.loads(cli(*asked, "--raises", "IndexError", "--json", "--no-run").out)
+    assert all(call["holds"] is None for call in unchecked["calls"])
+    assert "one of --returns and --raises" in cli(*asked).refused()
+    assert "one of --returns and --raises" in cli(*asked, "--returns", "1", "--raises", "E").refused()
+    other = ("inputs", EXAMPLES / "strawberry.py", "--function", "nothing", "--returns", "2")
+    assert "defines no 'nothing'" in cli(*other).refused()
+
+
 @pytest.mark.parametrize(
     ("name", "text"), [("t.jsonl", '{"schema'), ("t.jsonl", '{"schema_version": 99}\n'), ("t.txt", "x")]
 )
@@ -91,3 +114,16 @@ def test_cruxeval_refuses_what_is_no_item(cli: Cli, model_folder: Path, tmp_path
     data = items(tmp_path / "items.jsonl", {"id": "own_0", "code": "def f(a):\n    return a"})
     assert f"{data}:1" in cli("eval", "cruxeval", "--data", data, "--model", model_folder).refused()
     assert "No such file" in cli("eval", "cruxeval", "--data", tmp_path / "no.jsonl").refused()
+
+
+def test_cruxeval_asks_for_inputs(cli: Cli, model_folder: Path, tmp_path: Path) -> None:
+    data = items(
+        tmp_path / "items.jsonl",
+        {"id": "own_0", "code": "def f(a):\n    return a + 1", "input": "1", "output": "2"},
+        {"id": "own_1", "code": "def f(a):\n    return a[3]", "input": "[1]", "output": "IndexError"},
+    )
+    asked = ("eval", "cruxeval", "--task", "input", "--data", data, "--model", model_folder, "--json")
+    report = json.loads(cli(*asked).out)
+    assert (report["kind"], report["num_questions"]) == ("inputs", 2)
+    assert report["published"][0]["percent"] == 53.6
+    assert json.loads(cli(*asked, "--items", "1").out)["num_questions"] == 1

@@ -11,17 +11,18 @@ from typing import Any
 
 from opencwm.evals.journal import Record
 from opencwm.evals.metrics import Calibration, Score, calibration
+from opencwm.evals.published import INPUTS, published
 from opencwm.evals.report import (
     SCORE_COLUMNS,
     Provenance,
     Table,
     calibration_json,
     calibration_table,
+    published_json,
+    published_table,
     score_cells,
     score_json,
 )
-
-INPUTS = "inputs"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,6 +85,7 @@ class InputsReport:
             "calibration": calibration_json(self.calibration),
             "tokens_per_call": self.tokens_per_call,
             "seconds_per_question": self.seconds_per_question,
+            "published": published_json(published(INPUTS)),
         }
 
     def tables(self) -> list[Table]:
@@ -103,6 +105,7 @@ class InputsReport:
             Table(title, ("", *SCORE_COLUMNS), tuple(rows)),
             Table("Cost", ("", "value"), costs),
             calibration_table("Confidence in the first call", self.calibration),
+            published_table(published(INPUTS)),
         ]
 
 

@@ -9,6 +9,7 @@ import dataclasses
 
 STEPS = "steps"
 CRUXEVAL = "cruxeval"
+INPUTS = "inputs"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class PublishedFigure:
     """One published number.
 
     Attributes:
-        benchmark: :data:`STEPS` or :data:`CRUXEVAL`: the report it stands beside.
+        benchmark: :data:`STEPS`, :data:`CRUXEVAL` or :data:`INPUTS`: the report it stands beside.
         model: what was measured.
         metric: what was measured of it, in words.
         percent: the figure, in percent.
@@ -37,6 +38,8 @@ _TUNED = "32B fine-tuned"
 _CWM = "facebook/cwm 32B"
 
 FIGURES = (
+    PublishedFigure(INPUTS, _SCRATCH, "input, on CRUXEval", 53.6, _NEURAL_DEBUGGER),
+    PublishedFigure(INPUTS, _TUNED, "input, on CRUXEval", 66.5, _NEURAL_DEBUGGER),
     PublishedFigure(CRUXEVAL, _SCRATCH, "output by step_return", 48.0, _NEURAL_DEBUGGER),
     PublishedFigure(CRUXEVAL, _SCRATCH, "output by breakpoint", 57.7, _NEURAL_DEBUGGER),
     PublishedFigure(CRUXEVAL, _TUNED, "output by step_return", 77.9, _NEURAL_DEBUGGER),

@@ -20,7 +20,10 @@ from opencwm.frontends.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from opencwm.evals.cruxeval_report import CruxEvalReport
+    from opencwm.evals.inputs import Question
     from opencwm.evals.inputs_report import InputsReport
     from opencwm.evals.predictor import NativePredictor
     from opencwm.evals.steps_report import StepsReport
@@ -103,25 +106,51 @@ def inputs(
 
     Proposed calls are run in the sandbox: a call is right when it gives the result, whatever was recorded.
     """
-    from opencwm.evals.inputs import InputsConfig, evaluate_inputs, questions_of_traces
-    from opencwm.frontends.cli.output import progress
+    from opencwm.evals.inputs import questions_of_traces
     from opencwm.frontends.trace_files import held_out_traces, load_traces
+
+    questions = questions_of_traces(load_traces(data) if data else held_out_traces(programs, seed))
+    described = _described(data, programs, seed)
+    report = _inputs(
+        context, questions, model, limit=programs, draws=draws, seed=seed, data=described, output=output
+    )
+    _print_report(report, as_json=as_json)
+
+
+def _inputs(
+    context: typer.Context,
+    questions: Iterable[Question],
+    model: Path | None,
+    *,
+    limit: int | None = None,
+    draws: int,
+    seed: int,
+    data: str,
+    output: Path | None,
+) -> InputsReport:
+    from opencwm.evals.inputs import InputsConfig, evaluate_inputs
+    from opencwm.frontends.cli.output import progress
     from opencwm.sandbox import Sandbox, record
 
     predictor = _predictor(model, constrained=True, expressions=False, working=Working.FREE)
-    traces = load_traces(data) if data else held_out_traces(programs, seed)
     with progress("evaluating") as advance, Sandbox() as sandbox:
-        report = evaluate_inputs(
-            questions_of_traces(traces),
+        return evaluate_inputs(
+            questions,
             predictor,
             lambda program: record(program, sandbox=sandbox),
-            InputsConfig(num_questions=programs, num_draws=draws, seed=seed),
-            data=_described(data, programs, seed),
+            InputsConfig(num_questions=limit, num_draws=draws, seed=seed),
+            data=data,
             folder=output,
             command=_command(context),
             progress=advance,
         )
-    _print_report(report, as_json=as_json)
+
+
+class Task(enum.StrEnum):
+    """What is asked of an item."""
+
+    OUTPUT = "output"
+    INPUT = "input"
 
 
 class Method(enum.StrEnum):
@@ -140,14 +169,23 @@ def cruxeval(
             "--data", metavar="FILE", help="JSONL with code, input, output, id.", show_default=False
         ),
     ],
+    task: Annotated[
+        Task,
+        typer.Option(
+            "--task",
+            metavar="output|input",
+            help="What the call returns; or a call that returns it, which is run in the sandbox.",
+        ),
+    ] = Task.OUTPUT,
     method: Annotated[
         Method,
         typer.Option(
             "--method",
             metavar="trace|direct|both",
-            help="Roll out the run, ask for the output at once, or both.",
+            help="Of output: roll out the run, ask for the output at once, or both.",
         ),
     ] = Method.BOTH,
+    draws: Draws = 1,
     items: Annotated[
         int | None, typer.Option("--items", metavar="N", help="Only the first N items.", min=1)
     ] = None,
@@ -165,16 +203,23 @@ def cruxeval(
     output: Resume = None,
     as_json: Json = False,
 ) -> None:
-    """Score output prediction on a CRUXEval file.
+    """Score output or input prediction on a CRUXEval file.
 
-    The file is yours; none comes with this package. Programs are not run, except with --validate.
+    The file is yours; none comes with this package. Programs are not run, except with --validate and by the
+    task input.
     """
     from opencwm.evals import cruxeval as benchmark
     from opencwm.evals.cruxeval_items import load_items
+    from opencwm.evals.inputs import questions_of_items
     from opencwm.frontends.cli.output import progress
     from opencwm.sandbox import Sandbox, record
 
     found = load_items(data)
+    if task is Task.INPUT:
+        questions = questions_of_items(found[:items])
+        report = _inputs(context, questions, model, draws=draws, seed=0, data=str(data), output=output)
+        _print_report(report, as_json=as_json)
+        return
     predictor = _predictor(
         model, constrained=not unconstrained, expressions=detail is Detail.EXPR, working=working
     )
@@ -186,7 +231,7 @@ def cruxeval(
                 found[:items], lambda program: record(program, sandbox=sandbox), progress=advance
             )
     with progress("evaluating") as advance:
-        report = benchmark.evaluate_cruxeval(
+        outputs = benchmark.evaluate_cruxeval(
             found,
             predictor,
             benchmark.CruxEvalConfig(methods=methods, num_items=items, max_steps=max_steps),
@@ -196,7 +241,7 @@ def cruxeval(
             validation=validation,
             progress=advance,
         )
-    _print_report(report, as_json=as_json)
+    _print_report(outputs, as_json=as_json)
 
 
 def _predictor(
