@@ -129,12 +129,11 @@ def test_whatever_the_model_says_a_landing_can_be_read(seed: int) -> None:
     asked = list(told(trace))
     index, action, goal = asked[seed % len(asked)]
     asked_of = predictor(trace, ScriptedEngine(SIZE, logits))
-    try:
-        found = asked_of.predict(trace.steps[: index + 1], trace.codes, action, goal)
-    except EngineError:  # a state without end
-        return
+    found = asked_of.predict(trace.steps[: index + 1], trace.codes, action, goal)
     if isinstance(found.landing, MalformedStep):
-        assert "more than" in found.landing.reason or "nothing to delete" in found.landing.reason
+        assert any(
+            known in found.landing.reason for known in ("more than", "nothing to delete", "does not end")
+        )
         return
     target = found.landing.target
     if isinstance(target, Outcome):

@@ -127,3 +127,12 @@ def test_cruxeval_asks_for_inputs(cli: Cli, model_folder: Path, tmp_path: Path) 
     assert (report["kind"], report["num_questions"]) == ("inputs", 2)
     assert report["published"][0]["percent"] == 53.6
     assert json.loads(cli(*asked, "--items", "1").out)["num_questions"] == 1
+
+
+def test_jumps_are_asked_for_in_recorded_runs(cli: Cli, model_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "runs.jsonl"
+    cli("trace", EXAMPLES / "strawberry.py", "--call", "f('ab', 'b')", "--format", "jsonl", "-o", path)
+    asked = ("eval", "jumps", "--model", model_folder, "--data", path, "--per-program", "3")
+    report = json.loads(cli(*asked, "--json").out)
+    assert (report["kind"], report["num_programs"], report["num_jumps"]) == ("jumps", 1, 3)
+    assert "Landings by action" in cli(*asked).out

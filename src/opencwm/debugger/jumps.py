@@ -24,6 +24,8 @@ from opencwm.traces import Action, Activation, CodeInfo, Step
 
 _SET, _DELETE, _AT = int(Control.SET), int(Control.DELETE), int(Control.AT)
 _LEAVING = frozenset(map(int, (Control.RETURN, Control.YIELD, Control.UNWIND)))
+_LEAST_ROOM = 32
+"""Ids of the shortest landings that are worth asking for."""
 _OUTCOME = frozenset(map(int, (Control.RETURN, Control.RAISE)))
 
 
@@ -100,7 +102,9 @@ class JumpPredictor:
             try:
                 return self._predict(context, decoder, told, action, goal)
             except OutOfContextError:
-                continue
+                if not budget and len(context) + len(told) < room - _LEAST_ROOM:
+                    problem = MalformedStep(tuple(self._writer.ids), "it does not end within the context")
+                    return PredictedLanding(problem, self._probability, self._sampler.num_sampled)
         raise EngineError(
             "the program and one jump do not fit the model's context",
             where=self._view.program.filename,

@@ -18,6 +18,7 @@ from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import BYTE_BASE, Control, is_text
 from opencwm.debugger.execution import Execution
 from opencwm.debugger.inverse import PredictedCall, predict_calls
+from opencwm.debugger.jumps import JumpPredictor
 from opencwm.debugger.predicted import PredictedExecution, source_view
 from opencwm.debugger.sampler import Sampler, SamplingConfig
 from opencwm.debugger.step_predictor import Prediction, StepPredictor
@@ -101,6 +102,16 @@ class Predictor(Protocol):
         """Return what predicts single steps of a program, by the rules of :meth:`execution`; greedy.
 
         Nothing is supplied by the program's call.
+
+        Raises:
+            CodecError: nothing of the program fits.
+            ConfigError: it does not parse or has no such entry.
+
+        """
+        ...
+
+    def jump_predictor(self, program: Program) -> JumpPredictor:
+        """Return what predicts where a debugger's actions end in a program; greedy.
 
         Raises:
             CodecError: nothing of the program fits.
@@ -228,6 +239,21 @@ class NativePredictor:
             constrained=self._constrained,
             expressions=self._expressions,
             working=self._working,
+        )
+
+    def jump_predictor(self, program: Program) -> JumpPredictor:
+        """Return what predicts where a debugger's actions end in a program; greedy.
+
+        Raises:
+            CodecError: the entry, or what it calls first, does not fit.
+            ConfigError: the program does not compile or has no such entry.
+
+        """
+        return JumpPredictor(
+            self.codec,
+            self._engine.fork(),
+            self.view(program),
+            ControlFlow(program.text, program.filename),
         )
 
     def outcome(self, program: Program) -> DirectPrediction:

@@ -111,7 +111,7 @@ def evaluate_steps(
 
     """
     config = config or StepsConfig()
-    chosen = _choose(traces, config)
+    chosen = choose_traces(traces, config.num_programs, config.seed)
     if not chosen:
         raise ConfigError("no trace with a step in it", where=data or "traces")
     settings = {
@@ -119,7 +119,7 @@ def evaluate_steps(
         "model": predictor.name,
         "predictor": dict(predictor.settings),
         "config": dataclasses.asdict(config),
-        "programs_sha256": _digest(chosen),
+        "programs_sha256": digest_of(chosen),
     }
     with Journal(folder, settings) as journal:
         evaluator = _Evaluator(predictor, config)
@@ -135,16 +135,21 @@ def evaluate_steps(
     return StepsReport.of(provenance, records)
 
 
-def _choose(traces: Iterable[Trace], config: StepsConfig) -> dict[str, Trace]:
-    """Return the programs to evaluate by id, in the order given; the draw depends on ids, not on order."""
+def choose_traces(traces: Iterable[Trace], num_programs: int | None, seed: int) -> dict[str, Trace]:
+    """Return the programs to evaluate by id, in the order given; the draw depends on ids, not on order.
+
+    Args:
+        traces: recorded runs; equal programs count once, those without a step not at all.
+        num_programs: so many, drawn with ``seed``; None for all.
+        seed: of the draw.
+    """
     unique = _unique(trace for trace in traces if trace.steps)
-    if config.num_programs is None:
+    if num_programs is None:
         return dict(unique)
     lot = (
-        (derive_seed(config.seed, "eval steps", key), index, key, trace)
-        for index, (key, trace) in enumerate(unique)
+        (derive_seed(seed, "eval steps", key), index, key, trace) for index, (key, trace) in enumerate(unique)
     )
-    drawn = heapq.nsmallest(config.num_programs, lot, key=lambda item: item[0])
+    drawn = heapq.nsmallest(num_programs, lot, key=lambda item: item[0])
     return {key: trace for _, _, key, trace in sorted(drawn, key=lambda item: item[1])}
 
 
@@ -157,7 +162,7 @@ def _unique(traces: Iterable[Trace]) -> Iterator[tuple[str, Trace]]:
             yield key, trace
 
 
-def _digest(chosen: dict[str, Trace]) -> str:
+def digest_of(chosen: dict[str, Trace]) -> str:
     """Return the SHA-256 of the programs and of what was recorded of them."""
     digest = hashlib.sha256()
     for key, trace in chosen.items():

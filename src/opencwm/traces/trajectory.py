@@ -142,7 +142,7 @@ def sample_trajectory(
     index: int | None = 0
     while index is not None:
         action = rng.choices(actions, shares)[0]
-        goal = _draw_goal(tree, index, rng, lines) if action is Action.BREAKPOINT else None
+        goal = draw_goal(tree, index, rng, lines) if action is Action.BREAKPOINT else None
         if action is Action.BREAKPOINT and goal is None:
             action = Action.CONTINUE  # no line to stop at
         index = target_of(tree, index, action, goal)
@@ -168,7 +168,15 @@ def target_of(tree: StateTree, index: int, action: Action, goal: int | None = No
     return tree.reach(index, goal) if goal is not None else None
 
 
-def _draw_goal(tree: StateTree, index: int, rng: random.Random, lines: Sequence[int]) -> int | None:
+def draw_goal(tree: StateTree, index: int, rng: random.Random, lines: Sequence[int]) -> int | None:
+    """Return a line for a breakpoint told at step ``index``, as :data:`REACHED_GOALS` says; None for none.
+
+    Args:
+        tree: of the run.
+        index: the step it is told at.
+        rng: decides.
+        lines: of which one may also be drawn, whether it is reached or not.
+    """
     if rng.random() < REACHED_GOALS or not lines:
         for _ in range(_TRIES):
             if index + 1 >= len(tree.steps):

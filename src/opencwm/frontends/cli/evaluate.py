@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from opencwm.evals.cruxeval_report import CruxEvalReport
     from opencwm.evals.inputs import Question
     from opencwm.evals.inputs_report import InputsReport
+    from opencwm.evals.jumps_report import JumpsReport
     from opencwm.evals.predictor import NativePredictor
     from opencwm.evals.steps_report import StepsReport
 
@@ -144,6 +145,37 @@ def _inputs(
             command=_command(context),
             progress=advance,
         )
+
+
+def jumps(
+    context: typer.Context,
+    data: Data = None,
+    programs: Annotated[int, typer.Option("--programs", metavar="N", help="How many programs.", min=1)] = 200,
+    per_program: Annotated[
+        int, typer.Option("--per-program", metavar="N", help="Most jumps in one program.", min=1)
+    ] = 4,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of programs, places and actions.")] = 0,
+    model: ModelFolder = None,
+    output: Resume = None,
+    as_json: Json = False,
+) -> None:
+    """Score where a debugger's actions end, predicted in one go: over, out, to a line, to the end."""
+    from opencwm.evals.jumps import JumpsConfig, evaluate_jumps
+    from opencwm.frontends.cli.output import progress
+    from opencwm.frontends.trace_files import held_out_traces, load_traces
+
+    predictor = _predictor(model, constrained=True, expressions=False, working=Working.FREE)
+    with progress("evaluating") as advance:
+        report = evaluate_jumps(
+            load_traces(data) if data else held_out_traces(programs, seed),
+            predictor,
+            JumpsConfig(num_programs=programs, per_program=per_program, seed=seed),
+            data=_described(data, programs, seed),
+            folder=output,
+            command=_command(context),
+            progress=advance,
+        )
+    _print_report(report, as_json=as_json)
 
 
 class Task(enum.StrEnum):
@@ -271,7 +303,9 @@ def _command(context: typer.Context) -> str:
     return shlex.join(["opencwm", *context.find_root().obj["arguments"]])
 
 
-def _print_report(report: StepsReport | InputsReport | CruxEvalReport, *, as_json: bool) -> None:
+def _print_report(
+    report: StepsReport | JumpsReport | InputsReport | CruxEvalReport, *, as_json: bool
+) -> None:
     from opencwm.evals.report import format_table
     from opencwm.frontends.cli.output import print_json
 
