@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-MODULES = ("steps", "cruxeval", "cruxeval_items", "held_out", "predictor", "report", "testing")
+MODULES = ("steps", "cruxeval", "cruxeval_items", "inputs", "jumps", "predictor", "report", "testing")
 
 
 def test_importing_evaluations_loads_nothing_heavy() -> None:

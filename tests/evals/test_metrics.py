@@ -170,3 +170,12 @@ def test_bucket_names() -> None:
     assert [bucket_name(length) for length in lengths] == names
     with pytest.raises(ValueError, match="at least one step"):
         bucket_of(0)
+
+
+def test_the_surest_are_told_apart() -> None:
+    sure = [(0.9, True)] * 9 + [(0.1, False)]
+    assert calibration(sure).accuracy_at_90 == 1.0
+    assert calibration([(0.1, True)] * 9 + [(0.9, False)]).accuracy_at_90 == pytest.approx(8 / 9)
+    assert calibration([(0.5, True)] * 5 + [(0.5, False)] * 5).accuracy_at_90 == pytest.approx(0.5)
+    assert calibration([(0.5, True)]).accuracy_at_90 == 1.0
+    assert calibration([]).accuracy_at_90 is None

@@ -2,7 +2,7 @@ import pytest
 
 import opencwm
 from opencwm.evals.metrics import Score, calibration
-from opencwm.evals.published import CRUXEVAL, FIGURES, STEPS, published
+from opencwm.evals.published import CRUXEVAL, FIGURES, INPUTS, STEPS, published
 from opencwm.evals.report import (
     Provenance,
     Table,
@@ -57,14 +57,14 @@ def test_calibration_as_json_and_as_table() -> None:
     assert data["ece"] == pytest.approx(0.45)
     assert len(data["reliability"]) == 10
     table = calibration_table("Confidence", found)
-    assert table.title == "Confidence (ECE 0.4500)"
+    assert table.title == "Confidence (ECE 0.4500; of the surest 90 % right: 50.00 %)"
     assert [row[0] for row in table.rows] == ["0.8 - 0.9", "0.9 - 1.0"]
     assert calibration_table("Confidence", calibration([])).title == "Confidence (no predictions)"
 
 
 def test_published_figures_name_their_source() -> None:
-    assert {figure.benchmark for figure in FIGURES} == {STEPS, CRUXEVAL}
-    assert len(published(STEPS)) + len(published(CRUXEVAL)) == len(FIGURES)
+    assert {figure.benchmark for figure in FIGURES} == {STEPS, CRUXEVAL, INPUTS}
+    assert sum(len(published(benchmark)) for benchmark in (STEPS, CRUXEVAL, INPUTS)) == len(FIGURES)
     for figure in FIGURES:
         assert "arXiv" in figure.source
         assert 0 < figure.percent < 100

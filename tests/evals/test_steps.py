@@ -200,34 +200,49 @@ def test_a_program_that_cannot_be_shown_is_skipped_and_wrong() -> None:
     long = recorded(f"def f():\n    x = 0\n{lines}    return x\n", "f()")
     report = evaluate_steps([loop(3), long], knowing(loop(3))).to_json()
     reason = "f is too long for the model: N lines, N tokens"
-    parts = ("one_step", "teacher_forced", "free_running")
+    parts = ("one_step", "teacher_forced", "free_running", "direct")
     assert report["skipped"] == {f"{part}: {reason}": 1 for part in parts}
     assert report["one_step"]["num_programs"] == 1
     assert scores(report["free_running"], "exact") == (1, 2)
     assert scores(report["free_running"], "outcome") == (1, 2)
+    assert scores(report["direct"], "outcome") == (1, 2)
     assert report["teacher_forced"]["num_steps"] == len(loop(3).steps)
 
 
 def test_a_program_that_does_not_compile_here_is_skipped_and_wrong() -> None:
     newer = dataclasses.replace(loop(3), program=Program("def f():\n    new syntax\n", "f"))
     report = evaluate_steps([loop(3), newer], knowing(loop(3)))
-    assert sum(report.skipped.values()) == 3
+    assert sum(report.skipped.values()) == 4
     assert report.free_running is not None
     assert scores(report.to_json()["free_running"], "exact") == (1, 2)
     assert report.free_running.ends == {"ended": 1, "skipped": 1}
 
 
-@pytest.mark.parametrize("left", ["one_step", "teacher_forced", "free_running"])
+@pytest.mark.parametrize("left", ["one_step", "teacher_forced", "free_running", "direct"])
 def test_each_part_can_be_measured_alone(left: str) -> None:
     trace = loop(3)
-    parts = {part: part == left for part in ("one_step", "teacher_forced", "free_running")}
+    parts = {part: part == left for part in ("one_step", "teacher_forced", "free_running", "direct")}
     report = evaluate_steps([trace], knowing(trace), StepsConfig(**parts)).to_json()
     assert {part: report[part] is not None for part in parts} == parts
 
 
+def test_how_runs_end_is_told_apart() -> None:
+    endless = record(Program("def f():\n    while True:\n        x = 1\n", "f"), TraceLimits(max_steps=40))
+    traces = [loop(3), raising(), endless]
+    report = evaluate_steps(traces, knowing(*traces), StepsConfig(max_steps=40)).to_json()
+    assert set(report["free_running"]["endings"]) == {"returned", "raised", "never"}
+    assert scores(report["free_running"]["endings"], "never") == (1, 1)
+    assert scores(report["free_running"]["endings"], "raised") == (1, 1)
+    assert scores(report["direct"], "outcome") == (2, 2)  # of what never ends it is not asked
+    assert scores(report["direct"]["by_ending"], "raised") == (1, 1)
+    wrong = evaluate_steps([raising()], knowing(loop(3))).to_json()
+    assert scores(wrong["direct"], "ending")[1] == 1
+    assert scores(wrong["free_running"]["endings"], "raised") == (0, 1)
+
+
 def test_settings_that_measure_nothing_are_an_error() -> None:
-    with pytest.raises(ConfigError, match="none of the three parts"):
-        StepsConfig(one_step=False, free_running=False, teacher_forced=False)
+    with pytest.raises(ConfigError, match="none of the four parts"):
+        StepsConfig(one_step=False, free_running=False, teacher_forced=False, direct=False)
     with pytest.raises(ConfigError, match="max_steps must be positive"):
         StepsConfig(max_steps=0)
 

@@ -43,6 +43,8 @@ class Comparison:
             ended there too.
         is_outcome_right: the same returned or raised value (see :func:`opencwm.evals.values.is_same_value`);
             None when the recorded run did not come to its end.
+        ending: how the recorded run ended: returned, raised, or never within its bounds.
+        is_ending_right: the rollout ended in the same way; one that is to go on for ever must not have ended.
         confidences: (probability, right) of each predicted value, up to and including the first wrong step;
             of that step only values of names that are changed in both.
         seconds: wall-clock time of the rollout.
@@ -56,6 +58,8 @@ class Comparison:
     end: End
     is_exact: bool
     is_outcome_right: bool | None
+    ending: str
+    is_ending_right: bool
     confidences: tuple[tuple[float, bool], ...]
     seconds: float
 
@@ -82,6 +86,10 @@ def compare(rollout: Rollout, trace: Trace) -> Comparison:
         else outcome is not None
         and outcome.kind is expected.kind
         and is_same_value(outcome.value, expected.value),
+        ending=NEVER if expected is None else str(expected.kind),
+        is_ending_right=rollout.end in _UNENDED
+        if expected is None
+        else outcome is not None and outcome.kind is expected.kind,
         confidences=tuple(
             found
             for view, step in zip(rollout.steps[: num_right + 1], trace.steps, strict=False)
@@ -90,6 +98,10 @@ def compare(rollout: Rollout, trace: Trace) -> Comparison:
         seconds=rollout.seconds,
     )
 
+
+NEVER = "never"
+"""The ending of a run that was cut off: as far as the record goes it does not end."""
+_UNENDED = (End.STEP_LIMIT, End.TIMEOUT, End.CONTEXT)
 
 _ENDS = {
     End.ENDED: Divergence.EARLY_END,

@@ -18,6 +18,9 @@ from collections.abc import Iterable, Sequence
 Z_95 = 1.959963984540054
 """Two-sided 95 % quantile of the standard normal distribution."""
 
+COVERAGE = 0.9
+"""Part of the predictions, the most confident ones, whose accuracy a calibration tells."""
+
 FIRST_BUCKET = 8
 """Runs of 1 to 8 steps are the first bucket; every later one reaches twice as far as the one before."""
 
@@ -149,12 +152,15 @@ class Calibration:
         brier: mean squared difference of confidence and correctness, in [0, 1]; None when there are no
             predictions.
         bins: the reliability table, by rising confidence.
+        accuracy_at_90: fraction that is right of the most confident 90 %, rounded up; None when there are no
+            predictions.
 
     """
 
     ece: float | None
     brier: float | None
     bins: tuple[ReliabilityBin, ...]
+    accuracy_at_90: float | None = None
 
 
 def calibration(predictions: Iterable[tuple[float, bool]], num_bins: int = 10) -> Calibration:
@@ -174,12 +180,23 @@ def calibration(predictions: Iterable[tuple[float, bool]], num_bins: int = 10) -
     bins = tuple(_bin(index / num_bins, (index + 1) / num_bins, items) for index, items in enumerate(members))
     total = sum(item.count for item in bins)
     if not total:
-        return Calibration(None, None, bins)
+        return Calibration(None, None, bins, None)
     ece = sum(item.count * abs(item.accuracy - item.confidence) for item in bins) / total
     brier = (
         math.fsum((confidence - is_right) ** 2 for items in members for confidence, is_right in items) / total
     )
-    return Calibration(ece, brier, bins)
+    return Calibration(
+        ece, brier, bins, _accuracy_at(COVERAGE, [item for items in members for item in items])
+    )
+
+
+def _accuracy_at(coverage: float, predictions: Sequence[tuple[float, bool]]) -> float:
+    """Return the fraction that is right of the most confident; equal confidences share what is cut off."""
+    least = sorted((confidence for confidence, _ in predictions), reverse=True)
+    count = math.ceil(coverage * len(least))
+    above = [right for confidence, right in predictions if confidence > least[count - 1]]
+    ties = [right for confidence, right in predictions if confidence == least[count - 1]]
+    return (sum(above) + (count - len(above)) * sum(ties) / len(ties)) / count
 
 
 def _bin(low: float, high: float, items: list[tuple[float, bool]]) -> ReliabilityBin:

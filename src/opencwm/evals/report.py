@@ -77,6 +77,7 @@ def calibration_json(calibration: Calibration) -> dict[str, Any]:
     return {
         "ece": calibration.ece,
         "brier": calibration.brier,
+        "accuracy_at_90": calibration.accuracy_at_90,
         "num_predictions": sum(item.count for item in calibration.bins),
         "reliability": [dataclasses.asdict(item) for item in calibration.bins],
     }
@@ -122,8 +123,12 @@ def cost_rows(
 
 
 def calibration_table(title: str, calibration: Calibration) -> Table:
-    """Return the reliability table; its title says the calibration error."""
-    error = "no predictions" if calibration.ece is None else f"ECE {calibration.ece:.4f}"
+    """Return the reliability table; its title says the calibration error and how right the surest are."""
+    error = "no predictions"
+    if calibration.ece is not None and calibration.accuracy_at_90 is not None:
+        error = (
+            f"ECE {calibration.ece:.4f}; of the surest 90 % right: {_percent(calibration.accuracy_at_90)} %"
+        )
     rows = tuple(
         (
             f"{item.low:.1f} - {item.high:.1f}",

@@ -20,7 +20,7 @@ from typing import Any
 from opencwm.core.errors import CodecError, ConfigError
 from opencwm.core.seeds import derive_seed
 from opencwm.debugger.legality import Legality
-from opencwm.evals.free_running import compare
+from opencwm.evals.free_running import NEVER, compare
 from opencwm.evals.journal import Journal, Record
 from opencwm.evals.one_step import score_one_step
 from opencwm.evals.predictor import Predictor
@@ -28,8 +28,9 @@ from opencwm.evals.report import Provenance
 from opencwm.evals.rollout import roll_out
 from opencwm.evals.steps_report import StepsReport
 from opencwm.evals.teacher_forced import score_trace
+from opencwm.evals.values import is_same_value
 from opencwm.source.cfg import ControlFlow
-from opencwm.traces import Trace
+from opencwm.traces import Trace, observed_outcome
 from opencwm.traces.jsonl import trace_to_json
 
 _NUMBER = re.compile(r"\d+")
@@ -48,6 +49,7 @@ class StepsConfig:
         one_step: predict every step as the debugger does, given the true ones before it.
         teacher_forced: score every token of every step, given the true ones before it.
         free_running: roll every program out.
+        direct: ask for every outcome without steps.
         max_document_tokens: longest document of teacher forcing, in ids; the engine's context bounds it too.
         max_steps: most steps of a rollout, and of a recorded run in ``one_step``. A rollout is also over
             after twice as many steps as were recorded, and 16.
@@ -66,6 +68,7 @@ class StepsConfig:
     one_step: bool = True
     teacher_forced: bool = True
     free_running: bool = True
+    direct: bool = True
     max_document_tokens: int = 1024
     max_steps: int = 1024
     max_seconds: float = 300.0
@@ -76,8 +79,8 @@ class StepsConfig:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ConfigError(f"{name} must be positive, not {value}", where="eval steps")
-        if not (self.one_step or self.teacher_forced or self.free_running):
-            raise ConfigError("none of the three parts is asked for", where="eval steps")
+        if not (self.one_step or self.teacher_forced or self.free_running or self.direct):
+            raise ConfigError("none of the four parts is asked for", where="eval steps")
 
 
 def evaluate_steps(
@@ -177,11 +180,14 @@ class _Evaluator:
 
     def evaluate(self, trace: Trace) -> Record:
         """Return the record of one program; a part that was not asked for, or cannot be had, is None."""
-        record: Record = {"num_steps": len(trace.steps), "skipped": []}
+        outcome = observed_outcome(trace)
+        ending = NEVER if outcome is None else str(outcome.kind)
+        record: Record = {"num_steps": len(trace.steps), "ending": ending, "skipped": []}
         parts = {
             "one_step": self._one_step,
             "teacher_forced": self._teacher_forced,
             "free_running": self._free_running,
+            "direct": self._direct,
         }
         for name, measure in parts.items():
             record[name] = None
@@ -213,6 +219,21 @@ class _Evaluator:
             expressions=self.config.expressions,
         )
         return {**dataclasses.asdict(result), "seconds": time.perf_counter() - start}
+
+    def _direct(self, trace: Trace) -> dict[str, Any] | None:
+        expected = observed_outcome(trace)
+        if expected is None:
+            return None
+        found = self.predictor.outcome(trace.program)
+        is_kind_right = found.outcome is not None and found.outcome.kind is expected.kind
+        is_right = found.outcome is not None and is_same_value(found.outcome.value, expected.value)
+        return {
+            "ending": str(expected.kind),
+            "is_ending_right": is_kind_right,
+            "is_right": is_kind_right and is_right,
+            "probability": min(found.probability, 1.0),
+            "num_sampled": found.num_sampled,
+        }
 
     def _free_running(self, trace: Trace) -> dict[str, Any]:
         bound = min(self.config.max_steps, 2 * len(trace.steps) + 16)

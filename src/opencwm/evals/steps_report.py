@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from opencwm.evals.free_running import NEVER
 from opencwm.evals.journal import Record
 from opencwm.evals.metrics import Calibration, Score, bucket_name, calibration
 from opencwm.evals.per_step_report import OneStepReport, TeacherForcedReport
@@ -71,6 +72,7 @@ class FreeRunningReport:
     Attributes:
         runs: all programs.
         by_num_steps: the same by recorded steps, (bucket, scores), short runs first.
+        endings: how recorded runs ended (returned, raised, never) -> whether the rollout ended so too.
         divergences: what was wrong in first wrong steps -> in how many programs, most frequent first.
         ends: why rollouts were over -> how many.
         value_calibration: of predicted values, up to and including the first wrong step of a run.
@@ -84,6 +86,7 @@ class FreeRunningReport:
 
     runs: Runs
     by_num_steps: tuple[tuple[str, Runs], ...]
+    endings: Mapping[str, Score]
     divergences: Mapping[str, int]
     ends: Mapping[str, int]
     value_calibration: Calibration
@@ -102,6 +105,7 @@ class FreeRunningReport:
         return cls(
             runs=Runs.of(records),
             by_num_steps=tuple((name, Runs.of(members)) for name, members in buckets.items()),
+            endings=_endings(records),
             divergences=_ranked(r["divergence"] for r in records if r["divergence"] is not None),
             ends=_ranked(r["end"] for r in records),
             value_calibration=calibration((p, right) for r in records for p, right in r["confidences"]),
@@ -116,6 +120,7 @@ class FreeRunningReport:
         return {
             **self.runs.to_json(),
             "by_num_steps": [{"num_steps": name, **runs.to_json()} for name, runs in self.by_num_steps],
+            "endings": {name: score_json(score) for name, score in self.endings.items()},
             "divergences": dict(self.divergences),
             "ends": dict(self.ends),
             "value_calibration": calibration_json(self.value_calibration),
@@ -126,9 +131,77 @@ class FreeRunningReport:
         }
 
 
+def _endings(records: Sequence[Record]) -> dict[str, Score]:
+    found: dict[str, list[bool]] = {}
+    for record in sorted(records, key=lambda record: str(record["ending"])):
+        found.setdefault(record["ending"], []).append(record["is_ending_right"])
+    return {name: Score.of(sum(right), len(right)) for name, right in found.items()}
+
+
 def _ranked(items: Iterable[str]) -> dict[str, int]:
     counts = collections.Counter(str(item) for item in items)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DirectReport:
+    """Outcomes predicted in one go, without steps; of runs that came to their end.
+
+    Attributes:
+        outcome: the returned or raised value is right.
+        by_ending: the same by how the recorded run ended: returned, raised.
+        ending: whether it returns or raises is right.
+        calibration: of the probability of what was written.
+        sampled_tokens: mean tokens the model decided.
+
+    """
+
+    outcome: Score
+    by_ending: Mapping[str, Score]
+    ending: Score
+    calibration: Calibration
+    sampled_tokens: float
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> DirectReport:
+        """Sum up the ``direct`` parts of records, at least one."""
+        return cls(
+            outcome=_direct_score(records),
+            by_ending={
+                ending: _direct_score([r for r in records if r["ending"] == ending])
+                for ending in sorted({r["ending"] for r in records}, reverse=True)
+            },
+            ending=Score.of(sum(r["is_ending_right"] for r in records), len(records)),
+            calibration=calibration((r["probability"], r["is_right"]) for r in records),
+            sampled_tokens=sum(r["num_sampled"] for r in records) / len(records),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON."""
+        return {
+            "outcome": score_json(self.outcome),
+            "by_ending": {name: score_json(score) for name, score in self.by_ending.items()},
+            "ending": score_json(self.ending),
+            "calibration": calibration_json(self.calibration),
+            "sampled_tokens": self.sampled_tokens,
+        }
+
+    def tables(self) -> list[Table]:
+        """Return the report as tables to print."""
+        rows = (
+            ("outcome", *score_cells(self.outcome)),
+            *((f"outcome, {name}", *score_cells(score)) for name, score in self.by_ending.items()),
+            ("returns or raises", *score_cells(self.ending)),
+        )
+        title = f"Outcomes asked for at once ({self.sampled_tokens:.1f} tokens each)"
+        return [
+            Table(title, ("exact match", *SCORE_COLUMNS), rows),
+            calibration_table("Confidence in outcomes asked for at once", self.calibration),
+        ]
+
+
+def _direct_score(records: Sequence[Record]) -> Score:
+    return Score.of(sum(r["is_right"] for r in records), len(records))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -139,11 +212,12 @@ class StepsReport:
         provenance: model, data, settings, versions.
         num_programs: programs evaluated, the skipped ones included.
         num_steps: their recorded steps.
-        skipped: why a part could not be measured on a program -> on how many. Such a program counts as a
-            wrong run in ``free_running`` and is in no score of the other two.
+        skipped: why a part could not be measured on a program -> on how many. Such a program counts as
+            wrong in ``free_running`` and ``direct`` and is in no score of the other two.
         one_step: None when it was not asked for.
         teacher_forced: None when it was not asked for.
         free_running: None when it was not asked for.
+        direct: outcomes asked for without steps; None when they were not, or no run came to its end.
 
     """
 
@@ -154,6 +228,7 @@ class StepsReport:
     one_step: OneStepReport | None
     teacher_forced: TeacherForcedReport | None
     free_running: FreeRunningReport | None
+    direct: DirectReport | None = None
 
     @classmethod
     def of(cls, provenance: Provenance, records: Sequence[Record]) -> StepsReport:
@@ -161,7 +236,8 @@ class StepsReport:
         wanted = provenance.settings["config"]
         ahead = [r["one_step"] for r in records if r["one_step"] is not None]
         teacher = [r["teacher_forced"] for r in records if r["teacher_forced"] is not None]
-        free = [r["free_running"] or _never_run(r["num_steps"]) for r in records]
+        free = [r["free_running"] or _never_run(r) for r in records]
+        direct = [r["direct"] or _never_asked(r) for r in records if r["ending"] != NEVER]
         return cls(
             provenance=provenance,
             num_programs=len(records),
@@ -170,6 +246,7 @@ class StepsReport:
             one_step=OneStepReport.of(ahead) if wanted["one_step"] else None,
             teacher_forced=TeacherForcedReport.of(teacher) if wanted["teacher_forced"] else None,
             free_running=FreeRunningReport.of(free) if wanted["free_running"] else None,
+            direct=DirectReport.of(direct) if wanted["direct"] and direct else None,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -182,6 +259,7 @@ class StepsReport:
             "one_step": self.one_step.to_json() if self.one_step else None,
             "teacher_forced": self.teacher_forced.to_json() if self.teacher_forced else None,
             "free_running": self.free_running.to_json() if self.free_running else None,
+            "direct": self.direct.to_json() if self.direct else None,
             "published": published_json(published(STEPS)),
         }
 
@@ -192,25 +270,39 @@ class StepsReport:
             tables += part.tables() if part is not None else []
         if self.free_running is not None:
             tables += _free_tables(self.free_running)
+        if self.direct is not None:
+            tables += self.direct.tables()
         if self.skipped:
             rows = tuple((reason, str(count)) for reason, count in self.skipped.items())
             tables.append(Table("Programs not measured", ("reason", "programs"), rows))
         return [*(table for table in tables if table.rows), published_table(published(STEPS))]
 
 
-def _never_run(num_steps: int) -> Record:
+def _never_run(record: Record) -> Record:
     return {
-        "num_steps": num_steps,
+        "num_steps": record["num_steps"],
         "num_predicted": 0,
         "num_right": 0,
         "divergence": None,
         "end": "skipped",
         "is_exact": False,
         "is_outcome_right": False,
+        "ending": record["ending"],
+        "is_ending_right": False,
         "confidences": [],
         "seconds": 0.0,
         "num_sampled": 0,
         "num_tokens": 0,
+    }
+
+
+def _never_asked(record: Record) -> Record:
+    return {
+        "ending": record["ending"],
+        "is_ending_right": False,
+        "is_right": False,
+        "probability": 0.0,
+        "num_sampled": 0,
     }
 
 
@@ -227,12 +319,14 @@ def _free_tables(report: FreeRunningReport) -> list[Table]:
         for name, runs in report.by_num_steps
     )
     costs = cost_rows(report.sampled_tokens_per_step, report.tokens_per_step, report.ms_per_step)
+    endings = tuple((name, *score_cells(score)) for name, score in report.endings.items())
     wrong = tuple((name, str(count)) for name, count in report.divergences.items())
     ends = tuple((name, str(count)) for name, count in report.ends.items())
     return [
         Table("Free running", ("exact match", *SCORE_COLUMNS), rows),
         Table("Cost of a predicted step", ("", "value"), costs),
         Table("Whole runs by number of steps", ("steps", *SCORE_COLUMNS, "outcome", "right steps"), buckets),
+        Table("How runs end, rolled out", ("recorded", *SCORE_COLUMNS), endings),
         Table("First wrong thing", ("what", "programs"), wrong),
         Table("Why rollouts were over", ("end", "programs"), ends),
         calibration_table("Confidence in values", report.value_calibration),
