@@ -136,3 +136,18 @@ def test_jumps_are_asked_for_in_recorded_runs(cli: Cli, model_folder: Path, tmp_
     report = json.loads(cli(*asked, "--json").out)
     assert (report["kind"], report["num_programs"], report["num_jumps"]) == ("jumps", 1, 3)
     assert "Landings by action" in cli(*asked).out
+
+
+def test_everything_is_measured_into_one_folder(cli: Cli, model_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "runs.jsonl"
+    cli("trace", EXAMPLES / "strawberry.py", "--call", "f('ab', 'b')", "--format", "jsonl", "-o", path)
+    out = tmp_path / "report"
+    asked = ("eval", "all", "--model", model_folder, "--data", path, "--programs", "1", "--max-steps", "6")
+    outcome = cli(*asked, "-o", out)
+    assert outcome.status == 0
+    assert "whole runs" in outcome.out
+    assert {name.name for name in out.iterdir()} >= {"report.json", "report.md", "report.html", "real"}
+    report = json.loads((out / "report.json").read_text())
+    assert (report["kind"], set(report["sets"])) == ("all", {"generated", "real"})
+    again = cli(*asked, "-o", out, "--json")
+    assert json.loads(again.out)["sets"]["real"]["jumps"]["right"] == report["sets"]["real"]["jumps"]["right"]

@@ -167,3 +167,9 @@ def format_table(table: Table) -> str:
         for line in lines
     ]
     return "\n".join([table.title, *(f"  {line}" for line in text)])
+
+
+def markdown_table(table: Table) -> list[str]:
+    """Return the lines of a table in Markdown, without its title, and an empty one."""
+    rows = [table.columns, ("---",) * len(table.columns), *table.rows]
+    return ["| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in rows] + [""]

@@ -17,7 +17,7 @@ from typing import Any, Final
 from opencwm.evals.metrics import Score
 from opencwm.evals.per_step_report import LABELS
 from opencwm.evals.published import CRUXEVAL, STEPS
-from opencwm.evals.report import SCORE_COLUMNS, Table, score_cells
+from opencwm.evals.report import SCORE_COLUMNS, Table, markdown_table, score_cells
 from opencwm.model.folder import ModelMeta
 
 ONE_STEP_SCORES: Final = ("next_line", "state", "step", "arguments", "value_string")
@@ -192,7 +192,7 @@ def _training(training: Mapping[str, Any]) -> list[str]:
             "On held-out documents, given the true text before each token:",
             "",
         ]
-        lines += _markdown(Table("", ("measure", "value"), tuple(rows)))
+        lines += markdown_table(Table("", ("measure", "value"), tuple(rows)))
     return lines
 
 
@@ -217,9 +217,4 @@ def _calibration(part: Mapping[str, Any]) -> list[str]:
 
 
 def _table(first: str, rows: Sequence[tuple[str, ...]], *last: str) -> list[str]:
-    return _markdown(Table("", (first, *SCORE_COLUMNS, *last), tuple(rows)))
-
-
-def _markdown(table: Table) -> list[str]:
-    rows = [table.columns, ("---",) * len(table.columns), *table.rows]
-    return [*(f"| {' | '.join(row)} |" for row in rows), ""]
+    return markdown_table(Table("", (first, *SCORE_COLUMNS, *last), tuple(rows)))

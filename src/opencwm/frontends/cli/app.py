@@ -57,6 +57,7 @@ def build() -> Any:
     root.add_typer(shards, name="corpus")
     evaluation = _group(help="Measure predictions against what really happens.")
     evaluation.command()(evaluate.steps)
+    evaluation.command(name="all")(evaluate.everything)
     evaluation.command()(evaluate.jumps)
     evaluation.command()(evaluate.inputs)
     evaluation.command()(evaluate.cruxeval)

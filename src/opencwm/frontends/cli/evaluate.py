@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ from opencwm.frontends.cli.options import (
     DetailLevel,
     Json,
     ModelFolder,
+    OutputFolder,
     Unconstrained,
     WorkingLevel,
 )
@@ -89,6 +91,64 @@ def steps(
             progress=advance,
         )
     _print_report(report, as_json=as_json)
+
+
+def everything(
+    context: typer.Context,
+    output: OutputFolder,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="PATH", help="Real programs as well: a corpus, .jsonl or .parquet."),
+    ] = None,
+    programs: Annotated[
+        int, typer.Option("--programs", metavar="N", help="Programs of each set.", min=1)
+    ] = 100,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of all draws.")] = 0,
+    draws: Draws = 1,
+    model: ModelFolder = None,
+    working: WorkingLevel = Working.FOLLOWED,
+    max_steps: MaxSteps = 256,
+    as_json: Json = False,
+) -> None:
+    """Measure everything, on generated and on real programs, and write one report.
+
+    DIR gets report.json, report.md, report.html and pictures; results are kept there while they come, and
+    the same command goes on where it was stopped. Real programs are those of --data.
+    """
+    from opencwm.core.files import write_atomic
+    from opencwm.evals.report import format_table
+    from opencwm.evals.suite import SuiteConfig, evaluate_suite
+    from opencwm.evals.suite_plots import draw
+    from opencwm.frontends.cli.output import notice, print_json, progress
+    from opencwm.frontends.trace_files import held_out_traces, load_traces
+    from opencwm.sandbox import Sandbox, record
+
+    predictor = _predictor(model, constrained=True, expressions=True, working=working)
+    sets = {"generated": list(held_out_traces(programs, seed, expressions=True))}
+    described = {"generated": _described(None, programs, seed)}
+    if data is not None:
+        sets["real"], described["real"] = list(load_traces(data)), str(data)
+    with progress("evaluating") as advance, Sandbox() as sandbox:
+        report = evaluate_suite(
+            sets,
+            predictor,
+            lambda program: record(program, sandbox=sandbox),
+            SuiteConfig(num_programs=programs, seed=seed, max_steps=max_steps, num_draws=draws),
+            data=described,
+            folder=output,
+            command=_command(context),
+            progress=lambda what, done, of: advance(done, of, what),
+        )
+    pictures = draw(output, report)
+    if not pictures:
+        notice("no pictures: pip install 'opencwm[plots]'")
+    write_atomic(output / "report.json", json.dumps(report.to_json(), indent=2) + "\n")
+    write_atomic(output / "report.md", report.markdown(pictures) + "\n")
+    write_atomic(output / "report.html", report.html(pictures, output))
+    if as_json:
+        print_json(report.to_json())
+    else:
+        print(format_table(report.headline()))
 
 
 def inputs(
