@@ -34,7 +34,7 @@ def test_every_command_is_in_the_reference() -> None:
         "corpus build",
         "corpus info",
         "eval steps",
-        "eval cruxeval",
+        "eval benchmark",
     ):
         assert f"# opencwm {name}\n" in text
 

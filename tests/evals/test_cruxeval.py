@@ -121,7 +121,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_a_predictor_that_knows_every_program_passes_every_item(items: list[Item]) -> None:
     predictor = knowing(*(item.program for item in items))
-    report = evaluate_cruxeval(items, predictor, data="ours", command="opencwm eval cruxeval").to_json()
+    report = evaluate_cruxeval(items, predictor, data="ours", command="opencwm eval benchmark").to_json()
     assert (report["num_programs"], report["num_graded"], report["output_pass_at_1"]) == (6, 5, 1.0)
     assert (report["num_malformed"], report["num_timeouts"]) == (0, 0)
     for method in ("trace", "direct"):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,7 +95,7 @@ def test_cruxeval_prints_one_object(cli: Cli, model_folder: Path, tmp_path: Path
     )
     outcome = cli(
         "eval",
-        "cruxeval",
+        "benchmark",
         "--data",
         data,
         "--model",
@@ -112,8 +113,8 @@ def test_cruxeval_prints_one_object(cli: Cli, model_folder: Path, tmp_path: Path
 
 def test_cruxeval_refuses_what_is_no_item(cli: Cli, model_folder: Path, tmp_path: Path) -> None:
     data = items(tmp_path / "items.jsonl", {"id": "own_0", "code": "def f(a):\n    return a"})
-    assert f"{data}:1" in cli("eval", "cruxeval", "--data", data, "--model", model_folder).refused()
-    assert "No such file" in cli("eval", "cruxeval", "--data", tmp_path / "no.jsonl").refused()
+    assert f"{data}:1" in cli("eval", "benchmark", "--data", data, "--model", model_folder).refused()
+    assert "No such file" in cli("eval", "benchmark", "--data", tmp_path / "no.jsonl").refused()
 
 
 def test_cruxeval_asks_for_inputs(cli: Cli, model_folder: Path, tmp_path: Path) -> None:
@@ -122,7 +123,7 @@ def test_cruxeval_asks_for_inputs(cli: Cli, model_folder: Path, tmp_path: Path) 
         {"id": "own_0", "code": "def f(a):\n    return a + 1", "input": "1", "output": "2"},
         {"id": "own_1", "code": "def f(a):\n    return a[3]", "input": "[1]", "output": "IndexError"},
     )
-    asked = ("eval", "cruxeval", "--task", "input", "--data", data, "--model", model_folder, "--json")
+    asked = ("eval", "benchmark", "--task", "input", "--data", data, "--model", model_folder, "--json")
     report = json.loads(cli(*asked).out)
     assert (report["kind"], report["num_questions"]) == ("inputs", 2)
     assert report["published"][0]["percent"] == 53.6
@@ -151,3 +152,29 @@ def test_everything_is_measured_into_one_folder(cli: Cli, model_folder: Path, tm
     assert (report["kind"], set(report["sets"])) == ("all", {"generated", "real"})
     again = cli(*asked, "-o", out, "--json")
     assert json.loads(again.out)["sets"]["real"]["jumps"]["right"] == report["sets"]["real"]["jumps"]["right"]
+
+
+def test_items_of_other_suites(cli: Cli, model_folder: Path, tmp_path: Path) -> None:
+    asked = ("eval", "benchmark", "--model", model_folder, "--json", "--method", "direct")
+    execution = items(
+        tmp_path / "execution.jsonl",
+        {"id": "own", "code": "def twice(n):\n    return n * 2", "input": "twice(n = 4)", "output": "8"},
+    )
+    report = json.loads(cli(*asked, "--suite", "livecodebench", "--data", execution).out)
+    assert (report["kind"], report["num_graded"], report["published"]) == ("livecodebench", 1, [])
+    task: dict[str, Any] = {
+        "task_id": "Own/0",
+        "prompt": "def twice(n):\n",
+        "canonical_solution": "    return n * 2\n",
+        "entry_point": "twice",
+        "base_input": [[4], ["ab"]],
+        "plus_input": [[None]],
+    }
+    path = tmp_path / "tasks.jsonl"
+    path.write_text(json.dumps(task) + "\n")
+    report = json.loads(cli(*asked, "--suite", "evalplus", "--data", path, "--validate").out)
+    assert (report["kind"], report["num_programs"], report["num_graded"]) == ("evalplus", 3, 3)
+    assert report["validation"]["score"] == 1.0
+    del task["entry_point"]
+    path.write_text(json.dumps(task) + "\n")
+    assert f"{path}:1: 'entry_point'" in cli(*asked, "--suite", "evalplus", "--data", path).refused()

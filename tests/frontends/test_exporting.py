@@ -134,7 +134,7 @@ def test_output_prediction_is_in_the_card(run_folder: Path, tmp_path: Path) -> N
         json.dumps(
             {
                 "kind": "cruxeval",
-                "command": "opencwm eval cruxeval --data /there/items.jsonl --json",
+                "command": "opencwm eval benchmark --data /there/items.jsonl --json",
                 "data": "/there/items.jsonl",
                 "by_method": {"trace": score},
             }
@@ -142,7 +142,7 @@ def test_output_prediction_is_in_the_card(run_folder: Path, tmp_path: Path) -> N
     )
     card = (export_run(run_folder, tmp_path / "out", reports=[report]).path / "README.md").read_text()
     assert "| trace | 25.00 | 5.00 - 70.00 | 1 | 4 |" in card
-    assert "\nopencwm eval cruxeval --data items.jsonl\n" in card
+    assert "\nopencwm eval benchmark --data items.jsonl\n" in card
     assert "/there" not in card
 
 

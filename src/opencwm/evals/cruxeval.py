@@ -24,6 +24,7 @@ from opencwm.evals.cruxeval_report import CruxEvalReport, Validation
 from opencwm.evals.grading import is_right
 from opencwm.evals.journal import Journal, Record
 from opencwm.evals.predictor import Predictor
+from opencwm.evals.published import CRUXEVAL
 from opencwm.evals.report import Provenance
 from opencwm.evals.rollout import roll_out
 from opencwm.evals.steps import Progress
@@ -61,10 +62,10 @@ class CruxEvalConfig:
         for name in ("num_items", "max_steps", "max_seconds"):
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise ConfigError(f"{name} must be positive, not {value}", where="eval cruxeval")
+                raise ConfigError(f"{name} must be positive, not {value}", where="eval benchmark")
         if not self.methods or len(set(self.methods)) < len(self.methods):
             raise ConfigError(
-                "methods must be named, each once", where="eval cruxeval", hint=", ".join(Method)
+                "methods must be named, each once", where="eval benchmark", hint=", ".join(Method)
             )
 
 
@@ -73,6 +74,7 @@ def evaluate_cruxeval(
     predictor: Predictor,
     config: CruxEvalConfig | None = None,
     *,
+    suite: str = CRUXEVAL,
     data: str = "",
     folder: Path | None = None,
     command: str = "",
@@ -88,6 +90,7 @@ def evaluate_cruxeval(
         items: for example of :func:`opencwm.evals.cruxeval_items.load_items`.
         predictor: what is evaluated.
         config: methods and bounds.
+        suite: of :data:`opencwm.evals.published.BENCHMARKS`, what the items are of.
         data: what the items are, for the report.
         folder: where results are kept while they come; evaluating into the same folder again goes on where it
             stopped.
@@ -107,7 +110,7 @@ def evaluate_cruxeval(
         raise ConfigError("no item to evaluate", where=data or "items")
     check_grader(items)
     settings = {
-        "benchmark": "cruxeval",
+        "benchmark": suite,
         "model": predictor.name,
         "predictor": dict(predictor.settings),
         "config": dataclasses.asdict(config),

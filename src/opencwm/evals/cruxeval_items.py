@@ -11,13 +11,16 @@ import ast
 import dataclasses
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from opencwm.core.errors import ConfigError
 from opencwm.evals.grading import is_right
 from opencwm.traces import Outcome, OutcomeKind, Program
+
+_KEYS = ("id", "task_id", "question_id")
+_Made = TypeVar("_Made")
 
 FUNCTION_NAME = "f"
 """What items call their function. A code without it must define exactly one function at its top level."""
@@ -54,27 +57,53 @@ def load_items(path: Path) -> list[Item]:
         ConfigError: the file cannot be read, holds no item, or a line is no item; the error names the line.
 
     """
+    return read_items(path, _item)
+
+
+def read_items(path: Path, make: Callable[[dict[str, Any], str, str], _Made]) -> list[_Made]:
+    """Read a file of JSON objects, one a line, each with a key of its own.
+
+    Args:
+        path: of the file.
+        make: is given the fields of a line, its key (``id``, ``task_id`` or ``question_id``) and where it is
+            for errors.
+
+    Raises:
+        ConfigError: the file cannot be read, holds nothing, a line is no object or has no key or that of an
+            earlier one, or what ``make`` raises.
+
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ConfigError(error.strerror or str(error), where=str(path)) from None
-    items = list(_items(data, path))
+    items = list(_items(data, path, make))
     if not items:
         raise ConfigError("the file is empty", where=str(path))
     return items
 
 
-def _items(data: bytes, path: Path) -> Iterator[Item]:
+def _items(data: bytes, path: Path, make: Callable[[dict[str, Any], str, str], _Made]) -> Iterator[_Made]:
     lines: dict[str, int] = {}
     for number, line in enumerate(data.split(b"\n"), 1):
         if not line.strip():
             continue
         where = f"{path}:{number}"
-        item = _item(_object(line, where), where)
-        if item.id in lines:
-            raise ConfigError(f"id {item.id!r} is taken by line {lines[item.id]}", where=where)
-        lines[item.id] = number
-        yield item
+        fields = _object(line, where)
+        key = _key(fields, where)
+        if key in lines:
+            raise ConfigError(f"id {key!r} is taken by line {lines[key]}", where=where)
+        lines[key] = number
+        yield make(fields, key, where)
+
+
+def _key(fields: dict[str, Any], where: str) -> str:
+    key = next((fields[name] for name in _KEYS if name in fields), None)
+    if isinstance(key, int) and not isinstance(key, bool):
+        key = str(key)
+    if not isinstance(key, str) or not key:
+        raise ConfigError("'id' must be a string or an integer", where=where)
+    return key
 
 
 def _object(line: bytes, where: str) -> dict[str, Any]:
@@ -90,28 +119,35 @@ def _object(line: bytes, where: str) -> dict[str, Any]:
     return fields
 
 
-def _item(fields: dict[str, Any], where: str) -> Item:
-    key = fields.get("id")
-    if isinstance(key, int) and not isinstance(key, bool):
-        key = str(key)
-    if not isinstance(key, str) or not key:
-        raise ConfigError("'id' must be a string or an integer", where=where)
+def _item(fields: dict[str, Any], key: str, where: str) -> Item:
     for name in ("code", "input"):
         if not isinstance(fields.get(name), str):
             raise ConfigError(f"{name!r} must be a string", where=where)
     output = fields.get("output")
     if output is not None and not isinstance(output, str):
         raise ConfigError("'output' must be a string that holds a rendered value, or null", where=where)
-    program = _program(fields["code"], fields["input"], key, where)
+    code, given = fields["code"], fields["input"]
+    program = program_of(code, lambda: f"{_function(code)}({given.strip()})", key, where)
     return Item(key, program, output if output and not output.isspace() else None)
 
 
-def _program(code: str, arguments: str, key: str, where: str) -> Program:
+def program_of(code: str, call: Callable[[], str], key: str, where: str) -> Program:
+    """Return the program of an item.
+
+    Args:
+        code: defines the function.
+        call: gives the call that starts the run.
+        key: names the program.
+        where: for errors.
+
+    Raises:
+        ConfigError: the code is not valid Python or defines no function to call, or no call comes out.
+
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "\d" and the like are the item's business
         try:
-            call = f"{_function(code)}({arguments.strip()})"
-            return Program.from_call(code, call, filename=key)
+            return Program.from_call(code, call(), filename=key)
         except SyntaxError as error:
             raise ConfigError(
                 f"'code' is not valid Python: {error.msg} (line {error.lineno})", where=where

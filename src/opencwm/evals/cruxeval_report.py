@@ -1,4 +1,4 @@
-"""The report of ``eval cruxeval``: pass@1 by method and by length of the run, as JSON and as tables.
+"""The report of ``eval benchmark``: pass@1 by method and by length of the run, as JSON and as tables.
 
 A pure function of the records that :mod:`opencwm.evals.cruxeval` writes down. One greedy answer per item:
 pass@1 is the fraction of graded items that is right, and whatever is no answer is wrong.
@@ -13,7 +13,7 @@ from typing import Any
 
 from opencwm.evals.journal import Record
 from opencwm.evals.metrics import Score, bucket_name
-from opencwm.evals.published import CRUXEVAL, published
+from opencwm.evals.published import published
 from opencwm.evals.report import (
     SCORE_COLUMNS,
     Provenance,
@@ -116,7 +116,7 @@ def _score(records: Sequence[Record]) -> Score:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CruxEvalReport:
-    """What ``eval cruxeval`` found.
+    """What ``eval benchmark`` found of outputs.
 
     Attributes:
         provenance: model, data, settings, versions.
@@ -148,6 +148,11 @@ class CruxEvalReport:
         )
 
     @property
+    def suite(self) -> str:
+        """Which benchmark the items are of."""
+        return str(self.provenance.settings["benchmark"])
+
+    @property
     def output_pass_at_1(self) -> float | None:
         """Fraction of graded items the first method gets right; None when none could be graded."""
         return next(iter(self.by_method.values())).score.fraction
@@ -156,7 +161,7 @@ class CruxEvalReport:
         """Return the report as one JSON object; keys are only ever added within a schema version."""
         headline = next(iter(self.by_method.values()))
         return {
-            **self.provenance.to_json(CRUXEVAL),
+            **self.provenance.to_json(self.suite),
             "num_programs": self.num_programs,
             "num_graded": self.num_graded,
             "output_pass_at_1": self.output_pass_at_1,
@@ -165,7 +170,7 @@ class CruxEvalReport:
             "num_timeouts": headline.num_timeouts,
             "by_method": {method: report.to_json() for method, report in self.by_method.items()},
             "validation": self.validation.to_json() if self.validation else None,
-            "published": published_json(published(CRUXEVAL)),
+            "published": published_json(published(self.suite)),
         }
 
     def tables(self) -> list[Table]:
@@ -189,7 +194,8 @@ class CruxEvalReport:
                 tables.append(Table(f"{name}: by predicted steps", ("steps", *SCORE_COLUMNS), cells))
         if self.validation is not None:
             tables.append(_validation_table(self.validation))
-        return [*tables, published_table(published(CRUXEVAL))]
+        others = published_table(published(self.suite))
+        return [*tables, others] if others.rows else tables
 
 
 def _validation_table(validation: Validation) -> Table:

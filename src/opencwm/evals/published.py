@@ -10,6 +10,10 @@ import dataclasses
 STEPS = "steps"
 CRUXEVAL = "cruxeval"
 INPUTS = "inputs"
+LIVECODEBENCH = "livecodebench"
+EVALPLUS = "evalplus"
+BENCHMARKS = (CRUXEVAL, LIVECODEBENCH, EVALPLUS)
+"""Suites of items whose output is to be predicted."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from opencwm.evals.metrics import Score
 from opencwm.evals.per_step_report import LABELS
-from opencwm.evals.published import CRUXEVAL, STEPS
+from opencwm.evals.published import BENCHMARKS, STEPS
 from opencwm.evals.report import SCORE_COLUMNS, Table, markdown_table, score_cells
 from opencwm.model.folder import ModelMeta
 
@@ -111,7 +111,8 @@ def score_lines(reports: Mapping[str, Any]) -> list[str]:
     """
     lines: list[str] = []
     for report in reports.values():
-        told = {STEPS: _steps, CRUXEVAL: _cruxeval}.get(report["kind"], lambda _: [])(report)
+        tell = {STEPS: _steps, **dict.fromkeys(BENCHMARKS, _benchmark)}
+        told = tell.get(report["kind"], lambda _: [])(report)
         if told:
             lines += [*_provenance(report), "", *told]
     return lines or ["Nothing was measured.", ""]
@@ -155,7 +156,7 @@ def _steps(report: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _cruxeval(report: Mapping[str, Any]) -> list[str]:
+def _benchmark(report: Mapping[str, Any]) -> list[str]:
     methods: Mapping[str, Any] = report.get("by_method", {})
     rows = [(name, *_cells(found)) for name, found in methods.items()]
     return ["#### Output prediction", "", *_table("pass@1 by method", rows)] if rows else []

@@ -24,6 +24,7 @@ from opencwm.frontends.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from opencwm.evals.cruxeval_items import Item
     from opencwm.evals.cruxeval_report import CruxEvalReport
     from opencwm.evals.inputs import Question
     from opencwm.evals.inputs_report import InputsReport
@@ -245,6 +246,14 @@ class Task(enum.StrEnum):
     INPUT = "input"
 
 
+class Suite(enum.StrEnum):
+    """Whose format a file of items is in."""
+
+    CRUXEVAL = "cruxeval"
+    LIVECODEBENCH = "livecodebench"
+    EVALPLUS = "evalplus"
+
+
 class Method(enum.StrEnum):
     """How an output is predicted."""
 
@@ -253,14 +262,21 @@ class Method(enum.StrEnum):
     BOTH = "both"
 
 
-def cruxeval(
+def benchmark(
     context: typer.Context,
     data: Annotated[
         Path,
-        typer.Option(
-            "--data", metavar="FILE", help="JSONL with code, input, output, id.", show_default=False
-        ),
+        typer.Option("--data", metavar="FILE", help="The suite's JSONL.", show_default=False),
     ],
+    suite: Annotated[
+        Suite,
+        typer.Option(
+            "--suite",
+            metavar="cruxeval|livecodebench|evalplus",
+            help="CRUXEval; LiveCodeBench's code execution; HumanEval+ or MBPP+, whose solutions are run in"
+            " the sandbox for their outputs.",
+        ),
+    ] = Suite.CRUXEVAL,
     task: Annotated[
         Task,
         typer.Option(
@@ -295,18 +311,17 @@ def cruxeval(
     output: Resume = None,
     as_json: Json = False,
 ) -> None:
-    """Score output or input prediction on a CRUXEval file.
+    """Score output or input prediction on the items of a public benchmark.
 
-    The file is yours; none comes with this package. Programs are not run, except with --validate and by the
-    task input.
+    The file is yours; none comes with this package. Programs are not run, except with --validate, by the
+    task input, and for the outputs of evalplus.
     """
-    from opencwm.evals import cruxeval as benchmark
-    from opencwm.evals.cruxeval_items import load_items
+    from opencwm.evals import cruxeval as outputs
     from opencwm.evals.inputs import questions_of_items
     from opencwm.frontends.cli.output import progress
     from opencwm.sandbox import Sandbox, record
 
-    found = load_items(data)
+    found = _items(data, suite)
     if task is Task.INPUT:
         questions = questions_of_items(found[:items])
         report = _inputs(context, questions, model, draws=draws, seed=0, data=str(data), output=output)
@@ -315,25 +330,38 @@ def cruxeval(
     predictor = _predictor(
         model, constrained=not unconstrained, expressions=detail is Detail.EXPR, working=working
     )
-    methods = tuple(benchmark.Method) if method is Method.BOTH else (benchmark.Method(method),)
+    methods = tuple(outputs.Method) if method is Method.BOTH else (outputs.Method(method),)
     validation = None
     if validate:
         with progress("validating") as advance, Sandbox() as sandbox:
-            validation = benchmark.validate(
+            validation = outputs.validate(
                 found[:items], lambda program: record(program, sandbox=sandbox), progress=advance
             )
     with progress("evaluating") as advance:
-        outputs = benchmark.evaluate_cruxeval(
+        scored = outputs.evaluate_cruxeval(
             found,
             predictor,
-            benchmark.CruxEvalConfig(methods=methods, num_items=items, max_steps=max_steps),
+            outputs.CruxEvalConfig(methods=methods, num_items=items, max_steps=max_steps),
+            suite=suite.value,
             data=str(data),
             folder=output,
             command=_command(context),
             validation=validation,
             progress=advance,
         )
-    _print_report(outputs, as_json=as_json)
+    _print_report(scored, as_json=as_json)
+
+
+def _items(path: Path, suite: Suite) -> list[Item]:
+    from opencwm.evals import cruxeval_items, evalplus_items, livecodebench_items
+    from opencwm.sandbox import Sandbox, record
+
+    if suite is Suite.CRUXEVAL:
+        return cruxeval_items.load_items(path)
+    if suite is Suite.LIVECODEBENCH:
+        return livecodebench_items.load_items(path)
+    with Sandbox() as sandbox:
+        return evalplus_items.load_items(path, lambda program: record(program, sandbox=sandbox))
 
 
 def _predictor(
