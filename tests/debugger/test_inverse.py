@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 
 import numpy as np
@@ -88,6 +89,28 @@ def test_whatever_the_model_says_a_call_comes_out_or_nothing(seed: int) -> None:
         assert 0 < one.probability <= 1
         assert 1 < one.num_sampled <= MAX_CALL_TOKENS
     assert len({one.call for one in found}) == len(found)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_a_call_has_the_arguments_the_function_takes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    table = rng.normal(scale=3.0, size=(61, len(CODEC.vocabulary))).astype(np.float32)
+    for character, more in {",": 7, ")": 7, "1": 6, "(": 3, "'": 3}.items():
+        table[:, BYTE_BASE + ord(character)] += more
+    table[:, Control.END] += 8
+
+    def logits(ids: Sequence[int]) -> NDArray[np.float32]:
+        row: NDArray[np.float32] = table[(sum(ids) + len(ids)) % 61]
+        return row
+
+    for found in calls(ScriptedEngine(len(CODEC.vocabulary), logits), num_draws=3, seed=seed):
+        node: ast.AST = ast.parse(found.call, mode="eval").body
+        while not (
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "twice"
+        ):
+            node = next(ast.iter_child_nodes(node))  # what follows the call is written behind it
+        assert 1 <= len(node.args) + len(node.keywords) <= 2, found.call
 
 
 def test_more_draws_give_other_calls() -> None:

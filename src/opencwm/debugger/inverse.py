@@ -2,7 +2,8 @@
 
 The model writes calls; whether one is an answer only running it tells. The first is its best guess, greedy;
 more are drawn at a temperature. What it writes is a call expression of Python, whatever the model says:
-brackets and strings are closed, and it ends only where it parses.
+brackets and strings are closed, it ends only where it parses, and it has as many arguments as the function
+takes. Starred arguments are not written.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ import math
 import warnings
 from collections.abc import Iterator
 
+import numpy as np
+from numpy.typing import NDArray
+
 from opencwm.codec.native import NativeCodec
 from opencwm.codec.native_input import input_prompt
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, is_text
 from opencwm.debugger.sampler import Sampler, SamplingConfig
-from opencwm.debugger.value_grammar import ValueState, value_grammar
+from opencwm.debugger.value_grammar import ValueGrammar, ValueState, value_grammar
 from opencwm.model.engine import ScoringEngine
+from opencwm.source.signatures import ANY, Arity, arity_of
 from opencwm.traces import Outcome
 
 MAX_CALL_TOKENS = 320
@@ -69,6 +74,7 @@ def predict_calls(
         CodecError: nothing but the wrapper is shown.
         EngineError: the engine broke.
     """
+    arity = arity_of(view.program.source, name)
     prompt = input_prompt(codec, view, name, wanted)
     if len(prompt) + 2 >= engine.max_tokens:
         return
@@ -77,28 +83,76 @@ def predict_calls(
         sampling = SamplingConfig(temperature=TEMPERATURE if draw else 0.0, seed=seed + draw)
         sampler = Sampler(engine, sampling)
         sampler.restart(prompt)
-        found = _write(codec, sampler, name, min(MAX_CALL_TOKENS, engine.max_tokens - len(prompt) - 1))
+        room = min(MAX_CALL_TOKENS, engine.max_tokens - len(prompt) - 1)
+        found = _write(codec, sampler, name, arity, room)
         if found is not None and found.call not in seen:
             seen.add(found.call)
             yield found
 
 
-def _write(codec: NativeCodec, sampler: Sampler, name: str, max_tokens: int) -> PredictedCall | None:
+def _write(
+    codec: NativeCodec, sampler: Sampler, name: str, arity: Arity, max_tokens: int
+) -> PredictedCall | None:
     size = max(sampler.engine.vocab_size, len(codec.vocabulary))
     grammar, state = value_grammar(codec.vocabulary, size), ValueState()
-    opening = grammar.starting_with("(")
+    arguments = _Arguments(grammar, arity)
     written, logarithm = "", 0.0
     for _ in range(max_tokens):
-        mask = (grammar.allowed(state) if written else opening).copy()
+        mask = grammar.allowed(state) & (arguments.allowed(state) if written else arguments.opening)
+        if not mask.any():
+            return None
         mask[Control.END] = state.is_complete and is_call(name + written)
         token, distribution = sampler.choose(mask)
         logarithm += math.log(max(float(distribution[token]), 1e-300))
         if not is_text(token):
             return PredictedCall(name + written, math.exp(logarithm), sampler.num_sampled)
         text = grammar.text_of(token)
-        state.feed(text)
+        for character in text:
+            arguments.feed(character, state)
+            state.feed(character)
         written += text
     return None
+
+
+class _Arguments:
+    """Counts the arguments of the outermost call while it is written, and keeps to an arity.
+
+    Pieces of text with a bracket and more are left out where the count matters, so that none is overlooked.
+    """
+
+    def __init__(self, grammar: ValueGrammar, arity: Arity) -> None:
+        self._arity = arity
+        self._commas, self._is_empty, self._is_over = 0, True, False
+        self._anything = grammar.anything
+        self._no_comma = grammar.without(",")
+        self._no_end = grammar.without(")")
+        self.opening = grammar.starting_with("(") & self._no_comma
+        if arity.least:
+            self.opening &= self._no_end
+        self._no_star = grammar.without("*") if arity != ANY else grammar.anything
+
+    def allowed(self, state: ValueState) -> NDArray[np.bool_]:
+        """Return the text ids that the arity allows next."""
+        if self._is_over or state.quote or state.brackets != ["("]:
+            return self._anything
+        mask = self._no_star
+        if self._arity.most is not None and self._commas + 1 >= self._arity.most:
+            mask = mask & self._no_comma
+        if self._commas + (not self._is_empty) < self._arity.least:
+            mask = mask & self._no_end
+        return mask
+
+    def feed(self, character: str, state: ValueState) -> None:
+        """Go on by a character that is written where ``state`` is."""
+        if self._is_over or state.quote or state.brackets != ["("]:
+            return
+        if character == ",":
+            self._commas += 1
+            self._is_empty = True
+        elif character == ")":
+            self._is_over = True
+        elif not character.isspace():
+            self._is_empty = False
 
 
 def is_call(text: str) -> bool:

@@ -59,6 +59,13 @@ class ValueGrammar:
         mask[: len(starts)] &= starts
         return mask
 
+    def without(self, character: str) -> NDArray[np.bool_]:
+        """Return the text ids that do not hold ``character``."""
+        holds = np.array([character in text for text in self._texts])
+        mask = self.anything.copy()
+        mask[: len(holds)] &= ~holds
+        return mask
+
     def closing(self, state: ValueState) -> NDArray[np.bool_]:
         """Return the one id that closes what is open last; ``state`` is not complete."""
         opened = state.quote or state.brackets[-1]
