@@ -3,6 +3,52 @@
 PROGRAMS = [
     (
         """\
+class Account:
+    def __init__(self, owner, limit=None):
+        self.owner = owner
+        self.balance = 0
+        self.history = []
+        self.limit = limit
+
+    def pay(self, amount):
+        if self.limit is not None and amount > self.limit:
+            raise ValueError(amount)
+        self.balance -= amount
+        self.history.append(-amount)
+        self.last = self.owner, amount
+        return self.balance
+
+class Tree:
+    def __init__(self, value):
+        self.value = value
+        self.left = self.right = None
+
+def f(n):
+    account = Account('ann', limit=n)
+    other = account
+    for amount in range(n):
+        account.pay(amount)
+    tree = Tree(n)
+    tree.left = Tree(other.balance)
+    tree.left.value += 1
+    tree.value = tree.left.value
+    if n > 2:
+        bound = tree
+    return bound, other.last
+""",
+        "f(3)",
+    ),
+    (
+        """\
+def f(n):
+    if n:
+        x = n
+    return x
+""",
+        "f(0)",
+    ),
+    (
+        """\
 def f(x):
     return x + 1 if x > 2 and not x == 5 else -x
 """,

@@ -155,6 +155,32 @@ def test_containers_that_change_are_calculated() -> None:
     assert _Witness(_recorded(source, "f([1, 2], {})")).run().counts["values"] == 0
 
 
+def test_the_order_of_a_set_is_not_made_up() -> None:
+    for letters in ("xyz", "abcdef", "kqvw"):
+        source = f"def f(s):\n    a, b = s, {{{letters!r}, *{letters!r}}}\n    return a, b\n"
+        _Witness(_recorded(source, f"f({set(letters)!r})")).run()
+
+
+def test_attributes_that_are_set_are_foreseen() -> None:
+    source = """class Point:
+    def __init__(self, x):
+        self.x = x
+        self.seen = [x]
+
+    def move(self, by):
+        self.x += by
+        return self.x
+
+def f():
+    point = Point(1)
+    point.move(2)
+    point.name = 'p'
+    return point.x
+"""
+    counts = _Witness(_recorded(source, "f()")).run().counts
+    assert counts["values"] == 4  # at both lines of __init__, in move, and in f
+
+
 def test_a_line_is_taken_up_again_after_each_call() -> None:
     source = "def g(x):\n    return x * 2\n\ndef f(n):\n    return g(n) + g(n + 1)\n"
     witness = _Witness(_recorded(source, "f(4)")).run()

@@ -92,6 +92,8 @@ class ExpressionFollower:
 
     def _name(self, node: ast.Name) -> str | None:
         text = self._state.get(node.id, self._known.constants.get(node.id)) or None
+        if text is None:  # perhaps unbound
+            self.outcome.is_told = False
         if node.id in self.changed_names:
             return text
         if self._is_stale and text is not None and not is_atom(text) and node.id in self._state:

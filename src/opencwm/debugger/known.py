@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from opencwm.debugger.arguments import Functions
+from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.expectations import Expected
 from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, parsed
 from opencwm.debugger.rendered import is_plain
@@ -30,12 +31,14 @@ class Known:
         constants: rendered values of functions and classes, by name.
         functions: its own functions.
         shared: names that a function of the program may rebind for another one.
+        attributes: what its classes say of setting attributes.
     """
 
     sites: Sequence[Site]
     constants: Mapping[str, str]
     functions: Functions
     shared: frozenset[str] = frozenset()
+    attributes: Attributes = dataclasses.field(default_factory=Attributes)
 
     def calculated(self, expected: Expected) -> str | None:
         """Return the value of a pure operation on literals; None for any other, and for one that raises."""

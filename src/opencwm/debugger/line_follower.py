@@ -12,7 +12,7 @@ from opencwm.debugger.expression_follower import ExpressionFollower
 from opencwm.debugger.hooks import hook_name, is_note, marked
 from opencwm.debugger.known import Known
 from opencwm.debugger.mutations import after_store
-from opencwm.debugger.rendered import UnreadableError, is_atom, items_of, truth_of
+from opencwm.debugger.rendered import UnreadableError, is_atom, is_plain, items_of, truth_of
 from opencwm.tracer.expression_rewriter import BINARY
 
 
@@ -107,8 +107,8 @@ class LineFollower(ExpressionFollower):
             if isinstance(target, ast.Subscript):
                 self._stored(target, self._value(target.value), self._value(target.slice), value, "")
             elif isinstance(target, ast.Attribute):
-                self.outcome.is_told = False
-                self._value(target.value)
+                changed = self._known.attributes.after_store(self._value(target.value), target.attr, value)
+                self._changed(target.value, changed)
             else:
                 raise UnforeseenError
 
@@ -134,10 +134,14 @@ class LineFollower(ExpressionFollower):
         changed = None
         if self._calculates and container is not None and isinstance(target.value, ast.Name):
             changed = after_store(container, key, value, symbol)
-        if changed is None or not isinstance(target.value, ast.Name):
+        self._changed(target.value, changed)
+
+    def _changed(self, holder: ast.expr, text: str | None) -> None:
+        """Note what the object that an expression stands for has become; None: not known."""
+        if text is None or not isinstance(holder, ast.Name):
             self.outcome.is_told = False
         else:
-            self.outcome.values[target.value.id] = changed
+            self.outcome.values[holder.id] = text
 
     def _unpack(self, target: ast.Tuple | ast.List, value: str | None) -> None:
         """Note what the names of a target get."""
@@ -145,7 +149,7 @@ class LineFollower(ExpressionFollower):
             items = items_of(value)
         except UnreadableError:
             items = ()
-        if len(items) != len(target.elts):
+        if len(items) != len(target.elts) or not all(map(is_plain, items)):
             self.outcome.is_told = False
             return
         for part, item in zip(target.elts, items, strict=True):

@@ -18,6 +18,7 @@ import types
 from collections.abc import Collection, Iterator, Mapping
 
 from opencwm.debugger.arguments import FunctionNode, Functions
+from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.expectations import Ask, Memory, UnforeseenError
 from opencwm.debugger.hooks import is_note
 from opencwm.debugger.known import Known
@@ -53,7 +54,9 @@ class Workings:
         }
         bound = BoundNames(tree)
         shared = frozenset(bound.shared)
-        return cls(Known(sites or (), _constants(tree, bound.constant), Functions(tree), shared), lines)
+        constants = _constants(tree, bound.constant)
+        known = Known(sites or (), constants, Functions(tree), shared, Attributes.of(tree))
+        return cls(known, lines)
 
     def follower(self, memory: Memory, ask: Ask, *, calculates: bool = False) -> LineFollower:
         """Return what follows the line that runs in an activation.

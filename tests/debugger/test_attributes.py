@@ -1,0 +1,95 @@
+"""Objects after an attribute was set: what is said of them is what CPython and the tracer say."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opencwm.debugger.attributes import MAX_CHARS, Attributes
+from opencwm.tracer import record
+from opencwm.traces import Program
+
+NODE = "class Node:\n    def __init__(self):\n        self.value = 1\n"
+NAMES = st.sampled_from(["value", "left", "_count", "next_one"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 99) | st.text("ab'\"(,=)", max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("k", max_size=1), inner, max_size=2),
+    max_leaves=5,
+)
+
+
+def rules(source: str) -> Attributes:
+    return Attributes.of(ast.parse(source))
+
+
+@given(st.lists(st.tuples(NAMES, VALUES), min_size=1, max_size=6))
+def test_it_is_what_really_comes_of_it(stores: list[tuple[str, object]]) -> None:
+    lines = "".join(f"    node.{name} = {value!r}\n" for name, value in stores)
+    source = f"class Node:\n    pass\ndef main():\n    node = Node()\n{lines}    return node\n"
+    trace = record(Program(source, "main"))
+    attributes, text = rules(source), "Node()"
+    for name, value in stores:
+        after = attributes.after_store(text, name, repr(value))
+        if after is None:  # long, or with an ellipsis
+            assert len(text) + len(repr(value)) > MAX_CHARS - 40 or "..." in text + repr(value)
+            return
+        text = after
+    assert trace.result == text
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "class Node:\n    __slots__ = ('value',)\n",
+        "class Node:\n    def __setattr__(self, name, value): pass\n",
+        "import dataclasses\n@dataclasses.dataclass(frozen=True)\nclass Node:\n    value: int = 1\n",
+        "class Node:\n    @property\n    def left(self): return 1\n",
+        "class Node:\n    left = property(lambda self: 1)\n",
+        "class Node(Base):\n    pass\n",
+        "class Node(metaclass=Kind):\n    pass\n",
+        "class Other:\n    pass\n",
+        "def f(node):\n    node.__dict__['left'] = 1\nclass Node:\n    pass\n",
+    ],
+)
+def test_a_class_that_may_have_a_say_is_left_alone(changed: str) -> None:
+    assert rules(changed).after_store("Node(value=1)", "left", "2") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        (None, "left", "2"),
+        ("Node(value=1)", "left", None),
+        ("Node(value=1)", "__left", "2"),
+        ("Node(value=[1, ...])", "left", "2"),
+        ("Node(value=1)", "left", "Node(value=2)"),
+        ("Node(value=1)", "left", "<function f>"),
+        ("Node(value=1)", "left", "{1, 2}"),
+        ("Node(value=<object>)", "left", "2"),
+        ("Node(1)", "left", "2"),
+        ("Node(**{'a': 1})", "left", "2"),
+        ("Node( value=1)", "left", "2"),
+        ("[Node()]", "left", "2"),
+        ("Node(value='" + "x" * MAX_CHARS + "')", "left", "2"),
+    ],
+)
+def test_what_is_not_certain_is_not_said(text: str | None, name: str, value: str | None) -> None:
+    assert rules(NODE).after_store(text, name, value) is None
+
+
+def test_attributes_keep_their_place() -> None:
+    attributes = rules(NODE)
+    assert (
+        attributes.after_store("Node(value=1, left='a, b')", "value", "[2]") == "Node(value=[2], left='a, b')"
+    )
+    assert attributes.after_store("Node(value=1)", "left", "None") == "Node(value=1, left=None)"
+    assert attributes.after_store("Node()", "left", "None") == "Node(left=None)"
+    assert Attributes().after_store("Node()", "left", "None") is None
+
+
+@given(st.text(max_size=30), st.text(max_size=5), st.text(max_size=10))
+def test_any_text_is_an_object_or_nothing(text: str, name: str, value: str) -> None:
+    rules(NODE).after_store(text, name, value)
