@@ -83,7 +83,7 @@ def test_the_base_install_needs_no_torch(wheel: zipfile.ZipFile) -> None:
     text = wheel.read(f"opencwm-{__version__}.dist-info/METADATA").decode()
     requirements = Parser().parsestr(text).get_all("Requires-Dist") or []
     base = {re.split(r"[<>=!~ ;]", line)[0] for line in requirements if "extra ==" not in line}
-    assert base == {"numpy", "onnxruntime", "pyarrow", "rich", "tokenizers", "typer"}
+    assert base == {"markdown-it-py", "numpy", "onnxruntime", "pyarrow", "rich", "tokenizers", "typer"}
 
 
 def test_torch_is_pinned_for_tests_and_training() -> None:
