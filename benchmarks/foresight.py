@@ -52,12 +52,18 @@ def count_trace(trace: Trace, counts: Counts, *, calculates: bool) -> None:
         with contextlib.suppress(_NothingMoreError, UnforeseenError):
             outcome = foresight.follow(ask)
         counts["written evaluation", True] += num_written
-        branch = foresight.branch
+        branch, returns_none = foresight.branch, foresight.returns_none
         if step.kind is StepKind.CALL and not step.flags & StepFlags.RESUME:
             _count_arguments(foresight, step, written, counts)
         apply_step(stack, step, trace.codes)
         if step.kind in (StepKind.LINE, StepKind.RETURN) and not step.flags & StepFlags.UNWIND:
             _count_outcome(outcome, branch, step, stack, counts)
+        if (
+            returns_none
+            and step.kind is StepKind.RETURN
+            and not step.flags & (StepFlags.YIELD | StepFlags.UNWIND)
+        ):
+            counts["returned None", step.value == "None"] += 1
         if outcome.is_told:
             counts["nothing raises", step.kind is not StepKind.EXCEPTION] += 1
         if step.kind is StepKind.RETURN:

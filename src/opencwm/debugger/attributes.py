@@ -8,6 +8,7 @@ a say in it.
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 from typing import Final
 
@@ -16,9 +17,24 @@ from opencwm.debugger.rendered import is_plain
 
 MAX_CHARS: Final = 200
 """A value that reads longer is left to the model, which has seen how the tracer cuts them."""
-_HOOKS: Final = frozenset(
-    {"__setattr__", "__getattribute__", "__slots__", "__set__", "__set_name__", "__dict__", "__class__"}
+MAX_NESTING: Final = 3
+"""Brackets within brackets of an object that is stored: what is deeper may be cut."""
+_LITERAL: Final = (
+    ast.Constant
+    | ast.List
+    | ast.Tuple
+    | ast.Dict
+    | ast.UnaryOp
+    | ast.USub
+    | ast.Name
+    | ast.keyword
+    | ast.Load
 )
+_HOOKS: Final = frozenset({"__set__", "__set_name__", "__dict__", "__class__", "setattr"})
+"""What mentions of these may do to any object is not looked into."""
+_OWN_HOOKS: Final = frozenset({"__setattr__", "__getattribute__"})
+_DECORATORS: Final = frozenset({"dataclass", "total_ordering", "final", "runtime_checkable"})
+"""Of classes: they leave alone what setting an attribute does, unless they are told to freeze objects."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -26,28 +42,36 @@ class Attributes:
     """What a program says of setting attributes.
 
     Attributes:
-        is_plain: no class of it changes what setting an attribute does.
+        is_plain: nothing in it hints at more than attributes that are set by name.
         managed: names that are more than attributes: those of decorated methods.
-        bare: classes without bases and decorators, whose objects without attributes read ``Name()``.
+        bare: classes of the program that have no say in what setting an attribute does: undecorated, without
+            a metaclass and without other bases than such.
+        slotted: those among them with ``__slots__``, which decide the order of attributes.
     """
 
     is_plain: bool = False
     managed: frozenset[str] = frozenset()
     bare: frozenset[str] = frozenset()
+    slotted: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, tree: ast.Module) -> Attributes:
         """Read the classes of a program."""
         managed: set[str] = set()
-        bare: set[str] = set()
+        bases: dict[str, list[str]] = {"ABC": [], "object": []}
+        slotted: set[str] = set()
         is_plain_ = True
         for node in ast.walk(tree):
             is_plain_ &= _HOOKS.isdisjoint(getattr(node, field, "") for field in ("id", "attr", "name"))
             if not isinstance(node, ast.ClassDef):
                 continue
-            is_plain_ &= not node.decorator_list and not node.keywords
-            if not node.bases:
-                bare.add(node.name)
+            is_plain_ &= node.name not in bases
+            bases[node.name] = [_last_name(base) for base in node.bases]
+            bound = _bound_in(node)
+            if not _is_harmless(node) or not _OWN_HOOKS.isdisjoint(bound):
+                bases[node.name].append("")
+            if "__slots__" in bound:
+                slotted.add(node.name)
             managed |= {
                 inner.name
                 for inner in node.body
@@ -60,7 +84,10 @@ class Attributes:
                 for target in (inner.targets if isinstance(inner, ast.Assign) else [inner.target])
                 if isinstance(target, ast.Name)
             }
-        return cls(is_plain_, frozenset(managed), frozenset(bare))
+        bare = set(bases)
+        while foreign := {name for name in bare if not bare.issuperset(bases[name])}:
+            bare -= foreign
+        return cls(is_plain_, frozenset(managed), frozenset(bare), frozenset(slotted))
 
     def after_store(self, text: str | None, name: str, value: str | None) -> str | None:
         """Return an object after ``object.name = value``; None where that is not certain.
@@ -68,29 +95,76 @@ class Attributes:
         Args:
             text: its rendering before.
             name: of the attribute.
-            value: its rendering; of literals only, which hold no object.
+            value: its rendering: of literals, or of objects that cannot hold this one.
         """
         if not self.is_plain or text is None or value is None or not text.endswith(")"):
             return None
         if name in self.managed or name.startswith("__") or "..." in text:
             return None
         try:
-            is_literal = is_plain(literal(value))
-            tree = ast.parse(text, mode="eval").body
-        except (SyntaxError, ValueError, RecursionError, MemoryError, Undecided):
+            tree, stored = (ast.parse(one, mode="eval").body for one in (text, value))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
-        if not is_literal or not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
+        if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or tree.args:
             return None
         kind = tree.func.id
-        if tree.args or kind not in self.bare:
+        if kind not in self.bare or not self._may_hold(stored, value, kind):
             return None
         parts = {
             part.arg: ast.get_source_segment(text, part.value) or "" for part in tree.keywords if part.arg
         }
-        if _written(kind, parts) != text:
+        if _written(kind, parts) != text or (self.slotted and name not in parts):
             return None
         changed = _written(kind, parts | {name: value})
         return changed if len(changed) <= MAX_CHARS else None
+
+    def _may_hold(self, stored: ast.expr, value: str, kind: str) -> bool:
+        """Whether a value reads the same inside an object of a class as by itself."""
+        with contextlib.suppress(Undecided):
+            return is_plain(literal(value))
+        return _nesting(value) <= MAX_NESTING and all(
+            isinstance(node, _LITERAL)
+            or (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in self.bare - {kind}
+                and not node.args
+            )
+            for node in ast.walk(stored)
+        )
+
+
+def _is_harmless(node: ast.ClassDef) -> bool:
+    """Whether decorators and the metaclass of a class have no say in setting attributes."""
+    for decorator in node.decorator_list:
+        call = decorator if isinstance(decorator, ast.Call) else ast.Call(decorator, [], [])
+        if _last_name(call.func) not in _DECORATORS:
+            return False
+        if any(keyword.arg in (None, "frozen", "slots") for keyword in call.keywords):
+            return False
+    return all(
+        keyword.arg == "metaclass" and _last_name(keyword.value) == "ABCMeta" for keyword in node.keywords
+    )
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _bound_in(node: ast.ClassDef) -> set[str]:
+    """Return the names that the body of a class binds."""
+    found = {getattr(inner, "name", "") for inner in node.body}
+    stored = (inner for part in node.body for inner in ast.walk(part) if isinstance(inner, ast.Name))
+    return found | {inner.id for inner in stored if isinstance(inner.ctx, ast.Store)}
+
+
+def _nesting(text: str) -> int:
+    """Return how deep the brackets of a text are nested, those within strings included."""
+    depth = deepest = 0
+    for character in text:
+        depth += (character in "([{") - (character in ")]}")
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _written(kind: str, parts: dict[str, str]) -> str:

@@ -150,6 +150,11 @@ class Foresight:
         return [], []
 
     @property
+    def returns_none(self) -> bool:
+        """Whether the line that runs, if it returns, returns None."""
+        return bool(self._memories) and self.workings.returns_none(self._memories[-1])
+
+    @property
     def branch(self) -> int:
         """The line that follows when the condition or loop on the line that runs holds, 0 if not known."""
         return self.workings.branch(self._memories[-1]) if self._memories else 0

@@ -132,7 +132,8 @@ class LineFollower(ExpressionFollower):
     ) -> None:
         """Note ``container[key] = value``, or ``container[key] += value`` for a symbol."""
         changed = None
-        if self._calculates and container is not None and isinstance(target.value, ast.Name):
+        is_settled = self._calculates or not symbol
+        if is_settled and container is not None and isinstance(target.value, ast.Name):
             changed = after_store(container, key, value, symbol)
         self._changed(target.value, changed)
 

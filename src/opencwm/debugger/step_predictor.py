@@ -248,6 +248,8 @@ class StepPredictor:
         elif token != Control.UNWIND:
             ends = self._after_leaving(Control(token))
             returned = outcome.returned if token in (Control.RETURN, Control.YIELD) else None
+            if token == Control.RETURN and self._foresight is not None and self._foresight.returns_none:
+                returned = "None"
             self._value_probability = self._value(returned, ends)
 
     # -- sub-expressions

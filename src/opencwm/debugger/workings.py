@@ -34,10 +34,14 @@ class Workings:
     Attributes:
         known: of the program.
         lines: by first line of a function and line, the one statement, or body of a lambda, standing there.
+        returning: lines, with the first line of their function, at which it may return something: those of
+            ``return``, of lambdas, and those that what was to be returned may be waiting for, of ``with`` and
+            ``finally``.
     """
 
     known: Known
     lines: Mapping[tuple[int, int], ast.stmt | ast.expr]
+    returning: frozenset[tuple[int, int]] = frozenset()
 
     @classmethod
     def of(cls, text: str, filename: str = "<program>") -> Workings:
@@ -56,7 +60,7 @@ class Workings:
         shared = frozenset(bound.shared)
         constants = _constants(tree, bound.constant)
         known = Known(sites or (), constants, Functions(tree), shared, Attributes.of(tree))
-        return cls(known, lines)
+        return cls(known, lines, frozenset(_returning(tree)))
 
     def follower(self, memory: Memory, ask: Ask, *, calculates: bool = False) -> LineFollower:
         """Return what follows the line that runs in an activation.
@@ -68,6 +72,10 @@ class Workings:
         if node is None:
             raise UnforeseenError
         return LineFollower(node, self.known, memory, ask, calculates=calculates)
+
+    def returns_none(self, memory: Memory) -> bool:
+        """Whether an activation that returns from the line it is at returns None."""
+        return bool(self.lines) and memory.lineno > 0 and (memory.first, memory.lineno) not in self.returning
 
     def branch(self, memory: Memory) -> int:
         """Return the line a condition or loop goes on with when it holds, 0 where that is not known."""
@@ -111,6 +119,20 @@ def _owned(tree: ast.Module) -> Iterator[tuple[int, ast.stmt | ast.expr]]:
             if isinstance(child, ast.stmt) and not is_note(child):
                 yield owner, child
             waiting.append((owner, child))
+
+
+def _returning(tree: ast.Module) -> Iterator[tuple[int, int]]:
+    for first, node in _owned(tree):
+        parts: list[ast.AST] = []
+        if isinstance(node, ast.Return | ast.expr):
+            parts = [node]
+        elif isinstance(node, ast.With | ast.AsyncWith):
+            yield from ((first, line) for line in range(node.lineno, node.body[0].lineno + 1))
+        elif isinstance(node, ast.Try | ast.TryStar):
+            parts = list(node.finalbody)
+        for part in parts:
+            lineno, end = getattr(part, "lineno", 0), getattr(part, "end_lineno", None) or 0
+            yield from ((first, line) for line in range(lineno, end + 1))
 
 
 def _is_on_one_line(node: ast.stmt | ast.expr) -> bool:
