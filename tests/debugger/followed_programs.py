@@ -40,6 +40,50 @@ def f(n):
     ),
     (
         """\
+import contextlib
+
+def early(x):
+    with contextlib.suppress(KeyError):
+        return x
+
+def late(x):
+    try:
+        return x
+    finally:
+        x = 0
+        x += 1
+
+def nothing(x):
+    for y in x:
+        y += 1
+
+def many(x):
+    yield x
+    x = 2
+
+def f(n):
+    some = early(n), late(n), nothing([n]), list(many(n)), (lambda: n)()
+    if n: return some
+""",
+        "f(3)",
+    ),
+    (
+        """\
+def f(xs, d):
+    for i in range(1, len(xs)):
+        for j in range(i):
+            if xs[j] > xs[i]:
+                xs[j], xs[i] = xs[i], xs[j]
+    d['a'], last, xs[len(d) - 1] = len(xs), xs[-1], d.get('b')
+    xs[0], d[0] = d['a'], {1, 2}
+    i, xs[i] = 1, 'i'
+    first, *others = xs
+    xs[0], xs[9] = 1, 2
+""",
+        "f([3, 1, 2], {'b': 4})",
+    ),
+    (
+        """\
 def f(n):
     if n:
         x = n

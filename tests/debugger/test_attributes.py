@@ -43,7 +43,7 @@ def test_it_is_what_really_comes_of_it(stores: list[tuple[str, object]]) -> None
 @pytest.mark.parametrize(
     "changed",
     [
-        "class Node:\n    __slots__ = ('value',)\n",
+        "class Node:\n    __slots__ = ('value', 'left')\n",
         "class Node:\n    def __setattr__(self, name, value): pass\n",
         "import dataclasses\n@dataclasses.dataclass(frozen=True)\nclass Node:\n    value: int = 1\n",
         "class Node:\n    @property\n    def left(self): return 1\n",
@@ -78,6 +78,34 @@ def test_a_class_that_may_have_a_say_is_left_alone(changed: str) -> None:
 )
 def test_what_is_not_certain_is_not_said(text: str | None, name: str, value: str | None) -> None:
     assert rules(NODE).after_store(text, name, value) is None
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        "class Node(Base):\n    pass\nclass Base:\n    pass\n",
+        "import abc\nclass Node(abc.ABC):\n    pass\n",
+        "from abc import ABCMeta\nclass Node(metaclass=ABCMeta):\n    pass\n",
+        "import dataclasses\n@dataclasses.dataclass(order=True)\nclass Node:\n    value: int = 1\n",
+        "class Node:\n    pass\nclass Other(Unknown):\n    def __setattr__(self, *_): pass\n",
+    ],
+)
+def test_a_class_that_has_no_say_is_not(harmless: str) -> None:
+    assert rules(harmless).after_store("Node(value=1)", "value", "2") == "Node(value=2)"
+
+
+def test_slots_decide_the_order_of_attributes() -> None:
+    attributes = rules("class Node:\n    __slots__ = ('left', 'value')\n")
+    assert attributes.after_store("Node(value=1)", "left", "2") is None
+    assert attributes.after_store("Node(value=1)", "value", "2") == "Node(value=2)"
+
+
+def test_an_object_within_an_object() -> None:
+    attributes = rules(NODE + "class Pair:\n    pass\n")
+    assert attributes.after_store("Pair(a=1)", "b", "Node(value=1)") == "Pair(a=1, b=Node(value=1))"
+    assert attributes.after_store("Pair(a=1)", "b", "[Node(value=1)]") == "Pair(a=1, b=[Node(value=1)])"
+    for value in ("Pair(a=2)", "[Pair()]", "Other()", "[[[[Node()]]]]", "{1, 2}"):
+        assert attributes.after_store("Pair(a=1)", "b", value) is None
 
 
 def test_attributes_keep_their_place() -> None:

@@ -91,6 +91,9 @@ class _Witness:
         if outcome.is_told and outcome.is_pure:
             assert {name for name, _ in step.changed} <= outcome.values.keys()
             self.counts["pure"] += 1
+        if self.foresight.returns_none and step.kind is StepKind.RETURN and not step.flags & StepFlags.YIELD:
+            assert step.value == "None"
+            self.counts["returned none"] += 1
         if outcome.returned is not None and step.kind is StepKind.RETURN:
             assert outcome.returned == step.value
             self.counts["returned"] += 1

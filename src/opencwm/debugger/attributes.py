@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 from typing import Final
 
-from opencwm.debugger.expressions import Undecided, literal
+from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, literal
 from opencwm.debugger.rendered import is_plain
 
 MAX_CHARS: Final = 200
@@ -89,13 +89,14 @@ class Attributes:
             bare -= foreign
         return cls(is_plain_, frozenset(managed), frozenset(bare), frozenset(slotted))
 
-    def after_store(self, text: str | None, name: str, value: str | None) -> str | None:
+    def after_store(self, text: str | None, name: str, value: str | None, symbol: str = "") -> str | None:
         """Return an object after ``object.name = value``; None where that is not certain.
 
         Args:
             text: its rendering before.
             name: of the attribute.
             value: its rendering: of literals, or of objects that cannot hold this one.
+            symbol: of an operator, for ``object.name += value`` and the like.
         """
         if not self.is_plain or text is None or value is None or not text.endswith(")"):
             return None
@@ -115,6 +116,11 @@ class Attributes:
         }
         if _written(kind, parts) != text or (self.slotted and name not in parts):
             return None
+        if symbol:
+            try:
+                value = evaluate(f"({parts[name]}) {symbol} ({value})", {}).text
+            except (KeyError, ExpressionError, Undecided):
+                return None
         changed = _written(kind, parts | {name: value})
         return changed if len(changed) <= MAX_CHARS else None
 

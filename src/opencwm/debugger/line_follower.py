@@ -109,6 +109,29 @@ class LineFollower(ExpressionFollower):
             elif isinstance(target, ast.Attribute):
                 changed = self._known.attributes.after_store(self._value(target.value), target.attr, value)
                 self._changed(target.value, changed)
+            elif isinstance(target, ast.Tuple | ast.List) and len(targets) == 1:
+                self._store_items(target, value)
+            else:
+                raise UnforeseenError
+
+    def _store_items(self, target: ast.Tuple | ast.List, value: str | None) -> None:
+        """Follow the assignment of several values, some of them to items: ``a[i], a[j] = a[j], a[i]``."""
+        try:
+            items = items_of(value)
+        except UnreadableError:
+            raise UnforeseenError from None
+        if len(items) != len(target.elts) or not all(map(is_plain, items)):
+            raise UnforeseenError
+        for part, item in zip(target.elts, items, strict=True):
+            if isinstance(part, ast.Name):
+                self.outcome.values[part.id] = self._state[part.id] = repr(item)
+            elif isinstance(part, ast.Subscript) and isinstance(part.value, ast.Name):
+                name = part.value.id
+                self._stored(part, self._value(part.value), self._value(part.slice), repr(item), "")
+                if not self.outcome.is_told:
+                    raise UnforeseenError
+                self._state[name] = self.outcome.values[name]
+                self.changed_names.add(name)
             else:
                 raise UnforeseenError
 
@@ -119,10 +142,17 @@ class LineFollower(ExpressionFollower):
             self.outcome.is_pure = False
             self._stored(target, container, key, self._value(node.value), BINARY[type(node.op)])
             return
-        self._target(target)
+        holder = self._value(target.value) if isinstance(target, ast.Attribute) else None
         value = self._value(node.value)
         self.outcome.is_pure = self.outcome.is_pure and value is not None and is_atom(value)
-        if hook_name(node.value) == "augmented":
+        if isinstance(target, ast.Attribute) and hook_name(node.value) != "augmented":
+            symbol = BINARY[type(node.op)] if self._calculates else ""
+            changed = (
+                self._known.attributes.after_store(holder, target.attr, value, symbol) if symbol else None
+            )
+            self.outcome.is_pure = False
+            self._changed(target.value, changed)
+        elif hook_name(node.value) == "augmented":
             self._assign([target], value)
         else:
             self.outcome.is_told = False
