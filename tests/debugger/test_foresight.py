@@ -182,7 +182,36 @@ def f():
     return point.x
 """
     counts = _Witness(_recorded(source, "f()")).run().counts
-    assert counts["values"] == 4  # at both lines of __init__, in move, and in f
+    assert counts["values"] == 5  # at both lines of __init__, in move, after it, and in f
+
+
+def test_what_a_function_did_to_its_arguments_is_known_to_its_caller() -> None:
+    source = """def fill(into, n, *, also=None):
+    into.append(n)
+    if also is not None:
+        also[n] = into
+    return n
+
+def swap(xs):
+    xs = [*xs]
+    xs.reverse()
+
+def both(xs, n):
+    fill(xs, n)
+    return fill(xs, n + 1) + len(xs)
+
+def f():
+    xs, seen = [], {}
+    fill(xs, 1)
+    both(xs, 2)
+    swap(xs)
+    fill(xs, 9, also=seen)
+    ys = [fill(xs, y) for y in (1, 2)]
+    fill(xs, 4) + fill(ys, 5)
+    return xs, ys, seen
+"""
+    counts = _Witness(_recorded(source, "f()")).run().counts
+    assert counts["values"] >= 10
 
 
 def test_a_line_is_taken_up_again_after_each_call() -> None:

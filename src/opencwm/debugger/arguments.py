@@ -90,6 +90,37 @@ class Functions:
             return False
         return not any(isinstance(node, ast.Yield | ast.YieldFrom) for node in ast.walk(definition))
 
+    def after(self, first: int, state: Mapping[str, str]) -> dict[str, str]:
+        """Return the rendered parameters of a function that returns now, where they are what it was given.
+
+        Args:
+            first: first line of its definition.
+            state: rendered values of its locals.
+        """
+        definition, _ = self._found.get(first, (None, ""))
+        if not isinstance(definition, ast.FunctionDef) or not self.is_plain(first):
+            return {}
+        arguments = definition.args
+        rebound = _rebound(definition)
+        names = [item.arg for item in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+        return {name: state[name] for name in names if name in state and name not in rebound}
+
+    def given(self, first: int, call: CallSite, node: ast.Call) -> dict[str, ast.expr]:
+        """Return by parameter the expressions that a call, of a function by its first line, gives it."""
+        definition, owner = self._found.get(first, (None, ""))
+        receiver = self._receiver(definition, owner, call) if definition is not None else None
+        if definition is None or receiver is None:
+            return {}
+        is_bound = call.is_method and receiver == (call.receiver,) and isinstance(node.func, ast.Attribute)
+        first_given = node.func.value if is_bound and isinstance(node.func, ast.Attribute) else None
+        before = [first_given] * len(receiver)
+        keywords = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
+        try:
+            bound = signature(definition.args).bind(*before, *node.args, **keywords)
+        except TypeError:
+            return {}
+        return {name: value for name, value in bound.arguments.items() if isinstance(value, ast.expr)}
+
     def value(self, first: int, returned: str | None, state: Mapping[str, str]) -> str | None:
         """Return the value of the call that entered a function, which returns now; None if not known.
 
@@ -126,6 +157,25 @@ class Functions:
         if "classmethod" in decorators:
             return (call.receiver if is_class else None,)
         return () if is_class else (call.receiver,)
+
+
+def _rebound(definition: ast.FunctionDef) -> set[str]:
+    """Return the names that a function, or one within it, may bind anew."""
+    found: set[str] = set()
+    for node in ast.walk(definition):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            found.add(node.id)
+        elif isinstance(node, ast.Nonlocal | ast.Global):
+            found.update(node.names)
+        elif isinstance(node, ast.ExceptHandler | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name or "")
+        elif isinstance(node, ast.alias):
+            found.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, ast.MatchAs | ast.MatchStar):
+            found.add(node.name or "")
+        elif isinstance(node, ast.MatchMapping):
+            found.add(node.rest or "")
+    return found - {definition.name}
 
 
 def _plain_classes(tree: ast.Module) -> dict[str, frozenset[str]]:

@@ -82,10 +82,12 @@ class Entered:
     Attributes:
         first: first line of its definition.
         value: of the call, once it has returned; None before, and where that is not known.
+        after: what it was called with, as it reads since it has returned, by parameter.
     """
 
     first: int
     value: str | None = None
+    after: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(slots=True)

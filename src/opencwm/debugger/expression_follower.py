@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
 from opencwm.debugger.arguments import CallSite
-from opencwm.debugger.expectations import Ask, Expected, Loop, Memory, Outcome, UnforeseenError
+from opencwm.debugger.expectations import Ask, Entered, Expected, Loop, Memory, Outcome, UnforeseenError
 from opencwm.debugger.hooks import arguments, hook_name, is_lazy, is_super, plain_name
 from opencwm.debugger.known import BUILT_IN, Known
 from opencwm.debugger.mutations import after_method
@@ -204,12 +204,12 @@ class ExpressionFollower:
                 self.changed_names.add(name)
                 return result
         if not self._is_pure_call(function, receiver):
-            self.outcome.is_pure, self._is_stale = False, True
+            self._objects_change()
         if len(named) == len(keywords) and not any(isinstance(item, ast.Starred) for item in node.args):
             if isinstance(function, ast.Attribute):
-                return self._made(CallSite(function.attr, True, receiver, args, named))
+                return self._made(CallSite(function.attr, True, receiver, args, named), node)
             if isinstance(function, ast.Name):
-                return self._made(CallSite(function.id, False, None, args, named))
+                return self._made(CallSite(function.id, False, None, args, named), node)
         return None
 
     def _is_pure_call(self, function: ast.expr, receiver: str | None) -> bool:
@@ -220,17 +220,37 @@ class ExpressionFollower:
             return False
         return self._known.constants.get(function.id, "").startswith(BUILT_IN)
 
-    def _made(self, call: CallSite) -> str | None:
+    def _objects_change(self) -> None:
+        """Note that any object may have changed, those too of which it was known how they are."""
+        self.outcome.is_pure, self._is_stale = False, True
+        for name in self.changed_names:
+            self.outcome.values.pop(name, None)
+        self.changed_names.clear()
+
+    def _made(self, call: CallSite, node: ast.Call) -> str | None:
         """Note a call; return its value when it entered a function that has returned."""
         self.calls.append(call)
         self.to_come.append(call)
         for number, entered in enumerate(self._entered):
             if self._known.functions.is_call_of(entered.first, call):
-                self._is_stale = True
+                self._objects_change()
+                self._take_over(entered, self._known.functions.given(entered.first, call, node))
                 del self._entered[: number + 1]
                 self.to_come.pop()
                 return entered.value or None
         return None
+
+    def _take_over(self, entered: Entered, given: Mapping[str, ast.expr]) -> None:
+        """Read the objects that a function was given as they are since it has returned.
+
+        Only those of locals: a variable of a comprehension is none, and reads as no local of its name does.
+        """
+        for parameter, node in given.items():
+            name, text = plain_name(node), entered.after.get(parameter)
+            is_local = self._state.get(name, "") == self._memory.state.get(name, None)
+            if text is not None and is_local and name not in self._known.shared:
+                self.outcome.values[name] = self._state[name] = text
+                self.changed_names.add(name)
 
     def _subscript(self, node: ast.Subscript) -> str | None:
         self._value(node.value)

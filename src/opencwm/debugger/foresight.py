@@ -74,7 +74,9 @@ class Foresight:
         entered = self._memories[-1].entered
         if entered and entered[-1].first == memory.first:
             state = {**memory.state, **dict(step.changed)}
-            entered[-1].value = self.workings.known.functions.value(memory.first, step.value, state)
+            functions = self.workings.known.functions
+            entered[-1].value = functions.value(memory.first, step.value, state)
+            entered[-1].after = functions.after(memory.first, state)
 
     def _entered(self, step: Step, codes: Sequence[CodeInfo]) -> Memory:
         first = codes[step.code].firstlineno if 0 <= step.code < len(codes) else 0
