@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opencwm.debugger.attributes import MAX_CHARS, Attributes
+from opencwm.debugger.attributes import Attributes
+from opencwm.debugger.rendered import MAX_CHARS
 from opencwm.tracer import record
 from opencwm.traces import Program
 

@@ -13,10 +13,8 @@ import dataclasses
 from typing import Final
 
 from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, literal
-from opencwm.debugger.rendered import is_plain
+from opencwm.debugger.rendered import MAX_CHARS, is_plain
 
-MAX_CHARS: Final = 200
-"""A value that reads longer is left to the model, which has seen how the tracer cuts them."""
 MAX_NESTING: Final = 3
 """Brackets within brackets of an object that is stored: what is deeper may be cut."""
 _LITERAL: Final = (

@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, literal
-from opencwm.debugger.rendered import is_plain
+from opencwm.debugger.rendered import MAX_CHARS, is_plain
 
-MAX_CHARS: Final = 200
-"""A value that reads longer is left to the model, which has seen how the tracer cuts them."""
 _METHODS: Final[dict[type, frozenset[str]]] = {
     list: frozenset({"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"}),
     dict: frozenset({"pop", "clear", "update", "setdefault"}),

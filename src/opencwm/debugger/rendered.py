@@ -12,6 +12,9 @@ from opencwm.debugger.expressions import Undecided, literal
 MAX_ITEMS: Final = 64
 """More items are not looked at."""
 
+MAX_CHARS: Final = 200
+"""A changed object that reads longer is left to the model, which has seen how the tracer cuts them."""
+
 _FALSE: Final = frozenset(
     {"False", "None", "''", "[]", "()", "{}", "set()", "frozenset()", "b''", "range(0, 0)"}
 )

@@ -22,12 +22,11 @@ from opencwm.core.errors import CodecError, ConfigError, TaskError
 from opencwm.evals.cruxeval_items import Item
 from opencwm.evals.cruxeval_report import CruxEvalReport, Validation
 from opencwm.evals.grading import is_right
-from opencwm.evals.journal import Journal, Record
+from opencwm.evals.journal import Journal, Progress, Record
 from opencwm.evals.predictor import Predictor
 from opencwm.evals.published import CRUXEVAL
 from opencwm.evals.report import Provenance
 from opencwm.evals.rollout import roll_out
-from opencwm.evals.steps import Progress
 from opencwm.traces import Outcome, Program, StepFlags, Trace, observed_outcome
 
 
@@ -117,14 +116,8 @@ def evaluate_cruxeval(
         "items_sha256": _digest(items),
     }
     with Journal(folder, settings) as journal:
-        if progress is not None:
-            progress(len(journal.records), len(items))
-        for item in items:
-            if item.id not in journal.records:
-                journal.append(item.id, _evaluate(item, predictor, config))
-                if progress is not None:
-                    progress(len(journal.records), len(items))
-        records = [journal.records[item.id] for item in items]
+        cases = {item.id: item for item in items}
+        records = journal.complete(cases, lambda item: _evaluate(item, predictor, config), progress)
     provenance = Provenance(model=predictor.name, data=data, command=command, settings=journal.settings)
     return CruxEvalReport.of(provenance, records, validation)
 

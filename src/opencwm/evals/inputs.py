@@ -19,10 +19,9 @@ from opencwm.core.seeds import derive_seed
 from opencwm.evals.cruxeval_items import Item
 from opencwm.evals.grading import is_right
 from opencwm.evals.inputs_report import InputsReport
-from opencwm.evals.journal import Journal, Record
+from opencwm.evals.journal import Journal, Progress, Record
 from opencwm.evals.predictor import Predictor
 from opencwm.evals.report import Provenance
-from opencwm.evals.steps import Progress
 from opencwm.traces import Outcome, OutcomeKind, Program, StepFlags, Trace, observed_outcome
 
 
@@ -121,14 +120,10 @@ def evaluate_inputs(
         "questions_sha256": _digest(chosen),
     }
     with Journal(folder, settings) as journal:
-        if progress is not None:
-            progress(len(journal.records), len(chosen))
-        for question in chosen:
-            if question.key not in journal.records:
-                journal.append(question.key, _ask(question, predictor, record, config))
-                if progress is not None:
-                    progress(len(journal.records), len(chosen))
-        records = [journal.records[question.key] for question in chosen]
+        cases = {question.key: question for question in chosen}
+        records = journal.complete(
+            cases, lambda question: _ask(question, predictor, record, config), progress
+        )
     provenance = Provenance(model=predictor.name, data=data, command=command, settings=journal.settings)
     return InputsReport.of(provenance, records)
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from opencwm.core.errors import ConfigError
 
@@ -23,6 +23,11 @@ _KIND = "opencwm eval results"
 
 Record = dict[str, Any]
 """What is kept of one case: a JSON object."""
+
+Progress = Callable[[int, int], object]
+"""Called with the number of cases done and the number there are, first before anything is done."""
+
+Case = TypeVar("Case")
 
 
 class Journal:
@@ -71,6 +76,25 @@ class Journal:
             raise ValueError(f"{key!r} has a result already")
         self._write({"key": key, "record": record})
         self.records[key] = json.loads(json.dumps(record))
+
+    def complete(
+        self, cases: Mapping[str, Case], evaluate: Callable[[Case], Record], progress: Progress | None
+    ) -> list[Record]:
+        """Evaluate the cases that have no record yet; return the records of all, in the order of the cases.
+
+        Args:
+            cases: by key.
+            evaluate: returns the record of one.
+            progress: told before the first and after every case.
+        """
+        if progress is not None:
+            progress(len(self.records), len(cases))
+        for key, case in cases.items():
+            if key not in self.records:
+                self.append(key, evaluate(case))
+                if progress is not None:
+                    progress(len(self.records), len(cases))
+        return [self.records[key] for key in cases]
 
     def close(self) -> None:
         """Let go of the file."""

@@ -18,11 +18,11 @@ from opencwm.codec.view import SourceView
 from opencwm.core.errors import CodecError, ConfigError
 from opencwm.core.seeds import derive_rng
 from opencwm.evals.free_running import event_difference, first_difference
-from opencwm.evals.journal import Journal, Record
+from opencwm.evals.journal import Journal, Progress, Record
 from opencwm.evals.jumps_report import JumpsReport
 from opencwm.evals.predictor import Predictor
 from opencwm.evals.report import Provenance
-from opencwm.evals.steps import Progress, choose_traces, digest_of
+from opencwm.evals.steps import choose_traces, digest_of
 from opencwm.evals.values import is_same_value
 from opencwm.source.cfg import ControlFlow
 from opencwm.traces import Action, Move, Outcome, StateTree, Status, Step, Trace
@@ -96,14 +96,7 @@ def evaluate_jumps(
         "programs_sha256": digest_of(chosen),
     }
     with Journal(folder, settings) as journal:
-        if progress is not None:
-            progress(len(journal.records), len(chosen))
-        for key, trace in chosen.items():
-            if key not in journal.records:
-                journal.append(key, _evaluate(trace, predictor, config))
-                if progress is not None:
-                    progress(len(journal.records), len(chosen))
-        records = [journal.records[key] for key in chosen]
+        records = journal.complete(chosen, lambda trace: _evaluate(trace, predictor, config), progress)
     provenance = Provenance(model=predictor.name, data=data, command=command, settings=journal.settings)
     return JumpsReport.of(provenance, records)
 
@@ -176,14 +169,12 @@ def true_landing(trace: Trace, view: SourceView, predictor: Predictor, index: in
 
 def is_same_landing(found: object, truth: Landing) -> bool:
     """Whether all of a landing is right. Code objects are not compared: depth and line decide them."""
-    if not isinstance(found, Landing):
+    if not isinstance(found, Landing) or not is_same_place(found, truth):
         return False
     one, other = found.target, truth.target
     if isinstance(one, Step) and isinstance(other, Step):
         return first_difference(one, other) is None
-    if isinstance(one, Outcome) and isinstance(other, Outcome):
-        return one.kind is other.kind and is_same_value(one.value, other.value)
-    return False
+    return is_same_value(one.value or "", other.value or "")
 
 
 def is_same_place(found: object, truth: Landing) -> bool:

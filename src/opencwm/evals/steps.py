@@ -13,7 +13,7 @@ import heapq
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from opencwm.core.errors import CodecError, ConfigError
 from opencwm.core.seeds import derive_seed
 from opencwm.debugger.legality import Legality
 from opencwm.evals.free_running import NEVER, compare
-from opencwm.evals.journal import Journal, Record
+from opencwm.evals.journal import Journal, Progress, Record
 from opencwm.evals.one_step import score_one_step
 from opencwm.evals.predictor import Predictor
 from opencwm.evals.report import Provenance
@@ -34,9 +34,6 @@ from opencwm.traces import Trace, observed_outcome
 from opencwm.traces.jsonl import trace_to_json
 
 _NUMBER = re.compile(r"\d+")
-
-Progress = Callable[[int, int], None]
-"""Called with the number of cases done and the number there are, first before anything is done."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -126,14 +123,7 @@ def evaluate_steps(
     }
     with Journal(folder, settings) as journal:
         evaluator = _Evaluator(predictor, config)
-        if progress is not None:
-            progress(len(journal.records), len(chosen))
-        for key, trace in chosen.items():
-            if key not in journal.records:
-                journal.append(key, evaluator.evaluate(trace))
-                if progress is not None:
-                    progress(len(journal.records), len(chosen))
-        records = [journal.records[key] for key in chosen]
+        records = journal.complete(chosen, evaluator.evaluate, progress)
     provenance = Provenance(model=predictor.name, data=data, command=command, settings=journal.settings)
     return StepsReport.of(provenance, records)
 

@@ -22,10 +22,10 @@ from opencwm.frontends.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from opencwm.evals.cruxeval_items import Item
-    from opencwm.evals.cruxeval_report import CruxEvalReport
+    from opencwm.evals.cruxeval_report import CruxEvalReport, Validation
     from opencwm.evals.inputs import Question
     from opencwm.evals.inputs_report import InputsReport
     from opencwm.evals.jumps_report import JumpsReport
@@ -319,7 +319,6 @@ def benchmark(
     from opencwm.evals import cruxeval as outputs
     from opencwm.evals.inputs import questions_of_items
     from opencwm.frontends.cli.output import progress
-    from opencwm.sandbox import Sandbox, record
 
     found = _items(data, suite)
     if task is Task.INPUT:
@@ -331,12 +330,7 @@ def benchmark(
         model, constrained=not unconstrained, expressions=detail is Detail.EXPR, working=working
     )
     methods = tuple(outputs.Method) if method is Method.BOTH else (outputs.Method(method),)
-    validation = None
-    if validate:
-        with progress("validating") as advance, Sandbox() as sandbox:
-            validation = outputs.validate(
-                found[:items], lambda program: record(program, sandbox=sandbox), progress=advance
-            )
+    validation = _validation(found[:items]) if validate else None
     with progress("evaluating") as advance:
         scored = outputs.evaluate_cruxeval(
             found,
@@ -350,6 +344,15 @@ def benchmark(
             progress=advance,
         )
     _print_report(scored, as_json=as_json)
+
+
+def _validation(items: Sequence[Item]) -> Validation:
+    from opencwm.evals.cruxeval import validate
+    from opencwm.frontends.cli.output import progress
+    from opencwm.sandbox import Sandbox, record
+
+    with progress("validating") as advance, Sandbox() as sandbox:
+        return validate(items, lambda program: record(program, sandbox=sandbox), progress=advance)
 
 
 def _items(path: Path, suite: Suite) -> list[Item]:
