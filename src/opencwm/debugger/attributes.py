@@ -87,6 +87,29 @@ class Attributes:
             bare -= foreign
         return cls(is_plain_, frozenset(managed), frozenset(bare), frozenset(slotted))
 
+    def read(self, text: str, name: str) -> str | None:
+        """Return how an attribute reads in the rendering of its object; None where that is not certain."""
+        if not self.is_plain or name in self.managed or name.startswith("__"):
+            return None
+        found = self._parts(text)
+        return found[1].get(name) if found is not None else None
+
+    def _parts(self, text: str) -> tuple[str, dict[str, str]] | None:
+        """Return the class and the attributes of a rendered object of a bare class, None for any other."""
+        if not text.endswith(")") or "..." in text:
+            return None
+        try:
+            tree = ast.parse(text, mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+        if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or tree.args:
+            return None
+        parts = {
+            part.arg: ast.get_source_segment(text, part.value) or "" for part in tree.keywords if part.arg
+        }
+        kind = tree.func.id
+        return (kind, parts) if kind in self.bare and _written(kind, parts) == text else None
+
     def after_store(self, text: str | None, name: str, value: str | None, symbol: str = "") -> str | None:
         """Return an object after ``object.name = value``; None where that is not certain.
 
@@ -96,23 +119,17 @@ class Attributes:
             value: its rendering: of literals, or of objects that cannot hold this one.
             symbol: of an operator, for ``object.name += value`` and the like.
         """
-        if not self.is_plain or text is None or value is None or not text.endswith(")"):
+        if not self.is_plain or text is None or value is None:
             return None
-        if name in self.managed or name.startswith("__") or "..." in text:
+        found = self._parts(text)
+        if found is None or name in self.managed or name.startswith("__"):
             return None
+        kind, parts = found
         try:
-            tree, stored = (ast.parse(one, mode="eval").body for one in (text, value))
+            stored = ast.parse(value, mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
-        if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or tree.args:
-            return None
-        kind = tree.func.id
-        if kind not in self.bare or not self._may_hold(stored, value, kind):
-            return None
-        parts = {
-            part.arg: ast.get_source_segment(text, part.value) or "" for part in tree.keywords if part.arg
-        }
-        if _written(kind, parts) != text or (self.slotted and name not in parts):
+        if not self._may_hold(stored, value, kind) or (self.slotted and name not in parts):
             return None
         if symbol:
             try:

@@ -7,21 +7,21 @@ import contextlib
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
 from opencwm.debugger.arguments import CallSite
+from opencwm.debugger.comprehension_follower import ComprehensionFollower
 from opencwm.debugger.expectations import Ask, Entered, Expected, Loop, Memory, Outcome, UnforeseenError
-from opencwm.debugger.hooks import arguments, hook_name, is_lazy, is_super, plain_name
+from opencwm.debugger.hooks import arguments, holders, hook_name, is_lazy, is_super, plain_name
 from opencwm.debugger.known import BUILT_IN, Known
-from opencwm.debugger.mutations import after_method
+from opencwm.debugger.mutations import MOVING_METHODS, after_change, after_method
+from opencwm.debugger.readings import read_off
 from opencwm.debugger.rendered import (
-    MAX_ITEMS,
     READING_METHODS,
-    UnreadableError,
     is_atom,
     is_cheap,
-    items_of,
+    is_read_plainly,
     longest_value,
     loop_text,
     truth_of,
@@ -34,7 +34,7 @@ MAX_TEXT: Final = MAX_EVALUATION_CHARS - 1
 _CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval", "map", "filter"})
 
 
-class ExpressionFollower:
+class ExpressionFollower(ComprehensionFollower):
     """Follows the expressions of one line.
 
     Attributes:
@@ -61,6 +61,7 @@ class ExpressionFollower:
         self._written = list(reversed(memory.written))
         self._waiting: list[tuple[int, int, str | None]] = []
         self._last = (-1, "")
+        self._right: str | None = None  # of an augmented assignment
         self._formula: tuple[str, Mapping[str, str]] | None = None
         self._is_stale = False  # objects may have changed since the line began
         self.changed_names: set[str] = set()
@@ -184,6 +185,8 @@ class ExpressionFollower:
         return None
 
     def _call(self, node: ast.Call) -> str | None:
+        if len(node.args) == 1 and not node.keywords and isinstance(node.args[0], ast.GeneratorExp):
+            return self._consumed(node.func, node.args[0])
         function, receiver, changing = node.func, None, None
         if not isinstance(function, ast.Attribute):
             self._value(function)
@@ -191,18 +194,14 @@ class ExpressionFollower:
             receiver = self._state.get("self") or None
         else:
             receiver = self._value(function.value)
-            changing = receiver if self._calculates else None
+            changing = receiver if self._calculates or function.attr in MOVING_METHODS else None
         args = tuple(self._value(item) for item in node.args)
         keywords = {keyword.arg: self._value(keyword.value) for keyword in node.keywords}
         named = {name: text for name, text in keywords.items() if name is not None}
         if changing is not None and isinstance(function, ast.Attribute) and not node.keywords:
-            changed = after_method(changing, function.attr, args)
-            name = plain_name(function.value)
-            if changed is not None and name in self._state:
-                result, self._state[name] = changed
-                self.outcome.values[name], self.outcome.is_pure = self._state[name], False
-                self.changed_names.add(name)
-                return result
+            result = self._after_method(function, changing, args)
+            if result is not None:
+                return result or None
         if not self._is_pure_call(function, receiver):
             self._objects_change()
         if len(named) == len(keywords) and not any(isinstance(item, ast.Starred) for item in node.args):
@@ -211,6 +210,47 @@ class ExpressionFollower:
             if isinstance(function, ast.Name):
                 return self._made(CallSite(function.id, False, None, args, named), node)
         return None
+
+    def _after_method(self, function: ast.Attribute, receiver: str, args: Sequence[str | None]) -> str | None:
+        """Take note of what a method does to its object.
+
+        Returns what it gives, empty where that is left to the model; None when nothing of it is known.
+        """
+        changed = after_method(receiver, function.attr, args)
+        found = None if changed is None else self._replaced(function.value, receiver, changed[1])
+        if changed is None or found is None:
+            return None
+        name, text = found
+        if name not in self._state:
+            return None
+        self.outcome.values[name] = self._state[name] = text
+        self.outcome.is_pure = False
+        self.changed_names.add(name)
+        return changed[0] if self._calculates or changed[0] == "None" else ""
+
+    def _replaced(self, node: ast.expr, old: str, new: str) -> tuple[str, str] | None:
+        """Return the local through which an object was come by, and its text when the object reads as new.
+
+        None where it cannot be told apart from another object.
+        """
+        name, fields = holders(node)
+        if not fields or not name:
+            return (name, new) if name else None
+        whole = self._name(ast.Name(name))
+        if whole is None:
+            return None
+        field, *rest = fields
+        if field is None:
+            text = after_change(whole, old, new) if not any(fields) else None
+            return None if text is None else (name, text)
+        part = self._known.attributes.read(whole, field)
+        if part is None or any(field is not None for field in rest):
+            return None
+        changed = new if not rest else after_change(part, old, new)
+        if changed is None or (part != old and not rest) or whole.count(part) != 1:
+            return None
+        text = self._known.attributes.after_store(whole, field, changed)
+        return None if text is None else (name, text)
 
     def _is_pure_call(self, function: ast.expr, receiver: str | None) -> bool:
         """Whether a call changes nothing that a local can show, functions of the program apart."""
@@ -297,63 +337,6 @@ class ExpressionFollower:
                 self._value(item)
         return None
 
-    def _listcomp(self, node: ast.ListComp) -> str | None:
-        return self._comprehension(node.generators, [node.elt])
-
-    def _setcomp(self, node: ast.SetComp) -> str | None:
-        return self._comprehension(node.generators, [node.elt])
-
-    def _dictcomp(self, node: ast.DictComp) -> str | None:
-        return self._comprehension(node.generators, [node.key, node.value])
-
-    def _comprehension(
-        self, generators: Sequence[ast.comprehension], parts: Sequence[ast.expr]
-    ) -> str | None:
-        if any(generator.is_async for generator in generators):
-            raise UnforeseenError
-        outer = dict(self._state)
-        self._rounds(generators, self._items(generators[0].iter), parts, [MAX_ITEMS])
-        self._state = outer
-        return None
-
-    def _rounds(
-        self,
-        generators: Sequence[ast.comprehension],
-        items: Sequence[Any],
-        parts: Sequence[ast.expr],
-        left: list[int],
-    ) -> None:
-        first, *rest = generators
-        for item in items:
-            left[0] -= 1
-            if left[0] < 0:
-                raise UnforeseenError
-            self._bind(first.target, item)
-            if not all(self._truth(test) for test in first.ifs):
-                continue
-            if rest:
-                self._rounds(rest, self._items(rest[0].iter), parts, left)
-            else:
-                for part in parts:
-                    self._value(part)
-
-    def _items(self, node: ast.expr) -> Sequence[Any]:
-        try:
-            return items_of(self._value(node))
-        except UnreadableError:
-            raise UnforeseenError from None
-
-    def _bind(self, target: ast.expr, value: Any) -> None:
-        if isinstance(target, ast.Name):
-            self._state[target.id] = repr(value)
-            return
-        if not isinstance(target, ast.Tuple | ast.List) or not isinstance(value, tuple | list | str):
-            raise UnforeseenError
-        if len(value) != len(target.elts):
-            raise UnforeseenError
-        for part, item in zip(target.elts, value, strict=True):
-            self._bind(part, item)
-
     # -- what the hooks of the tracer do; see opencwm.tracer.evaluator
 
     def _hook_operand(self, site: int, number: int, node: ast.expr) -> str | None:
@@ -410,6 +393,51 @@ class ExpressionFollower:
 
     def _hook_augmented(self, site: int, value: ast.expr, current: ast.expr) -> str | None:
         right, left = self._value(value), self._value(current)
+        (symbol,) = self._sites[site].operators
+        if left is None or right is None or not is_cheap(symbol, left, right):
+            self.outcome.is_told = False
+            return None
+        return self._told(Expected(f"{left} {symbol} {right}"))
+
+    def _hook_holder(self, site: int, node: ast.expr) -> str | None:
+        text = self._value(node)
+        self._waiting.append((site, 0, text))
+        return text
+
+    def _hook_loaded(self, site: int, node: ast.expr, container: ast.expr | None = None) -> str | None:
+        key = self._value(node)
+        if container is not None:
+            text = self._value(container)
+        elif self._waiting and self._waiting[-1][:2] == (site, 0):
+            text = self._waiting.pop()[2]
+        else:
+            raise UnforeseenError
+        if key is not None and is_read_plainly(text, key):
+            is_certain = text is not None and text[0] in "[{"
+            self._read(site, text, f"[{key}]", is_certain=is_certain)
+        else:
+            self.outcome.is_told = False
+        return key
+
+    def _hook_fetched(self, site: int, node: ast.expr, name: ast.Constant) -> str | None:
+        text = self._value(node)
+        self._read(site, text, "." + str(name.value))
+        return text
+
+    def _read(self, site: int, holder: str | None, part: str, *, is_certain: bool = False) -> None:
+        """Note the item or attribute that an augmented assignment reads."""
+        text = None if holder is None else holder + part
+        pattern = re.compile(f".+{re.escape(part)}", re.DOTALL)
+        is_certain = is_certain and text is not None and 2 * len(text) < MAX_EVALUATION_CHARS
+        value = self._told(Expected(text, pattern, is_certain=is_certain))
+        push = self._sites[site].push
+        if push is not None and value is not None and is_atom(value):
+            self._waiting.append((*push, value))
+
+    def _hook_combined(self, site: int, node: ast.expr) -> str | None:
+        self._right = right = self._value(node)
+        is_there = bool(self._waiting) and self._waiting[-1][:2] == (site, 0)
+        left = self._waiting.pop()[2] if is_there else None
         (symbol,) = self._sites[site].operators
         if left is None or right is None or not is_cheap(symbol, left, right):
             self.outcome.is_told = False
@@ -481,9 +509,21 @@ class ExpressionFollower:
                 return
             push = about.push
 
+    def _unwritten(self, expected: Expected) -> str | None:
+        """Return the value of an evaluation too long to be written, if it can be read off its text."""
+        text = expected.text or ""
+        value = read_off(expected, self._known.attributes)
+        if value is None and self._calculates and len(text) > MAX_TEXT:
+            value = self._known.calculated(expected)
+        return value if value is not None and len(text) + len(value) > MAX_EVALUATION_CHARS else None
+
     def _told(self, expected: Expected) -> str | None:
         """Return the value of the evaluation that comes next: written already, or asked for."""
         value = expected.value
+        if value is None and expected.text is not None and 2 * len(expected.text) > MAX_EVALUATION_CHARS:
+            value = self._unwritten(expected)
+            if value is not None:
+                return value
         if expected.text is None or len(expected.text) <= MAX_TEXT:
             if not self._written and (answer := self._ask(expected)) is not None:
                 self._written.append(answer)

@@ -51,8 +51,32 @@ def hook_name(node: ast.expr) -> str:
     return ""
 
 
+def holders(node: ast.expr) -> tuple[str, list[str | None]]:
+    """Return through what an object is come by: a name, and the attributes by name or items (None) of it.
+
+    They stand in the order of evaluation. The name is empty where it is anything else.
+    """
+    fields: list[str | None] = []
+    while True:
+        while hook_name(node) in ("operand", "holder", "result"):
+            node = arguments(node)[-1]
+        if hook_name(node) == "fetched":
+            node = arguments(node)[1]
+        if isinstance(node, ast.Name):
+            return node.id, fields[::-1]
+        if isinstance(node, ast.Attribute):
+            fields.append(node.attr)
+        elif isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):
+            fields.append(None)
+        else:
+            return "", []
+        node = node.value
+
+
 def plain_name(node: ast.expr) -> str:
     """Return the name that an expression is, whether or not it reports itself; empty for any other."""
-    if hook_name(node) == "operand":
+    if hook_name(node) in ("operand", "holder"):
         node = arguments(node)[-1]
+    elif hook_name(node) == "fetched":
+        node = arguments(node)[1]
     return node.id if isinstance(node, ast.Name) else ""

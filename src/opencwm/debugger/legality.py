@@ -61,7 +61,10 @@ class Legal:
         if outcome.is_told:
             ends = ends - {int(Control.RAISE)}
         changed = {name for name, value in outcome.values.items() if state.get(name) != value}
-        settable = tuple(name for name in self.settable if name in changed or name not in outcome.values)
+        is_all = outcome.is_told and outcome.is_pure
+        settable = tuple(
+            name for name in self.settable if name in changed or not (is_all or name in outcome.values)
+        )
         certain = changed & set(settable)
         needed = {end: self._needs(end) | certain for end in ends if end != Control.RAISE}
         return Legal(ends, self.calls, settable, self.deletable, needed) if ends else self

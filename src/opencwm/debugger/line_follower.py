@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
 from opencwm.debugger.expectations import STOP, Ask, Expected, Memory, Outcome, UnforeseenError
 from opencwm.debugger.expression_follower import ExpressionFollower
-from opencwm.debugger.hooks import hook_name, is_note, marked
+from opencwm.debugger.hooks import hook_name, is_note, marked, plain_name
 from opencwm.debugger.known import Known
 from opencwm.debugger.mutations import after_store
 from opencwm.debugger.rendered import UnreadableError, is_atom, is_plain, items_of, truth_of
@@ -61,6 +61,9 @@ class LineFollower(ExpressionFollower):
             self._augmented(node)
         elif isinstance(node, ast.Expr):
             self._value(node.value)
+        elif isinstance(node, ast.Import):
+            outcome.is_told = outcome.is_pure = False
+            outcome.values.update(_imported(node))
         elif isinstance(node, ast.Return):
             outcome.returned = "None" if node.value is None else self._final(node.value)
         else:
@@ -98,7 +101,7 @@ class LineFollower(ExpressionFollower):
                 else:
                     self.outcome.values[target.id] = value
                 continue
-            if isinstance(target, ast.Tuple | ast.List) and all(isinstance(t, ast.Name) for t in target.elts):
+            if isinstance(target, ast.Tuple | ast.List) and _holds_names(target):
                 self._unpack(target, value)
                 continue
             self.outcome.is_pure = False
@@ -108,7 +111,7 @@ class LineFollower(ExpressionFollower):
                 self._stored(target, self._value(target.value), self._value(target.slice), value, "")
             elif isinstance(target, ast.Attribute):
                 changed = self._known.attributes.after_store(self._value(target.value), target.attr, value)
-                self._changed(target.value, changed)
+                self._changed(plain_name(target.value), changed)
             elif isinstance(target, ast.Tuple | ast.List) and len(targets) == 1:
                 self._store_items(target, value)
             else:
@@ -137,42 +140,47 @@ class LineFollower(ExpressionFollower):
 
     def _augmented(self, node: ast.AugAssign) -> None:
         target = node.target
-        if isinstance(target, ast.Subscript):
-            container, key = self._value(target.value), self._value(target.slice)
-            self.outcome.is_pure = False
-            self._stored(target, container, key, self._value(node.value), BINARY[type(node.op)])
+        if isinstance(target, ast.Name):
+            value = self._value(node.value)
+            self.outcome.is_pure = self.outcome.is_pure and value is not None and is_atom(value)
+            if hook_name(node.value) == "augmented":
+                self._assign([target], value)
+            else:
+                self.outcome.is_told = False
             return
-        holder = self._value(target.value) if isinstance(target, ast.Attribute) else None
-        value = self._value(node.value)
-        self.outcome.is_pure = self.outcome.is_pure and value is not None and is_atom(value)
-        if isinstance(target, ast.Attribute) and hook_name(node.value) != "augmented":
-            symbol = BINARY[type(node.op)] if self._calculates else ""
-            changed = (
-                self._known.attributes.after_store(holder, target.attr, value, symbol) if symbol else None
-            )
-            self.outcome.is_pure = False
-            self._changed(target.value, changed)
-        elif hook_name(node.value) == "augmented":
-            self._assign([target], value)
+        holder = self._value(target.value)
+        key = self._value(target.slice) if isinstance(target, ast.Subscript) else None
+        is_read = hook_name(node.value) == "combined"
+        value, symbol = self._value(node.value), "" if is_read else BINARY[type(node.op)]
+        if is_read and value is None:
+            value, symbol = self._right, BINARY[type(node.op)]
+        self.outcome.is_pure = False
+        if self._is_stale or self.changed_names:  # it may be another object by now, or another text
+            holder = None
+        if isinstance(target, ast.Subscript):
+            self._stored(target, holder, key, value, symbol)
         else:
-            self.outcome.is_told = False
+            is_settled = self._calculates or not symbol
+            after_store_of = self._known.attributes.after_store
+            changed = after_store_of(holder, target.attr, value, symbol) if is_settled else None
+            self._changed(plain_name(target.value), changed)
 
     def _stored(
         self, target: ast.Subscript, container: str | None, key: str | None, value: str | None, symbol: str
     ) -> None:
         """Note ``container[key] = value``, or ``container[key] += value`` for a symbol."""
-        changed = None
-        is_settled = self._calculates or not symbol
-        if is_settled and container is not None and isinstance(target.value, ast.Name):
+        found = None
+        if container is not None and (self._calculates or not symbol):
             changed = after_store(container, key, value, symbol)
-        self._changed(target.value, changed)
+            found = None if changed is None else self._replaced(target.value, container, changed)
+        self._changed(*(found or ("", None)))
 
-    def _changed(self, holder: ast.expr, text: str | None) -> None:
-        """Note what the object that an expression stands for has become; None: not known."""
-        if text is None or not isinstance(holder, ast.Name):
+    def _changed(self, name: str, text: str | None) -> None:
+        """Note what the object of a name has become; None: not known."""
+        if text is None or not name:
             self.outcome.is_told = False
         else:
-            self.outcome.values[holder.id] = text
+            self.outcome.values[name] = text
 
     def _unpack(self, target: ast.Tuple | ast.List, value: str | None) -> None:
         """Note what the names of a target get."""
@@ -186,6 +194,10 @@ class LineFollower(ExpressionFollower):
         for part, item in zip(target.elts, items, strict=True):
             if isinstance(part, ast.Name):
                 self.outcome.values[part.id] = repr(item)
+            elif isinstance(part, ast.Tuple | ast.List):
+                self._unpack(part, repr(item))
+            else:
+                self.outcome.is_told = False
 
     def _for(self, node: ast.For) -> None:
         """Follow the head of a loop: into it, or on to its next item."""
@@ -229,3 +241,19 @@ class LineFollower(ExpressionFollower):
                 self._target(item)
         elif isinstance(node, ast.Starred):
             self._target(node.value)
+
+
+def _holds_names(target: ast.expr) -> bool:
+    """Whether a target is made of names alone."""
+    if isinstance(target, ast.Tuple | ast.List):
+        return all(map(_holds_names, target.elts))
+    return isinstance(target, ast.Name)
+
+
+def _imported(node: ast.Import) -> dict[str, str]:
+    """Return what the names of whole modules read as."""
+    return {
+        alias.asname or alias.name.partition(".")[0]: f"<module '{alias.name.partition('.')[0]}'>"
+        for alias in node.names
+        if "." not in alias.name or not alias.asname
+    }

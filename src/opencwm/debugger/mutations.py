@@ -5,7 +5,7 @@ Only literals, within bounds, and only where the result is certain; nothing of t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, literal
@@ -15,6 +15,9 @@ _METHODS: Final[dict[type, frozenset[str]]] = {
     list: frozenset({"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"}),
     dict: frozenset({"pop", "clear", "update", "setdefault"}),
 }
+
+MOVING_METHODS: Final = frozenset({"append", "extend", "insert", "pop", "clear", "update", "setdefault"})
+"""Those that only put items in or take them out, and compare no two of them."""
 
 
 def after_method(receiver: str, method: str, args: Sequence[str | None]) -> tuple[str, str] | None:
@@ -50,6 +53,36 @@ def after_store(container: str, key: str | None, value: str | None, symbol: str 
         return None
     rendered = _rendered(None, values[0])
     return None if rendered is None else rendered[1]
+
+
+def after_change(whole: str | None, part: str, changed: str) -> str | None:
+    """Return a container after a list or dictionary somewhere inside of it has changed.
+
+    None where more than one inside of it read so: perhaps they are the same.
+    """
+    values = _values([whole, part, changed])
+    if values is None:
+        return None
+    found = [
+        (holder, key)
+        for holder, key, inner in _inner(values[0])
+        if type(inner) is type(values[1]) and repr(inner) == part
+    ]
+    if len(found) != 1 or not isinstance(found[0][0], list | dict):
+        return None
+    (holder, key), *_ = found
+    holder[key] = values[2]
+    rendered = _rendered(None, values[0])
+    return None if rendered is None else rendered[1]
+
+
+def _inner(whole: Any) -> Iterator[tuple[Any, Any, Any]]:
+    """Yield everything in a container, with what it is directly in and where there."""
+    items = whole.items() if isinstance(whole, dict) else enumerate(whole)
+    for key, inner in items:
+        yield whole, key, inner
+        if isinstance(inner, list | tuple | dict):
+            yield from _inner(inner)
 
 
 def _values(texts: Sequence[str | None]) -> list[Any] | None:

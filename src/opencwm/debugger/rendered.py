@@ -21,6 +21,7 @@ _FALSE: Final = frozenset(
 _INDEXED: Final = ("'", '"', "b'", 'b"', "[", "(", "range(")
 _VIEWS: Final = ("dict_keys(", "dict_values(", "dict_items(")
 _ITERABLE: Final = ("{", "set()", "frozenset(", *_VIEWS)
+_DICTS: Final = ("Counter(", "defaultdict(", "OrderedDict(")
 _SHORT_CALLS: Final = frozenset({"len", "ord", "bool", "isinstance", "int", "any", "all", "callable"})
 _LONGEST_NUMBER: Final = 24
 _UNLIMITED: Final = 10**6
@@ -29,6 +30,7 @@ READING_METHODS: Final = frozenset(
     | {"issubset", "issuperset", "isdisjoint", "symmetric_difference"}
 )
 """Methods that do not change an object of a built-in type."""
+_MOST_DOUBLINGS: Final = 64
 _ATOM: Final = re.compile(r"""[-\d'"]|b['"]|(?:True|False|None|nan|inf)$""")
 
 
@@ -100,10 +102,21 @@ def items_of(text: str | None) -> Sequence[Any]:
     raise UnreadableError
 
 
+def is_read_plainly(container: str | None, key: str) -> bool:
+    """Whether the tracer may report ``container[key]`` when an augmented assignment reads it."""
+    if container is None:
+        return True
+    if container[0] == "[":
+        return key.lstrip("-").isdigit()
+    return (container[0] == "{" or container.startswith(_DICTS)) and is_atom(key)
+
+
 def is_cheap(symbol: str, left: str, right: str) -> bool:
     """Whether the tracer reports an augmented assignment of two values before it is made."""
     if _is_number(left) and _is_number(right):
-        return symbol in ("+", "-", "*", "/", "//", "%", "|", "^", "&")
+        if symbol in ("<<", "**") and not _is_small(right):
+            return False
+        return symbol != "@"
     kinds = _opening(left), _opening(right)
     if symbol == "+":
         return kinds[0] == kinds[1] != ""
@@ -118,6 +131,10 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_small(text: str) -> bool:
+    return text in ("True", "False") or -_MOST_DOUBLINGS <= float(text) <= _MOST_DOUBLINGS
 
 
 def _opening(text: str) -> str:

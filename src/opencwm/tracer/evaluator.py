@@ -24,6 +24,7 @@ from types import CodeType
 from typing import Any
 
 from opencwm.tracer.limits import TraceLimits
+from opencwm.tracer.plain_reads import HOLDERS, MISSING, attribute_of, item_of
 from opencwm.tracer.rendering import ATOMS, PLAIN_CONTAINERS, SCALARS, SMALL_INT, TINY, Renderer
 from opencwm.tracer.sites import HOOK_NAMES, Push, Site, SiteKind
 from opencwm.traces.trace import Evaluation
@@ -59,7 +60,9 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
     "%": operator.mod, "|": operator.or_, "^": operator.xor, "&": operator.and_,
+    "<<": operator.lshift, ">>": operator.rshift, "**": operator.pow,
 }  # fmt: skip
+_MOST_DOUBLINGS = 64
 _MOST_KNOWN = 4096
 _TOO_LONG = None
 """Stands for the text of an operand that is longer than a record may be."""
@@ -210,6 +213,60 @@ class Evaluator:
         left, right = self._text(current), self._text(value)
         if outcome is not None and left is not None and right is not None:
             self._record(site, f"{left} {symbol} {right}", self._text(outcome))
+        return value
+
+    def holder(self, site: int, value: Any) -> Any:
+        """Hold a list or dictionary until it is known which item of it is read."""
+        scratch = self.scratch
+        if scratch is not None and _get_ident() == self._thread:
+            held = value if _id(_type(value)) in HOLDERS else _NoAtom
+            scratch.waiting.append((site, 0, None, held))
+        return value
+
+    def loaded(self, site: int, key: Any, *container: Any) -> Any:
+        """Note the item that an augmented assignment reads, of a container given or held."""
+        scratch = self.scratch
+        if scratch is None or _get_ident() != self._thread:
+            return key
+        if not container:
+            waiting = scratch.waiting
+            if not waiting or waiting[-1][:2] != (site, 0):
+                return key
+            container = (waiting.pop()[3],)
+        current = item_of(container[0], key)
+        if current is not MISSING:
+            holder, index = self._text(container[0]), self._text(key)
+            if holder is not None and index is not None:
+                self._read(scratch, site, f"{holder}[{index}]", current)
+        return key
+
+    def fetched(self, site: int, value: Any, name: str) -> Any:
+        """Note the attribute that an augmented assignment reads."""
+        scratch = self.scratch
+        if scratch is None or _get_ident() != self._thread:
+            return value
+        layout = self._renderer.layout(_type(value))
+        current = MISSING if layout is None else attribute_of(value, name, layout)
+        if current is not MISSING and (holder := self._text(value)) is not None:
+            self._read(scratch, site, f"{holder}.{name}", current)
+        return value
+
+    def _read(self, scratch: Scratch, site: int, source: str, current: Any) -> None:
+        """Record what was read, and have it wait for the operation."""
+        text = self._text(current)
+        self._record(site, source, text)
+        push = self.sites[site].push
+        if push is not None and _id(_type(current)) in ATOMS:
+            scratch.waiting.append((*push, text, current))
+
+    def combined(self, site: int, value: Any) -> Any:
+        """Note ``current op value`` before it is computed, for an item or attribute that was read."""
+        scratch = self.scratch
+        if scratch is None or _get_ident() != self._thread:
+            return value
+        waiting = scratch.waiting
+        if waiting and waiting[-1][:2] == (site, 0):
+            self.augmented(site, value, waiting.pop()[3])
         return value
 
     def loop(self, site: int, value: Any) -> Any:
@@ -373,6 +430,8 @@ def _computed(compute: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
 def _is_cheap(symbol: str, left: Any, right: Any, kinds: tuple[int, int]) -> bool:
     """Tell whether an operation runs no code of the program and gives something small."""
     if kinds[0] in _NUMBERS and kinds[1] in _NUMBERS:
+        if symbol in ("<<", "**") and not -_MOST_DOUBLINGS <= right <= _MOST_DOUBLINGS:
+            return False
         return _bool(-SMALL_INT < left < SMALL_INT and -SMALL_INT < right < SMALL_INT)
     if symbol == "+" and kinds[0] == kinds[1] and _type(left) in (_str, _list, _tuple):
         return _len(left) + _len(right) <= 1000

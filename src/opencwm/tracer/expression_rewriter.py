@@ -76,7 +76,7 @@ class ExpressionRewriter:
             if self._depth > MAX_DEPTH:
                 return node if push is None else self._operand(node, push)
             rewrite = self._values.get(kind)
-            if rewrite is not None and node.lineno == node.end_lineno and not _is_constant(node):
+            if rewrite is not None and node.lineno == node.end_lineno and not is_constant(node):
                 return rewrite(node, push)
             self._children(node)
         finally:
@@ -403,7 +403,7 @@ class ExpressionRewriter:
             if isinstance(node, ast.List):
                 return f"[{', '.join(texts)}]"
             return f"({texts[0]},)" if len(texts) == 1 else f"({', '.join(texts)})"
-        if isinstance(node, ast.UnaryOp) and _is_constant(node):
+        if isinstance(node, ast.UnaryOp) and is_constant(node):
             return _UNARY[type(node.op)] + (self._constant_text(node.operand) or "")
         if isinstance(node, ast.Lambda):
             return self._source(node, "lambda ...")
@@ -514,12 +514,12 @@ def _placed(node: ast.expr, at: ast.expr) -> ast.expr:
     return node
 
 
-def _is_constant(node: ast.expr) -> bool:
+def is_constant(node: ast.expr) -> bool:
     """Tell whether the compiler makes one constant of an expression, or could."""
     if isinstance(node, ast.UnaryOp):
-        return _is_constant(node.operand)
+        return is_constant(node.operand)
     if isinstance(node, ast.BinOp):
-        return _is_constant(node.left) and _is_constant(node.right)
+        return is_constant(node.left) and is_constant(node.right)
     return isinstance(node, ast.Constant)
 
 

@@ -27,7 +27,7 @@ from types import CodeType
 from typing import Any
 
 from opencwm.tracer.bound_names import nodes_of
-from opencwm.tracer.expression_rewriter import BINARY, ExpressionRewriter, hook_call
+from opencwm.tracer.expression_rewriter import BINARY, ExpressionRewriter, hook_call, is_constant
 from opencwm.tracer.sites import MARKERS, Site, SiteKind
 
 
@@ -177,20 +177,59 @@ class _Rewriter(ExpressionRewriter):
         self.in_function = outer
 
     def _augmented(self, node: ast.AugAssign) -> None:
-        """Let ``x += y`` report ``x + y``: the hook is given ``x`` once more, which has a value by then."""
+        """Let ``x += y`` report ``x + y``: the hook is given ``x`` once more, which has a value by then.
+
+        ``x[i] += y`` and ``x.a += y`` report ``x[i]`` and ``x.a`` first, when they are read.
+        """
         target = node.target
-        node.target = self.target(target)  # type: ignore[assignment]
+        operation = -1
+        if node.lineno != node.end_lineno:
+            node.target = self.target(target)  # type: ignore[assignment]
+        elif isinstance(target, ast.Subscript):
+            operation = self._loaded(target, node)
+        elif isinstance(target, ast.Attribute):
+            reading, operation = self._reading(target, node)
+            name = ast.copy_location(ast.Constant(target.attr), target.value)
+            target.value = self.hook("fetched", self.value(target.value), reading, name)
         node.value = self.value(node.value)
-        if (
-            isinstance(target, ast.Name)
-            and self.in_function
-            and target.id not in self.names.shared
-            and node.lineno == node.end_lineno
-        ):
+        if operation >= 0:
+            node.value = self.hook("combined", node.value, operation)
+        elif isinstance(target, ast.Name) and self._is_own(target) and node.lineno == node.end_lineno:
             site = self.site(node)
             self.sites[site].operators = (BINARY[type(node.op)],)
-            again = ast.copy_location(ast.Name(target.id, ast.Load()), node.value)
-            node.value = self.hook("augmented", node.value, site, again)
+            node.value = self.hook("augmented", node.value, site, _again(target, node.value))
+
+    def _loaded(self, target: ast.Subscript, node: ast.AugAssign) -> int:
+        """Rewrite ``x[i]`` of ``x[i] += y``; return the site of the operation, -1 where none is reported.
+
+        The hook of the subscript is given ``x`` once more. What is no name waits for it instead: but not
+        while anything is evaluated that may raise, or it would be kept alive.
+        """
+        container, key = target.value, target.slice
+        is_simple = isinstance(key, ast.Name) or is_constant(key)
+        is_read_again = isinstance(container, ast.Name) and self._is_own(container) and not _binds(key)
+        target.value, target.slice = self.value(container), self._index(key)
+        if not (is_simple or is_read_again) or _has_slice(key):
+            return -1
+        reading, operation = self._reading(target, node)
+        extra = None
+        if is_read_again:
+            extra = _again(container, target.slice)
+        else:
+            target.value = self.hook("holder", target.value, reading)
+        target.slice = self.hook("loaded", target.slice, reading, extra)
+        return operation
+
+    def _reading(self, target: ast.expr, node: ast.AugAssign) -> tuple[int, int]:
+        """Return the sites of the reading and of the operation of an augmented assignment."""
+        reading, operation = self.site(target), self.site(node)
+        self.sites[reading].push = (operation, 0)
+        self.sites[operation].operators = (BINARY[type(node.op)],)
+        return reading, operation
+
+    def _is_own(self, name: ast.Name) -> bool:
+        """Whether a name is a local of the function that no other one binds."""
+        return self.in_function and name.id not in self.names.shared
 
     def _for(self, node: ast.For) -> None:
         is_reported = (
@@ -223,6 +262,21 @@ class _Rewriter(ExpressionRewriter):
         if isinstance(target, ast.Tuple | ast.List):
             return bool(target.elts) and all(map(self._is_plain_target, target.elts))
         return False
+
+
+def _again(name: ast.expr, at: ast.expr) -> ast.expr:
+    """Return an expression that reads a name once more."""
+    assert isinstance(name, ast.Name)  # noqa: S101 - asked before
+    return ast.copy_location(ast.Name(name.id, ast.Load()), at)
+
+
+def _binds(node: ast.expr) -> bool:
+    return any(isinstance(inner, ast.NamedExpr) for inner in ast.walk(node))
+
+
+def _has_slice(node: ast.expr) -> bool:
+    parts = node.elts if isinstance(node, ast.Tuple) else [node]
+    return any(isinstance(part, ast.Slice) for part in parts)
 
 
 def _note(name: str, at: ast.expr, index: int, *arguments: ast.expr) -> ast.stmt:

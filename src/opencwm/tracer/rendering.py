@@ -406,13 +406,17 @@ class Renderer:
             an exception, ``o`` for nothing but the type; what they are called; the attributes shown (None:
             all); what reads their dictionary. None for all other types.
         """
-        if _id(kind) in _BUILTIN or _id(kind) in _SIMPLE:
+        layout = self.layout(kind)
+        if layout is None:
             return None
-        layout = self._layout(kind)
         if layout.form is Form.OBJECT and not layout.slots and layout.get_dict is not None:
             return "a", layout.name, layout.fields, layout.get_dict
         letter = {Form.EXCEPTION: "e", Form.OPAQUE: "o"}.get(layout.form)
         return None if letter is None else (letter, layout.name, None, None)
+
+    def layout(self, kind: type) -> Layout | None:
+        """Return how instances of ``kind`` are read, None for types that are built in."""
+        return None if _id(kind) in _BUILTIN or _id(kind) in _SIMPLE else self._layout(kind)
 
     def _layout(self, kind: type) -> Layout:
         layout = self._layouts.get(_id(kind))

@@ -12,7 +12,10 @@ import enum
 Push = tuple[int, int]
 """A site and which of its operands, both counted from 0: where the text of a value is wanted."""
 
-HOOK_NAMES = ("operand", "result", "decision", "link", "augmented", "loop", "item", "exhausted")
+HOOK_NAMES = (
+    *("operand", "result", "decision", "link", "loop", "item", "exhausted"),
+    *("augmented", "holder", "loaded", "fetched", "combined"),
+)
 """The hooks an instrumented program calls, methods of :class:`opencwm.tracer.evaluator.Evaluator`."""
 
 MARKERS = {f"\0opencwm {name}": name for name in HOOK_NAMES}

@@ -1,0 +1,51 @@
+"""What is read off the text of an object: an item of a list, an attribute. Nothing is computed."""
+
+from __future__ import annotations
+
+import ast
+
+from opencwm.debugger.attributes import Attributes
+from opencwm.debugger.expectations import Expected
+from opencwm.debugger.expressions import Undecided, literal
+from opencwm.debugger.rendered import UnreadableError, is_plain, items_of
+
+
+def read_off(expected: Expected, attributes: Attributes) -> str | None:
+    """Return what an evaluation gives that reads one item or attribute; None for any other.
+
+    Args:
+        expected: the evaluation.
+        attributes: what the program says of those.
+    """
+    text = expected.text or ""
+    try:
+        node = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    if not isinstance(node, ast.Attribute | ast.Subscript):
+        return None
+    holder = ast.get_source_segment(text, node.value) or ""
+    if isinstance(node, ast.Attribute):
+        return attributes.read(holder, node.attr)
+    return _item(node, holder, expected.at_end)
+
+
+def _item(node: ast.Subscript, holder: str, at_end: str | None) -> str | None:
+    """Return the item of a literal; of ``list(...)``, as loops are written, that of what it goes through."""
+    inner = node.value
+    is_loop = isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name) and inner.func.id == "list"
+    try:
+        key = literal(ast.unparse(node.slice))
+        if is_loop:
+            holder = holder.removeprefix("list(")[:-1]
+            container = items_of(holder)
+        else:
+            container = literal(holder)
+        if not is_plain(literal(holder)) or not is_plain(key):
+            return None
+        item = container[key]
+    except IndexError:
+        return at_end
+    except (Undecided, UnreadableError, TypeError, KeyError, ValueError):
+        return None
+    return repr(item) if is_plain(item) else None
