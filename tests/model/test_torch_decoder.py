@@ -12,6 +12,9 @@ from opencwm.model.testing import tiny_config
 
 torch = pytest.importorskip("torch")
 
+from torch import Tensor  # noqa: E402 - needs torch
+from torch.nn import functional  # noqa: E402 - needs torch
+
 from opencwm.model import torch_decoder  # noqa: E402 - needs torch
 from opencwm.model.torch_decoder import (  # noqa: E402 - needs torch
     Attention,
@@ -98,17 +101,17 @@ def test_a_row_begins_a_document_and_borders_come_in_steps() -> None:
 
 
 def attend_over_borders(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    cu_seq_q: torch.Tensor,
-    cu_seq_k: torch.Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    cu_seq_q: Tensor,
+    cu_seq_k: Tensor,
     max_q: int,
     max_k: int,
     *,
     window_size: tuple[int, int],
     enable_gqa: bool = False,
-) -> torch.Tensor:
+) -> Tensor:
     """What ``varlen_attn`` computes on a GPU, as its documentation says it."""
     assert query.is_contiguous() or query.stride(-1) == 1
     assert enable_gqa or query.shape[1] == key.shape[1] or "enable_gqa" not in torch_decoder._GROUPED
@@ -121,11 +124,8 @@ def attend_over_borders(
         distance = position[:, None] - position[None, :]
         visible = (distance >= -after) & ((distance <= before) | (before < 0))
         q, k, v = (t[start:end].transpose(0, 1) for t in (query, key, value))
-        pieces.append(
-            torch.nn.functional.scaled_dot_product_attention(
-                q, k, v, attn_mask=visible, enable_gqa=True
-            ).transpose(0, 1)
-        )
+        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=visible, enable_gqa=True)
+        pieces.append(mixed.transpose(0, 1))
     return torch.cat(pieces)
 
 

@@ -2,8 +2,8 @@
 
 The idea: several documents share a row and never see each other. All dense work runs on the flattened tokens;
 only attention looks at document borders: one causal call per document on a CPU, one call of variable-length
-flash attention on a GPU (nothing is computed across borders, which halves the cost of a step). Flash attention
-knows no fp32, which a GPU therefore computes with FlexAttention and block masks. Parameter names are those of
+flash attention for all on a GPU; nothing is computed across borders, which halves the cost of a step. Flash
+attention knows no fp32: that a GPU computes with FlexAttention and block masks. Parameter names are those of
 ``CwmForCausalLM``, so ``state_dict()`` is a valid ``model.safetensors``. It does not generate: see
 ``onnx_engine``.
 
@@ -368,7 +368,8 @@ class Decoder(nn.Module):
         Returns:
             (P, V), or (B, T, V) when ``positions_P`` is None.
         """
-        hidden_BTC = self.hidden(ids_BT, DocumentLayout.of(doc_BT, self.config, self.compute_dtype, borders_A))
+        layout = DocumentLayout.of(doc_BT, self.config, self.compute_dtype, borders_A)
+        hidden_BTC = self.hidden(ids_BT, layout)
         if positions_P is not None:
             hidden_BTC = hidden_BTC.flatten(0, 1).index_select(0, positions_P)
         logits: Tensor = self.lm_head(hidden_BTC)

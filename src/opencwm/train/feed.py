@@ -78,8 +78,10 @@ class Feed:
         if isinstance(prepared, BaseException):
             raise prepared
         self._state = prepared.state
-        tensors = (tensor.to(self._device, non_blocking=True) for tensor in prepared.tensors)
-        return DeviceBatch(*tensors, num_tokens=prepared.num_tokens)
+        ids, doc, borders, positions, targets = (
+            tensor.to(self._device, non_blocking=True) for tensor in prepared.tensors
+        )
+        return DeviceBatch(ids, doc, borders, positions, targets, prepared.num_tokens)
 
     def state(self) -> Mapping[str, Any]:
         """Return the packer's position after the last batch that :meth:`next` returned."""
