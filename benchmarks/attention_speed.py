@@ -8,6 +8,7 @@ differences of outputs and gradients, relative to the largest of block masks (ex
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import statistics
 import sys
@@ -152,7 +153,8 @@ def main() -> int:
         "block masks": lambda batch: DocumentLayout.with_block_masks(batch.doc_BT, config.model),
     }
     device = torch.device("cuda")
-    batch = make_feed(config, device).next()
+    with contextlib.closing(make_feed(config, device)) as feed:
+        batch = feed.next()
     documents = int((batch.borders_A < batch.ids_BT.numel()).sum())
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}: {documents} documents")
     print(f"{'layer':14}{'attention':14}{'forward ms':>12}{'forward+backward ms':>22}")
@@ -160,7 +162,8 @@ def main() -> int:
     layers = [windows.index(window) for window in dict.fromkeys(windows)]
     agreements = [compare_layer(config, layer, batch, ways) for layer in layers]
     for way, make_layout in ways.items():
-        took, loss = step_milliseconds(config, make_feed(config, device), make_layout)
+        with contextlib.closing(make_feed(config, device)) as feed:
+            took, loss = step_milliseconds(config, feed, make_layout)
         print(f"{'step':14}{way:14}{took:12.2f} ms, first loss {loss:.4f}", flush=True)
     print(f"{time.perf_counter() - started:.0f} s in all")
     return 0 if all(agreements) else 1

@@ -126,7 +126,8 @@ def attend_over_borders(
         q, k, v = (t[start:end].transpose(0, 1) for t in (query, key, value))
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=visible, enable_gqa=True)
         pieces.append(mixed.transpose(0, 1))
-    return torch.cat(pieces)
+    everything: Tensor = torch.cat(pieces)
+    return everything
 
 
 def test_varlen_attention_is_asked_for_what_the_others_compute(monkeypatch: pytest.MonkeyPatch) -> None:
