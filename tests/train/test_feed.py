@@ -11,6 +11,7 @@ from opencwm.train.data import Document, MemorySource, Packer
 
 torch = pytest.importorskip("torch")
 
+from opencwm.model.torch_decoder import document_borders  # noqa: E402 - needs torch
 from opencwm.train.feed import Feed  # noqa: E402 - needs torch
 
 CPU = torch.device("cpu")
@@ -32,6 +33,8 @@ def test_batches_are_those_of_the_packer_whether_made_ahead_or_not(num_ahead: in
     for batch in plain:
         fed = feed.next()
         assert fed.ids_BT.tolist() == batch.ids_BT.tolist()
+        assert fed.doc_BT.tolist() == batch.doc_BT.tolist()
+        assert fed.borders_A.tolist() == document_borders(fed.doc_BT).tolist()
         assert fed.positions_P.tolist() == batch.positions_P.tolist()
         assert fed.targets_P.tolist() == batch.targets_P.tolist()
         assert fed.num_tokens == batch.num_tokens

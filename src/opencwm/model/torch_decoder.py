@@ -1,8 +1,9 @@
 """The decoder in torch, for training: a Llama-like network over packed rows, without a cache.
 
 The idea: several documents share a row and never see each other. All dense work runs on the flattened tokens;
-only attention looks at document borders: one causal call per document on a CPU (nothing is computed across
-borders, which halves the cost of a step), block-sparse FlexAttention on a GPU. Parameter names are those of
+only attention looks at document borders: one causal call per document on a CPU, one call of variable-length
+flash attention for all on a GPU; nothing is computed across borders, which halves the cost of a step. Flash
+attention knows no fp32: that a GPU computes with FlexAttention and block masks. Parameter names are those of
 ``CwmForCausalLM``, so ``state_dict()`` is a valid ``model.safetensors``. It does not generate: see
 ``onnx_engine``.
 
@@ -14,19 +15,28 @@ vocabulary.
 from __future__ import annotations
 
 import functools
+import inspect
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+from torch.nn.attention.varlen import varlen_attn
 
 from opencwm.model.config import ModelConfig
 
 _INIT_STD = 0.02
 _CHUNK = 256
+_BORDERS_STEP = 256
+
+# torch 2.12 wants to be told that heads share keys; the kernels of 2.11 group heads without being asked.
+_GROUPED: dict[str, Any] = (
+    {"enable_gqa": True} if "enable_gqa" in inspect.signature(varlen_attn).parameters else {}
+)
 
 
 @dataclass(frozen=True)
@@ -36,44 +46,72 @@ class DocumentLayout:
     ``groups`` are runs of equally long neighbours in flattened order, as (number of documents, length
     L); they partition the N tokens. ``biases`` maps (queries, keys, window) to the additive mask of a chunk
     of queries against the keys that end with it; it is empty where torch's fused kernel is to be used.
-    ``masks`` maps a window (None: global) to the block mask of whole rows; where it is filled the others are
-    empty.
+    ``borders_A`` is what :func:`document_borders` returns. ``masks`` maps a window (None: global) to the
+    block mask of whole rows. Only one of ``groups``, ``borders_A`` and ``masks`` is filled.
     """
 
-    groups: tuple[tuple[int, int], ...]
-    masks: dict[int | None, BlockMask]
-    biases: dict[tuple[int, int, int | None], Tensor]
+    groups: tuple[tuple[int, int], ...] = ()
+    biases: dict[tuple[int, int, int | None], Tensor] = field(default_factory=dict)
+    borders_A: Tensor | None = None
+    masks: dict[int | None, BlockMask] = field(default_factory=dict)
 
     @staticmethod
-    def of(doc_BT: Tensor, config: ModelConfig, dtype: torch.dtype) -> DocumentLayout:
+    def of(
+        doc_BT: Tensor, config: ModelConfig, dtype: torch.dtype, borders_A: Tensor | None = None
+    ) -> DocumentLayout:
         """Read the layout off the document index of every position; rows never share a document.
 
-        Chunked matrix products beat torch's fused CPU kernel three times over in bf16, and never in fp32.
+        On a CPU, chunked matrix products beat torch's fused kernel three times over in bf16, and never in
+        fp32. ``borders_A`` spares a GPU the wait for what it would be computed from.
         """
         if doc_BT.device.type != "cpu":
-            return DocumentLayout.with_block_masks(doc_BT, config)
+            if dtype != torch.bfloat16:
+                return DocumentLayout.with_block_masks(doc_BT, config)
+            return DocumentLayout(borders_A=document_borders(doc_BT) if borders_A is None else borders_A)
         runs = [n for row in doc_BT for n in torch.unique_consecutive(row, return_counts=True)[1].tolist()]
         groups = tuple((len(list(run)), length) for length, run in itertools.groupby(runs))
         if dtype != torch.bfloat16:
-            return DocumentLayout(groups, {}, {})
+            return DocumentLayout(groups)
         shapes = {
             (end - start, end - first, window)
             for window in _windows(config)
             for length in {length for _, length in groups}
             for start, end, first in _chunks(length, window)
         }
-        return DocumentLayout(groups, {}, {shape: _bias(*shape, dtype) for shape in shapes})
+        return DocumentLayout(groups, {shape: _bias(*shape, dtype) for shape in shapes})
 
     @staticmethod
     def with_block_masks(doc_BT: Tensor, config: ModelConfig) -> DocumentLayout:
-        """Return the layout that attends to whole rows in blocks; blocks that nothing uses are left out."""
+        """Return the layout that attends to whole rows in blocks; blocks that nothing uses are left out.
+
+        It is for fp32 on a GPU, and what variable-length attention is checked against.
+        """
         rows, length = doc_BT.shape
         create = _block_mask_maker(doc_BT.device.type)
         masks = {
             window: create(_mask_mod(doc_BT, window), rows, None, length, length, device=doc_BT.device.type)
             for window in _windows(config)
         }
-        return DocumentLayout((), masks, {})
+        return DocumentLayout(masks=masks)
+
+    def for_window(self, window: int | None) -> DocumentLayout | BlockMask | Tensor:
+        """Return what a layer with this window needs of it."""
+        if self.masks:
+            return self.masks[window]
+        return self if self.borders_A is None else self.borders_A
+
+
+def document_borders(doc_BT: Tensor) -> Tensor:
+    """Return where documents begin in flattened order, then the number of tokens N, as int32.
+
+    A row begins a document. N is repeated, as documents of no length, up to one more than a multiple of 256
+    entries: what is compiled then sees few shapes. On a GPU this waits for ``doc_BT``.
+    """
+    begins_BT = torch.ones_like(doc_BT, dtype=torch.bool)
+    begins_BT[:, 1:] = doc_BT[:, 1:] != doc_BT[:, :-1]
+    begins = begins_BT.flatten().nonzero().flatten().to(torch.int32)
+    missing = 1 + -len(begins) % _BORDERS_STEP
+    return functional.pad(begins, (0, missing), value=doc_BT.numel())
 
 
 @functools.cache
@@ -165,9 +203,14 @@ class Attention(nn.Module):
         return qk[:, :, : self.heads], qk[:, :, self.heads :], qkv[:, :, num_rotated:]
 
     def attend(
-        self, q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, layout: DocumentLayout | BlockMask
+        self, q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, layout: DocumentLayout | BlockMask | Tensor
     ) -> Tensor:
-        """Return the mixed values, (B, T, H*D); nothing flows between documents."""
+        """Return the mixed values, (B, T, H*D); nothing flows between documents.
+
+        ``layout`` is what :meth:`DocumentLayout.for_window` returns.
+        """
+        if isinstance(layout, Tensor):
+            return self._varlen(q_BTHD, k_BTGD, v_BTGD, layout)
         if isinstance(layout, BlockMask):
             q, k, v = (t.transpose(1, 2) for t in (q_BTHD, k_BTGD, v_BTGD))
             mixed = flex_attention(q, k, v, block_mask=layout, enable_gqa=self.heads != self.groups)
@@ -180,6 +223,14 @@ class Attention(nn.Module):
             mixed = self._plain(q, k, v, layout) if layout.biases else self._fused(q, k, v)
             pieces.append(mixed.transpose(1, 2).flatten(0, 1))
         return torch.cat(pieces).view(*q_BTHD.shape[:2], -1)
+
+    def _varlen(self, q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, borders_A: Tensor) -> Tensor:
+        """Attention of all documents in one call, by flash attention; bf16 on a GPU."""
+        rows, length = q_BTHD.shape[:2]
+        q, k, v = (t.flatten(0, 1) for t in (q_BTHD, k_BTGD, v_BTGD))
+        span = (-1 if self.window is None else self.window - 1, 0)  # keys before and after a query's own
+        mixed = varlen_attn(q, k, v, borders_A, borders_A, length, length, window_size=span, **_GROUPED)
+        return cast("Tensor", mixed).reshape(rows, length, -1)
 
     def _plain(self, q_AHLD: Tensor, k_AGLD: Tensor, v_AGLD: Tensor, layout: DocumentLayout) -> Tensor:
         """Attention of A equally long documents by matrix products, a chunk of queries at a time."""
@@ -246,7 +297,7 @@ class DecoderLayer(nn.Module):
         return out
 
     def forward(
-        self, x_BTC: Tensor, cos_TD: Tensor, sin_TD: Tensor, layout: DocumentLayout | BlockMask
+        self, x_BTC: Tensor, cos_TD: Tensor, sin_TD: Tensor, layout: DocumentLayout | BlockMask | Tensor
     ) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
         return self.after(x_BTC, self.self_attn.attend(*self.before(x_BTC, cos_TD, sin_TD), layout))
@@ -295,23 +346,30 @@ class Decoder(nn.Module):
         cos_TD, sin_TD = rotary_tables(ids_BT.shape[1], self.config, ids_BT.device, self.compute_dtype)
         x_BTC = functional.embedding(ids_BT, self.model.embed_tokens.weight).to(self.compute_dtype)
         for number, layer in enumerate(self.model.layers):
-            mask = layout.masks[self.config.window(number)] if layout.masks else layout
-            x_BTC = layer(x_BTC, cos_TD, sin_TD, mask)
+            x_BTC = layer(x_BTC, cos_TD, sin_TD, layout.for_window(self.config.window(number)))
         normed: Tensor = self.model.norm(x_BTC)
         return normed
 
-    def forward(self, ids_BT: Tensor, doc_BT: Tensor, positions_P: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        ids_BT: Tensor,
+        doc_BT: Tensor,
+        positions_P: Tensor | None = None,
+        borders_A: Tensor | None = None,
+    ) -> Tensor:
         """Return fp32 logits of the next token.
 
         Args:
             ids_BT: token ids, int64.
             doc_BT: document index of every position; it sees earlier ones of its row with the same index.
             positions_P: flattened positions (row * T + column) to give logits for, None for all.
+            borders_A: the :func:`document_borders` of ``doc_BT`` where they are known already.
 
         Returns:
             (P, V), or (B, T, V) when ``positions_P`` is None.
         """
-        hidden_BTC = self.hidden(ids_BT, DocumentLayout.of(doc_BT, self.config, self.compute_dtype))
+        layout = DocumentLayout.of(doc_BT, self.config, self.compute_dtype, borders_A)
+        hidden_BTC = self.hidden(ids_BT, layout)
         if positions_P is not None:
             hidden_BTC = hidden_BTC.flatten(0, 1).index_select(0, positions_P)
         logits: Tensor = self.lm_head(hidden_BTC)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from opencwm.core.errors import ConfigError
+from opencwm.model.torch_decoder import document_borders
 from opencwm.train.data import Batch, Packer
 
 _POLL_S = 0.5
@@ -25,10 +26,14 @@ _POLL_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class DeviceBatch:
-    """A batch as int64 tensors on the device: ids (B, T), documents (B, T), positions (P,), targets (P,)."""
+    """A batch as tensors on the device: the int64 ones of a :class:`Batch`, and the borders of its documents.
+
+    ``borders_A`` is what :func:`document_borders` returns, found before the batch goes to the device.
+    """
 
     ids_BT: Tensor
     doc_BT: Tensor
+    borders_A: Tensor
     positions_P: Tensor
     targets_P: Tensor
     num_tokens: int
@@ -73,10 +78,10 @@ class Feed:
         if isinstance(prepared, BaseException):
             raise prepared
         self._state = prepared.state
-        ids, doc, positions, targets = (
+        ids, doc, borders, positions, targets = (
             tensor.to(self._device, non_blocking=True) for tensor in prepared.tensors
         )
-        return DeviceBatch(ids, doc, positions, targets, prepared.num_tokens)
+        return DeviceBatch(ids, doc, borders, positions, targets, prepared.num_tokens)
 
     def state(self) -> Mapping[str, Any]:
         """Return the packer's position after the last batch that :meth:`next` returned."""
@@ -90,7 +95,8 @@ class Feed:
         batch = next(self._packer)
         check_ids(batch, self._vocab_size)
         arrays = (batch.ids_BT, batch.doc_BT, batch.positions_P, batch.targets_P)
-        tensors = [torch.from_numpy(array) for array in arrays]
+        ids, doc, positions, targets = (torch.from_numpy(array) for array in arrays)
+        tensors = [ids, doc, document_borders(doc), positions, targets]
         if self._device.type == "cuda":
             tensors = [tensor.pin_memory() for tensor in tensors]
         return _Prepared(tensors, batch.num_tokens, self._packer.state())

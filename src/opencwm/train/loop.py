@@ -197,7 +197,7 @@ class _Run:
             self._flush_metrics()
 
     def _backward(self, batch: DeviceBatch, num_targets: int) -> Tensor:
-        logits = self.model(batch.ids_BT, batch.doc_BT, batch.positions_P)
+        logits = self.model(batch.ids_BT, batch.doc_BT, batch.positions_P, batch.borders_A)
         loss = functional.cross_entropy(logits, batch.targets_P, reduction="sum") / num_targets
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
