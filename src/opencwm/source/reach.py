@@ -329,7 +329,8 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
         yield item
         if isinstance(item, ast.arg):
             continue
-        for field, value in ast.iter_fields(item):
+        for field in item._fields:
+            value = getattr(item, field, None)
             if field in ("returns", "type_params") or (
                 field == "annotation" and not isinstance(item, ast.AnnAssign)
             ):
@@ -414,17 +415,37 @@ def _extent(node: ast.AST) -> tuple[int, int]:
 def _without_comments(physical: list[str], unit: _Unit) -> list[int]:
     """Return the lines of ``unit`` that hold code."""
     kept = set(unit.header)
-    strings: set[int] = set()
     for node in unit.nodes:
         start, end = _extent(node)
         kept.update(range(start, end + 1))
-        for item in ast.walk(node):
-            if isinstance(item, ast.Constant | ast.JoinedStr):
-                strings.update(range(item.lineno + 1, (item.end_lineno or item.lineno) + 1))
-        for item in ast.walk(node):
+        for item in _statements(node):
             if isinstance(item, _FunctionDef | ast.ClassDef) and len(item.body) > 1:
                 kept.difference_update(_docstring_lines(item, physical))
-    return sorted(line for line in kept if line in strings or _holds_code(physical, line))
+    empty = {line for line in kept if not _holds_code(physical, line)}
+    return sorted(kept - (empty - _inside_strings(unit.nodes)) if empty else kept)
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a statement and those in its blocks, in no order."""
+    pending = [node]
+    while pending:
+        item = pending.pop()
+        yield item
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            found = getattr(item, block, None)
+            if type(found) is list:
+                pending += found
+
+
+def _inside_strings(nodes: Iterable[ast.AST]) -> set[int]:
+    """Return the lines on which a string goes on that began before."""
+    return {
+        line
+        for node in nodes
+        for item in ast.walk(node)
+        if isinstance(item, ast.Constant | ast.JoinedStr)
+        for line in range(item.lineno + 1, (item.end_lineno or item.lineno) + 1)
+    }
 
 
 def _holds_code(physical: list[str], line: int) -> bool:
