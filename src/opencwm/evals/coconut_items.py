@@ -1,19 +1,19 @@
 """Items of CoCoNUT, read strictly from its files: which lines a run executes, in order.
 
 A file is a CSV with a header, or JSONL with the same names. Calls of HumanEval's functions: ``HumanEval_ID``,
-``Name`` of the called function, ``FunctionCall``, its arguments in parentheses, ``Code_Indices``, the code with
-the number of each line behind it as a comment, ``ExecutedLines``, the list of lines. Programs of the advanced
-topics: ``Filename``, ``Category``, ``Code_Indices``, ``ExecutedLines``; their run is that of the block
-``if __name__ == "__main__":``, which is made a function in place, so that lines keep their numbers. Other
-columns are ignored.
+``Name`` of the called function, ``FunctionCall``, its arguments in parentheses, ``Code_Indices``, the code
+with the number of each line behind it as a comment, ``ExecutedLines``, the list of lines. Programs of the
+advanced topics: ``Filename``, ``Category``, ``Code_Indices``, ``ExecutedLines``; their run is that of the
+block ``if __name__ == "__main__":``, which is made a function in place, so that lines keep their numbers.
+Other columns are ignored.
 
 A trace is right when it is the list; beside it stand the tasks all of whose traces are right, and the
 similarity. Concurrency is not covered: its lists mark with parentheses lines whose order is free.
 
 The names of the columns, the task and the scores were taken from the code and the README of the authors'
 repository. It does not say whether ``FunctionCall`` may be the whole call; one of ``Name`` is taken as such.
-Source: Beger and Dutta, "CoCoNUT: structural code understanding does not fall out of a tree", arXiv 2501.16456.
-No item comes with this package.
+Source: Beger and Dutta, "CoCoNUT: structural code understanding does not fall out of a tree", arXiv
+2501.16456. No item comes with this package.
 """
 
 from __future__ import annotations

@@ -3,15 +3,16 @@
 One JSON object a line, with ``idx``. Its fields say what is asked:
 
 - output: ``code`` with a function, ``input``, ``output``;
-- statement: ``Statement Type``, ``Source Code``, ``Selected Statement``, ``Variable Values Before Statement``,
-  ``Value After Statement Execution``. The statement becomes a function of the variables it reads, behind the
-  source, and that is run: it gives what is assigned, the value of an expression or, of a ``Branch``, Yes or No;
-- block: ``Block_Size``, ``Source Code`` with a function, ``Selected Statement``, ``Function Input``, and the value
-  again: the one that the statement on the line after the first ``Block_Size`` ones assigns or returns when it is
-  first run.
+- statement: ``Statement Type``, ``Source Code``, ``Selected Statement``, ``Variable Values Before
+  Statement``, ``Value After Statement Execution``. The statement becomes a function of the variables it
+  reads, behind the source, and that is run: it gives what is assigned, the value of an expression or, of a
+  ``Branch``, Yes or No;
+- block: ``Block_Size``, ``Source Code`` with a function, ``Selected Statement``, ``Function Input``, and the
+  value again: the one that the statement on the line after the first ``Block_Size`` ones assigns or returns
+  when it is first run.
 
 Other keys are ignored. Variables and inputs are objects, or texts of Python dicts, name -> value, each a JSON
-value or the text of a Python literal; an ``input`` may also be the arguments of the call as text. What cannot
+value or the text of a Python literal; inputs may also be the arguments of the call as text. What cannot
 be made a call of one function, or holds a value that is no literal, is left out and counted.
 
 Right is what has the same text as the gold, apart from case, outer quotes and white space.
@@ -20,7 +21,8 @@ Not covered: loops and conditions, whose questions are prose; quantised values; 
 
 Names of fields, the rule of ``Block_Size`` and the scores were taken from the loaders, prompts and metrics of
 the authors' repository; how values are written in them is not said there. Source: Roy et al., "CodeSense: a
-real-world benchmark and dataset for code semantic reasoning", arXiv 2506.00750. No item comes with this package.
+real-world benchmark and dataset for code semantic reasoning", arXiv 2506.00750. No item comes with this
+package.
 """
 
 from __future__ import annotations
@@ -28,7 +30,6 @@ from __future__ import annotations
 import ast
 import textwrap
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,7 @@ def item_of(fields: dict[str, Any], key: str, where: str) -> Probe:
     language = fields.get("Programming Language", "Python")
     if not isinstance(language, str) or language.lower() != "python":
         raise ConfigError(f"only Python is covered, not {language!r}", where=where)
+    texts: tuple[str, ...]
     if "Statement Type" in fields:
         make, texts = _statement, ("Statement Type", SOURCE, STATEMENT)
     elif "Block_Size" in fields:
@@ -119,20 +121,23 @@ def item_of(fields: dict[str, Any], key: str, where: str) -> Probe:
 
 
 def _output(fields: dict[str, Any], key: str, where: str) -> tuple[Program, Text]:
-    code, given = textwrap.dedent(fields["code"]), fields.get("input")
+    program = _called(textwrap.dedent(fields["code"]), fields.get("input"), key, f"{where}: 'input'")
+    return program, Text("output")
+
+
+def _called(code: str, given: Any, key: str, where: str) -> Program:
+    """Return the program that calls the function of a code with an input."""
     names = _names(given)
     if names is None and not isinstance(given, str):
-        raise ConfigError("'input' must be an object or a string", where=where)
+        raise ConfigError("must be an object or a string", where=where)
     function = _function(_parsed(code), names or {})
-    parameters = _parameters(function)
-    if names is not None and set(names) <= set(parameters):
+    if names is not None and set(names) <= set(_parameters(function)):
         arguments = _arguments(names)
     elif isinstance(given, str):
         arguments = given.strip()
     else:
         raise LeftOutError("an input that names no parameter")
-    call = f"{function.name}({arguments})"
-    return _program(code, call, key), Text("output")
+    return _program(code, f"{function.name}({arguments})", key)
 
 
 def _statement(fields: dict[str, Any], key: str, where: str) -> tuple[Program, Text]:
@@ -188,22 +193,16 @@ def _target(node: ast.stmt) -> str:
 
 
 def _block(fields: dict[str, Any], key: str, where: str) -> tuple[Program, Text]:
-    size, given = fields["Block_Size"], _names(fields.get("Function Input"))
+    size, code = fields["Block_Size"], textwrap.dedent(fields[SOURCE])
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise ConfigError("'Block_Size' must be a number of lines", where=where)
-    if given is None:
-        raise ConfigError("'Function Input' must be an object", where=where)
-    code, statement = fields[SOURCE], fields[STATEMENT].strip()
-    function = _function(_parsed(textwrap.dedent(code)), given)
-    if not set(given) <= set(_parameters(function)):
-        raise LeftOutError("an input that names no parameter")
+    program = _called(code, fields.get("Function Input"), key, f"{where}: 'Function Input'")
     lines = [line.strip() for line in code.split("\n")]
+    statement = fields[STATEMENT].strip()
     if size >= len(lines) or lines[size] != statement:
         raise LeftOutError("a block whose statement is not on its line")
     node = _single(statement)
-    var = "" if isinstance(node, ast.Return) else _target(node)
-    program = _program(textwrap.dedent(code), f"{function.name}({_arguments(given)})", key)
-    return program, Text("block", size + 1, var)
+    return program, Text("block", size + 1, "" if isinstance(node, ast.Return) else _target(node))
 
 
 def _parsed(code: str) -> ast.Module:

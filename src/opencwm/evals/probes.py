@@ -1,7 +1,7 @@
 """Suites that ask about a run: every question of an item is answered from one predicted run of its program.
 
-The program of an item is never run here, except by :func:`validate`; where a suite's file carries no gold, its
-loader records the run. Loaders: :mod:`opencwm.evals.reval_items`, :mod:`opencwm.evals.coconut_items`,
+The program of an item is never run here, except by :func:`validate`; where a suite's file carries no gold,
+its loader records the run. Loaders: :mod:`opencwm.evals.reval_items`, :mod:`opencwm.evals.coconut_items`,
 :mod:`opencwm.evals.codesense_items`.
 """
 

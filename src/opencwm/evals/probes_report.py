@@ -1,4 +1,4 @@
-"""The report of suites that ask about a run: accuracy by question, each suite's own measures, JSON and tables.
+"""The report of suites that ask about runs: accuracy by question, measures of the suite, JSON and tables.
 
 A pure function of the records that :mod:`opencwm.evals.probes` writes down. Whatever is no answer is wrong.
 """
@@ -22,7 +22,7 @@ from opencwm.evals.report import (
     score_cells,
 )
 
-CONSISTENCY = (
+CONSISTENCY: tuple[tuple[tuple[bool, ...], float], ...] = (
     ((True, True, True, True), 1.0),
     ((True, True, True, False), 0.5),
     ((True, True, False, False), 0.25),
@@ -110,8 +110,8 @@ class ProbesReport:
             cells = tuple((name, _shown(value)) for name, value in self.measures.items())
             tables.append(Table("Measures of the suite", ("measure", "value"), cells))
         for kind, report in self.by_question.items():
-            cells = tuple((bucket, *score_cells(score)) for bucket, score in report.by_num_steps)
-            tables.append(Table(f"{kind}: by predicted steps", ("steps", *SCORE_COLUMNS), cells))
+            lengths = tuple((bucket, *score_cells(score)) for bucket, score in report.by_num_steps)
+            tables.append(Table(f"{kind}: by predicted steps", ("steps", *SCORE_COLUMNS), lengths))
         cost = (
             ("malformed", str(self.items.num_malformed)),
             ("timeouts", str(self.items.num_timeouts)),

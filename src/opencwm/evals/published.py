@@ -27,8 +27,7 @@ class PublishedFigure:
     """One published number.
 
     Attributes:
-        benchmark: :data:`STEPS`, :data:`CRUXEVAL`, :data:`INPUTS` or one of :data:`PROBED`: the report it stands
-            beside.
+        benchmark: :data:`STEPS`, :data:`INPUTS` or a suite: the report it stands beside.
         model: what was measured.
         metric: what was measured of it, in words.
         percent: the figure, in percent.
@@ -48,9 +47,7 @@ _SCRATCH = "1.8B from scratch, 150B tokens"
 _TUNED = "32B fine-tuned"
 _CWM = "facebook/cwm 32B"
 _REVAL = "Chen et al., Reasoning Runtime Behavior of a Program with LLM, abstract, arXiv 2403.16437"
-_COCONUT = (
-    "Beger, Dutta, CoCoNUT, table of the README of ClaasBeger/StructuralCodeUnderstanding, arXiv 2501.16456"
-)
+_COCONUT = "Beger, Dutta, CoCoNUT, arXiv 2501.16456, README of ClaasBeger/StructuralCodeUnderstanding"
 _HARD = "HumanEval tasks with all traces right, CoT"
 _MEAN = "HumanEval traces right, CoT"
 

@@ -62,7 +62,7 @@ class Coverage(Question):
 
 
 @dataclasses.dataclass(frozen=True)
-class Path(Question):
+class NextLine(Question):
     """Which line is executed after a line: any that ever is will do; -1 where none is."""
 
     kind = "path"
@@ -85,7 +85,7 @@ class Path(Question):
 
     def is_right(self, answer: Any, gold: Any, program: Program) -> bool:
         """Whether the line is one of them, or reads like one: REval is answered with the text of a line."""
-        if answer in gold or answer == -1:
+        if answer in gold or not 1 <= answer <= len(program.lines):
             return answer in gold
         texts = {program.lines[lineno - 1].strip() for lineno in gold if lineno > 0}
         return program.lines[answer - 1].strip() in texts
@@ -102,16 +102,17 @@ class Value(Question):
     def gold(self, run: Run) -> list[str] | None:
         """Return all values."""
         try:
-            return self._values(run) if run.is_whole else None
+            return values_of(self.var, self._moments(run)) if run.is_whole else None
         except UnreadableError:
             return None
 
     def answer(self, run: Run) -> list[str] | None:
         """Return the first value, alone in a list, or an empty one for Nil."""
-        if not run.is_whole and not self._moments(run):
+        moments = self._moments(run)
+        if not run.is_whole and not moments:
             return None
         try:
-            return self._values(run)[:1]
+            return next(([found[0]] for moment in moments if (found := values_of(self.var, [moment]))), [])
         except UnreadableError:
             return None
 
@@ -119,10 +120,6 @@ class Value(Question):
         last = len(run.states) - 1
         visits = [index for index in run.visits(self.lineno) if index < last or run.is_whole]
         return [dict(run.states[min(index + 1, last)].locals) for index in visits]
-
-    def _values(self, run: Run) -> list[str]:
-        moments = self._moments(run)
-        return values_of(self.var, moments) if moments else []
 
     def is_right(self, answer: Any, gold: Any, program: Program) -> bool:  # noqa: ARG002 - the interface
         """Whether the value is one of them, of the same type; floats within :data:`TOLERANCE`."""
@@ -185,8 +182,8 @@ class Lines(Question):
 
     def details(self, answer: Any, gold: Any) -> dict[str, Any]:
         """Return CoCoNUT's similarity: difflib's ratio over the texts of the lists, in characters."""
-        texts = (",".join(str(lines)) for lines in (gold, answer))
-        return {"similarity": difflib.SequenceMatcher(None, *texts).ratio()}
+        one, other = (",".join(str(lines)) for lines in (gold, answer))
+        return {"similarity": difflib.SequenceMatcher(a=one, b=other).ratio()}
 
 
 @dataclasses.dataclass(frozen=True)

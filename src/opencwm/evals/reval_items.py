@@ -1,16 +1,17 @@
 """Items of REval, read strictly from its two files, ``DREval_data.jsonl`` and ``DREval_tasks.jsonl``.
 
-Data, one JSON object a line: ``task_id``, ``code`` that defines ``entry_point``, ``inputs``, texts of argument
-tuples such as ``"(1, 'x',)"``. Tasks, likewise: ``task_id`` of a line of data, ``tasks``, a list of objects with
-``input_idx``, which input, ``task``, a list of ``lineno`` and ``var``, and ``output_pred``, an assertion about
-the call with ``??`` for what it returns. Other keys are ignored.
+Data, one JSON object a line: ``task_id``, ``code`` that defines ``entry_point``, ``inputs``, texts of
+argument tuples such as ``"(1, 'x',)"``. Tasks, likewise: ``task_id`` of a line of data, ``tasks``, a list of
+objects with ``input_idx``, which input, ``task``, a list of ``lineno`` and ``var``, and ``output_pred``, an
+assertion about the call with ``??`` for what it returns. Other keys are ignored.
 
 For every input the run is recorded, in whatever confines it. Of every place it is asked whether the line is
 executed, what the variable is after it and which line follows; once for the input, what the call returns.
 Items made of ClassEval have a ``test`` and no call; they are left out and counted.
 
 Format and scores were taken from the code of the replication package. Source: Chen et al., "Reasoning runtime
-behavior of a program with LLM: how far are we?", ICSE 2025, arXiv 2403.16437. No item comes with this package.
+behavior of a program with LLM: how far are we?", ICSE 2025, arXiv 2403.16437. No item comes with this
+package.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 from opencwm.core.errors import ConfigError
 from opencwm.evals.cruxeval_items import program_of, read_items
 from opencwm.evals.probes import Probe, Probes
-from opencwm.evals.questions import Coverage, Path as NextLine, Question, Returned, Value
+from opencwm.evals.questions import Coverage, NextLine, Question, Returned, Value
 from opencwm.traces import Program, Trace
 
 TASKS_FILE = "DREval_tasks.jsonl"
@@ -136,11 +137,12 @@ def _place(place: Any, num_lines: int, where: str) -> tuple[int, str]:
     lineno, var = place.get("lineno"), place.get("var")
     if not isinstance(lineno, int) or isinstance(lineno, bool) or not 1 <= lineno <= num_lines:
         raise ConfigError(f"'lineno' must be a line of the code, 1 to {num_lines}", where=where)
+    text = var.strip() if isinstance(var, str) else ""
     try:
-        ast.parse(var.strip() if isinstance(var, str) else "", mode="eval")
+        ast.parse(text, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ConfigError("'var' must be an expression", where=where) from None
-    return lineno, var
+    return lineno, text
 
 
 def _is_about(asked: str, call: str) -> bool:

@@ -1,8 +1,8 @@
 """What a run, recorded or predicted, says about lines and variables: lines executed, states, values.
 
-Two readings of "after a line" are here. :meth:`Run.states` is that of REval: the state after a line is the next
-recorded one, of whatever activation. :meth:`Run.value_after` is the debugger's: the next step of the same
-activation. Values are text; an expression over them is worked out without running anything.
+Two readings of "after a line" are here. :meth:`Run.states` is that of REval: the state after a line is the
+next recorded one, of whatever activation. :meth:`Run.value_after` is the debugger's: the next step of the
+same activation. Values are text; an expression over them is worked out without running anything.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def values_of(expression: str, moments: Sequence[Mapping[str, str]]) -> list[str
     Raises:
         UnreadableError: the values do not say.
     """
-    return _values(ast.parse(expression.strip(), mode="eval").body, moments)
+    return _values(ast.parse(expression.strip(), mode="eval").body, moments) if moments else []
 
 
 def _values(node: ast.expr, moments: Sequence[Mapping[str, str]]) -> list[str]:
