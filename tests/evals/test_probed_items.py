@@ -19,7 +19,14 @@ from opencwm.evals import coconut_items, codesense_items, reval_items
 from opencwm.evals.probes import Probes, evaluate_probes, validate
 from opencwm.tracer import record
 
-ODD = "def odd(n):\n    total = 0\n    for i in range(n):\n        if i % 2:\n            total += i\n    return total\n"
+ODD = """\
+def odd(n):
+    total = 0
+    for i in range(n):
+        if i % 2:
+            total += i
+    return total
+"""
 DATA: dict[str, Any] = {"task_id": "Own/0", "code": ODD, "entry_point": "odd", "inputs": ["(2,)", "(0,)"]}
 ENTRY: dict[str, Any] = {
     "input_idx": 0,
@@ -40,7 +47,15 @@ TRACE: dict[str, Any] = {
     "Code_Indices": numbered(ODD),
     "ExecutedLines": "[2, 3, 4, 3, 4, 5, 3, 6]",
 }
-MAIN = 'class A:\n    def __init__(self, x):\n        self.x = x\n\nif __name__ == "__main__":\n    a = A(1)\n    a.x += 1\n'
+MAIN = """\
+class A:
+    def __init__(self, x):
+        self.x = x
+
+if __name__ == "__main__":
+    a = A(1)
+    a.x += 1
+"""
 TOPIC: dict[str, Any] = {
     "Filename": "A",
     "Category": "OOP",
@@ -269,7 +284,11 @@ def test_a_bad_line_of_codesense_is_named(tmp_path: Path, line: dict[str, Any], 
     assert caught.value.where.startswith(f"{tmp_path / 'x.jsonl'}:2")
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), st.lists, max_leaves=6)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text("ab1, #[](){}'=?:\n", max_size=8),
+    st.lists,
+    max_leaves=6,
+)
 FIELDS = st.dictionaries(st.sampled_from([*DATA, *TASK, *TRACE, *TOPIC, *OUTPUT, *STATEMENT, *BLOCK]), JSON)
 
 

@@ -137,6 +137,10 @@ def values_of(expression: str, moments: Sequence[Mapping[str, str]]) -> list[str
 
 
 def _values(node: ast.expr, moments: Sequence[Mapping[str, str]]) -> list[str]:
+    return list(dict.fromkeys(_all_values(node, moments)))
+
+
+def _all_values(node: ast.expr, moments: Sequence[Mapping[str, str]]) -> list[str]:
     if isinstance(node, ast.Constant):
         return [repr(node.value)]
     if isinstance(node, ast.Name):
