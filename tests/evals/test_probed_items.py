@@ -135,7 +135,7 @@ def test_reval_leaves_out_classes_and_other_assertions(tmp_path: Path) -> None:
         ({"inputs": ["(2"]}, "an input must be a tuple"),
         ({"code": "def odd(:\n"}, "not valid Python"),
         ({"test": 3}, "'test' must be"),
-        ({"task_id": None}, "'id' must be"),
+        ({"task_id": None}, "'task_id' must be"),
     ],
 )
 def test_a_bad_line_of_data_is_named(tmp_path: Path, change: dict[str, Any], what: str) -> None:

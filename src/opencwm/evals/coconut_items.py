@@ -97,7 +97,7 @@ def item_of(fields: dict[str, Any], where: str) -> Probe:
     else:
         group = f"{fields['Category']}/{fields['Filename']}"
         program = _main(code, group, where)
-    gold = _lines(fields.get("ExecutedLines"), len(program.lines), where)
+    gold = _lines(fields.get("ExecutedLines"), code.count("\n") + 1, where)
     return Probe(id=str(group), group=str(group), program=program, questions=(Lines(),), golds=(gold,))
 
 

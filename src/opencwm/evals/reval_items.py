@@ -5,9 +5,10 @@ argument tuples such as ``"(1, 'x',)"``. Tasks, likewise: ``task_id`` of a line 
 objects with ``input_idx``, which input, ``task``, a list of ``lineno`` and ``var``, and ``output_pred``, an
 assertion about the call with ``??`` for what it returns. Other keys are ignored.
 
-For every input the run is recorded, in whatever confines it. Of every place it is asked whether the line is
-executed, what the variable is after it and which line follows; once for the input, what the call returns.
-Items made of ClassEval have a ``test`` and no call; they are left out and counted.
+For every input the run is recorded, in whatever confines it, by our tracer, which takes a comprehension for
+part of its function. Of every place it is asked whether the line is executed, what the variable is after it
+and which line follows; once for the input, what the call returns. Items made of ClassEval have a ``test`` and
+no call; they are left out and counted.
 
 Format and scores were taken from the code of the replication package. Source: Chen et al., "Reasoning runtime
 behavior of a program with LLM: how far are we?", ICSE 2025, arXiv 2403.16437. No item comes with this
@@ -33,6 +34,8 @@ TASKS_FILE = "DREval_tasks.jsonl"
 CLASS_TEST = "ClassEval: a test class, no call"
 OTHER_OUTPUT = "output: the assertion is not about the call"
 
+_KEYS = ("task_id",)
+
 Record = Callable[[Program], Trace]
 
 
@@ -50,14 +53,14 @@ def load_items(path: Path, tasks: Path | None, record: Record) -> Probes:
     """
     tasks = tasks or path.with_name(TASKS_FILE)
     found = Probes()
-    data = dict(read_items(path, lambda fields, key, where: (key, _data(fields, where))))
+    data = dict(read_items(path, lambda fields, key, where: (key, _data(fields, where)), _KEYS))
 
     def of(fields: dict[str, Any], key: str, where: str) -> list[Probe]:
         if key not in data:
             raise ConfigError(f"no line of {path} has task_id {key!r}", where=where)
         return probes_of(data[key], fields, key, where, found)
 
-    for probes in read_items(tasks, of):
+    for probes in read_items(tasks, of, _KEYS):
         found.items += [probe.recorded(record) for probe in probes]
     return found
 
