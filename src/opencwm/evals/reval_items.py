@@ -18,6 +18,7 @@ package.
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,6 @@ def _data(fields: dict[str, Any], where: str) -> dict[str, Any]:
     inputs = fields.get("inputs")
     if not isinstance(inputs, list) or not all(isinstance(text, str) for text in inputs):
         raise ConfigError("'inputs' must be a list of strings", where=where)
-    if not isinstance(fields.get("test"), str | None):
-        raise ConfigError("'test' must be a string or null", where=where)
     return {**fields, "where": where}
 
 
@@ -87,7 +86,7 @@ def probes_of(
     entries = fields.get("tasks")
     if not isinstance(entries, list):
         raise ConfigError("'tasks' must be a list", where=where)
-    if (data.get("test") or "").strip():
+    if _is_class(data["code"], data["entry_point"]):
         found.left_out[CLASS_TEST] += len(entries)
         return []
     return [_probe(data, entry, f"{key}#{number}", where, found) for number, entry in enumerate(entries)]
@@ -115,6 +114,17 @@ def _probe(data: dict[str, Any], entry: Any, key: str, where: str, found: Probes
     else:
         found.left_out[OTHER_OUTPUT] += 1
     return Probe(id=key, group=key.rpartition("#")[0], program=program, questions=tuple(questions))
+
+
+def _is_class(code: str, name: str) -> bool:
+    """Whether a code defines a class of that name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "\\d" and the like are the item's business
+        try:
+            body = ast.parse(code).body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return False
+    return any(isinstance(node, ast.ClassDef) and node.name == name for node in body)
 
 
 def _is_index(value: Any, length: int) -> bool:
