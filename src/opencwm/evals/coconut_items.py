@@ -8,7 +8,10 @@ block ``if __name__ == "__main__":``, which is made a function in place, so that
 Other columns are ignored.
 
 A trace is right when it is the list; beside it stand the tasks all of whose traces are right, and the
-similarity. Concurrency is not covered: its lists mark with parentheses lines whose order is free.
+similarity. Our traces take a comprehension for part of its function: where the interpreter that made a list
+counted its rounds as lines, no prediction can be right, and ``--validate`` rejects the list. So it does where
+code reads a variable of the main block as a global. Concurrency is not covered: its lists mark with
+parentheses lines whose order is free.
 
 The names of the columns, the task and the scores were taken from the code and the README of the authors'
 repository. It does not say whether ``FunctionCall`` may be the whole call; one of ``Name`` is taken as such.
