@@ -7,8 +7,8 @@ assertion about the call with ``??`` for what it returns. Other keys are ignored
 
 For every input the run is recorded, in whatever confines it, by our tracer, which takes a comprehension for
 part of its function. Of every place it is asked whether the line is executed, what the variable is after it
-and which line follows; once for the input, what the call returns. Items made of ClassEval test a class and have
-no call; they are left out and counted.
+and which line follows; once for the input, what the call returns. Items made of ClassEval test a class and
+have no call; they are left out and counted.
 
 Format and scores were taken from the code of the replication package. Source: Chen et al., "Reasoning runtime
 behavior of a program with LLM: how far are we?", ICSE 2025, arXiv 2403.16437. No item comes with this
