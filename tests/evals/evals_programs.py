@@ -1,9 +1,15 @@
 """Programs for the tests of this folder, recorded in this process; written for them."""
 
+import dataclasses
 import functools
 
+from opencwm.codec.native import NativeCodec
+from opencwm.evals.predictor import NativePredictor
+from opencwm.evals.testing import oracle, trace_documents
 from opencwm.tracer import record
 from opencwm.traces import Program, Trace
+
+CODEC = NativeCodec()
 
 MIXED = """\
 def double(x):
@@ -81,3 +87,16 @@ def loop(n: int) -> Trace:
 def generator() -> Trace:
     """A generator that is resumed."""
     return recorded(GENERATOR, "f(3)")
+
+
+def knowing(*programs: Program, wrong: str | None = None) -> NativePredictor:
+    """A predictor that knows these programs by heart; with ``wrong`` it believes that each returns that."""
+    nothing = NativePredictor("oracle", CODEC, oracle(CODEC, []))
+    documents = []
+    for program in programs:
+        trace = record(program)
+        if wrong is not None:
+            steps = (*trace.steps[:-1], dataclasses.replace(trace.steps[-1], value=wrong))
+            trace = dataclasses.replace(trace, steps=steps)
+        documents += trace_documents(CODEC, trace, nothing.view(program))
+    return NativePredictor("oracle", CODEC, oracle(CODEC, documents))

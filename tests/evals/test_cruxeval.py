@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from evals_programs import knowing
 
 from opencwm.codec.native import NativeCodec
 from opencwm.core.errors import ConfigError, TaskError
@@ -11,7 +12,7 @@ from opencwm.evals.cruxeval import CruxEvalConfig, Method, check_grader, evaluat
 from opencwm.evals.cruxeval_items import Item, load_items
 from opencwm.evals.predictor import NativePredictor
 from opencwm.evals.report import format_table
-from opencwm.evals.testing import oracle, trace_documents
+from opencwm.evals.testing import oracle
 from opencwm.tracer import record
 from opencwm.traces import OutcomeKind, Program, Status, Trace
 
@@ -44,19 +45,6 @@ def write(path: Path, *lines: dict[str, Any] | str | bytes) -> Path:
 @pytest.fixture
 def items(tmp_path: Path) -> list[Item]:
     return load_items(write(tmp_path / "items.jsonl", *LINES[:3], "", *LINES[3:]))
-
-
-def knowing(*programs: Program, wrong: str | None = None) -> NativePredictor:
-    """A predictor that knows these programs by heart; with ``wrong`` it believes that each returns that."""
-    nothing = NativePredictor("oracle", CODEC, oracle(CODEC, []))
-    documents = []
-    for program in programs:
-        trace = record(program)
-        if wrong is not None:
-            steps = (*trace.steps[:-1], dataclasses.replace(trace.steps[-1], value=wrong))
-            trace = dataclasses.replace(trace, steps=steps)
-        documents += trace_documents(CODEC, trace, nothing.view(program))
-    return NativePredictor("oracle", CODEC, oracle(CODEC, documents))
 
 
 def test_items_are_read(items: list[Item]) -> None:

@@ -1,7 +1,17 @@
 import subprocess
 import sys
 
-MODULES = ("steps", "cruxeval", "cruxeval_items", "inputs", "jumps", "predictor", "report", "testing")
+MODULES = (
+    "steps",
+    "cruxeval",
+    "cruxeval_items",
+    "inputs",
+    "jumps",
+    "predictor",
+    "probes",
+    "report",
+    "testing",
+)
 
 
 def test_importing_evaluations_loads_nothing_heavy() -> None:

@@ -2,7 +2,7 @@ import pytest
 
 import opencwm
 from opencwm.evals.metrics import Score, calibration
-from opencwm.evals.published import CRUXEVAL, FIGURES, INPUTS, STEPS, published
+from opencwm.evals.published import COCONUT, CRUXEVAL, FIGURES, INPUTS, REVAL, STEPS, published
 from opencwm.evals.report import (
     Provenance,
     Table,
@@ -63,8 +63,10 @@ def test_calibration_as_json_and_as_table() -> None:
 
 
 def test_published_figures_name_their_source() -> None:
-    assert {figure.benchmark for figure in FIGURES} == {STEPS, CRUXEVAL, INPUTS}
-    assert sum(len(published(benchmark)) for benchmark in (STEPS, CRUXEVAL, INPUTS)) == len(FIGURES)
+    assert {figure.benchmark for figure in FIGURES} == {STEPS, CRUXEVAL, INPUTS, REVAL, COCONUT}
+    assert sum(len(published(benchmark)) for benchmark in (STEPS, CRUXEVAL, INPUTS, REVAL, COCONUT)) == len(
+        FIGURES
+    )
     for figure in FIGURES:
         assert "arXiv" in figure.source
         assert 0 < figure.percent < 100

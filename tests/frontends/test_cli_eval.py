@@ -82,7 +82,7 @@ def test_recorded_runs_that_cannot_be_read(
     assert str(path) in cli("eval", "steps", "--model", model_folder, "--data", path).refused()
 
 
-def items(path: Path, *lines: dict[str, str]) -> Path:
+def items(path: Path, *lines: dict[str, Any]) -> Path:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
 
@@ -178,3 +178,43 @@ def test_items_of_other_suites(cli: Cli, model_folder: Path, tmp_path: Path) -> 
     del task["entry_point"]
     path.write_text(json.dumps(task) + "\n")
     assert f"{path}:1: 'entry_point'" in cli(*asked, "--suite", "evalplus", "--data", path).refused()
+
+
+ODD = "def odd(n):\n    total = n % 2\n    return total\n"
+
+
+def test_suites_that_ask_about_runs(cli: Cli, model_folder: Path, tmp_path: Path) -> None:
+    asked = ("eval", "benchmark", "--model", model_folder, "--json", "--max-steps", "8", "--validate")
+    data = items(
+        tmp_path / "data.jsonl",
+        {"task_id": "Own/0", "code": ODD, "entry_point": "odd", "inputs": ["(3,)"]},
+    )
+    entry = {"input_idx": 0, "task": [{"lineno": 2, "var": "total"}], "output_pred": "assert odd(3) == ??"}
+    tasks = items(tmp_path / "tasks.jsonl", {"task_id": "Own/0", "tasks": [entry]})
+    report = json.loads(cli(*asked, "--suite", "reval", "--data", data, "--tasks", tasks).out)
+    assert (report["kind"], list(report["by_question"])) == ("reval", ["coverage", "state", "path", "output"])
+    assert report["validation"]["score"] == 1.0
+    path = tmp_path / "traces.csv"
+    code = "def odd(n): #1\n    total = n % 2 #2\n    return total #3"
+    row = f'Own/0,odd,(3),"{code}","[2, 3]"'
+    path.write_text(f"HumanEval_ID,Name,FunctionCall,Code_Indices,ExecutedLines\n{row}\n")
+    report = json.loads(cli(*asked, "--suite", "coconut", "--data", path).out)
+    assert (report["kind"], report["by_question"]["trace"]["num_total"]) == ("coconut", 1)
+    assert report["validation"]["score"] == 1.0
+    line = {"idx": 0, "code": ODD, "input": {"n": 3}, "output": "1"}
+    outputs = items(tmp_path / "outputs.jsonl", line)
+    found = cli("eval", "benchmark", "--model", model_folder, "--suite", "codesense", "--data", outputs)
+    assert "Questions about predicted runs (1 runs)" in found.out
+    called = cli(*asked, "--suite", "codesense", "--data", outputs, "--task", "input")
+    assert json.loads(called.out)["kind"] == "inputs"
+
+
+def test_suites_that_ask_about_runs_refuse(cli: Cli, model_folder: Path, tmp_path: Path) -> None:
+    bad = items(tmp_path / "bad.jsonl", {"idx": 0, "loop_code": ODD, "question": "?", "answer": "1"})
+    asked = ("eval", "benchmark", "--model", model_folder, "--data", bad)
+    assert f"{bad}:1: neither output" in cli(*asked, "--suite", "codesense").refused()
+    assert f"{bad}:1: 'Filename' must be" in cli(*asked, "--suite", "coconut").refused()
+    assert f"{bad}:1: 'task_id' must be" in cli(*asked, "--suite", "reval").refused()
+    assert "rolled out" in cli(*asked, "--suite", "coconut", "--method", "direct").refused()
+    assert "rolled out" in cli(*asked, "--suite", "reval", "--task", "input").refused()
+    assert "only reval" in cli(*asked, "--tasks", bad).refused()

@@ -26,7 +26,7 @@ from opencwm.evals.journal import Journal, Progress, Record
 from opencwm.evals.predictor import Predictor
 from opencwm.evals.published import CRUXEVAL
 from opencwm.evals.report import Provenance
-from opencwm.evals.rollout import roll_out
+from opencwm.evals.rollout import RolloutBounds, rolled_out
 from opencwm.traces import Outcome, Program, StepFlags, Trace, observed_outcome
 
 
@@ -189,16 +189,8 @@ def _evaluate(item: Item, predictor: Predictor, config: CruxEvalConfig) -> Recor
 def _by_trace(
     item: Item, predictor: Predictor, config: CruxEvalConfig
 ) -> tuple[dict[str, Any], Outcome | None]:
-    execution = predictor.execution(item.program)
-    rollout = roll_out(execution, max_steps=config.max_steps, max_seconds=config.max_seconds)
-    found = {
-        "end": str(rollout.end),
-        "reason": rollout.reason,
-        "num_steps": len(rollout.steps),
-        "num_sampled": sum(prediction.num_sampled for prediction in execution.predictions),
-        "num_tokens": sum(prediction.num_tokens for prediction in execution.predictions),
-        "seconds": rollout.seconds,
-    }
+    bounds = RolloutBounds(max_steps=config.max_steps, max_seconds=config.max_seconds)
+    found, rollout = rolled_out(predictor.execution(item.program), bounds)
     return found, rollout.outcome
 
 

@@ -11,7 +11,7 @@ import ast
 import dataclasses
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,49 +60,61 @@ def load_items(path: Path) -> list[Item]:
     return read_items(path, _item)
 
 
-def read_items(path: Path, make: Callable[[dict[str, Any], str, str], _Made]) -> list[_Made]:
+def read_items(
+    path: Path, make: Callable[[dict[str, Any], str, str], _Made], keys: Sequence[str] = _KEYS
+) -> list[_Made]:
     """Read a file of JSON objects, one a line, each with a key of its own.
 
     Args:
         path: of the file.
-        make: is given the fields of a line, its key (``id``, ``task_id`` or ``question_id``) and where it is
-            for errors.
+        make: is given the fields of a line, its key and where it is for errors.
+        keys: names of the field that holds the key; the first that is there counts.
 
     Raises:
         ConfigError: the file cannot be read, holds nothing, a line is no object or has no key or that of an
             earlier one, or what ``make`` raises.
 
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(error.strerror or str(error), where=str(path)) from None
-    items = list(_items(data, path, make))
+    lines: dict[str, int] = {}
+    items = []
+    for number, fields in read_objects(path):
+        where = f"{path}:{number}"
+        key = _key(fields, where, keys)
+        if key in lines:
+            raise ConfigError(f"id {key!r} is taken by line {lines[key]}", where=where)
+        lines[key] = number
+        items.append(make(fields, key, where))
     if not items:
         raise ConfigError("the file is empty", where=str(path))
     return items
 
 
-def _items(data: bytes, path: Path, make: Callable[[dict[str, Any], str, str], _Made]) -> Iterator[_Made]:
-    lines: dict[str, int] = {}
-    for number, line in enumerate(data.split(b"\n"), 1):
-        if not line.strip():
-            continue
-        where = f"{path}:{number}"
-        fields = _object(line, where)
-        key = _key(fields, where)
-        if key in lines:
-            raise ConfigError(f"id {key!r} is taken by line {lines[key]}", where=where)
-        lines[key] = number
-        yield make(fields, key, where)
+def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the number and the fields of every line that is not blank.
+
+    Raises:
+        ConfigError: the file cannot be read, or a line is no JSON object.
+
+    """
+    for number, line in enumerate(read_bytes(path).split(b"\n"), 1):
+        if line.strip():
+            yield number, _object(line, f"{path}:{number}")
 
 
-def _key(fields: dict[str, Any], where: str) -> str:
-    key = next((fields[name] for name in _KEYS if name in fields), None)
+def read_bytes(path: Path) -> bytes:
+    """Return what a file holds; raises :class:`ConfigError` when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(error.strerror or str(error), where=str(path)) from None
+
+
+def _key(fields: dict[str, Any], where: str, keys: Sequence[str]) -> str:
+    key = next((fields[name] for name in keys if name in fields), None)
     if isinstance(key, int) and not isinstance(key, bool):
         key = str(key)
     if not isinstance(key, str) or not key:
-        raise ConfigError("'id' must be a string or an integer", where=where)
+        raise ConfigError(f"{keys[0]!r} must be a string or an integer", where=where)
     return key
 
 

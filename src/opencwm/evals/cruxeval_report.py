@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opencwm.evals.journal import Record
-from opencwm.evals.metrics import Score, bucket_name
+from opencwm.evals.metrics import Score, bucket_name, count_case
 from opencwm.evals.published import published
 from opencwm.evals.report import (
     SCORE_COLUMNS,
@@ -54,10 +54,10 @@ class Validation:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MethodReport:
-    """One way of predicting outputs.
+    """One way of predicting outputs, or one question about runs.
 
     Attributes:
-        score: right items of those with a gold output.
+        score: right items of those with a gold output; its interval counts groups where records have one.
         by_num_steps: the same by steps of the *predicted* run, (bucket, score), short runs first; empty for
             ``direct``.
         num_malformed: items for which the model wrote something that is no step or no value.
@@ -111,7 +111,13 @@ class MethodReport:
 
 def _score(records: Sequence[Record]) -> Score:
     graded = [record["right"] for record in records if record["right"] is not None]
-    return Score.of(sum(graded), len(graded))
+    if not any("group" in record for record in records):
+        return Score.of(sum(graded), len(graded))
+    clusters: dict[str, list[int]] = {}
+    for record in records:
+        if record["right"] is not None:
+            count_case(clusters, record["group"], record["right"])
+    return Score.of_clusters((right, total) for right, total in clusters.values())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -193,12 +199,13 @@ class CruxEvalReport:
                 cells = tuple((bucket, *score_cells(score)) for bucket, score in report.by_num_steps)
                 tables.append(Table(f"{name}: by predicted steps", ("steps", *SCORE_COLUMNS), cells))
         if self.validation is not None:
-            tables.append(_validation_table(self.validation))
+            tables.append(validation_table(self.validation))
         others = published_table(published(self.suite))
         return [*tables, others] if others.rows else tables
 
 
-def _validation_table(validation: Validation) -> Table:
+def validation_table(validation: Validation) -> Table:
+    """Return what a validation found as a table."""
     rows = (
         ("accepted", str(validation.num_right), ""),
         ("rejected", str(len(validation.wrong)), " ".join(validation.wrong[:8])),

@@ -15,13 +15,19 @@ EVALPLUS = "evalplus"
 BENCHMARKS = (CRUXEVAL, LIVECODEBENCH, EVALPLUS)
 """Suites of items whose output is to be predicted."""
 
+REVAL = "reval"
+COCONUT = "coconut"
+CODESENSE = "codesense"
+PROBED = (REVAL, COCONUT, CODESENSE)
+"""Suites that ask about runs."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PublishedFigure:
     """One published number.
 
     Attributes:
-        benchmark: :data:`STEPS`, :data:`CRUXEVAL` or :data:`INPUTS`: the report it stands beside.
+        benchmark: :data:`STEPS`, :data:`INPUTS` or a suite: the report it stands beside.
         model: what was measured.
         metric: what was measured of it, in words.
         percent: the figure, in percent.
@@ -40,6 +46,10 @@ _NEURAL_DEBUGGER = "Beck, Gehring, Kossen, Synnaeve, Towards a Neural Debugger f
 _SCRATCH = "1.8B from scratch, 150B tokens"
 _TUNED = "32B fine-tuned"
 _CWM = "facebook/cwm 32B"
+_REVAL = "Chen et al., Reasoning Runtime Behavior of a Program with LLM, abstract, arXiv 2403.16437"
+_COCONUT = "Beger, Dutta, CoCoNUT, arXiv 2501.16456, README of ClaasBeger/StructuralCodeUnderstanding"
+_HARD = "HumanEval tasks with all traces right, CoT"
+_MEAN = "HumanEval traces right, CoT"
 
 FIGURES = (
     PublishedFigure(INPUTS, _SCRATCH, "input, on CRUXEval", 53.6, _NEURAL_DEBUGGER),
@@ -56,6 +66,16 @@ FIGURES = (
     PublishedFigure(STEPS, _CWM, "state exact per step, on CRUXEval", 96.9, _NEURAL_DEBUGGER),
     PublishedFigure(STEPS, _CWM, "source line (action) exact per step, on CRUXEval", 96.5, _NEURAL_DEBUGGER),
     PublishedFigure(STEPS, _CWM, "valid format per step, on CRUXEval", 99.6, _NEURAL_DEBUGGER),
+    PublishedFigure(REVAL, "mean of the LLMs evaluated", "accuracy, the four tasks together", 44.4, _REVAL),
+    PublishedFigure(REVAL, "mean of the LLMs evaluated", "incremental consistency", 10.3, _REVAL),
+    PublishedFigure(COCONUT, "Gemini 1.5 Pro 002", _HARD, 47.2, _COCONUT),
+    PublishedFigure(COCONUT, "Gemini 1.5 Pro 002", _MEAN, 66.2, _COCONUT),
+    PublishedFigure(COCONUT, "Claude 3.5 Sonnet", _HARD, 41.0, _COCONUT),
+    PublishedFigure(COCONUT, "Claude 3.5 Sonnet", _MEAN, 61.6, _COCONUT),
+    PublishedFigure(COCONUT, "GPT-4o", _HARD, 16.8, _COCONUT),
+    PublishedFigure(COCONUT, "GPT-4o", _MEAN, 39.4, _COCONUT),
+    PublishedFigure(COCONUT, "Qwen2.5-Coder 32B", _HARD, 26.1, _COCONUT),
+    PublishedFigure(COCONUT, "Qwen2.5-Coder 32B", _MEAN, 44.3, _COCONUT),
 )
 """Figures of output prediction and of single steps; in print they are pass@1 and exact match."""
 

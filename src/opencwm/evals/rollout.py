@@ -1,6 +1,7 @@
 """Run a predicted execution to its end, within bounds, and say how it ended.
 
-It knows nothing of what is right: :mod:`opencwm.evals.free_running` and :mod:`opencwm.evals.cruxeval` judge.
+It knows nothing of what is right: :mod:`opencwm.evals.free_running`, :mod:`opencwm.evals.cruxeval` and
+:mod:`opencwm.evals.probes` judge.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ import dataclasses
 import enum
 import time
 from collections.abc import Callable
+from typing import Any
 
-from opencwm.core.errors import EngineError
+from opencwm.core.errors import ConfigError, EngineError
 from opencwm.debugger.execution import Execution, StepView
 from opencwm.debugger.sampler import OutOfContextError
+from opencwm.evals.predictor import CountedExecution
 from opencwm.traces import Outcome, leaves_entry, outcome_of_steps
 
 
@@ -45,6 +48,49 @@ class Rollout:
     outcome: Outcome | None
     seconds: float
     reason: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RolloutBounds:
+    """How far a run is predicted.
+
+    Attributes:
+        max_steps: most steps.
+        max_seconds: most wall-clock seconds; it guards against one that crawls.
+
+    Raises:
+        ConfigError: a number that is not positive.
+
+    """
+
+    max_steps: int = 1024
+    max_seconds: float = 300.0
+
+    def __post_init__(self) -> None:
+        for name in ("max_steps", "max_seconds"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(
+                    f"{name} must be positive, not {getattr(self, name)}", where="eval benchmark"
+                )
+
+
+def rolled_out(execution: CountedExecution, bounds: RolloutBounds) -> tuple[dict[str, Any], Rollout]:
+    """Roll out an execution; return what a record says of it, and the steps.
+
+    Raises:
+        EngineError: the engine behind the execution broke.
+
+    """
+    rollout = roll_out(execution, max_steps=bounds.max_steps, max_seconds=bounds.max_seconds)
+    found = {
+        "end": str(rollout.end),
+        "reason": rollout.reason,
+        "num_steps": len(rollout.steps),
+        "num_sampled": sum(prediction.num_sampled for prediction in execution.predictions),
+        "num_tokens": sum(prediction.num_tokens for prediction in execution.predictions),
+        "seconds": rollout.seconds,
+    }
+    return found, rollout
 
 
 def roll_out(

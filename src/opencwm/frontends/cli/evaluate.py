@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from opencwm.core.errors import ConfigError
 from opencwm.debugger.working import Working
 from opencwm.frontends.cli.options import (
     Detail,
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from opencwm.evals.inputs_report import InputsReport
     from opencwm.evals.jumps_report import JumpsReport
     from opencwm.evals.predictor import NativePredictor
+    from opencwm.evals.probes_report import ProbesReport
     from opencwm.evals.steps_report import StepsReport
+    from opencwm.traces import Program, Trace
 
 Resume = Annotated[
     Path | None,
@@ -252,6 +255,9 @@ class Suite(enum.StrEnum):
     CRUXEVAL = "cruxeval"
     LIVECODEBENCH = "livecodebench"
     EVALPLUS = "evalplus"
+    REVAL = "reval"
+    COCONUT = "coconut"
+    CODESENSE = "codesense"
 
 
 class Method(enum.StrEnum):
@@ -266,17 +272,26 @@ def benchmark(
     context: typer.Context,
     data: Annotated[
         Path,
-        typer.Option("--data", metavar="FILE", help="The suite's JSONL.", show_default=False),
+        typer.Option("--data", metavar="FILE", help="The suite's file.", show_default=False),
     ],
     suite: Annotated[
         Suite,
         typer.Option(
             "--suite",
-            metavar="cruxeval|livecodebench|evalplus",
+            metavar="cruxeval|livecodebench|evalplus|reval|coconut|codesense",
             help="CRUXEval; LiveCodeBench's code execution; HumanEval+ or MBPP+, whose solutions are run in"
-            " the sandbox for their outputs.",
+            " the sandbox for their outputs. REval, CoCoNUT and CodeSense ask about runs; REval's are run in"
+            " the sandbox.",
         ),
     ] = Suite.CRUXEVAL,
+    tasks: Annotated[
+        Path | None,
+        typer.Option(
+            "--tasks",
+            metavar="FILE",
+            help="Of reval: its tasks [default: DREval_tasks.jsonl beside the data].",
+        ),
+    ] = None,
     task: Annotated[
         Task,
         typer.Option(
@@ -311,15 +326,36 @@ def benchmark(
     output: Resume = None,
     as_json: Json = False,
 ) -> None:
-    """Score output or input prediction on the items of a public benchmark.
+    """Score predictions on the items of a public benchmark: outputs, inputs, or questions about runs.
 
     The file is yours; none comes with this package. Programs are not run, except with --validate, by the
-    task input, and for the outputs of evalplus.
+    task input, for the outputs of evalplus and for the answers of reval.
     """
     from opencwm.evals import cruxeval as outputs
     from opencwm.evals.inputs import questions_of_items
     from opencwm.frontends.cli.output import progress
 
+    if tasks is not None and suite is not Suite.REVAL:
+        raise ConfigError("only reval has a file of tasks", where="--tasks")
+    if suite in (Suite.REVAL, Suite.COCONUT) or (suite is Suite.CODESENSE and task is Task.OUTPUT):
+        if task is Task.INPUT or method is Method.DIRECT:
+            raise ConfigError(f"{suite} asks about runs, which are rolled out", where="--task and --method")
+        predictor = _predictor(
+            model, constrained=not unconstrained, expressions=detail is Detail.EXPR, working=working
+        )
+        probed = _probed(
+            context,
+            data,
+            tasks,
+            suite,
+            predictor,
+            items=items,
+            validate=validate,
+            max_steps=max_steps,
+            output=output,
+        )
+        _print_report(probed, as_json=as_json)
+        return
     found = _items(data, suite)
     if task is Task.INPUT:
         questions = questions_of_items(found[:items])
@@ -346,6 +382,51 @@ def benchmark(
     _print_report(scored, as_json=as_json)
 
 
+def _probed(
+    context: typer.Context,
+    data: Path,
+    tasks: Path | None,
+    suite: Suite,
+    predictor: NativePredictor,
+    *,
+    items: int | None,
+    validate: bool,
+    max_steps: int,
+    output: Path | None,
+) -> ProbesReport:
+    from opencwm.evals import coconut_items, codesense_items, probes, reval_items
+    from opencwm.evals.rollout import RolloutBounds
+    from opencwm.frontends.cli.output import progress
+    from opencwm.sandbox import Sandbox, record
+
+    with Sandbox() as sandbox:
+
+        def run(program: Program) -> Trace:
+            return record(program, sandbox=sandbox)
+
+        if suite is Suite.REVAL:
+            found = reval_items.load_items(data, tasks, run)
+        else:
+            found = (coconut_items if suite is Suite.COCONUT else codesense_items).load_items(data)
+        validation = None
+        if validate:
+            with progress("validating") as advance:
+                validation = probes.validate(found.items[:items], run, progress=advance)
+    with progress("evaluating") as advance:
+        return probes.evaluate_probes(
+            found,
+            predictor,
+            RolloutBounds(max_steps=max_steps),
+            suite=suite.value,
+            num_items=items,
+            data=str(data),
+            folder=output,
+            command=_command(context),
+            validation=validation,
+            progress=advance,
+        )
+
+
 def _validation(items: Sequence[Item]) -> Validation:
     from opencwm.evals.cruxeval import validate
     from opencwm.frontends.cli.output import progress
@@ -356,13 +437,15 @@ def _validation(items: Sequence[Item]) -> Validation:
 
 
 def _items(path: Path, suite: Suite) -> list[Item]:
-    from opencwm.evals import cruxeval_items, evalplus_items, livecodebench_items
+    from opencwm.evals import codesense_items, cruxeval_items, evalplus_items, livecodebench_items
     from opencwm.sandbox import Sandbox, record
 
     if suite is Suite.CRUXEVAL:
         return cruxeval_items.load_items(path)
     if suite is Suite.LIVECODEBENCH:
         return livecodebench_items.load_items(path)
+    if suite is Suite.CODESENSE:
+        return codesense_items.load_outputs(path)
     with Sandbox() as sandbox:
         return evalplus_items.load_items(path, lambda program: record(program, sandbox=sandbox))
 
@@ -395,7 +478,7 @@ def _command(context: typer.Context) -> str:
 
 
 def _print_report(
-    report: StepsReport | JumpsReport | InputsReport | CruxEvalReport, *, as_json: bool
+    report: StepsReport | JumpsReport | InputsReport | CruxEvalReport | ProbesReport, *, as_json: bool
 ) -> None:
     from opencwm.evals.report import format_table
     from opencwm.frontends.cli.output import print_json
