@@ -17,6 +17,7 @@ from opencwm.codec.native_writer import MAX_EVALUATION_CHARS, MAX_EVALUATIONS, w
 from opencwm.corpus.generator import generate_traced, sample_config
 from opencwm.debugger.expectations import Expected, Outcome, UnforeseenError
 from opencwm.debugger.foresight import Foresight
+from opencwm.debugger.legality import Legal
 from opencwm.debugger.workings import Workings
 from opencwm.tracer import TraceLimits, record
 from opencwm.traces import Activation, Program, Step, StepFlags, StepKind, Trace, apply_step
@@ -34,6 +35,7 @@ class _Witness:
         self.foresight = Foresight(Workings.of(trace.program.text), calculates=calculates)
         self.counts: collections.Counter[str] = collections.Counter()
         self.expected: list[str | None] = []
+        self.settled: list[str] = []
         self._stack: list[Activation] = []
 
     def run(self) -> _Witness:
@@ -78,6 +80,7 @@ class _Witness:
         self.counts["foreseen" if is_it and expected.text is not None else "written"] += 1
         if is_it and expected.value is not None:
             assert expected.value == value
+            self.settled.append(text)
         calculated = self.foresight.workings.known.calculated(expected)
         if is_it and calculated is not None:
             assert calculated == value
@@ -156,7 +159,83 @@ def test_containers_that_change_are_calculated() -> None:
     counts = _Witness(_recorded(source, "f([1, 2], {})"), calculates=True).run().counts
     assert counts["values"] == 5
     counts = _Witness(_recorded(source, "f([1, 2], {})")).run().counts
-    assert counts["values"] == 1  # an item that is stored is told without calculating
+    assert counts["values"] == 5  # moving items takes no calculating
+
+
+def test_containers_inside_of_others_are_foreseen_where_they_cannot_be_mixed_up() -> None:
+    source = """class Bag:
+    def __init__(self):
+        self.items = [[0, 1], [2]]
+        self.count = {}
+
+def f(n):
+    rows, d = [[1, 2], [3]], {'a': []}
+    rows[0][1] = n
+    rows[1].append(n)
+    rows[0][0] += n
+    d['a'].extend(rows[0])
+    bag = Bag()
+    bag.items[0][1] = n
+    bag.items[1].append(n)
+    bag.count['x'] = n
+    bag.count['x'] += n
+    twins = [[n]] * 2
+    twins[0].append(1)
+    twins[1][0] = 2
+    return rows, d, bag, twins
+"""
+    counts = _Witness(_recorded(source, "f(7)")).run().counts
+    assert counts["values"] == 14  # of 16: not what becomes of the twins
+
+
+def test_what_a_comprehension_makes_is_put_together() -> None:
+    source = """def f(xs):
+    a = [x + 1 for x in xs if x]
+    b = {x: str(x) for x in xs}
+    c = {x % 2: x for x in xs}
+    d = [x for x, y in zip(xs, xs)]
+    e = any(x > 2 for x in xs), all(x > 2 for x in xs)
+    g = list(x * 2 for x in xs)
+    h = sum(x for x in xs if x > 1) + len(','.join(str(x) for x in xs))
+    return [a, b, c, d, e, g, h]
+"""
+    witness = _Witness(_recorded(source, "f([1, 2, 3])")).run()
+    assert {"[x + 1 for x in [1, 2, 3] if x]", "list(x * 2 for x in xs)"} <= set(witness.settled)
+    assert "any(x > 2 for x in xs)" in witness.settled
+    assert "all(x > 2 for x in xs)" in witness.settled
+    assert "{x % 2: x for x in [1, 2, 3]}" not in witness.settled  # a key comes twice
+    assert witness.counts["values"] == 6  # items of zip are not known
+
+
+def test_what_is_too_long_to_be_written_is_read_off() -> None:
+    source = """class Wide:
+    def __init__(self):
+        self.first = 'a name that is rather long'
+        self.second = ['and', 'another', 'attribute']
+
+    @property
+    def third(self):
+        return 3
+
+def f(xs):
+    wide = Wide()
+    a, b = wide.second, xs[20]
+    c = wide.third
+    for x in xs:
+        b = x
+    import os, os.path as path
+    (d, (e, g)), h = (1, (2, 3)), 4
+    return a, b, c
+"""
+    assert _Witness(_recorded(source, "f(list(range(22)))")).run().counts["values"] == 53
+
+
+def test_what_is_known_to_change_nothing_else_is_not_asked() -> None:
+    legal = Legal(frozenset({1}), settable=("a", "b", "c"))
+    outcome = Outcome(values={"a": "1", "b": "2"}, is_told=True, is_pure=True)
+    assert legal.narrowed(outcome, None, {"a": "1", "b": "1", "c": "[]"}).settable == ("b",)
+    outcome = dataclasses.replace(outcome, is_pure=False)
+    assert legal.narrowed(outcome, None, {"a": "1", "b": "1", "c": "[]"}).settable == ("b", "c")
 
 
 def test_the_order_of_a_set_is_not_made_up() -> None:
@@ -182,7 +261,7 @@ def f():
     return point.x
 """
     counts = _Witness(_recorded(source, "f()")).run().counts
-    assert counts["values"] == 5  # at both lines of __init__, in move, after it, and in f
+    assert counts["values"] == 6  # at two lines of __init__, in move, after both, and in f
 
 
 def test_what_a_function_did_to_its_arguments_is_known_to_its_caller() -> None:
