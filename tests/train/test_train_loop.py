@@ -12,12 +12,13 @@ import pytest
 
 from opencwm.core.errors import ConfigError
 from opencwm.model.config import ModelConfig
-from opencwm.train.config import BatchConfig, OptimizerConfig, ScheduleConfig, TrainConfig
+from opencwm.train.config import BatchConfig, CanaryConfig, OptimizerConfig, ScheduleConfig, TrainConfig
 from opencwm.train.data import Document, MemorySource
 
 torch = pytest.importorskip("torch")
 
-from opencwm.train.loop import train  # noqa: E402 - needs torch
+from opencwm.train.canary import Canary  # noqa: E402 - needs torch
+from opencwm.train.loop import train  # noqa: E402
 from opencwm.train.metrics import METRICS_NAME, read_metrics  # noqa: E402
 
 
@@ -232,3 +233,34 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(tmp_path
     with pytest.raises(ConfigError, match="no longer a number"):
         train(recipe(optimizer=wild, schedule=ScheduleConfig(num_steps=30)), tmp_path, source=source)
     assert (tmp_path / "checkpoint.pt").read_bytes() == saved
+
+
+def test_a_run_that_does_not_copy_is_given_up(tmp_path: Path) -> None:
+    source = copy_documents(40)
+    canary = CanaryConfig(after_tokens=1500, token_class=1, min_accuracy=0.9)
+    with pytest.raises(ConfigError, match=r"after 1,\d+ tokens \d+\.\d% of the \d+ targets of class 1"):
+        train(recipe(canary=canary), tmp_path / "wrong", source=MemorySource(source))
+    for passing in (
+        dataclasses.replace(canary, min_accuracy=0.0),
+        dataclasses.replace(canary, token_class=5),  # no such targets
+        dataclasses.replace(canary, after_tokens=10**9),
+    ):
+        out = tmp_path / f"{passing.token_class}-{passing.after_tokens}-{passing.min_accuracy}"
+        assert train(recipe(canary=passing), out, source=MemorySource(source)).status == "finished"
+
+
+def test_a_canary_counts_on_where_a_run_was_stopped() -> None:
+    config = CanaryConfig(after_tokens=100, token_class=1, min_accuracy=0.6)
+    logits, targets = torch.eye(4), torch.tensor([0, 1, 3, 2])
+    first = Canary(config, torch.device("cpu"))
+    first.count(80, logits, targets, torch.ones(4))  # too early
+    first.count(95, logits, targets, torch.tensor([1, 1, 1, 0]))
+    second = Canary(config, torch.device("cpu"))
+    second.restore(first.state())
+    second.check(99)
+    second.count(99, logits, targets, torch.tensor([1, 0, 0, 0]))
+    second.check(100)  # 3 of 4
+    assert second.state() == {"right": 3, "total": 4, "is_over": True}
+    first.count(99, logits, targets, torch.tensor([0, 0, 1, 1]))
+    with pytest.raises(ConfigError, match=r"40\.0% of the 5 targets"):
+        first.check(100)

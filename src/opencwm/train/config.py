@@ -130,6 +130,24 @@ class ScheduleConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CanaryConfig:
+    """When a run is given up because it does not copy.
+
+    After ``after_tokens`` tokens (0: never) at least ``min_accuracy`` (0 to 1) of the targets of class
+    ``token_class`` (:class:`opencwm.codec.native.TokenClass`; 6: values of a call's arguments) must have been
+    right over the last tenth of them, or the run ends with an error.
+    """
+
+    after_tokens: int = 0
+    token_class: int = 6
+    min_accuracy: float = 0.9
+
+    def __post_init__(self) -> None:
+        _require(self.after_tokens >= 0, "canary.after_tokens is >= 0")
+        _require(0 <= self.min_accuracy <= 1, "canary.min_accuracy lies in [0, 1]")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """A whole recipe.
 
@@ -144,6 +162,7 @@ class TrainConfig:
     batch: BatchConfig = BatchConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig
+    canary: CanaryConfig = CanaryConfig()
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["float32", "bfloat16"] = "bfloat16"

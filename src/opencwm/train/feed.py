@@ -26,7 +26,7 @@ _POLL_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class DeviceBatch:
-    """A batch as tensors on the device: the int64 ones of a :class:`Batch`, and the borders of its documents.
+    """A batch as tensors on the device: those of a :class:`Batch` but numbers, and the borders of documents.
 
     ``borders_A`` is what :func:`document_borders` returns, found before the batch goes to the device.
     """
@@ -36,6 +36,7 @@ class DeviceBatch:
     borders_A: Tensor
     positions_P: Tensor
     targets_P: Tensor
+    classes_P: Tensor
     num_tokens: int
 
 
@@ -78,10 +79,10 @@ class Feed:
         if isinstance(prepared, BaseException):
             raise prepared
         self._state = prepared.state
-        ids, doc, borders, positions, targets = (
+        ids, doc, borders, positions, targets, classes = (
             tensor.to(self._device, non_blocking=True) for tensor in prepared.tensors
         )
-        return DeviceBatch(ids, doc, borders, positions, targets, prepared.num_tokens)
+        return DeviceBatch(ids, doc, borders, positions, targets, classes, prepared.num_tokens)
 
     def state(self) -> Mapping[str, Any]:
         """Return the packer's position after the last batch that :meth:`next` returned."""
@@ -94,9 +95,9 @@ class Feed:
     def _prepare(self) -> _Prepared:
         batch = next(self._packer)
         check_ids(batch, self._vocab_size)
-        arrays = (batch.ids_BT, batch.doc_BT, batch.positions_P, batch.targets_P)
-        ids, doc, positions, targets = (torch.from_numpy(array) for array in arrays)
-        tensors = [ids, doc, document_borders(doc), positions, targets]
+        arrays = (batch.ids_BT, batch.doc_BT, batch.positions_P, batch.targets_P, batch.classes_P)
+        ids, doc, *of_targets = (torch.from_numpy(array) for array in arrays)
+        tensors = [ids, doc, document_borders(doc), *of_targets]
         if self._device.type == "cuda":
             tensors = [tensor.pin_memory() for tensor in tensors]
         return _Prepared(tensors, batch.num_tokens, self._packer.state())

@@ -30,6 +30,7 @@ from opencwm.core.files import write_atomic
 from opencwm.core.version import __version__
 from opencwm.model.torch_decoder import Decoder
 from opencwm.train import checkpoint as checkpoints
+from opencwm.train.canary import Canary
 from opencwm.train.config import TrainConfig
 from opencwm.train.data import Batch, Packer, TokenDocument, TokenSource, pack_all, resolve
 from opencwm.train.evaluation import EvalReport, evaluate
@@ -129,6 +130,7 @@ class _Run:
         self.packer = Packer(source, config.batch)
         self.feed = Feed(self.packer, self.device, config.model.vocab_size, num_ahead=config.batch.num_ahead)
         self.step, self.num_tokens, self.used_s = 0, 0, 0.0
+        self.canary = Canary(config.canary, self.device)
         self.evaluation: EvalReport = {}
         self._meter = Meter(flops_per_token=_flops_per_token(config), peak_flops=config.peak_flops)
         self._restore()
@@ -192,12 +194,14 @@ class _Run:
         self.step += 1
         num_tokens = sum(batch.num_tokens for batch in batches)
         self.num_tokens += num_tokens
+        self.canary.check(self.num_tokens)
         self._meter.add(torch.stack(losses).sum(), norm, num_tokens=num_tokens, num_targets=num_targets)
         if self.step % self.config.log_interval_steps == 0 or self.step == 1:
             self._flush_metrics()
 
     def _backward(self, batch: DeviceBatch, num_targets: int) -> Tensor:
         logits = self.model(batch.ids_BT, batch.doc_BT, batch.positions_P, batch.borders_A)
+        self.canary.count(self.num_tokens, logits, batch.targets_P, batch.classes_P)
         loss = functional.cross_entropy(logits, batch.targets_P, reduction="sum") / num_targets
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
@@ -255,6 +259,7 @@ class _Run:
             "random": torch.get_rng_state(),
             "shape": self.config.model.to_hugging_face(),
             "meter": self._meter.state(),
+            "canary": self.canary.state(),
         }
         checkpoints.save_checkpoint(self.out, state)
         if self.average:
@@ -294,6 +299,7 @@ class _Run:
         self.packer.restore(state["data"])
         self.step, self.num_tokens, self.used_s = state["step"], state["num_tokens"], state["used_s"]
         self._meter.restore(state["meter"])
+        self.canary.restore(state["canary"])
         torch.set_rng_state(state["random"])
 
 
