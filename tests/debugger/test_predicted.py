@@ -1,33 +1,28 @@
 """Predicted executions over a scripted engine: an oracle that always says what really happens, and liars."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import pytest
+from engines import CODEC, VOCABULARY_SIZE, generated, oracle, random_engine
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from opencwm.codec.native import NativeCodec, written_evaluations
+from opencwm.codec.native import written_evaluations
 from opencwm.codec.native_writer import MAX_EVALUATIONS
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, line_token
 from opencwm.core.errors import ConfigError, EngineError
-from opencwm.corpus.generator import generate_traced, sample_config
 from opencwm.debugger.context import contextualise
 from opencwm.debugger.execution import Origin
 from opencwm.debugger.predicted import PredictedExecution, source_view
 from opencwm.debugger.working import Working
-from opencwm.model.engine import Logits
 from opencwm.model.speculation import SpeculativeEngine
 from opencwm.model.testing import ScriptedEngine
 from opencwm.source.cfg import ControlFlow
 from opencwm.tracer import TraceLimits, record
 from opencwm.traces import Program, Step, StepKind, Trace
 
-CODEC = NativeCodec()
-VOCABULARY_SIZE = len(CODEC.vocabulary)
 COUNT = """\
 def count(text, letter):
     n = 0
@@ -36,32 +31,6 @@ def count(text, letter):
             n += 1
     return n
 """
-
-
-def oracle(
-    trace: Trace, *, max_tokens: int = 16_000, probability: float = 0.99, expressions: bool = False
-) -> ScriptedEngine:
-    """An engine that continues every document of ``trace``, from any state, as it really went."""
-    view = source_view(trace.program, CODEC, max_tokens=max_tokens)
-    firsts = [0, *(i + 1 for i, step in enumerate(trace.steps) if step.kind is StepKind.LINE)]
-    documents = [CODEC.encode(trace, view, first_step=first, expressions=expressions).ids for first in firsts]
-    return ScriptedEngine.saying(VOCABULARY_SIZE, documents, max_tokens=max_tokens, probability=probability)
-
-
-def random_engine(seed: int, max_tokens: int = 2000) -> ScriptedEngine:
-    """An engine that believes nonsense, firmly, the same nonsense after the same ids."""
-
-    def logits(ids: Sequence[int]) -> Logits:
-        return np.random.default_rng([seed, *ids[-8:]]).normal(size=VOCABULARY_SIZE).astype(np.float32) * 5
-
-    return ScriptedEngine(VOCABULARY_SIZE, logits, max_tokens=max_tokens)
-
-
-def generated(seed: int) -> Trace:
-    rng = random.Random(seed)
-    trace = generate_traced(rng, sample_config(rng))
-    assert trace is not None
-    return trace
 
 
 def smallest_room(trace: Trace, view: SourceView) -> int:

@@ -16,6 +16,7 @@ from opencwm.core.errors import ConfigError
 from opencwm.debugger.execution import Execution, FrameView, Origin, StackHistory, StepView
 from opencwm.debugger.sampler import SamplingConfig
 from opencwm.debugger.step_predictor import Prediction, StepPredictor
+from opencwm.debugger.step_search import SearchConfig
 from opencwm.debugger.supplied import supplied_call
 from opencwm.debugger.working import Working
 from opencwm.model.engine import ScoringEngine
@@ -47,6 +48,7 @@ class PredictedExecution:
         constrained: see :class:`StepPredictor`.
         expressions: see :class:`StepPredictor`.
         working: see :class:`StepPredictor`.
+        search: see :class:`StepPredictor`.
 
     Attributes:
         predictions: what was predicted, step by step, with counts of tokens.
@@ -64,6 +66,7 @@ class PredictedExecution:
         sampling: SamplingConfig | None = None,
         expressions: bool = False,
         working: Working = Working.FOLLOWED,
+        search: SearchConfig | None = None,
     ) -> None:
         self._program = program
         self._control_flow = control_flow or ControlFlow(program.text, program.filename)
@@ -79,6 +82,7 @@ class PredictedExecution:
             supplied=self._supplied,
             expressions=expressions,
             working=working,
+            search=search,
         )
         self._predictor.start()
         self._views: list[StepView] = []

@@ -38,13 +38,18 @@ class OutOfContextError(EngineError):
 
 
 class Sampler:
-    """Appends to one engine. ``num_forward`` and ``num_sampled`` count passes and decisions."""
+    """Appends to one engine.
+
+    ``num_forward`` and ``num_sampled`` count passes and decisions, ``logarithm`` adds up the logarithms of
+    the decisions' probabilities.
+    """
 
     def __init__(self, engine: ScoringEngine, config: SamplingConfig | None = None) -> None:
         self.engine = engine
         self.config = config or SamplingConfig()
         self.num_forward = 0
         self.num_sampled = 0
+        self.logarithm = 0.0
         self._rng = np.random.default_rng(self.config.seed)
         self._pending: list[int] = []
         self._logits: Logits | None = None
@@ -53,6 +58,16 @@ class Sampler:
     def length(self) -> int:
         """Ids held by the engine and ids still to be appended."""
         return len(self.engine.ids) + len(self._pending)
+
+    @property
+    def ids(self) -> list[int]:
+        """Ids held by the engine and ids still to be appended."""
+        return [*self.engine.ids, *self._pending]
+
+    def draw_by(self, config: SamplingConfig) -> None:
+        """Pick tokens in another way from now on."""
+        self.config = config
+        self._rng = np.random.default_rng(config.seed)
 
     def restart(self, ids: Sequence[int]) -> None:
         """Make ``ids`` the whole sequence, keeping what the engine already computed for a common prefix."""
@@ -132,6 +147,7 @@ class Sampler:
         probabilities = self.probabilities(allowed)
         token = self._pick(probabilities)
         self.num_sampled += 1
+        self.logarithm += math.log(max(float(probabilities[token]), 1e-300))
         self._pending.append(token)
         return token, probabilities
 

@@ -27,6 +27,7 @@ from opencwm.debugger.expectations import Expected, Outcome, UnforeseenError
 from opencwm.debugger.foresight import Foresight
 from opencwm.debugger.legality import Legal, Legality
 from opencwm.debugger.sampler import OutOfContextError, Sampler, SamplingConfig
+from opencwm.debugger.step_search import Attempt, SearchConfig, elected
 from opencwm.debugger.supplied import SuppliedCall
 from opencwm.debugger.token_writer import MAX_VALUE_TOKENS, MalformedError, TokenWriter
 from opencwm.debugger.working import Working
@@ -84,6 +85,7 @@ class StepPredictor:
             function at depth 1, the rendered value of each parameter by name.
         expressions: have the model work with expression detail.
         working: who works out the sub-expressions then; without the rules always the model.
+        search: whether unsure steps are attempted again.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class StepPredictor:
         supplied: SuppliedCall | None = None,
         expressions: bool = False,
         working: Working = Working.FOLLOWED,
+        search: SearchConfig | None = None,
     ) -> None:
         self.codec = codec
         self.view = view
@@ -106,6 +109,7 @@ class StepPredictor:
         self.supplied = supplied
         self.expressions = expressions
         self.working = working
+        self.search = search or SearchConfig()
         self.sampler = Sampler(engine, sampling)
         self._writer = TokenWriter(self.sampler, codec.vocabulary)
         self._legality = Legality(view, control_flow)
@@ -166,6 +170,7 @@ class StepPredictor:
             supplied=self.supplied,
             expressions=self.expressions,
             working=self.working,
+            search=self.search,
         )
         twin.start(steps, self.codes)
         return twin
@@ -196,21 +201,16 @@ class StepPredictor:
             ) from error
 
     def _predict(self) -> Prediction:
-        self._writer.ids = []
         sampled = self.sampler.num_sampled
-        self._parts: dict[str, float] = {}
-        self._supplied_names: set[str] = set()
-        self._evaluated: list[tuple[str, str]] = []
-        self._control = 1.0
-        self._value_probability: float | None = None
-        try:
-            if self.constrained:
-                self._constrained_step()
-            else:
-                self._free_step()
-            step = self._decoder.push(self._writer.ids)
-        except MalformedError as error:
-            step = MalformedStep(tuple(self._writer.ids), str(error))
+        before, ahead = self.sampler.ids, self._writer.ahead
+        attempt = self._attempt()
+        if self.search.samples and attempt.logarithm < math.log(max(self.search.below, 1e-300)):
+            attempt = self._best_of(attempt, before, ahead)
+        step: Step | MalformedStep
+        if attempt.malformed:
+            step = MalformedStep(attempt.ids, attempt.malformed)
+        else:
+            step = self._decoder.push(attempt.ids)
         if isinstance(step, Step):
             self._last = step
             self._steps.append(step)
@@ -218,13 +218,57 @@ class StepPredictor:
                 self._foresight.push(step, self._decoder.stack, self.codes)
         return Prediction(
             step,
+            attempt.probabilities,
+            attempt.control_probability,
+            attempt.value_probability,
+            self.sampler.num_sampled - sampled,
+            len(attempt.ids),
+            attempt.supplied,
+        )
+
+    def _attempt(self) -> Attempt:
+        """Write one step; nothing but the sampler and the writer know of it."""
+        self._writer.ids = []
+        self._parts: dict[str, float] = {}
+        self._supplied_names: set[str] = set()
+        self._evaluated: list[tuple[str, str]] = []
+        self._control = 1.0
+        self._value_probability: float | None = None
+        before = self.sampler.logarithm
+        malformed = ""
+        try:
+            if self.constrained:
+                self._constrained_step()
+            else:
+                self._free_step()
+        except MalformedError as error:
+            malformed = str(error) or "no step"
+        return Attempt(
+            tuple(self._writer.ids),
+            malformed,
+            self.sampler.logarithm - before,
             self._parts,
             self._control,
             self._value_probability,
-            self.sampler.num_sampled - sampled,
-            len(self._writer.ids),
             frozenset(self._supplied_names),
         )
+
+    def _best_of(self, first: Attempt, before: Sequence[int], ahead: tuple[int, float] | None) -> Attempt:
+        """Attempt a step some more times from where ``before`` ends; stand behind the one elected."""
+        attempts, greedy = [first], self.sampler.config
+        start = before[:-1] if ahead is not None else before
+        for number in range(self.search.samples):
+            self.sampler.restart(before)
+            self._writer.ahead = ahead
+            self.sampler.draw_by(self.search.sampling(len(before), number))
+            try:
+                attempts.append(self._attempt())
+            finally:
+                self.sampler.draw_by(greedy)
+        best = elected(attempts)
+        self._writer.ahead = None
+        self.sampler.restart([*start, *best.ids])
+        return best
 
     # -- a step within the rules
 

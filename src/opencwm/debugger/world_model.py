@@ -16,6 +16,7 @@ from opencwm.codec.vocabulary import Vocabulary
 from opencwm.core.errors import CodecError, EngineError
 from opencwm.debugger.predicted import PredictedExecution, source_view
 from opencwm.debugger.sampler import SamplingConfig
+from opencwm.debugger.step_search import SearchConfig
 from opencwm.debugger.working import Working
 from opencwm.model.engine import ScoringEngine
 from opencwm.model.folder import ONNX_NAME, ModelFolder, default_model_path, load_folder
@@ -89,6 +90,7 @@ class WorldModel:
         sampling: SamplingConfig | None = None,
         expressions: bool = False,
         working: Working = Working.FOLLOWED,
+        search: SearchConfig | None = None,
     ) -> PredictedExecution:
         """Return the predicted execution of a program; nothing is predicted before it is looked at.
 
@@ -98,6 +100,7 @@ class WorldModel:
             sampling: how tokens are picked; greedy by default.
             expressions: have the model work out sub-expressions first; it must have learned to.
             working: who works them out.
+            search: whether unsure steps are attempted again.
 
         Raises:
             CodecError: the entry, or what it calls first, does not fit.
@@ -112,6 +115,7 @@ class WorldModel:
             sampling=sampling,
             expressions=expressions,
             working=working,
+            search=search,
         )
 
 

@@ -22,6 +22,7 @@ from opencwm.debugger.jumps import JumpPredictor
 from opencwm.debugger.predicted import PredictedExecution, source_view
 from opencwm.debugger.sampler import Sampler, SamplingConfig
 from opencwm.debugger.step_predictor import Prediction, StepPredictor
+from opencwm.debugger.step_search import SearchConfig
 from opencwm.debugger.token_writer import MAX_VALUE_TOKENS
 from opencwm.debugger.working import Working
 from opencwm.model.engine import ScoringEngine
@@ -153,6 +154,7 @@ class NativePredictor:
         constrained: whether steps are limited to what the program's control flow and names allow.
         expressions: have the model work with expression detail.
         working: who works out sub-expressions then.
+        search: whether unsure steps are attempted again.
         revision: of the weights, for example their SHA-256: results of another revision are never mixed with
             these.
 
@@ -168,6 +170,7 @@ class NativePredictor:
         expressions: bool = False,
         working: Working = Working.FOLLOWED,
         revision: str = "",
+        search: SearchConfig | None = None,
     ) -> None:
         self.name = name
         self.codec = codec
@@ -176,6 +179,7 @@ class NativePredictor:
         self._expressions = expressions
         self._working = working
         self._revision = revision
+        self._search = search or SearchConfig()
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -188,6 +192,7 @@ class NativePredictor:
             "max_value_tokens": MAX_VALUE_TOKENS,
             "revision": self._revision,
             **({"working": self._working.value} if self._expressions else {}),
+            **({"search": dataclasses.asdict(self._search)} if self._search.samples else {}),
         }
 
     def scoring_engine(self) -> ScoringEngine:
@@ -221,6 +226,7 @@ class NativePredictor:
             constrained=self._constrained,
             expressions=self._expressions,
             working=self._working,
+            search=self._search,
         )
 
     def step_predictor(self, program: Program) -> StepPredictor:
@@ -239,6 +245,7 @@ class NativePredictor:
             constrained=self._constrained,
             expressions=self._expressions,
             working=self._working,
+            search=self._search,
         )
 
     def jump_predictor(self, program: Program) -> JumpPredictor:

@@ -18,6 +18,7 @@ from opencwm.frontends.cli.options import (
     Json,
     ModelFolder,
     ProgramFile,
+    SearchSamples,
     Timeout,
     Unconstrained,
     WorkingLevel,
@@ -46,6 +47,7 @@ def debug(
     unconstrained: Unconstrained = False,
     detail: DetailLevel = Detail.EXPR,
     working: WorkingLevel = Working.CALCULATED,
+    search: SearchSamples = 0,
     max_steps: Annotated[
         int, typer.Option("--max-steps", metavar="N", help="Most steps predicted at once.", min=1)
     ] = 1_000,
@@ -77,7 +79,12 @@ def debug(
         execution = observed
     else:
         execution = _predict(
-            program, model, constrained=not unconstrained, expressions=expressions, working=working
+            program,
+            model,
+            constrained=not unconstrained,
+            expressions=expressions,
+            working=working,
+            search=search,
         )
     beside = observed if compare else None
     if beside is not None:  # a prediction that goes astray need not end
@@ -91,13 +98,26 @@ def debug(
 
 
 def _predict(
-    program: Program, model: Path | None, *, constrained: bool, expressions: bool, working: Working
+    program: Program,
+    model: Path | None,
+    *,
+    constrained: bool,
+    expressions: bool,
+    working: Working,
+    search: int,
 ) -> Execution:
+    from opencwm.debugger.step_search import SearchConfig
     from opencwm.debugger.world_model import WorldModel
     from opencwm.frontends.cli.output import notice
 
     world = WorldModel.load(model)
-    execution = world.execution(program, constrained=constrained, expressions=expressions, working=working)
+    execution = world.execution(
+        program,
+        constrained=constrained,
+        expressions=expressions,
+        working=working,
+        search=SearchConfig(samples=search),
+    )
     for text in execution.view.left_out:
         notice(f"{program.filename}: {text}")
     return execution

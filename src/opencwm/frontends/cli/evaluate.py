@@ -18,6 +18,7 @@ from opencwm.frontends.cli.options import (
     Json,
     ModelFolder,
     OutputFolder,
+    SearchSamples,
     Unconstrained,
     WorkingLevel,
 )
@@ -67,6 +68,7 @@ def steps(
     unconstrained: Unconstrained = False,
     detail: DetailLevel = Detail.LINE,
     working: WorkingLevel = Working.FOLLOWED,
+    search: SearchSamples = 0,
     max_steps: MaxSteps = 1024,
     output: Resume = None,
     as_json: Json = False,
@@ -82,7 +84,9 @@ def steps(
     from opencwm.frontends.trace_files import held_out_traces, load_traces
 
     expressions = detail is Detail.EXPR
-    predictor = _predictor(model, constrained=not unconstrained, expressions=expressions, working=working)
+    predictor = _predictor(
+        model, constrained=not unconstrained, expressions=expressions, working=working, search=search
+    )
     traces = load_traces(data) if data else held_out_traces(programs, seed, expressions=expressions)
     with progress("evaluating") as advance:
         report = evaluate_steps(
@@ -322,6 +326,7 @@ def benchmark(
     unconstrained: Unconstrained = False,
     detail: DetailLevel = Detail.LINE,
     working: WorkingLevel = Working.FOLLOWED,
+    search: SearchSamples = 0,
     max_steps: MaxSteps = 1024,
     output: Resume = None,
     as_json: Json = False,
@@ -341,7 +346,11 @@ def benchmark(
         if task is Task.INPUT or method is Method.DIRECT:
             raise ConfigError(f"{suite} asks about runs, which are rolled out", where="--task and --method")
         predictor = _predictor(
-            model, constrained=not unconstrained, expressions=detail is Detail.EXPR, working=working
+            model,
+            constrained=not unconstrained,
+            expressions=detail is Detail.EXPR,
+            working=working,
+            search=search,
         )
         probed = _probed(
             context,
@@ -363,7 +372,11 @@ def benchmark(
         _print_report(report, as_json=as_json)
         return
     predictor = _predictor(
-        model, constrained=not unconstrained, expressions=detail is Detail.EXPR, working=working
+        model,
+        constrained=not unconstrained,
+        expressions=detail is Detail.EXPR,
+        working=working,
+        search=search,
     )
     methods = tuple(outputs.Method) if method is Method.BOTH else (outputs.Method(method),)
     validation = _validation(found[:items]) if validate else None
@@ -451,8 +464,9 @@ def _items(path: Path, suite: Suite) -> list[Item]:
 
 
 def _predictor(
-    model: Path | None, *, constrained: bool, expressions: bool, working: Working
+    model: Path | None, *, constrained: bool, expressions: bool, working: Working, search: int = 0
 ) -> NativePredictor:
+    from opencwm.debugger.step_search import SearchConfig
     from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.predictor import NativePredictor
 
@@ -465,6 +479,7 @@ def _predictor(
         expressions=expressions,
         working=working,
         revision=opened.revision,
+        search=SearchConfig(samples=search),
     )
 
 

@@ -49,6 +49,16 @@ WorkingLevel = Annotated[
         " those that are no pure operation on literals.",
     ),
 ]
+SearchSamples = Annotated[
+    int,
+    typer.Option(
+        "--search",
+        metavar="N",
+        help="Attempt a step that the model is unsure of N more times, and keep what most attempts come to.",
+        min=0,
+        max=64,
+    ),
+]
 Timeout = Annotated[
     float, typer.Option("--timeout", metavar="SECONDS", help="Wall-clock limit of the real run.", min=0.01)
 ]
