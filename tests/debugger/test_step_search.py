@@ -74,7 +74,7 @@ def test_a_model_that_is_sure_is_asked_once(seed: int) -> None:
 @given(st.integers(0, 10**6))
 def test_a_right_but_unsure_model_stays_right(seed: int) -> None:
     trace = recorded(seed)
-    engine = oracle(trace, expressions=True, probability=0.9)
+    engine = oracle(trace, expressions=True, probability=0.95)
     search = SearchConfig(samples=3, below=1.0, temperature=0.2)
     execution = PredictedExecution(trace.program, CODEC, engine, expressions=True, search=search)
     found = steps_of(execution, len(trace.steps))
