@@ -1,12 +1,12 @@
 """Steps a second, and forward passes a debugger step against the published ``cwm`` format on the same runs.
 
-A pass is one call of the graph, however many tokens it takes: a prompt or forced text is a pass, 512 tokens of it
-at most. All are counted, at the runtime's session: those that draft, those that put the model back on the recorded run
-after a wrong step, and the first, of the prompt. In the published format the model samples every token of a step,
-its source line and the end of the step included, so it needs a pass for each.
+A pass is one call of the graph, however many tokens it takes: a prompt or forced text is a pass, 512 tokens
+of it at most. All are counted, at the runtime's session: those that draft, those that put the model back on
+the recorded run after a wrong step, and the first, of the prompt. In the published format the model samples
+every token of a step, its source line and the end of the step included, so it needs a pass for each.
 
-Every step of the recorded runs is predicted, one ahead, as ``opencwm eval steps`` does: a run that goes wrong is counted
-over the same steps.
+Every step of the recorded runs is predicted, one ahead, as ``opencwm eval steps`` does: a run that goes wrong
+is counted over the same steps.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class CountingSession:
 
 
 class LlamaTokenizer:
-    """A :class:`Tokenizer` over Llama 3's ``tokenizer.model``, which that of facebook/cwm extends by special ids."""
+    """A :class:`Tokenizer` over Llama 3's ``tokenizer.model``; facebook/cwm has it and more special ids."""
 
     def __init__(self, path: Path) -> None:
         import tiktoken
@@ -124,7 +124,9 @@ def open_tokenizer(path: Path | None) -> Tokenizer:
     if path is None:
         print(f"*** no --tokenizer: cwm tokens are those of a BPE of {OWN_VOCABULARY:,} ids made here")
         return HuggingFaceTokenizer(train_bpe(standard_library_texts(), OWN_VOCABULARY))
-    return LlamaTokenizer(path) if path.suffix == ".model" else HuggingFaceTokenizer.from_pretrained_folder(path)
+    return (
+        LlamaTokenizer(path) if path.suffix == ".model" else HuggingFaceTokenizer.from_pretrained_folder(path)
+    )
 
 
 def cwm_tokens(trace: Trace, codec: CwmCodec) -> int:
@@ -132,15 +134,17 @@ def cwm_tokens(trace: Trace, codec: CwmCodec) -> int:
     encoded = codec.encode(trace)
     spans = [span for span in encoded.spans if span.index < MAX_STEPS]
     is_whole = len(trace.steps) <= MAX_STEPS
-    return sum(span.stop - span.start for span in spans) + (len(encoded.ids) - encoded.spans[-1].stop) * is_whole
+    return (
+        sum(span.stop - span.start for span in spans) + (len(encoded.ids) - encoded.spans[-1].stop) * is_whole
+    )
 
 
-def choose(
-    codec: CwmCodec, num_programs: int, data: Path | None
-) -> tuple[list[Trace], dict[str, int]]:
+def choose(codec: CwmCodec, num_programs: int, data: Path | None) -> tuple[list[Trace], dict[str, int]]:
     """Return runs that the published format can write, and the tokens of each."""
     traces, tokens = [], {}
-    found = load_traces(data) if data is not None else held_out_traces(4 * num_programs, SEED, expressions=True)
+    found = (
+        load_traces(data) if data is not None else held_out_traces(4 * num_programs, SEED, expressions=True)
+    )
     for trace in islice(found, 4 * num_programs):
         try:
             tokens[trace.program.id] = cwm_tokens(trace, codec)
@@ -158,7 +162,9 @@ def measure(folder: Path, tokenizer: Tokenizer, *, num_programs: int, data: Path
     num_steps = sum(min(len(trace.steps), MAX_STEPS) for trace in traces)
     published = sum(tokens.values()) / num_steps
     origin = data.name if data is not None else f"generated programs of held-out seed {SEED}"
-    print(f"\npredicted steps: {num_steps} of {len(traces)} {origin}, at most {MAX_STEPS} of each, one thread")
+    print(
+        f"\npredicted steps: {num_steps} of {len(traces)} {origin}, at most {MAX_STEPS} of each, one thread"
+    )
     print(f"published cwm format: {published:.1f} tokens a step to sample, a pass each")
     heads = ("steps/s", "CPU ms", "exact %", "passes", "of 1 token", "tokens", "cwm/passes")
     print(f"{'':46}" + "".join(f"{head:>11}" for head in heads) + "   a step")

@@ -1,10 +1,11 @@
 """Greedy decoding of one prompt by our engine and by others on the same weights, one process and thread each.
 
 Every runtime is a process that loads the model, says when it has its first token, and then decodes the same
-number of tokens each time it is told to, so that ``engine_speed.py`` can let them take turns. Prompt and new tokens
-together stay within the sliding window: llama.cpp, whose ``llama`` graph has none, then computes the same function.
+number of tokens each time it is told to, so that ``engine_speed.py`` can let them take turns. Prompt and new
+tokens together stay within the sliding window: llama.cpp, whose ``llama`` graph has none, then computes the
+same function.
 
-Sources: transformers, ``GenerationMixin.generate``; llama.cpp, ``include/llama.h``; ggml-org/ggml, docs/gguf.md.
+Sources: transformers, ``GenerationMixin.generate``; llama.cpp, ``include/llama.h``; ggml, ``docs/gguf.md``.
 """
 
 from __future__ import annotations
@@ -146,7 +147,9 @@ def open_llama_cpp(weights: Path) -> Decoder:
     return decode
 
 
-TIMES: list[tuple[float, float]] = []  # wall and CPU seconds of each token, of a runtime that yields them late
+TIMES: list[
+    tuple[float, float]
+] = []  # wall and CPU seconds of each token, of a runtime that yields them late
 KEPT: list[Any] = []  # a callback that C may call
 
 
@@ -164,7 +167,7 @@ def open_runtime(name: str, weights: Path) -> Decoder:
 
 
 def write_gguf(config: Any, weights: dict[str, NDArray[np.float32]], path: Path, *, quantized: bool) -> None:
-    """Write a ``llama`` model for llama.cpp, without a vocabulary; queries and keys in its order of rotation."""
+    """Write a ``llama`` model for llama.cpp, without vocabulary; queries and keys rotate in its order."""
     import gguf
 
     writer = gguf.GGUFWriter(path, "llama")

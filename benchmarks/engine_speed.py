@@ -3,13 +3,13 @@
     python benchmarks/engine_speed.py RUN [--part decode|steps|together ...] [--turns N] [--programs N]
                                           [--data FILE] [--tokenizer FILE]
 
-``RUN`` is a training run (``config.json``, ``model/model.safetensors``), so that all runtimes get weights of one
-origin. Everything is measured on one thread. Runtimes that are not installed are named and left out:
+``RUN`` is a training run (``config.json``, ``model/model.safetensors``), so that all runtimes get weights of
+one origin. Everything is measured on one thread. Runtimes that are not installed are named and left out:
 ``pip install transformers gguf llama-cpp-python`` in an environment of its own brings them.
 
-decode    greedy decoding of one prompt: processes take turns, so a busy machine slows all alike; the ratio is the
-          median over turns of a runtime's CPU time a token by that of ours. Start-up is from the start of the
-          process to the first token, memory the peak of its resident set.
+decode    greedy decoding of one prompt: processes take turns, so a busy machine slows all alike; the ratio is
+          the median over turns of a runtime's CPU time a token by that of ours. Start-up is from the start of
+          the process to the first token, memory the peak of its resident set.
 steps     see ``engine_passes.py``: steps a second, and forward passes a step against the published format.
 together  see ``engine_together.py``: many sequences at once.
 """
@@ -17,6 +17,7 @@ together  see ``engine_together.py``: many sequences at once.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import statistics
 import tempfile
@@ -67,7 +68,7 @@ def prompt(num_ids: int) -> list[int]:
 
 def median_ms(times: list[float]) -> float:
     """Return the median milliseconds between tokens."""
-    return 1000 * statistics.median(b - a for a, b in zip(times, times[1:], strict=False))
+    return 1000 * statistics.median(b - a for a, b in itertools.pairwise(times))
 
 
 def decode(work: Path, num_turns: int) -> None:
@@ -102,9 +103,7 @@ def decode(work: Path, num_turns: int) -> None:
             for turn, our in zip(mine, ours, strict=True)
         ]
         middle = statistics.median(median_ms(turn["wall"]) for turn in mine)
-        same = next(
-            (i for i, (a, b) in enumerate(zip(mine[0]["tokens"], exact, strict=True)) if a != b), NEW
-        )
+        same = next((i for i, (a, b) in enumerate(zip(mine[0]["tokens"], exact, strict=True)) if a != b), NEW)
         cells = (
             f"{statistics.median(rates):,.0f}",
             "-" if name.endswith("ahead") else f"{middle:.2f}",  # half of its tokens take no pass
@@ -117,7 +116,9 @@ def decode(work: Path, num_turns: int) -> None:
             f"{same}",
         )
         print(f"{name:33}" + "".join(f"{cell:>12}" for cell in cells))
-    print("ratio: CPU time a token by that of opencwm int8; same: first tokens that are those of opencwm fp32")
+    print(
+        "ratio: CPU time a token by that of opencwm int8; same: first tokens that are those of opencwm fp32"
+    )
     print("; ".join(sorted({version(name) for name in turns})))
 
 

@@ -1,9 +1,9 @@
-"""Many sequences at once: tokens a second of forks that take turns, of two processes, and of one batched graph.
+"""Many sequences at once: tokens a second of forks that take turns, of one batched graph, of two processes.
 
 The engine holds one sequence. ``forks`` are that many engines over one session, each given a token in turn.
-``batched`` is what batching would give: the same graph with its batch dimension left open and the forks' caches
-side by side, one token of each in a pass; their logits must be the forks' own, bit for bit. (``GroupQueryAttention``
-on a CPU takes batches of one token a sequence only: forced text and drafts still go one by one.)
+``batched`` is what batching would give: the same graph with its batch dimension left open and the forks'
+caches side by side, one token of each in a pass; logits must be the forks' own, bit for bit. (On a CPU
+``GroupQueryAttention`` takes batches of one token a sequence only: forced text and drafts go one by one.)
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from engine_rivals import peak_mib
 from numpy.typing import NDArray
 
 from opencwm.model.config import ModelConfig
@@ -82,13 +81,13 @@ def run_forks(engine: OnnxEngine, prompts: list[list[int]], num_new: int) -> tup
     logits = [fork.append(ids) for fork, ids in zip(forks, prompts, strict=True)]
     wall, cpu = time.perf_counter(), time.process_time()
     for _ in range(num_new):
-        logits = [
-            fork.append([int(row.argmax())]) for fork, row in zip(forks, logits, strict=True)
-        ]
+        logits = [fork.append([int(row.argmax())]) for fork, row in zip(forks, logits, strict=True)]
     return time.perf_counter() - wall, time.process_time() - cpu, logits
 
 
-def run_batched(graph: BatchedGraph, prompts: list[list[int]], num_new: int) -> tuple[float, float, list[Any]]:
+def run_batched(
+    graph: BatchedGraph, prompts: list[list[int]], num_new: int
+) -> tuple[float, float, list[Any]]:
     """Return the same of one batch."""
     caches = graph.caches(len(prompts))
     rows = []
@@ -112,24 +111,15 @@ def measure(folder: Path, ids: list[int], num_new: int) -> None:
     engine = OnnxEngine.load(folder / "model.onnx", config)
     graph = BatchedGraph(folder / "model.onnx", config)
     print(f"\nsequences at once, int8, {num_new} new tokens each: tokens/s (CPU ms a token), one thread")
-    print(f"{'N':>4}{'forks':>20}{'batched':>20}{'CPU ratio':>12}{'same logits':>14}{'peak MiB':>10}")
+    print(f"{'N':>4}{'forks':>20}{'batched':>20}{'CPU ratio':>12}{'same logits':>14}")
     for size in SIZES:
         prompts = [ids[: len(ids) - 7 * index] for index in range(size)]
-        forks, batched = (
-            min((work() for _ in range(2)), key=lambda found: found[1])
-            for work in (
-                lambda p=prompts: run_forks(engine, p, num_new),
-                lambda p=prompts: run_batched(graph, p, num_new),
-            )
-        )
+        turns = [(run_forks(engine, prompts, num_new), run_batched(graph, prompts, num_new)) for _ in "12"]
+        forks, batched = (min(ways, key=lambda found: found[1]) for ways in zip(*turns, strict=True))
         count = size * num_new
         same = all(np.array_equal(a, b) for a, b in zip(forks[2], batched[2], strict=True))
-        cells = [
-            f"{count / wall:,.0f} ({1000 * cpu / count:.2f})" for wall, cpu, _ in (forks, batched)
-        ]
-        print(
-            f"{size:>4}{cells[0]:>20}{cells[1]:>20}{forks[1] / batched[1]:>11.2f}x{same!s:>14}{peak_mib():>10.0f}"
-        )
+        cells = [f"{count / wall:,.0f} ({1000 * cpu / count:.2f})" for wall, cpu, _ in (forks, batched)]
+        print(f"{size:>4}{cells[0]:>20}{cells[1]:>20}{forks[1] / batched[1]:>11.2f}x{same!s:>14}")
     command = [sys.executable, __file__, str(folder), str(num_new), *map(str, ids)]
     workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     rates = [float(worker.communicate()[0]) for worker in workers]

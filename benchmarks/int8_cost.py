@@ -4,10 +4,10 @@
                                               [--documents N] [--working followed|calculated|free]
 
 ``RUN`` is a training run. Both precisions are exported, and each predicts every step of the same held-out
-programs one ahead, with expression detail, as ``opencwm eval steps`` does; ``--documents`` adds so many programs
-that are only scored token by token, which is much faster (``teacher-forced``). Differences are paired by
-program, int8 less fp32, in percentage points with their 95 % interval. Results are kept in DIR; the same
-command goes on where it was stopped, and a second one with ``--report`` tells what is there so far.
+programs one ahead, with expression detail, as ``opencwm eval steps`` does; ``--documents`` adds so many
+programs that are only scored token by token, which is much faster (``teacher-forced``). Differences are
+paired by program, int8 less fp32, in percentage points with their 95 % interval. Results are kept in DIR; the
+same command goes on where it was stopped, and with ``--report`` it tells what is there so far.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from opencwm.core.errors import CodecError, ConfigError
 from opencwm.debugger.working import Working
 from opencwm.debugger.world_model import WorldModel
 from opencwm.evals.journal import FILE_NAME, Journal, Record
-from opencwm.evals.metrics import Score, paired_difference
+from opencwm.evals.metrics import paired_difference
 from opencwm.evals.one_step import score_one_step
 from opencwm.evals.predictor import NativePredictor
 from opencwm.evals.steps import choose_traces, digest_of
@@ -40,7 +40,9 @@ PARTS = ("one step", "teacher-forced")
 class Comparison:
     """Both precisions of one run, ready to predict."""
 
-    def __init__(self, run: Path, folder: Path, *, working: Working, max_steps: int, num_stepped: int) -> None:
+    def __init__(
+        self, run: Path, folder: Path, *, working: Working, max_steps: int, num_stepped: int
+    ) -> None:
         self.predictors: dict[str, NativePredictor] = {}
         self.max_steps, self.num_stepped, self.num_done = max_steps, num_stepped, 0
         for precision in PRECISIONS:
@@ -49,7 +51,12 @@ class Comparison:
                 export_run(run, path, precision=precision)
             model = WorldModel.load(path)
             self.predictors[precision] = NativePredictor(
-                precision, model.codec, model.engine, expressions=True, working=working, revision=model.revision
+                precision,
+                model.codec,
+                model.engine,
+                expressions=True,
+                working=working,
+                revision=model.revision,
             )
 
     @property
@@ -58,7 +65,7 @@ class Comparison:
         return {name: dict(predictor.settings) for name, predictor in self.predictors.items()}
 
     def evaluate(self, index: int, trace: Trace) -> Record:
-        """Return what each precision gets right of one program: part, precision, metric to right and total."""
+        """Return what was right of one program: part to precision to metric to right and total."""
         record: Record = {part: {} for part in PARTS}
         names = PRECISIONS if index % 2 else PRECISIONS[::-1]
         for name in names:
@@ -81,10 +88,10 @@ class Comparison:
         return record
 
 
-def print_report(records: Mapping[str, Record]) -> None:
+def print_report(records: Sequence[Record]) -> None:
     """Print every metric of every part: both fractions and their paired difference."""
     for part in PARTS:
-        pairs = [record[part] for record in records.values() if len(record[part]) == len(PRECISIONS)]
+        pairs = [record[part] for record in records if len(record[part]) == len(PRECISIONS)]
         print(f"{part}: {len(pairs)} programs")
         metrics = dict.fromkeys(metric for pair in pairs for metric in pair["fp32"])
         for metric in metrics:
@@ -94,11 +101,9 @@ def print_report(records: Mapping[str, Record]) -> None:
                 if metric in pair["fp32"]
             ]
             found = paired_difference(counts)
-            fractions = [
-                Score.of(sum(c[i] for c in counts), found.num_total).fraction or 0.0 for i in range(2)
-            ]
+            fp32, int8 = (100 * sum(count[i] for count in counts) / found.num_total for i in range(2))
             print(
-                f"  {metric:22}{found.num_total:8,}  fp32 {100 * fractions[0]:6.2f}  int8 {100 * fractions[1]:6.2f}"
+                f"  {metric:22}{found.num_total:8,}  fp32 {fp32:6.2f}  int8 {int8:6.2f}"
                 f"  int8 - fp32 {100 * found.value:+6.2f} ({100 * found.low:+.2f} to {100 * found.high:+.2f})"
                 f"  {sum(a != b for a, b, _ in counts)} programs differ"
             )
@@ -118,7 +123,7 @@ def main() -> None:
     chosen = parser.parse_args()
     if chosen.report:
         lines = (chosen.folder / FILE_NAME).read_text(encoding="utf-8").splitlines()[1:]
-        print_report({str(index): json.loads(line)["record"] for index, line in enumerate(lines)})
+        print_report([json.loads(line)["record"] for line in lines])
         return
     wanted = chosen.programs + chosen.documents
     traces = (

@@ -109,7 +109,11 @@ def export(
     ] = False,
     precision: Annotated[
         Precision,
-        typer.Option("--precision", help="Of the weights; fp32 is four times as large, and slower."),
+        typer.Option(
+            "--precision",
+            metavar="int8|fp32",
+            help="Of the weights; fp32 is four times as large, and slower.",
+        ),
     ] = Precision.INT8,
 ) -> None:
     """Make a model folder that runs without torch.
