@@ -1,111 +1,148 @@
-"""Tokens per second of the ONNX engine (int8 and fp32) beside eager torch without a cache trick, one thread.
+"""The engine beside others on the same weights, and what a step of the debugger costs, in one run.
 
-Run ``python benchmarks/engine_speed.py [MODEL_FOLDER_OR_RUN]``; without one it makes a 3M model of random
-weights, whose speed is that of any model of its shape. ``prefill`` is one call of 512 tokens; ``decode`` is
-one token a call after 256 tokens of context, which is what a predicted step costs.
+    python benchmarks/engine_speed.py RUN [--part decode|steps|together ...] [--turns N] [--programs N]
+                                          [--data FILE] [--tokenizer FILE]
+
+``RUN`` is a training run (``config.json``, ``model/model.safetensors``), so that all runtimes get weights of
+one origin. Everything is measured on one thread. Runtimes that are not installed are named and left out:
+``pip install transformers gguf llama-cpp-python`` in an environment of its own brings them.
+
+decode    greedy decoding of one prompt: processes take turns, so a busy machine slows all alike; the ratio is
+          the median over turns of a runtime's CPU time a token by that of ours. Start-up is from the start of
+          the process to the first token, memory the peak of its resident set.
+steps     see ``engine_passes.py``: steps a second, and forward passes a step against the published format.
+together  see ``engine_together.py``: many sequences at once.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import itertools
+import os
+import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+import engine_passes
+import engine_together
+from engine_rivals import RUNTIMES, Runtime, missing, version, write_gguf
 
+from opencwm.codec.cwm_tokenizer import Tokenizer
+from opencwm.codec.native import NativeCodec
+from opencwm.debugger.predicted import source_view
+from opencwm.frontends.exporting import export_run
+from opencwm.frontends.trace_files import held_out_traces
 from opencwm.model.config import ModelConfig
-from opencwm.model.export import Weights, export_onnx, read_weights
-from opencwm.model.onnx_engine import OnnxEngine
-from opencwm.model.testing import random_weights
+from opencwm.model.export import Weights, read_weights
 
-CONTEXT, PREFILL, DECODE = 256, 512, 200
+PROMPT, NEW = 256, 200
+SEED = 2
 
 
-def rate(count: int, work: Callable[[], object]) -> float:
-    """Return ``count`` per second of the faster of two runs."""
-    times = []
+def prepare(run: Path, work: Path) -> None:
+    """Write the run's weights in every form that a runtime reads."""
+    kinds: tuple[Weights, ...] = ("int8", "fp32")
+    for kind in kinds:
+        export_run(run, work / kind, precision=kind)
+    (work / "hf").symlink_to((run / "model").resolve())
+    if not missing("llama.cpp"):
+        config, weights = (
+            ModelConfig.load(run / "model" / "config.json"),
+            read_weights(run / "model" / "model.safetensors"),
+        )
+        for name, quantized in (("q8_0", True), ("f32", False)):
+            write_gguf(config, weights, work / f"{name}.gguf", quantized=quantized)
+
+
+def prompt(num_ids: int) -> list[int]:
+    """Return the first ids of a document with expression detail, of a held-out program."""
+    codec = NativeCodec()
+    for trace in held_out_traces(20, SEED, expressions=True):
+        view = source_view(trace.program, codec, max_tokens=2048)
+        ids = codec.encode(trace, view, expressions=True).ids
+        if len(ids) >= num_ids:
+            return list(ids[:num_ids])
+    raise ValueError("no program is that long")
+
+
+def median_ms(times: list[float]) -> float:
+    """Return the median milliseconds between tokens."""
+    return 1000 * statistics.median(b - a for a, b in itertools.pairwise(times))
+
+
+def decode(work: Path, num_turns: int) -> None:
+    """Print the table of greedy decoding."""
+    ids = prompt(PROMPT)
+    runtimes = []
+    for name, weights in RUNTIMES.items():
+        if missing(name):
+            print(f"*** LEFT OUT: {name}: not installed: {', '.join(missing(name))}")
+        else:
+            runtimes.append(Runtime(name, work / weights, ids, NEW))
+    turns: dict[str, list[dict[str, Any]]] = {runtime.name: [] for runtime in runtimes}
+    for turn in range(num_turns):
+        for runtime in runtimes[turn % 2 :] + runtimes[: turn % 2]:
+            turns[runtime.name].append(runtime.turn())
+    for runtime in runtimes:
+        runtime.close()
+    starts = {runtime.name: [runtime.start_s] for runtime in runtimes}
     for _ in range(2):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return count / min(times)
-
-
-def measure_onnx(engine: OnnxEngine, ids: list[int]) -> tuple[float, float]:
-    def prefill() -> None:
-        engine.truncate(0)
-        engine.append(ids[:PREFILL])
-
-    def decode() -> None:
-        engine.truncate(CONTEXT)
-        for token in ids[:DECODE]:
-            engine.append([token])
-
-    return rate(PREFILL, prefill), rate(DECODE, decode)
-
-
-def measure_transformers(folder: Path, ids: list[int]) -> tuple[float, float]:
-    import torch
-    from transformers import AutoModelForCausalLM, DynamicCache
-
-    torch.set_num_threads(1)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-
-    def prefill() -> None:
-        model(torch.tensor([ids[:PREFILL]]))
-
-    def decode() -> None:
-        cache = DynamicCache(config=model.config)
-        model(torch.tensor([ids[:CONTEXT]]), past_key_values=cache)
-        for token in ids[: DECODE // 4]:
-            model(torch.tensor([[token]]), past_key_values=cache)
-
-    with torch.inference_mode():
-        return rate(PREFILL, prefill), rate(DECODE // 4, decode)
+        for name in turns:
+            again = Runtime(name, work / RUNTIMES[name], ids, NEW)
+            starts[name].append(again.start_s)
+            again.close()
+    ours, exact = turns["opencwm int8"], turns["opencwm fp32"][0]["tokens"]
+    print(f"\ngreedy decoding, {PROMPT} tokens of prompt and {NEW} new, {num_turns} turns, one thread")
+    heads = ("tokens/s", "ms/token", "its CPU", "ratio", "(range)", "prefill ms", "start s", "MiB", "same")
+    print(f"{'':33}" + "".join(f"{head:>12}" for head in heads))
+    for name, mine in turns.items():
+        rates = [(NEW - 1) / (turn["wall"][-1] - turn["wall"][0]) for turn in mine]
+        ratios = [
+            (turn["cpu"][-1] - turn["cpu"][0]) / (our["cpu"][-1] - our["cpu"][0])
+            for turn, our in zip(mine, ours, strict=True)
+        ]
+        middle = statistics.median(median_ms(turn["wall"]) for turn in mine)
+        same = next((i for i, (a, b) in enumerate(zip(mine[0]["tokens"], exact, strict=True)) if a != b), NEW)
+        cells = (
+            f"{statistics.median(rates):,.0f}",
+            "-" if name.endswith("ahead") else f"{middle:.2f}",  # half of its tokens take no pass
+            f"{statistics.median((t['cpu'][-1] - t['cpu'][0]) * 1000 / (NEW - 1) for t in mine):.2f}",
+            f"{statistics.median(ratios):.2f}x",
+            f"{min(ratios):.2f}-{max(ratios):.2f}",
+            f"{1000 * statistics.median(turn['wall'][0] for turn in mine):.0f}",
+            f"{min(starts[name]):.2f}",
+            f"{mine[-1]['peak_mib']:.0f}",
+            f"{same}",
+        )
+        print(f"{name:33}" + "".join(f"{cell:>12}" for cell in cells))
+    print(
+        "ratio: CPU time a token by that of opencwm int8; same: first tokens that are those of opencwm fp32"
+    )
+    print("; ".join(sorted({version(name) for name in turns})))
 
 
 def main() -> None:
-    print(f"{'engine':20}{'MiB':>8}{'prefill/s':>12}{'decode/s':>12}{'argmax':>9}{'largest error':>15}")
+    parser = argparse.ArgumentParser(description="The engine beside others, and what a step costs.")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--part", action="append", choices=("decode", "steps", "together"))
+    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--programs", type=int, default=10)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--tokenizer", type=Path, help="of facebook/cwm, or of Llama 3 (tokenizer.model)")
+    chosen = parser.parse_args()
+    parts = chosen.part or ["decode", "steps", "together"]
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; weights of {chosen.run}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        if len(sys.argv) > 1:
-            folder = Path(sys.argv[1])
-            config, weights = (
-                ModelConfig.load(folder / "config.json"),
-                read_weights(folder / "model.safetensors"),
-            )
-        else:
-            folder = work
-            config = ModelConfig(vocab_size=1000, num_key_value_heads=2, max_position_embeddings=2048)
-            weights = random_weights(config, seed=0, std=0.05)
-        ids = [int(i) for i in np.random.default_rng(0).integers(0, config.vocab_size, PREFILL)]
-        reference = None
-        kinds: tuple[Weights, ...] = ("fp32", "int8")
-        for kind in kinds:
-            path = work / f"{kind}.onnx"
-            export_onnx(config, weights, path, kind=kind)
-            engine = OnnxEngine.load(path, config)
-            logits = engine.append_all(ids)
-            reference = logits if reference is None else reference
-            agree = float((logits.argmax(-1) == reference.argmax(-1)).mean())
-            error = float(np.abs(logits - reference).max())
-            speeds = measure_onnx(engine, ids)
-            size = path.stat().st_size / 2**20
-            print(f"onnx {kind:15}{size:8.1f}{speeds[0]:12,.0f}{speeds[1]:12,.0f}{agree:9.3f}{error:15.4f}")
-        if folder == work:
-            from safetensors.numpy import save_file
-
-            weights.pop("lm_head.weight")
-            save_file(weights, work / "model.safetensors", metadata={"format": "pt"})
-            config.save(work / "config.json")
-        try:
-            speeds = measure_transformers(folder, ids)
-        except ImportError:
-            print("transformers is not installed: no eager figure")
-            return
-        print(f"{'transformers fp32':20}{'':8}{speeds[0]:12,.0f}{speeds[1]:12,.0f}")
+        prepare(chosen.run, work)
+        if "decode" in parts:
+            decode(work, chosen.turns)
+        if "steps" in parts:
+            tokenizer: Tokenizer = engine_passes.open_tokenizer(chosen.tokenizer)
+            engine_passes.measure(work / "int8", tokenizer, num_programs=chosen.programs, data=chosen.data)
+        if "together" in parts:
+            engine_together.measure(work / "int8", prompt(PROMPT), NEW)
 
 
 if __name__ == "__main__":

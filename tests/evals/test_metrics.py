@@ -11,6 +11,7 @@ from opencwm.evals.metrics import (
     bucket_of,
     calibration,
     clustered_interval,
+    paired_difference,
     wilson_interval,
 )
 
@@ -104,6 +105,37 @@ def test_clustered_interval_holds_the_fraction_and_is_no_narrower_than_wilsons(
     assert score.fraction - 1e-9 <= score.high <= 1
     low, high = wilson_interval(score.num_right, score.num_total)
     assert score.high - score.low >= (high - low) * (1 - 1e-9)
+
+
+def test_a_paired_difference_is_the_ratio_over_clusters() -> None:
+    # d = -1/40; residuals -0.75, 0.25, 0.25, 0.25 of gains -1, 0, 0, 0; variance 0.75 * 4/3 / 40**2
+    found = paired_difference([(9, 8, 10), (9, 9, 10), (10, 10, 10), (8, 8, 10)])
+    assert found.value == pytest.approx(-0.025)
+    assert found.num_total == 40
+    half = 1.959963984540054 * math.sqrt(0.75 * 4 / 3) / 40
+    assert (found.low, found.high) == pytest.approx((-0.025 - half, -0.025 + half))
+
+
+def test_a_difference_that_is_nowhere_seen_may_still_be_there() -> None:
+    found = paired_difference([(5, 5, 10)] * 20 + [(0, 0, 0)])
+    assert (found.value, found.num_total) == (0, 200)
+    assert (found.low, found.high) == pytest.approx((-0.1611, 0.1611), abs=5e-5)  # 0 of 20, Newcombe
+    with pytest.raises(ValueError, match="nothing to compare"):
+        paired_difference([(0, 0, 0)])
+
+
+def test_a_paired_difference_covers_the_truth_about_95_times_in_100() -> None:
+    rng = derive_rng("paired difference")
+    covered = 0
+    for _ in range(300):
+        clusters = []
+        for _ in range(60):
+            first = [rng.random() < 0.9 for _ in range(20)]
+            second = [right != (rng.random() < (0.05 if right else 0.1)) for right in first]
+            clusters.append((sum(first), sum(second), 20))
+        found = paired_difference(clusters)
+        covered += found.low <= 0.9 * -0.05 + 0.1 * 0.1 <= found.high
+    assert 270 <= covered <= 297
 
 
 def test_calibration_of_a_worked_example() -> None:

@@ -54,6 +54,9 @@ def test_train_then_export_then_predict(cli: Cli, recipe: Path, tmp_path: Path) 
     }
     assert cli("export", run, "-o", model).status == 0
     assert WorldModel.load(model).folder.meta.training["num_steps"] == 2
+    assert cli("export", run, "-o", tmp_path / "fp32", "--precision", "fp32").status == 0
+    sizes = [(folder / "model.onnx").stat().st_size for folder in (model, tmp_path / "fp32")]
+    assert sizes[1] > 2 * sizes[0]
     program = tmp_path / "program.py"
     program.write_text("def f(x):\n    return x\n")
     debugged = cli("debug", program, "--call=f(1)", "--model", model, "--detail=line", "--commands", "s;q")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from opencwm.core.errors import EngineError
+from opencwm.model.export import export_onnx, read_weights
 from opencwm.model.folder import (
     ModelFolder,
     ModelMeta,
@@ -50,6 +51,23 @@ def test_a_folder_is_whole_and_runs(folder: ModelFolder) -> None:
     engine = again.engine()
     assert (engine.vocab_size, engine.max_tokens) == (48, 512)
     assert np.isfinite(engine.append([1, 2, 3])).all()
+
+
+def test_a_folder_in_fp32_gives_the_weights_as_they_are(folder: ModelFolder, tmp_path: Path) -> None:
+    exact = export_folder(
+        tmp_path / "run",
+        tmp_path / "fp32",
+        meta=folder.meta,
+        card="",
+        codec_sources=[tmp_path / "vocabulary.json"],
+        precision="fp32",
+    )
+    export_onnx(
+        folder.config, read_weights(tmp_path / "run" / "model.safetensors"), tmp_path / "x.onnx", kind="fp32"
+    )
+    assert (exact.path / "model.onnx").read_bytes() == (tmp_path / "x.onnx").read_bytes()
+    rounded, whole = (model.engine().append([1, 2, 3]) for model in (folder, exact))
+    assert 0 < np.abs(rounded - whole).max() < 0.1
 
 
 def test_scores_can_be_added_later(folder: ModelFolder) -> None:

@@ -123,6 +123,51 @@ def clustered_interval(clusters: Sequence[tuple[int, int]], z: float = Z_95) -> 
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Difference:
+    """How much a fraction differs from another, measured on the same cases, and its 95 % interval.
+
+    Attributes:
+        value: the second fraction less the first, in [-1, 1].
+        low: lower end of the interval.
+        high: upper end.
+        num_total: cases.
+
+    """
+
+    value: float
+    low: float
+    high: float
+    num_total: int
+
+
+def paired_difference(clusters: Iterable[tuple[int, int, int]], z: float = Z_95) -> Difference:
+    """Compare two predictors on the same cases, in clusters that go together.
+
+    The variance is that of a ratio over clusters (its linearisation). Where no cluster differs none can be
+    seen, and the interval is what Wilson's says of no difference in so many cases, one a cluster.
+
+    Args:
+        clusters: (right of the first, right of the second, total) of each.
+        z: quantile of the standard normal distribution.
+
+    Raises:
+        ValueError: no case.
+
+    """
+    gains = [(second - first, total) for first, second, total in clusters if total]
+    n, k = sum(total for _, total in gains), len(gains)
+    if not n:
+        raise ValueError("nothing to compare")
+    value = sum(gain for gain, _ in gains) / n
+    if k == 1 or not any(gain for gain, _ in gains):
+        half = wilson_interval(0, k, z)[1]
+    else:
+        spread = sum((gain - value * total) ** 2 for gain, total in gains) * k / (k - 1)
+        half = z * math.sqrt(spread) / n
+    return Difference(value, max(value - half, -1.0), min(value + half, 1.0), n)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class ReliabilityBin:
     """Predictions of about one confidence.
 

@@ -11,13 +11,16 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opencwm.codec.native import NativeCodec
 from opencwm.codec.vocabulary import Vocabulary
 from opencwm.core.errors import ConfigError
 from opencwm.frontends.model_card import model_card, portable_report, report_name, score_lines
 from opencwm.model.folder import ModelFolder, ModelMeta, average_weights, export_folder
+
+if TYPE_CHECKING:
+    from opencwm.model.export import Weights
 
 VOCABULARY_NAME: Final = "native_vocabulary.json"
 
@@ -29,6 +32,7 @@ def export_run(
     others: Sequence[Path] = (),
     reports: Sequence[Path] = (),
     with_safetensors: bool = False,
+    precision: Weights = "int8",
 ) -> ModelFolder:
     """Export the latest weights of the training run in ``run`` to the folder ``out``.
 
@@ -39,6 +43,7 @@ def export_run(
             weights is exported.
         reports: JSON files of ``opencwm eval ... --json``, of this model.
         with_safetensors: also copy the fp32 weights.
+        precision: of the exported weights; fp32 is what int8 is measured against.
 
     Raises:
         ConfigError: ``run`` is no training run, its model has another vocabulary, or a report is none.
@@ -61,6 +66,7 @@ def export_run(
             card=model_card(meta),
             codec_sources=[source],
             with_safetensors=with_safetensors,
+            precision=precision,
         )
 
 

@@ -1,7 +1,7 @@
 """A model folder: weights, shape, tokenizer and measured scores, readable here and by Hugging Face tools.
 
     config.json         the shape, as transformers reads it
-    model.onnx          the fused int8 graph the default engine runs
+    model.onnx          the fused graph the default engine runs: int8, or fp32 when it was exported so
     opencwm.json        schema version, codec, tokenizer files, measured scores
     README.md           the model card
     model.safetensors   fp32 weights; optional, the package ships without
@@ -19,7 +19,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from opencwm.core.errors import ConfigError, EngineError
 from opencwm.core.files import atomic_path, write_atomic
 from opencwm.model.config import ModelConfig
 from opencwm.model.onnx_engine import OnnxEngine
+
+if TYPE_CHECKING:
+    from opencwm.model.export import Weights
 
 SCHEMA_VERSION = 1
 CONFIG_NAME = "config.json"
@@ -143,6 +146,7 @@ def export_folder(
     card: str,
     codec_sources: Sequence[Path] = (),
     with_safetensors: bool = False,
+    precision: Weights = "int8",
 ) -> ModelFolder:
     """Build a model folder from ``config.json`` and ``model.safetensors`` (a training run's ``model/``).
 
@@ -153,6 +157,7 @@ def export_folder(
         card: the text of ``README.md``.
         codec_sources: files to copy for the codec.
         with_safetensors: also copy the fp32 weights.
+        precision: of the weights in ``model.onnx``.
 
     Raises:
         EngineError: weights that are missing or do not fit their config.
@@ -168,7 +173,7 @@ def export_folder(
     weights = read_weights(weights_folder / SAFETENSORS_NAME)
     out.mkdir(parents=True, exist_ok=True)
     (out / META_NAME).unlink(missing_ok=True)
-    export_onnx(config, weights, out / ONNX_NAME, kind="int8")
+    export_onnx(config, weights, out / ONNX_NAME, kind=precision)
     config.save(out / CONFIG_NAME)
     copies = [*codec_sources, *([weights_folder / SAFETENSORS_NAME] if with_safetensors else [])]
     for source in copies:

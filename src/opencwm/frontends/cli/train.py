@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +18,13 @@ Recipe = Annotated[
 Checkpoint = Annotated[
     Path, typer.Argument(metavar="CHECKPOINT", help="The folder of a training run.", show_default=False)
 ]
+
+
+class Precision(enum.StrEnum):
+    """Weights of an exported model."""
+
+    INT8 = "int8"
+    FP32 = "fp32"
 
 
 def train(
@@ -99,10 +107,18 @@ def export(
     with_safetensors: Annotated[
         bool, typer.Option("--safetensors", help="Also copy the fp32 weights.")
     ] = False,
+    precision: Annotated[
+        Precision,
+        typer.Option(
+            "--precision",
+            metavar="int8|fp32",
+            help="Of the weights; fp32 is four times as large, and slower.",
+        ),
+    ] = Precision.INT8,
 ) -> None:
     """Make a model folder that runs without torch.
 
-    From a training run: an int8 ONNX graph, the vocabulary, and a model card that says how it was trained.
+    From a training run: an ONNX graph, the vocabulary, and a model card that says how it was trained.
     """
     from opencwm.frontends.cli.output import notice
     from opencwm.frontends.exporting import export_run
@@ -113,6 +129,7 @@ def export(
         others=average or [],
         reports=scores or [],
         with_safetensors=with_safetensors,
+        precision=precision.value,
     )
     size_bytes = sum(path.stat().st_size for path in folder.path.iterdir())
     notice(f"{size_bytes / 2**20:.1f} MiB written to {folder.path}")
