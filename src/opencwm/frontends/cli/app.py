@@ -18,6 +18,7 @@ from opencwm.frontends.cli.debug import debug
 from opencwm.frontends.cli.doctor import doctor
 from opencwm.frontends.cli.inputs import inputs
 from opencwm.frontends.cli.mutate import mutate
+from opencwm.frontends.cli.predict import predict
 from opencwm.frontends.cli.trace import trace
 from opencwm.frontends.cli.train import export, train
 
@@ -47,7 +48,7 @@ def build() -> Any:
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
     root = _group(context_settings=settings)
     root.callback()(_root)
-    for command in (debug, trace, inputs, train, export, doctor):
+    for command in (predict, debug, trace, inputs, train, export, doctor):
         root.command()(command)
     shards = _group(help="Programs and their recorded runs, as training data.")
     shards.command()(corpus.build)

@@ -1,0 +1,135 @@
+"""``opencwm predict``."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from opencwm.debugger.working import Working
+from opencwm.frontends.cli.options import (
+    Call,
+    Detail,
+    DetailLevel,
+    Entry,
+    Json,
+    ModelFolder,
+    ProgramFile,
+    SearchSamples,
+    WorkingLevel,
+)
+
+if TYPE_CHECKING:
+    from opencwm.evals.agreement import Agreement
+    from opencwm.traces import Program
+
+
+def predict(
+    file: ProgramFile,
+    call: Call = None,
+    entry: Entry = None,
+    rollouts: Annotated[
+        int,
+        typer.Option(
+            "--rollouts", metavar="N", help="Predict N runs and tell what most come to.", min=1, max=256
+        ),
+    ] = 1,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the runs after the first.")] = 0,
+    model: ModelFolder = None,
+    detail: DetailLevel = Detail.EXPR,
+    working: WorkingLevel = Working.CALCULATED,
+    search: SearchSamples = 0,
+    max_steps: Annotated[
+        int, typer.Option("--max-steps", metavar="N", help="Most steps of a run.", min=1)
+    ] = 1_000,
+    as_json: Json = False,
+) -> None:
+    """Tell what a call is going to return or raise, without running it.
+
+    Prints the value, or the exception that is raised. How sure that is, in steps and runs, stands on stderr.
+    Exit status 1: no run came to an end.
+    """
+    from opencwm.frontends.cli.output import notice, print_json, visible
+    from opencwm.frontends.programs import load_program
+
+    program = load_program(file, call=call, entry=entry)
+    found = _agreed(
+        program,
+        model,
+        expressions=detail is Detail.EXPR,
+        working=working,
+        search=search,
+        rollouts=rollouts,
+        seed=seed,
+        max_steps=max_steps,
+    )
+    probability = _probability(found)
+    if as_json:
+        print_json(
+            {
+                "kind": "prediction",
+                "outcome": None
+                if found.outcome is None
+                else {"kind": str(found.outcome.kind), "value": found.outcome.value},
+                "votes": found.num_votes,
+                "rollouts": len(found.rollouts),
+                "probability": probability,
+                "num_steps": [len(rollout.steps) for rollout in found.rollouts],
+                "ends": [str(rollout.end) for rollout in found.rollouts],
+            }
+        )
+    elif found.outcome is not None:
+        print(visible(found.outcome.value))
+        votes = f"; {found.num_votes} of {len(found.rollouts)} runs" if rollouts > 1 else ""
+        steps = len(found.rollouts[0].steps)
+        notice(f"{found.outcome.kind} after {steps} predicted steps, probability {probability:.0%}{votes}")
+    if found.outcome is None:
+        if not as_json:
+            notice(f"no run came to an end: {found.rollouts[0].reason or found.rollouts[0].end}")
+        raise typer.Exit(1)
+
+
+def _agreed(
+    program: Program,
+    model: Path | None,
+    *,
+    expressions: bool,
+    working: Working,
+    search: int,
+    rollouts: int,
+    seed: int,
+    max_steps: int,
+) -> Agreement:
+    from opencwm.debugger.predicted import PredictedExecution
+    from opencwm.debugger.sampler import SamplingConfig
+    from opencwm.debugger.step_search import SearchConfig
+    from opencwm.debugger.world_model import WorldModel
+    from opencwm.evals.agreement import agree
+    from opencwm.evals.rollout import RolloutBounds
+
+    world = WorldModel.load(model)
+
+    def execution(sampling: SamplingConfig | None) -> PredictedExecution:
+        return world.execution(
+            program,
+            sampling=sampling,
+            expressions=expressions,
+            working=working,
+            search=SearchConfig(samples=search),
+        )
+
+    bounds = RolloutBounds(max_steps=max_steps, max_seconds=1e9)
+    return agree(execution, bounds, num_rollouts=rollouts, seed=seed)
+
+
+def _probability(found: Agreement) -> float:
+    """Return the probability of every step of the one run, or the share of runs that agree."""
+    if len(found.rollouts) > 1:
+        return found.share
+    steps = found.rollouts[0].steps
+    parts = [
+        (view.control_probability, view.value_probability, *view.probabilities.values()) for view in steps
+    ]
+    return math.prod(part for step in parts for part in step if part is not None)
