@@ -1,0 +1,114 @@
+"""What each way of searching at inference buys: right steps, right outcomes, and milliseconds.
+
+Run ``python benchmarks/search.py --data FILE --programs 40 -o DIR`` with recorded runs, or without ``--data``
+on generated ones. All ways go over the same programs; results are kept in DIR, so it goes on where it was
+stopped. Milliseconds are of one run each, on a machine that may be busy: compare them within a table only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from opencwm.debugger.step_search import SearchConfig
+from opencwm.debugger.working import Working
+from opencwm.debugger.world_model import WorldModel
+from opencwm.evals.agreement import agree
+from opencwm.evals.predictor import NativePredictor
+from opencwm.evals.rollout import RolloutBounds
+from opencwm.evals.steps import StepsConfig, choose_traces, evaluate_steps
+from opencwm.evals.values import is_same_value
+from opencwm.frontends.trace_files import held_out_traces, load_traces
+from opencwm.traces import Trace, observed_outcome
+
+WAYS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "line detail, unconstrained": {"constrained": False, "expressions": False},
+    "line detail": {"expressions": False},
+    "expression detail, free": {"expressions": True, "working": Working.FREE},
+    "followed": {"expressions": True, "working": Working.FOLLOWED},
+    "followed, 4 attempts": {"expressions": True, "search": SearchConfig(samples=4)},
+    "calculated": {"expressions": True, "working": Working.CALCULATED},
+}
+"""Settings of :class:`NativePredictor`."""
+ROLLOUTS: Final = 5
+
+
+def score(way: str, traces: Sequence[Trace], model: WorldModel, config: StepsConfig, folder: Path) -> str:
+    """Evaluate one way; return its row."""
+    predictor = NativePredictor(
+        model.name, model.codec, model.engine, revision=model.revision, **{"constrained": True, **WAYS[way]}
+    )
+    report = evaluate_steps(traces, predictor, config, folder=folder / way.replace(" ", "-").replace(",", ""))
+    found = report.to_json()
+    step, outcome = found["one_step"]["step"], found["free_running"]["outcome"]
+    return f"| {way} | {_share(step)} | {_share(outcome)} | {found['free_running']['ms_per_step']:.0f} |"
+
+
+def _share(counts: Mapping[str, Any]) -> str:
+    return f"{100 * counts['fraction']:.1f} % of {counts['num_total']:,}"
+
+
+def votes(traces: Sequence[Trace], model: WorldModel, config: StepsConfig, path: Path) -> str:
+    """Let several runs vote on outcomes; return the row."""
+    done = json.loads(path.read_text()) if path.exists() else {}
+    bounds = RolloutBounds(max_steps=config.max_steps)
+    for trace in traces:
+        expected = observed_outcome(trace)
+        if expected is None or trace.program.id in done:
+            continue
+        start = time.perf_counter()
+        found = agree(
+            lambda sampling, program=trace.program: model.execution(  # type: ignore[misc]
+                program, sampling=sampling, expressions=True, working=Working.FOLLOWED
+            ),
+            bounds,
+            num_rollouts=ROLLOUTS,
+        )
+        is_right = (
+            found.outcome is not None
+            and found.outcome.kind is expected.kind
+            and is_same_value(found.outcome.value, expected.value)
+        )
+        steps = len(found.rollouts[0].steps)
+        done[trace.program.id] = [is_right, 1000 * (time.perf_counter() - start), steps]
+        path.write_text(json.dumps(done))
+    right, total = sum(is_right for is_right, _, _ in done.values()), len(done)
+    ms = sum(ms for _, ms, _ in done.values()) / max(sum(steps for _, _, steps in done.values()), 1)
+    return f"| followed, {ROLLOUTS} runs vote | | {100 * right / max(total, 1):.1f} % of {total} | {ms:.0f} |"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description="What search at inference buys.")
+    parser.add_argument("--data", type=Path, help="recorded runs; by default generated programs")
+    parser.add_argument("--programs", type=int, default=40)
+    parser.add_argument("--model", type=Path, help="a model folder; by default the one in the package")
+    parser.add_argument("--max-steps", type=int, default=128)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    options = parser.parse_args()
+    found = (
+        load_traces(options.data) if options.data else held_out_traces(options.programs, 0, expressions=True)
+    )
+    traces = list(found)
+    config = StepsConfig(
+        num_programs=options.programs,
+        max_steps=options.max_steps,
+        teacher_forced=False,
+        direct=False,
+        expressions=True,
+    )
+    model = WorldModel.load(options.model)
+    options.output.mkdir(parents=True, exist_ok=True)
+    print("| way | whole step | outcome | ms a step |\n|---|---|---|---|")
+    for way in WAYS:
+        print(score(way, traces, model, config, options.output), flush=True)
+    chosen = choose_traces(traces, options.programs, config.seed)
+    print(votes(list(chosen.values()), model, config, options.output / "votes.json"))
+
+
+if __name__ == "__main__":
+    main()
