@@ -1,7 +1,7 @@
 """Variable-length flash attention beside FlexAttention with block masks: same results, how many milliseconds.
 
 Run ``python benchmarks/attention_speed.py`` on a machine with a GPU, under a minute. The batch is that of
-``recipes/gpu_24m.toml``, of random documents of 100 to 1,200 tokens; all is compiled. First come the largest
+``recipes/gpu_27m.toml``, of random documents of 100 to 1,200 tokens; all is compiled. First come the largest
 differences of outputs and gradients, relative to the largest of block masks (exit status 1 where one is over
 0.02), with milliseconds of one layer's attention, then milliseconds of a whole training step.
 """
@@ -28,7 +28,7 @@ from opencwm.train.data import Document, MemorySource, Packer
 from opencwm.train.feed import DeviceBatch, Feed
 from opencwm.train.optimizer import Optimizer
 
-RECIPE = Path(__file__).parent.parent / "recipes" / "gpu_24m.toml"
+RECIPE = Path(__file__).parent.parent / "recipes" / "gpu_27m.toml"
 TOLERANCE = 0.02  # bf16 keeps 8 bits
 REPEATS = 20
 

@@ -14,7 +14,7 @@ RECIPES = sorted(path for path in FOLDER.glob("*.toml") if "model" in tomllib.lo
 
 
 def test_there_are_recipes() -> None:
-    assert {"cpu_smoke", "cpu_5m", "gpu_24m"} <= {path.stem for path in RECIPES}
+    assert {"cpu_smoke", "cpu_5m", "gpu_27m"} <= {path.stem for path in RECIPES}
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
