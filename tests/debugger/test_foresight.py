@@ -230,6 +230,22 @@ def f(xs):
     assert _Witness(_recorded(source, "f(list(range(22)))")).run().counts["values"] == 53
 
 
+def test_what_becomes_of_an_object_that_was_handed_on_and_then_changed_is_not_made_up() -> None:
+    source = """class Form:
+    def __init__(self, n):
+        self.n = n
+        self.made = self.make(n)
+        self.rest = [self.make(n), self.make(-0)]
+
+    def make(self, n):
+        return (part for part in (n, -0))
+
+def f():
+    return Form(2)
+"""
+    _Witness(_recorded(source, "f()")).run()
+
+
 def test_what_is_known_to_change_nothing_else_is_not_asked() -> None:
     legal = Legal(frozenset({1}), settable=("a", "b", "c"))
     outcome = Outcome(values={"a": "1", "b": "2"}, is_told=True, is_pure=True)

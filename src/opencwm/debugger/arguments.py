@@ -44,6 +44,7 @@ class Functions:
         self._classes = {
             node.name for node in tree.body if isinstance(node, ast.ClassDef) and not node.decorator_list
         }
+        self._metaclasses = _metaclasses(tree)
         waiting: list[tuple[ast.AST, str]] = [(tree, "")]
         while waiting:
             node, owner = waiting.pop()
@@ -154,9 +155,24 @@ class Functions:
         if not owner or "staticmethod" in decorators:
             return ()
         is_class = call.receiver is not None and call.receiver.startswith("<class ")
+        if is_class and call.receiver is not None and not call.receiver.startswith("<class 'program."):
+            return None
+        if owner in self._metaclasses:
+            return (call.receiver,)
         if "classmethod" in decorators:
             return (call.receiver if is_class else None,)
         return () if is_class else (call.receiver,)
+
+
+def _metaclasses(tree: ast.AST) -> frozenset[str]:
+    """Return the classes whose objects are classes."""
+    found = {"type", "ABCMeta", "EnumMeta", "EnumType"}
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    for node in classes:  # in the order of a file, bases come first
+        bases = {ast.unparse(base).rpartition(".")[2] for base in node.bases}
+        if not bases.isdisjoint(found):
+            found.add(node.name)
+    return frozenset(found)
 
 
 def _rebound(definition: ast.FunctionDef) -> set[str]:

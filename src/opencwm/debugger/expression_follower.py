@@ -21,6 +21,7 @@ from opencwm.debugger.rendered import (
     READING_METHODS,
     is_atom,
     is_cheap,
+    is_iterator,
     is_read_plainly,
     longest_value,
     loop_text,
@@ -161,7 +162,8 @@ class ExpressionFollower(ComprehensionFollower):
     def _unaryop(self, node: ast.UnaryOp) -> str | None:
         value = self._value(node.operand)
         if isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
-            return f"-{value}"
+            number = node.operand.value
+            return repr(-number) if isinstance(number, int | float) else None
         if not isinstance(node.op, ast.Not):
             return None
         truth = truth_of(value)
@@ -194,7 +196,8 @@ class ExpressionFollower(ComprehensionFollower):
             receiver = self._state.get("self") or None
         else:
             receiver = self._value(function.value)
-            changing = receiver if self._calculates or function.attr in MOVING_METHODS else None
+            is_followed = self._calculates or function.attr in MOVING_METHODS
+            changing = receiver if is_followed and not self._known.is_disguised else None
         args = tuple(self._value(item) for item in node.args)
         keywords = {keyword.arg: self._value(keyword.value) for keyword in node.keywords}
         named = {name: text for name, text in keywords.items() if name is not None}
@@ -202,7 +205,7 @@ class ExpressionFollower(ComprehensionFollower):
             result = self._after_method(function, changing, args)
             if result is not None:
                 return result or None
-        if not self._is_pure_call(function, receiver):
+        if not self._is_pure_call(function, receiver) or any(map(is_iterator, filter(None, args))):
             self._objects_change()
         if len(named) == len(keywords) and not any(isinstance(item, ast.Starred) for item in node.args):
             if isinstance(function, ast.Attribute):
@@ -512,6 +515,8 @@ class ExpressionFollower(ComprehensionFollower):
     def _unwritten(self, expected: Expected) -> str | None:
         """Return the value of an evaluation too long to be written, if it can be read off its text."""
         text = expected.text or ""
+        if self._known.is_disguised:
+            return None
         value = read_off(expected, self._known.attributes)
         if value is None and self._calculates and len(text) > MAX_TEXT:
             value = self._known.calculated(expected)

@@ -17,6 +17,8 @@ from opencwm.tracer.sites import Site
 
 BUILT_IN: Final = ("<built-in function ", *(f"<class '{name}'>" for name in vars(builtins)))
 """What rendered built-in functions and classes begin with."""
+_VALUES: Final = frozenset({"int", "float", "str", "bytes", "list", "tuple", "dict", "set", "frozenset"})
+_HARMLESS: Final = frozenset({"__init__", "__new__", "__repr__", "__str__", "__hash__"})
 _VIEWS: Final = (".keys()", ".values()", ".items()")
 _SETS: Final = frozenset({"set", "frozenset"})
 _WITHOUT_ORDER: Final = frozenset({"len", "sorted", "min", "max", "any", "all", "bool"})
@@ -32,6 +34,7 @@ class Known:
         functions: its own functions.
         shared: names that a function of the program may rebind for another one.
         attributes: what its classes say of setting attributes.
+        is_disguised: objects of its classes may read as values of built-in types, and not behave as such.
     """
 
     sites: Sequence[Site]
@@ -39,10 +42,11 @@ class Known:
     functions: Functions
     shared: frozenset[str] = frozenset()
     attributes: Attributes = dataclasses.field(default_factory=Attributes)
+    is_disguised: bool = False
 
     def calculated(self, expected: Expected) -> str | None:
         """Return the value of a pure operation on literals; None for any other, and for one that raises."""
-        if expected.text is None:
+        if expected.text is None or self.is_disguised:
             return None
         text, texts = expected.formula or (expected.text, {})
         try:
@@ -70,3 +74,19 @@ def _ignores_order(node: ast.AST) -> bool:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         return node.func.id in _WITHOUT_ORDER
     return isinstance(node, ast.Compare)
+
+
+def has_disguises(tree: ast.AST) -> bool:
+    """Whether a class derives from a built-in type of values and has a say in how they behave."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
+        special = {
+            item.name for item in node.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
+        if not bases.isdisjoint(_VALUES) and any(
+            name.startswith("__") and name not in _HARMLESS for name in special
+        ):
+            return True
+    return False

@@ -12,7 +12,14 @@ from opencwm.debugger.expression_follower import ExpressionFollower
 from opencwm.debugger.hooks import hook_name, is_note, marked, plain_name
 from opencwm.debugger.known import Known
 from opencwm.debugger.mutations import after_store
-from opencwm.debugger.rendered import UnreadableError, is_atom, is_plain, items_of, truth_of
+from opencwm.debugger.rendered import (
+    UnreadableError,
+    is_atom,
+    is_iterator,
+    is_plain,
+    items_of,
+    truth_of,
+)
 from opencwm.tracer.expression_rewriter import BINARY
 
 
@@ -97,7 +104,7 @@ class LineFollower(ExpressionFollower):
         for number, target in enumerate(targets):
             if isinstance(target, ast.Name):
                 if value is None:
-                    self.outcome.is_told = False
+                    self._forget(target)
                 else:
                     self.outcome.values[target.id] = value
                 continue
@@ -170,7 +177,7 @@ class LineFollower(ExpressionFollower):
     ) -> None:
         """Note ``container[key] = value``, or ``container[key] += value`` for a symbol."""
         found = None
-        if container is not None and (self._calculates or not symbol):
+        if container is not None and not self._known.is_disguised and (self._calculates or not symbol):
             changed = after_store(container, key, value, symbol)
             found = None if changed is None else self._replaced(target.value, container, changed)
         self._changed(*(found or ("", None)))
@@ -179,6 +186,7 @@ class LineFollower(ExpressionFollower):
         """Note what the object of a name has become; None: not known."""
         if text is None or not name:
             self.outcome.is_told = False
+            self._objects_change()
         else:
             self.outcome.values[name] = text
 
@@ -189,7 +197,7 @@ class LineFollower(ExpressionFollower):
         except UnreadableError:
             items = ()
         if len(items) != len(target.elts) or not all(map(is_plain, items)):
-            self.outcome.is_told = False
+            self._forget(target)
             return
         for part, item in zip(target.elts, items, strict=True):
             if isinstance(part, ast.Name):
@@ -197,7 +205,14 @@ class LineFollower(ExpressionFollower):
             elif isinstance(part, ast.Tuple | ast.List):
                 self._unpack(part, repr(item))
             else:
-                self.outcome.is_told = False
+                self._forget(part)
+
+    def _forget(self, target: ast.expr) -> None:
+        """Note that names get something that is not known, whatever was thought of them before."""
+        self.outcome.is_told = False
+        for node in ast.walk(target):
+            if isinstance(node, ast.Name):
+                self.outcome.values.pop(node.id, None)
 
     def _for(self, node: ast.For) -> None:
         """Follow the head of a loop: into it, or on to its next item."""
@@ -217,9 +232,11 @@ class LineFollower(ExpressionFollower):
         text = None if loop.text is None else f"{loop.text}[{number}]"
         is_certain = text is not None and 2 * len(text) < MAX_EVALUATION_CHARS
         pattern = re.compile(rf".+\[{number}\]", re.DOTALL)
+        if loop.text is None or is_iterator(loop.text):  # to go on is to run whatever it is made from
+            self.outcome.is_pure = False
         item = self._told(Expected(text, pattern, is_certain=is_certain, at_end=STOP))
         if item is None:
-            self.outcome.is_told = False
+            self._forget(node.target)
             return
         self.outcome.truth = item != STOP
         if not self.outcome.truth:

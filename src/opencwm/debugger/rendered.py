@@ -102,6 +102,11 @@ def items_of(text: str | None) -> Sequence[Any]:
     raise UnreadableError
 
 
+def is_iterator(text: str) -> bool:
+    """Whether a rendered value may be, or go through, an iterator: to ask it for items may run anything."""
+    return " object" in text or "<generator" in text
+
+
 def is_read_plainly(container: str | None, key: str) -> bool:
     """Whether the tracer may report ``container[key]`` when an augmented assignment reads it."""
     if container is None:

@@ -21,7 +21,7 @@ from opencwm.debugger.arguments import FunctionNode, Functions
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.expectations import Ask, Memory, UnforeseenError
 from opencwm.debugger.hooks import is_note
-from opencwm.debugger.known import Known
+from opencwm.debugger.known import Known, has_disguises
 from opencwm.debugger.line_follower import LineFollower
 from opencwm.tracer.bound_names import BoundNames
 from opencwm.tracer.instrument import rewritten
@@ -59,7 +59,9 @@ class Workings:
         bound = BoundNames(tree)
         shared = frozenset(bound.shared)
         constants = _constants(tree, bound.constant)
-        known = Known(sites or (), constants, Functions(tree), shared, Attributes.of(tree))
+        known = Known(
+            sites or (), constants, Functions(tree), shared, Attributes.of(tree), has_disguises(tree)
+        )
         return cls(known, lines, frozenset(_returning(tree)))
 
     def follower(self, memory: Memory, ask: Ask, *, calculates: bool = False) -> LineFollower:
