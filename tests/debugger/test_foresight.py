@@ -246,6 +246,44 @@ def f():
     _Witness(_recorded(source, "f()")).run()
 
 
+def test_what_only_looks_plain_is_not_made_up() -> None:
+    source = """class Meta(type):
+    def made(cls, n):
+        return n
+
+class Own(metaclass=Meta):
+    pass
+
+class Odd(dict):
+    def __eq__(self, other):
+        return False
+
+    def __ne__(self, other):
+        return not self == other
+
+    def __setitem__(self, key, value):
+        pass
+
+def swap(a, b):
+    return b, a
+
+def f(xs):
+    seen = []
+    lazy = (seen.append(x) for x in xs)
+    for _ in lazy:
+        pass
+    total = sum(1 for _ in (seen.append(x) for x in xs))
+    more = list(seen.append(x) for x in xs)
+    a, b = seen, [total]
+    a, b = swap(a, b)
+    odd = Odd(a='a long key that is not written as an evaluation at all')
+    odd['b'] = 1
+    return Own.made(3), dict.__repr__(odd), odd == odd, odd != odd, a, b, more
+"""
+    for calculates in (False, True):
+        _Witness(_recorded(source, "f([1, 2])"), calculates=calculates).run()
+
+
 def test_what_is_known_to_change_nothing_else_is_not_asked() -> None:
     legal = Legal(frozenset({1}), settable=("a", "b", "c"))
     outcome = Outcome(values={"a": "1", "b": "2"}, is_told=True, is_pure=True)
