@@ -246,6 +246,17 @@ def f():
     _Witness(_recorded(source, "f()")).run()
 
 
+def test_what_a_comprehension_does_to_objects_stays_and_its_variables_are_none_of_the_locals() -> None:
+    source = """def f(xs, rows, x):
+    taken = [xs.pop() for _ in range(2)] + [len(xs)]
+    made, left = [xs.append(i) for i in (7, 8)], xs[:]
+    done = [x.append(1) for x in rows]
+    return taken, made, left, done, x, rows
+"""
+    for calculates in (False, True):
+        _Witness(_recorded(source, "f([1, 2, 3], [[4], [5]], [6])"), calculates=calculates).run()
+
+
 def test_what_only_looks_plain_is_not_made_up() -> None:
     source = """class Meta(type):
     def made(cls, n):

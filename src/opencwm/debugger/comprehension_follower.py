@@ -32,6 +32,8 @@ class ComprehensionFollower(abc.ABC):
     _known: Known
     _state: dict[str, str]
     _is_stale: bool
+    _inner: frozenset[str] = frozenset()
+    """Variables of the comprehensions around; a local of that name is another one."""
 
     @abc.abstractmethod
     def _value(self, node: ast.expr) -> str | None:
@@ -88,9 +90,14 @@ class ComprehensionFollower(abc.ABC):
         """Follow all rounds, or those up to the first whose part is as true as ``until``."""
         if any(generator.is_async for generator in generators):
             raise UnforeseenError
-        outer, rounds = dict(self._state), list[Round]()
-        self._rounds(generators, self._items(generators[0].iter), parts, rounds, until)
-        self._state = outer
+        rounds = list[Round]()
+        items = self._items(generators[0].iter)
+        own = {node.id for part in generators for node in ast.walk(part.target) if isinstance(node, ast.Name)}
+        hidden = {name: self._state[name] for name in own if name in self._state}
+        outer, self._inner = self._inner, self._inner | own
+        self._rounds(generators, items, parts, rounds, until)
+        self._inner = outer
+        self._state = {name: text for name, text in self._state.items() if name not in own} | hidden
         return rounds
 
     def _rounds(

@@ -237,8 +237,10 @@ class ExpressionFollower(ComprehensionFollower):
         None where it cannot be told apart from another object.
         """
         name, fields = holders(node)
-        if not fields or not name:
-            return (name, new) if name else None
+        if not name or name in self._inner:
+            return None
+        if not fields:
+            return name, new
         whole = self._name(ast.Name(name))
         if whole is None:
             return None
