@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import json
 import shlex
 from pathlib import Path
@@ -340,24 +341,25 @@ def benchmark(
     from opencwm.evals.inputs import questions_of_items
     from opencwm.frontends.cli.output import progress
 
+    predictor = functools.partial(
+        _predictor,
+        model,
+        constrained=not unconstrained,
+        expressions=detail is Detail.EXPR,
+        working=working,
+        search=search,
+    )
     if tasks is not None and suite is not Suite.REVAL:
         raise ConfigError("only reval has a file of tasks", where="--tasks")
     if suite in (Suite.REVAL, Suite.COCONUT) or (suite is Suite.CODESENSE and task is Task.OUTPUT):
         if task is Task.INPUT or method is Method.DIRECT:
             raise ConfigError(f"{suite} asks about runs, which are rolled out", where="--task and --method")
-        predictor = _predictor(
-            model,
-            constrained=not unconstrained,
-            expressions=detail is Detail.EXPR,
-            working=working,
-            search=search,
-        )
         probed = _probed(
             context,
             data,
             tasks,
             suite,
-            predictor,
+            predictor(),
             items=items,
             validate=validate,
             max_steps=max_steps,
@@ -371,19 +373,12 @@ def benchmark(
         report = _inputs(context, questions, model, draws=draws, seed=0, data=str(data), output=output)
         _print_report(report, as_json=as_json)
         return
-    predictor = _predictor(
-        model,
-        constrained=not unconstrained,
-        expressions=detail is Detail.EXPR,
-        working=working,
-        search=search,
-    )
     methods = tuple(outputs.Method) if method is Method.BOTH else (outputs.Method(method),)
     validation = _validation(found[:items]) if validate else None
     with progress("evaluating") as advance:
         scored = outputs.evaluate_cruxeval(
             found,
-            predictor,
+            predictor(),
             outputs.CruxEvalConfig(methods=methods, num_items=items, max_steps=max_steps),
             suite=suite.value,
             data=str(data),
