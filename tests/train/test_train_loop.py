@@ -197,6 +197,19 @@ def test_bfloat16_learns_like_float32(tmp_path: Path) -> None:
     np.testing.assert_allclose(losses[0], losses[1], rtol=2e-2)
 
 
+@pytest.mark.parametrize(("capability", "expected"), [("AVX512", "bfloat16"), ("AVX2", "float32")])
+def test_the_type_of_activations_is_what_the_processor_is_fast_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capability: str, expected: str
+) -> None:
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: capability)
+    train(
+        recipe(dtype="auto", schedule=ScheduleConfig(num_steps=1)),
+        tmp_path,
+        source=MemorySource(copy_documents(20)),
+    )
+    assert json.loads((tmp_path / "config.json").read_text())["recipe"]["dtype"] == expected
+
+
 def test_a_half_written_metrics_line_is_dropped_on_resume(tmp_path: Path) -> None:
     config = recipe(schedule=ScheduleConfig(num_steps=10))
     train(config, tmp_path, source=MemorySource(copy_documents(40)))

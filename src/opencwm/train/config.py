@@ -154,7 +154,8 @@ class TrainConfig:
     ``checkpoint_interval_s`` is in seconds of wall clock; ``eval_interval_steps`` 0 means only at the end;
     ``peak_flops`` (floating-point operations a second of the device at its training type) turns on the MFU
     metric; ``num_threads`` is torch's intra-op thread count. ``dtype`` is the type activations are computed
-    in; weights stay fp32.
+    in; ``auto`` is bfloat16 where the device has instructions for it (every GPU, CPUs with AVX-512), else
+    float32, which is ten times as fast there. Weights stay fp32.
     """
 
     model: ModelConfig
@@ -165,7 +166,7 @@ class TrainConfig:
     canary: CanaryConfig = CanaryConfig()
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: bool = False
     num_threads: int = 1
     log_interval_steps: int = 20

@@ -10,6 +10,7 @@ Files: ``config.json`` (the resolved recipe), ``metrics.jsonl``, ``loss.png``, `
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import signal
 import threading
@@ -108,11 +109,12 @@ class _Run:
         class_names: Mapping[int, str],
         progress: Progress | None,
     ) -> None:
-        self.config, self.out, self.held_out = config, out, held_out
         for batch in held_out:
             check_ids(batch, config.model.vocab_size)
         self.class_names, self.progress = class_names, progress
         self.device = _choose_device(config.device)
+        config = dataclasses.replace(config, dtype=_choose_dtype(config.dtype, self.device))
+        self.config, self.out, self.held_out = config, out, held_out
         if self.device.type == "cpu":
             keep_heap()
         torch.manual_seed(config.seed)
@@ -314,6 +316,15 @@ def _choose_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device is 'cuda' but torch sees no GPU", where="recipe")
     return torch.device(name)
+
+
+def _choose_dtype(
+    name: Literal["auto", "float32", "bfloat16"], device: torch.device
+) -> Literal["float32", "bfloat16"]:
+    if name != "auto":
+        return name
+    is_fast = device.type == "cuda" or torch.backends.cpu.get_cpu_capability() == "AVX512"
+    return "bfloat16" if is_fast else "float32"
 
 
 @contextlib.contextmanager
