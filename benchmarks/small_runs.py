@@ -173,7 +173,8 @@ def run(
         return found
     source = InOrder(traces.train, encode, trains_echo=trains_echo)
     start = time.process_time()
-    train(shape.recipe(vocab_size), folder, source=source)
+    if train(shape.recipe(vocab_size), folder, source=source).status == "interrupted":
+        raise KeyboardInterrupt
     model = load_model(folder / "model")
     scores: dict[str, Any] = {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),

@@ -1,6 +1,7 @@
 """The native codec on traces of generated and written programs, on hostile ids, and on a golden document."""
 
 import copy
+import hashlib
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from opencwm.codec.native import (
 )
 from opencwm.codec.native_writer import MAX_EVALUATIONS
 from opencwm.codec.view import SourceView, code_without_comments, fit_view
-from opencwm.codec.vocabulary import NUM_LINES, Control, line_token
+from opencwm.codec.vocabulary import FORMAT_VERSION, NUM_LINES, Control, Vocabulary, line_token
 from opencwm.core.errors import CodecError
 from opencwm.source.cfg import ControlFlow
 from opencwm.source.reach import visible_lines
@@ -227,3 +228,10 @@ def test_golden_document(expressions: bool) -> None:
     shown = "".join(CODEC.vocabulary.token_name(token) for token in document.ids)
     golden = GOLDEN / f"native_strawberry{'_expressions' * expressions}.txt"
     assert shown.replace("<|line_", "\n<|line_") + "\n" == golden.read_text()
+
+
+def test_the_format_is_frozen() -> None:
+    """A change to any golden document or to the vocabulary is another format: raise ``FORMAT_VERSION``."""
+    texts = [path.read_bytes() for path in sorted(GOLDEN.glob("native_*.txt"))]
+    digest = hashlib.sha256(b"".join([*texts, Vocabulary.default().to_json().encode()])).hexdigest()
+    assert (FORMAT_VERSION, digest[:16]) == (1, "c5527bf256713f93")

@@ -17,7 +17,9 @@ from pathlib import Path
 from opencwm.codec.lexer import PUNCTUATION, STATEMENT_WORDS, pieces
 from opencwm.core.errors import CodecError
 
-SCHEMA_VERSION = 1
+FORMAT_VERSION = 1
+"""Version of the ``native`` format: its ids and what is written with them. It stands in the vocabulary file,
+which travels with every model, and is raised whenever a golden document changes."""
 NUM_LINES = 128
 """Line-number tokens: the most source lines a prompt can show."""
 NUM_INDENTS = 9
@@ -137,8 +139,8 @@ class Vocabulary:
         return self._piece_bytes[token - PIECE_BASE].decode()
 
     def to_json(self) -> str:
-        """Return the vocabulary file: the schema version and the two lists of pieces."""
-        table = {"schema_version": SCHEMA_VERSION, "code_pieces": self.code_pieces, "words": self.words}
+        """Return the vocabulary file: the format version and the two lists of pieces."""
+        table = {"schema_version": FORMAT_VERSION, "code_pieces": self.code_pieces, "words": self.words}
         return json.dumps(table, ensure_ascii=False, indent=1) + "\n"
 
     @classmethod
@@ -146,15 +148,15 @@ class Vocabulary:
         """Read what :meth:`to_json` wrote.
 
         Raises:
-            CodecError: it is no vocabulary, or one of another schema version.
+            CodecError: it is no vocabulary, or one of another version of the format.
         """
         try:
             table = json.loads(text)
             version, code_pieces, words = table["schema_version"], table["code_pieces"], table["words"]
         except (ValueError, KeyError, TypeError):
             raise CodecError("not a vocabulary file", where=where) from None
-        if version != SCHEMA_VERSION:
-            raise CodecError(f"vocabulary schema version {version!r}, expected {SCHEMA_VERSION}", where=where)
+        if version != FORMAT_VERSION:
+            raise CodecError(f"format version {version!r}, this OpenCWM reads {FORMAT_VERSION}", where=where)
         entries = (
             [*code_pieces, *words] if isinstance(code_pieces, list) and isinstance(words, list) else [None]
         )
