@@ -195,14 +195,14 @@ def _ask(prefix: str) -> str | None:
     """Read a line with editing and history; None at the end of input."""
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - importing it is what makes input() edit
-    try:
-        return input(prefix)
-    except EOFError:
-        print()
-        return None
-    except KeyboardInterrupt:
-        print()  # leave the shell a line of its own
-        raise
+    while True:
+        try:
+            return input(prefix)
+        except EOFError:
+            print()
+            return None
+        except KeyboardInterrupt:
+            print("--KeyboardInterrupt-- q leaves")
 
 
 def _run_piped(prompt: Prompt) -> None:
