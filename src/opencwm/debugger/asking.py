@@ -122,7 +122,7 @@ def question(program: Program, expression: str, shown: Mapping[str, Value]) -> t
         tree = parsed(expression.strip())
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(f"SyntaxError: {getattr(error, 'msg', None) or error}") from None
-    if any(isinstance(node, ast.Await | ast.Yield | ast.YieldFrom) for node in ast.walk(tree)):
+    if any(map(_suspends, ast.walk(tree))):
         raise ExpressionError("an expression that suspends cannot be asked about")
     loaded, bound = _names(tree)
     known = names_in(program.source, program.filename)
@@ -139,6 +139,12 @@ def question(program: Program, expression: str, shown: Mapping[str, Value]) -> t
     source = program.source if not program.source or program.source.endswith("\n") else f"{program.source}\n"
     source += f"def {entry}({', '.join(names)}):\n    return {ast.unparse(tree)}\n"
     return Program(source, entry, filename=program.filename), names
+
+
+def _suspends(node: ast.AST) -> bool:
+    if isinstance(node, ast.comprehension):
+        return bool(node.is_async)
+    return isinstance(node, ast.Await | ast.Yield | ast.YieldFrom)
 
 
 def _names(tree: ast.AST) -> tuple[set[str], set[str]]:

@@ -21,7 +21,7 @@ from opencwm.debugger.breakpoint_list import Breakpoints
 from opencwm.debugger.cancellation import Cancellation, Watch
 from opencwm.debugger.compare import Lockstep, Row
 from opencwm.debugger.execution import Execution, FrameView, StepView, Value
-from opencwm.debugger.expressions import ExpressionError, Result, Undecided, evaluate
+from opencwm.debugger.expressions import ExpressionError, Result, Undecided, UnsupportedError, evaluate
 from opencwm.debugger.places import check_line
 from opencwm.debugger.records import StepRecord, records
 from opencwm.debugger.stops import Stop, StopKind
@@ -155,7 +155,7 @@ class Session:
         shown = self.stack[level].locals
         try:
             return asking.computed(expression, shown)
-        except Undecided:
+        except (Undecided, UnsupportedError):
             return asking.predicted(self.execution, expression, shown, self._watch, self.max_steps)
 
     # Beside the real run
