@@ -17,7 +17,7 @@ from opencwm.debugger.execution import Origin, Value
 from opencwm.debugger.expressions import ExpressionError, Undecided
 from opencwm.debugger.predicted import PredictedExecution, source_view
 from opencwm.debugger.session import Session
-from opencwm.debugger.testing import predicted_from
+from opencwm.debugger.testing import ScriptedExecution, predicted_from
 from opencwm.model.testing import ScriptedEngine
 from opencwm.tracer import record
 from opencwm.traces import Program, StepKind, Trace
@@ -87,6 +87,13 @@ def test_what_is_known_is_not_asked() -> None:
     assert session.ask("word", -2).names == {"word"}
     with pytest.raises(ExpressionError, match="ZeroDivisionError"):
         session.ask("1 / n")
+
+
+def test_no_steps_are_no_answer() -> None:
+    execution = predicted_from(traced("count"))
+    execution.answers = lambda program, _: ScriptedExecution(program, (), (), "nothing was predicted")
+    with pytest.raises(Undecided, match="nothing was predicted"):
+        Session(execution).ask("count('a', 'a')")
 
 
 def test_a_recorded_run_cannot_be_asked_and_says_why() -> None:

@@ -88,6 +88,7 @@ def predicted(
     except ConfigError as error:
         raise Undecided(str(error)) from None
     probabilities: list[float] = []
+    returned: str | None = None
     raised: str | None = None
     for index in range(max_steps):
         if watch.is_cancelled:
@@ -99,15 +100,15 @@ def predicted(
             raise Undecided(f"the model's step was malformed: {view.malformed}")
         watch.advance(index + 1)
         probabilities.append(1.0 if view.probability is None else view.probability)
+        returned = view.step.value if view.step.kind is StepKind.RETURN else None
         if view.step.kind is StepKind.EXCEPTION:
             raised = view.step.value
-        last = view.step
     if not answering.ended():
         raise Undecided(f"the model did not come to an end within {max_steps} steps")
-    text = last.value if last.value is not None else raised
+    text = raised if returned is None else returned
     if text is None:
         raise Undecided(answering.status)
-    return Answer(text, True, math.prod(probabilities), frozenset(names), last.value is None, answering)
+    return Answer(text, True, math.prod(probabilities), frozenset(names), returned is None, answering)
 
 
 def question(program: Program, expression: str, shown: Mapping[str, Value]) -> tuple[Program, list[str]]:
