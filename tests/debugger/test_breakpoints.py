@@ -128,6 +128,12 @@ def test_types_of_exceptions_are_those_of_the_file_and_of_python(
     assert len(reasons(made)) == expected
 
 
+def test_what_is_odd_about_a_program_is_no_warning_of_ours() -> None:
+    made = Session(RealExecution(record(Program.from_call("def f():\n    return '\\d'[9]\n", "f()"))))
+    made.breakpoints.add_exception("raised", ("LookupError",))
+    assert len(reasons(made)) == 1
+
+
 def test_uncaught_exceptions_stop_where_nothing_holds_them_any_more() -> None:
     made = session()
     made.breakpoints.add_exception(ExceptionMode.UNCAUGHT)

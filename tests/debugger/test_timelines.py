@@ -9,6 +9,7 @@ from opencwm.core.errors import ConfigError
 from opencwm.debugger.session import Session
 from opencwm.debugger.stops import StopKind
 from opencwm.debugger.testing import predicted_from
+from opencwm.debugger.timelines import MAX_TIMELINES
 
 
 def forked() -> Session:
@@ -92,6 +93,17 @@ def test_a_timeline_can_be_dropped_unless_one_stands_on_it() -> None:
             session.drop_timeline(number)
     session.set_variable("n", "1")
     assert [item.number for item in session.timelines] == [2, 3]
+
+
+def test_there_is_a_most_of_timelines() -> None:
+    session = forked()
+    while len(session.timelines) < MAX_TIMELINES:
+        session.set_variable("n", str(len(session.timelines)))
+    with pytest.raises(ConfigError, match="there are 50 timelines"):
+        session.set_variable("n", "0")
+    session.drop_timeline(7)
+    session.set_variable("n", "0")
+    assert session.timelines[-1].number == 51
 
 
 def test_a_variable_that_cannot_be_set_makes_no_timeline() -> None:

@@ -132,7 +132,8 @@ def question(program: Program, expression: str, shown: Mapping[str, Value]) -> t
             raise Undecided(f"{name} is no variable here and not in the program")
     names = [name for name in shown if name in loaded]
     for name in names:
-        if name == "__class__" or "<locals>" in shown[name].text.partition("(")[0]:
+        text = shown[name].text
+        if name == "__class__" or (text.startswith("<") and "<locals>" in text):
             raise Undecided(f"{name} was made while the program ran, and cannot be asked about")
     entry = _NAME
     while entry in known or entry in loaded:

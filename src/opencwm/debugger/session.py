@@ -380,9 +380,10 @@ class Session:
             expression: its new value, a pure expression over the locals.
 
         Raises:
-            ConfigError: the execution cannot be changed, there is no such local, or the expression has no
-                known value.
+            ConfigError: the execution cannot be changed, there is no such local, the expression has no known
+                value, or there are too many timelines.
         """
+        self._timelines.check_room()
         code = self.execution.codes[self.step.code]
         if self.is_ended or self.step.kind in (StepKind.RETURN, StepKind.EXCEPTION):
             raise ConfigError(f"cannot set {name} here", hint="variables can be set before a line runs")
