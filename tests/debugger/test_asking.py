@@ -158,6 +158,13 @@ def test_whatever_the_model_believes_an_answer_is_labelled_or_there_is_none(
         assert 0 <= answer.probability <= 1
 
 
+def test_a_question_longer_than_the_context_has_no_answer() -> None:
+    program = Program.from_call(COUNT, "count('brr', 'r')")
+    session = Session(PredictedExecution(program, CODEC, random_engine(3, max_tokens=600)))
+    with pytest.raises(Undecided, match="does not fit|cannot be shown|longer|tokens"):
+        session.ask(" + ".join(["count('a', 'b')"] * 100))
+
+
 def test_an_execution_begins_with_any_state() -> None:
     program = Program(COUNT, "count")
     execution = PredictedExecution(program, CODEC, random_engine(1), state={"letter": "'r'", "word": "'brr'"})

@@ -14,7 +14,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 
-from opencwm.core.errors import ConfigError
+from opencwm.core.errors import CodecError, ConfigError
 from opencwm.debugger.cancellation import CancelledError, Watch
 from opencwm.debugger.execution import Execution, Value
 from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, parsed
@@ -76,8 +76,8 @@ def predicted(
         max_steps: most steps to predict for the answer.
 
     Raises:
-        Undecided: there is no model behind the execution, it came to no end, or the expression depends on
-            what cannot be asked about.
+        Undecided: there is no model behind the execution, it came to no end, the question does not fit its
+            context, or depends on what cannot be asked about.
         ExpressionError: it is no expression, or suspends.
         CancelledError: it was cancelled.
         EngineError: the engine broke.
@@ -85,7 +85,7 @@ def predicted(
     program, names = question(execution.program, expression, shown)
     try:
         answering = execution.beginning(program, {name: shown[name].text for name in names})
-    except ConfigError as error:
+    except (ConfigError, CodecError) as error:
         raise Undecided(str(error)) from None
     probabilities: list[float] = []
     returned: str | None = None
