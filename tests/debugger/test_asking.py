@@ -161,7 +161,7 @@ def test_whatever_the_model_believes_an_answer_is_labelled_or_there_is_none(
 def test_a_question_longer_than_the_context_has_no_answer() -> None:
     program = Program.from_call(COUNT, "count('brr', 'r')")
     session = Session(PredictedExecution(program, CODEC, random_engine(3, max_tokens=600)))
-    with pytest.raises(Undecided, match="does not fit|cannot be shown|longer|tokens"):
+    with pytest.raises(Undecided, match="tokens"):
         session.ask(" + ".join(["count('a', 'b')"] * 100))
 
 
