@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from debugged import endless, real
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opencwm.core.errors import ConfigError
@@ -254,12 +254,14 @@ def test_hit_conditions(text: str, hits: list[int]) -> None:
     assert HitCondition.parse(str(condition)) == condition
 
 
+@settings(deadline=None)
 @given(st.text(max_size=12))
 def test_a_hit_condition_is_one_or_a_clear_error(text: str) -> None:
     with contextlib.suppress(ConfigError):
         assert isinstance(HitCondition.parse(text).holds(1), bool)
 
 
+@settings(deadline=None)
 @given(
     st.text(alphabet="ab {}'\"[]():+1", max_size=30),
     st.dictionaries(st.sampled_from("ab"), st.text(max_size=5)),
