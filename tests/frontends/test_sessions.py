@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
-import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from opencwm.core.errors import ConfigError, EngineError
-from opencwm.debugger.execution import Origin, RealExecution
+from opencwm.debugger.execution import Origin, RealExecution, StepView
 from opencwm.debugger.predicted import PredictedExecution
+from opencwm.debugger.session import Session
 from opencwm.debugger.stops import StopKind
+from opencwm.debugger.testing import ScriptedExecution
 from opencwm.debugger.world_model import WorldModel
 from opencwm.frontends.cli.debug import _interruptible
 from opencwm.frontends.sessions import Mode, SessionConfig, open_program
-from opencwm.traces import Program
+from opencwm.traces import CodeInfo, Program, Step, StepKind
 
 PROGRAM = Program.from_call(
     "def f(n):\n    while n > 0:\n        n -= 1\n    return n\n", "f(2)", filename="f.py"
@@ -66,24 +69,36 @@ def test_a_model_that_is_not_there_is_an_engine_error(tmp_path: Path) -> None:
         open_program(PROGRAM, SessionConfig(model=tmp_path / "nothing"))
 
 
-def _press_ctrl_c_twice() -> None:
-    for _ in range(2):
-        os.kill(os.getpid(), signal.SIGINT)
-    threading.Event().wait(5)
+def press_ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def endless_until_ctrl_c(num_steps: int, times: int) -> Session:
+    """A session over a prediction without end, during which Ctrl-C is pressed after ``num_steps``."""
+
+    def views() -> Iterator[StepView]:
+        yield StepView(Step(StepKind.CALL, 0, 1, 0), Origin.PREDICTED)
+        for index in itertools.count(1):
+            if index == num_steps:
+                for _ in range(times):
+                    press_ctrl_c()
+            yield StepView(Step(StepKind.LINE, 0, 2, 0), Origin.PREDICTED)
+
+    program = Program("def main():\n    while True: pass\n", "main")
+    return Session(ScriptedExecution(program, (CodeInfo("main", 1, ()),), views()), max_steps=10**9)
 
 
 def test_ctrl_c_stops_a_move_where_it_got_and_then_is_python_s_again() -> None:
-    program = Program.from_call("def f():\n    n = 0\n    while n < 3000:\n        n += 1\n", "f()")
-    session = open_program(program, SessionConfig(mode=Mode.REAL, max_steps=10**9)).session()
-    session.breakpoints.add_line(4, "sum(range(5000)) < 0")  # slow to decide
+    session = endless_until_ctrl_c(50, times=1)
     before = signal.getsignal(signal.SIGINT)
-    timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
     with _interruptible(session):
-        timer.start()
         stop = session.continue_()
-    timer.join()
-    assert stop.kind is StopKind.CANCELLED
-    assert 0 <= session.position < 6000
+    assert (stop.kind, stop.position) == (StopKind.CANCELLED, 50)
     assert signal.getsignal(signal.SIGINT) is before
+    assert session.step_into().position == 51
+
+
+def test_ctrl_c_pressed_again_ends_the_session() -> None:
+    session = endless_until_ctrl_c(50, times=2)
     with pytest.raises(KeyboardInterrupt), _interruptible(session):
-        _press_ctrl_c_twice()
+        session.continue_()
