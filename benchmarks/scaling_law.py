@@ -58,7 +58,7 @@ def curve(law: Mapping[str, float], size: float, tokens: Any) -> Any:
 
 
 def spread(traces: Sequence[Trace], num_tokens: int, encode: Encode) -> list[Trace]:
-    """Return about as many traces as make ``num_tokens``, of all parts; a short run, too, ends on hard ones."""
+    """Return traces that make about ``num_tokens``, of all parts: a short run, too, ends on hard ones."""
     sample = [encoded for trace in traces[:: max(1, len(traces) // 200)] if (encoded := encode(trace))]
     wanted = num_tokens / np.mean([len(encoded.ids) for encoded in sample])
     return list(traces[:: max(1, int(len(traces) / wanted))])
