@@ -86,6 +86,19 @@ class Sampler:
         """Append ids that were not decided here."""
         self._pending.extend(ids)
 
+    def read(self) -> None:
+        """Run the ids still to be appended but for the last, so that forks of the engine share them.
+
+        Raises:
+            OutOfContextError: they do not fit.
+        """
+        if self.length > self.engine.max_tokens:
+            raise OutOfContextError("the engine's context is full", where=f"{self.length} ids")
+        if len(self._pending) > 1:
+            self.engine.append(self._pending[:-1])
+            self._pending = self._pending[-1:]
+            self.num_forward += 1
+
     def take_back(self) -> None:
         """Remove the id that was decided last; it has not been run yet."""
         self._pending.pop()

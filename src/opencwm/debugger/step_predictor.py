@@ -158,15 +158,18 @@ class StepPredictor:
         if self._foresight is not None:
             self._foresight.restart(steps, codes)
 
-    def fork(self, steps: Sequence[Step]) -> StepPredictor:
-        """Return an independent predictor that stands after ``steps``, not necessarily its own."""
+    def fork(self, steps: Sequence[Step], *, sampling: SamplingConfig | None = None) -> StepPredictor:
+        """Return an independent predictor that stands after ``steps``, not necessarily its own.
+
+        Tokens are picked as ``sampling`` says, by default as here.
+        """
         twin = StepPredictor(
             self.codec,
             self.sampler.engine.fork(),
             self.view,
             self.control_flow,
             constrained=self.constrained,
-            sampling=self.sampler.config,
+            sampling=sampling or self.sampler.config,
             supplied=self.supplied,
             expressions=self.expressions,
             working=self.working,

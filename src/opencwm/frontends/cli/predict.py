@@ -102,26 +102,19 @@ def _agreed(
     seed: int,
     max_steps: int,
 ) -> Agreement:
-    from opencwm.debugger.predicted import PredictedExecution
-    from opencwm.debugger.sampler import SamplingConfig
     from opencwm.debugger.step_search import SearchConfig
     from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.agreement import agree
     from opencwm.evals.rollout import RolloutBounds
+    from opencwm.model.together import ROWS
 
     world = WorldModel.load(model)
-
-    def execution(sampling: SamplingConfig | None) -> PredictedExecution:
-        return world.execution(
-            program,
-            sampling=sampling,
-            expressions=expressions,
-            working=working,
-            search=SearchConfig(samples=search),
-        )
-
+    execution = world.execution(
+        program, expressions=expressions, working=working, search=SearchConfig(samples=search)
+    )
+    execution.read()
     bounds = RolloutBounds(max_steps=max_steps, max_seconds=1e9)
-    return agree(execution, bounds, num_rollouts=rollouts, seed=seed)
+    return agree(execution.afresh, bounds, num_rollouts=rollouts, seed=seed, worker=world.worker(ROWS))
 
 
 def _probability(found: Agreement) -> float:
