@@ -69,6 +69,7 @@ def agree(
     Raises:
         EngineError: the engine broke.
     """
+
     def run(sampling: SamplingConfig | None) -> Rollout:
         return roll_out(execution(sampling), max_steps=bounds.max_steps, max_seconds=bounds.max_seconds)
 
@@ -104,6 +105,6 @@ def _vote(votes: list[tuple[Outcome, int]], outcome: Outcome | None) -> None:
 
 
 def _num_needed(votes: list[tuple[Outcome, int]], num_left: int) -> int:
-    """Return how many of the runs that are left it takes at least until the others cannot change the outcome."""
+    """Return how many more runs it takes at least until those left then cannot change the outcome."""
     first, second = sorted((*(count for _, count in votes), 0, 0), reverse=True)[:2]
     return max(0, (num_left + second - first + 1) // 2)

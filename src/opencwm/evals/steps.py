@@ -29,6 +29,7 @@ from opencwm.evals.rollout import roll_out
 from opencwm.evals.steps_report import StepsReport
 from opencwm.evals.teacher_forced import score_trace
 from opencwm.evals.values import is_same_value
+from opencwm.model.together import Worker, one_by_one
 from opencwm.source.cfg import ControlFlow
 from opencwm.traces import Trace, observed_outcome
 from opencwm.traces.jsonl import trace_to_json
@@ -89,6 +90,7 @@ def evaluate_steps(
     folder: Path | None = None,
     command: str = "",
     progress: Progress | None = None,
+    worker: Worker = one_by_one,
 ) -> StepsReport:
     """Evaluate ``predictor`` on recorded traces.
 
@@ -104,6 +106,8 @@ def evaluate_steps(
             stopped.
         command: what reproduces this, for the report.
         progress: told before the first and after every program.
+        worker: does the programs, one after the other or several together; it changes nothing but how long
+            a step takes.
 
     Raises:
         ConfigError: no trace to evaluate, or ``folder`` holds results of other settings.
@@ -123,7 +127,7 @@ def evaluate_steps(
     }
     with Journal(folder, settings) as journal:
         evaluator = _Evaluator(predictor, config)
-        records = journal.complete(chosen, evaluator.evaluate, progress)
+        records = journal.complete(chosen, evaluator.evaluate, progress, worker)
     provenance = Provenance(model=predictor.name, data=data, command=command, settings=journal.settings)
     return StepsReport.of(provenance, records)
 
@@ -233,4 +237,5 @@ class _Evaluator:
             **dataclasses.asdict(compare(rollout, trace)),
             "num_sampled": sum(prediction.num_sampled for prediction in execution.predictions),
             "num_tokens": sum(prediction.num_tokens for prediction in execution.predictions),
+            "num_passes": sum(prediction.num_passes for prediction in execution.predictions),
         }

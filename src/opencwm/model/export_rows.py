@@ -6,9 +6,10 @@ token a sequence or one sequence of many. Weights are not copied: the graph name
 was made from, and the SHA-256 of that file. It needs the ``onnx`` package; running the result does not.
 
 Graph inputs: ``input_ids`` (1, T) int64, of the rows in order; ``row_lengths`` (R,) int64, how many ids each
-has, 1 where it has none; ``num_tokens`` (1,) int64 = T; ``idle`` (1, rows without ids, Q + 2 KV) float32, what
-stands for theirs; ``logit_positions`` (K,) int64; and per row r ``seqlens_k.r``, ``total_sequence_length.r`` and
-``past.r.L.key|value`` as in :mod:`opencwm.model.export`. Outputs: ``logits`` (K, V), ``present.r.L.key|value``.
+has, 1 where it has none; ``num_tokens`` (1,) int64 = T; ``idle`` (1, rows without ids, channels) float32,
+which stands for their queries, keys and values; ``logit_positions`` (K,) int64; and per row r
+``seqlens_k.r``, ``total_sequence_length.r`` and ``past.r.L.key|value`` as in :mod:`opencwm.model.export`.
+Outputs: ``logits`` (K, V) and ``present.r.L.key|value``.
 
 Source: ONNX, "External data" in docs/ExternalData.md.
 """
@@ -26,7 +27,7 @@ _EMBEDDED_BYTES = 1024  # an array that is smaller is copied
 
 
 def export_rows(weights: Path, path: Path, *, num_rows: int = ROWS) -> None:
-    """Write the graph of ``num_rows`` sequences to ``path``, in the folder of the ``model.onnx`` it is made of.
+    """Write the graph of ``num_rows`` sequences to ``path``, beside the ``model.onnx`` it is made of.
 
     Args:
         weights: the ``model.onnx``.

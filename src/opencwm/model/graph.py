@@ -211,9 +211,7 @@ class RowsGraph:
         return np.split(logits, np.cumsum(starts)[:-1])
 
 
-def _run(
-    session: Any, binding: Any, inputs: dict[str, NDArray[Any]], vocab_size: int
-) -> NDArray[np.float32]:
+def _run(session: Any, binding: Any, inputs: dict[str, NDArray[Any]], vocab_size: int) -> NDArray[np.float32]:
     """Run a call; return its logits, (K, V)."""
     logits = np.empty((len(inputs["logit_positions"]), vocab_size), np.float32)
     for name, array in inputs.items():

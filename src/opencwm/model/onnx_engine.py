@@ -38,6 +38,7 @@ class OnnxEngine:
         self.together = together
         self._config = config
         self._ids: list[int] = []
+        self._num_passes = 0
         self._cache = Cache(config, min(_MIN_CAPACITY, config.max_position_embeddings))
 
     @classmethod
@@ -64,6 +65,11 @@ class OnnxEngine:
     def ids(self) -> Sequence[int]:
         """The ids held now; not to be changed."""
         return self._ids
+
+    @property
+    def num_passes(self) -> int:
+        """Calls of the graph it has made: a long append takes several."""
+        return self._num_passes
 
     def append(self, ids: Sequence[int]) -> Logits:
         """Add ``ids`` in one forward pass; return the logits after the last, shape (V,).
@@ -93,6 +99,7 @@ class OnnxEngine:
         other = OnnxEngine.__new__(OnnxEngine)
         other.together, other._config = self.together, self._config
         other._ids = list(self._ids)
+        other._num_passes = 0
         other._cache = self._cache
         self._cache.num_owners += 1
         return other
@@ -129,6 +136,7 @@ class OnnxEngine:
                 self.truncate(before)
                 raise
             self._ids.extend(chunk)
+            self._num_passes += 1
             if every or is_last:
                 pieces.append(logits)
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)

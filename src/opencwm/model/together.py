@@ -89,7 +89,7 @@ class _Job:
         try:
             if not self._is_abandoned:
                 self.result = self._work()
-        except BaseException as error:  # noqa: BLE001 - raised again by who waits for the result
+        except BaseException as error:
             self.error = error
         self.asked = None
         self._back.release()
@@ -190,13 +190,13 @@ class Together:
             if len(passes) == 1 or self._rows is None:
                 return [self._alone(one) for one in passes]
             return self._rows.run(passes)
-        except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions share no public base
+        except Exception as error:
             return [_failure(error)] * len(passes)
 
     def _alone(self, one: Pass) -> NDArray[np.float32]:
         try:
             return self._graph.run(one)
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:
             raise _failure(error) from None
 
 
