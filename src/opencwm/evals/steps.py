@@ -20,11 +20,11 @@ from typing import Any
 from opencwm.core.errors import CodecError, ConfigError
 from opencwm.core.seeds import derive_seed
 from opencwm.debugger.legality import Legality
+from opencwm.evals.evaluation import evaluate_cases
 from opencwm.evals.free_running import NEVER, compare
-from opencwm.evals.journal import Journal, Progress, Record
+from opencwm.evals.journal import Progress, Record
 from opencwm.evals.one_step import score_one_step
 from opencwm.evals.predictor import Predictor
-from opencwm.evals.report import Provenance
 from opencwm.evals.rollout import roll_out
 from opencwm.evals.steps_report import StepsReport
 from opencwm.evals.teacher_forced import score_trace
@@ -118,17 +118,21 @@ def evaluate_steps(
     chosen = choose_traces(traces, config.num_programs, config.seed)
     if not chosen:
         raise ConfigError("no trace with a step in it", where=data or "traces")
-    settings = {
-        "benchmark": "steps",
-        "model": predictor.name,
-        "predictor": dict(predictor.settings),
-        "config": dataclasses.asdict(config),
-        "programs_sha256": digest_of(chosen),
-    }
-    with Journal(folder, settings) as journal:
-        evaluator = _Evaluator(predictor, config)
-        records = journal.complete(chosen, evaluator.evaluate, progress, worker)
-    provenance = Provenance(model=predictor.name, data=data, command=command, settings=journal.settings)
+    provenance, records = evaluate_cases(
+        chosen,
+        _Evaluator(predictor, config).evaluate,
+        predictor,
+        {
+            "benchmark": "steps",
+            "config": dataclasses.asdict(config),
+            "programs_sha256": digest_of(chosen),
+        },
+        data=data,
+        folder=folder,
+        command=command,
+        progress=progress,
+        worker=worker,
+    )
     return StepsReport.of(provenance, records)
 
 

@@ -15,6 +15,7 @@ from opencwm.frontends.cli.options import (
     DetailLevel,
     Entry,
     Json,
+    MaxSteps,
     ModelFolder,
     ProgramFile,
     SearchSamples,
@@ -33,7 +34,11 @@ def predict(
     rollouts: Annotated[
         int,
         typer.Option(
-            "--rollouts", metavar="N", help="Predict N runs and tell what most come to.", min=1, max=256
+            "--rollouts",
+            metavar="N",
+            help="Predict N runs, eight at a time, and tell what most come to.",
+            min=1,
+            max=256,
         ),
     ] = 1,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the runs after the first.")] = 0,
@@ -41,9 +46,7 @@ def predict(
     detail: DetailLevel = Detail.EXPR,
     working: WorkingLevel = Working.CALCULATED,
     search: SearchSamples = 0,
-    max_steps: Annotated[
-        int, typer.Option("--max-steps", metavar="N", help="Most steps of a run.", min=1)
-    ] = 1_000,
+    max_steps: MaxSteps = 1_000,
     as_json: Json = False,
 ) -> None:
     """Tell what a call is going to return or raise, without running it.
