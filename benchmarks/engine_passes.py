@@ -1,7 +1,7 @@
 """Steps a second, and forward passes a debugger step against the published ``cwm`` format on the same runs.
 
 A pass is one call of the graph, however many tokens it takes: a prompt or forced text is a pass, 512 tokens
-of it at most. All are counted, at the runtime's session: those that draft, those that put the model back on
+of it at most. All are counted, where the engine runs them: those that draft, those that put the model back on
 the recorded run after a wrong step, and the first, of the prompt. In the published format the model samples
 every token of a step, its source line and the end of the step included, so it needs a pass for each.
 
@@ -16,7 +16,9 @@ import time
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from opencwm.codec.bpe import standard_library_texts, train_bpe
 from opencwm.codec.cwm import CwmCodec
@@ -29,8 +31,11 @@ from opencwm.evals.one_step import score_one_step
 from opencwm.evals.predictor import NativePredictor
 from opencwm.evals.teacher_forced import STEP
 from opencwm.frontends.trace_files import held_out_traces, load_traces
-from opencwm.model.onnx_engine import OnnxEngine
+from opencwm.model.folder import ONNX_NAME
+from opencwm.model.graph import Graph, Pass
+from opencwm.model.onnx_engine import ROWS_NAME, OnnxEngine
 from opencwm.model.speculation import SpeculativeEngine
+from opencwm.model.together import Together
 from opencwm.traces import Trace
 
 SEED, MAX_STEPS = 7, 64
@@ -62,36 +67,17 @@ WAYS = (
 )
 
 
-class CountingBinding:
-    """A binding that knows how many tokens are bound."""
+class CountingPasses(Together):
+    """Runs passes one by one and notes the tokens of each."""
 
-    def __init__(self, binding: Any) -> None:
-        self.binding = binding
-        self.num_tokens = 0
-        self.bind_output = binding.bind_output
-
-    def bind_input(self, name: str, *rest: Any) -> None:
-        """Bind; ``rest`` is device, its number, type, shape and address."""
-        if name == "input_ids":
-            self.num_tokens = rest[3][1]
-        self.binding.bind_input(name, *rest)
-
-
-class CountingSession:
-    """A session of onnxruntime that notes the tokens of each pass."""
-
-    def __init__(self, session: Any) -> None:
-        self._session = session
+    def __init__(self, graph: Graph, rows: Path) -> None:
+        super().__init__(graph, rows)
         self.passes: list[int] = []
 
-    def io_binding(self) -> CountingBinding:
-        """Return a binding."""
-        return CountingBinding(self._session.io_binding())
-
-    def run_with_iobinding(self, binding: CountingBinding) -> None:
-        """Run the graph."""
-        self.passes.append(binding.num_tokens)
-        self._session.run_with_iobinding(binding.binding)
+    def run(self, one: Pass) -> NDArray[np.float32]:
+        """Run a pass."""
+        self.passes.append(len(one.ids))
+        return super().run(one)
 
 
 class LlamaTokenizer:
@@ -169,24 +155,24 @@ def measure(folder: Path, tokenizer: Tokenizer, *, num_programs: int, data: Path
     heads = ("steps/s", "CPU ms", "exact %", "passes", "of 1 token", "tokens", "cwm/passes")
     print(f"{'':46}" + "".join(f"{head:>11}" for head in heads) + "   a step")
     model = WorldModel.load(folder, speculative=False)
-    session = CountingSession(None)
-    assert isinstance(model.engine, OnnxEngine)
-    session._session, model.engine._session = model.engine._session, session
+    config = model.folder.config
+    counting = CountingPasses(Graph(folder / ONNX_NAME, config), folder / ROWS_NAME)
+    plain = OnnxEngine(counting, config)
     spent = {way: [0.0, 0.0] for way in WAYS}
     passes: dict[Way, list[int]] = {way: [] for way in WAYS}
     right = dict.fromkeys(WAYS, 0)
     for trace in traces:  # all ways take turns
         for way in WAYS:
-            engine = SpeculativeEngine(model.engine.fork()) if way.is_ahead else model.engine
+            engine = SpeculativeEngine(plain.fork()) if way.is_ahead else plain
             predictor = NativePredictor(
                 way.name, model.codec, engine, expressions=way.expressions, working=way.working
             )
-            session.passes = []
+            counting.passes = []
             wall, cpu = time.perf_counter(), time.process_time()
             result = score_one_step(trace, predictor.step_predictor(trace.program), max_steps=MAX_STEPS)
             spent[way][0] += time.perf_counter() - wall
             spent[way][1] += time.process_time() - cpu
-            passes[way] += session.passes
+            passes[way] += counting.passes
             right[way] += result.counts[STEP][0]
     for way in WAYS:
         count = len(passes[way])

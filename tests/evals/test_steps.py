@@ -63,6 +63,8 @@ def test_a_predictor_that_knows_every_run_is_right_about_all_of_it() -> None:
     assert (ahead["num_programs"], ahead["num_steps"], ahead["num_left_out"]) == (5, num_steps, 0)
     assert 0 < ahead["sampled_tokens_per_step"] < ahead["tokens_per_step"]
     assert ahead["ms_per_step"] > 0
+    assert 0.5 < ahead["passes_per_step"] <= ahead["sampled_tokens_per_step"] + 1
+    assert 0.5 < free["passes_per_step"] <= free["sampled_tokens_per_step"] + 1
     for name in ("step", "next_line", "next_line_constrained", "state"):
         assert scores(teacher, name) == (num_steps, num_steps)
     for name in ("exact", "outcome", "terminated"):

@@ -42,7 +42,14 @@ def folder(tmp_path: Path) -> ModelFolder:
 
 def test_a_folder_is_whole_and_runs(folder: ModelFolder) -> None:
     names = {path.name for path in folder.path.iterdir()}
-    assert names == {"config.json", "model.onnx", "opencwm.json", "README.md", "vocabulary.json"}
+    assert names == {
+        "config.json",
+        "model.onnx",
+        "rows.onnx",
+        "opencwm.json",
+        "README.md",
+        "vocabulary.json",
+    }
     again = load_folder(folder.path)
     assert again == folder
     assert again.codec_file("vocabulary.json").read_text() == "{}"

@@ -196,7 +196,23 @@ class PredictedExecution:
         )
         return self._copy([*self._views[:index], view])
 
-    def _copy(self, views: list[StepView]) -> PredictedExecution:
+    def read(self) -> None:
+        """Have the engine read the program now, so that what :meth:`afresh` returns need not.
+
+        Raises:
+            EngineError: the engine broke, or the program does not fit its context.
+        """
+        self._predictor.sampler.read()
+
+    def afresh(self, sampling: SamplingConfig | None = None) -> PredictedExecution:
+        """Return another execution of the program, nothing of it predicted yet.
+
+        Args:
+            sampling: how tokens are picked in it; by default as in this one.
+        """
+        return self._copy([], sampling)
+
+    def _copy(self, views: list[StepView], sampling: SamplingConfig | None = None) -> PredictedExecution:
         twin = object.__new__(PredictedExecution)
         twin._program, twin._control_flow, twin.view = self._program, self._control_flow, self.view
         twin._supplied, twin._views, twin._status = self._supplied, views, ""
@@ -204,7 +220,7 @@ class PredictedExecution:
         twin._history = StackHistory()
         for view in views:
             twin._history.append(view, self.codes)
-        twin._predictor = self._predictor.fork([view.step for view in views])
+        twin._predictor = self._predictor.fork([view.step for view in views], sampling=sampling)
         return twin
 
     def _predict_next(self) -> None:

@@ -40,14 +40,12 @@ class OutOfContextError(EngineError):
 class Sampler:
     """Appends to one engine.
 
-    ``num_forward`` and ``num_sampled`` count passes and decisions, ``logarithm`` adds up the logarithms of
-    the decisions' probabilities.
+    ``num_sampled`` counts decisions, ``logarithm`` adds up the logarithms of their probabilities.
     """
 
     def __init__(self, engine: ScoringEngine, config: SamplingConfig | None = None) -> None:
         self.engine = engine
         self.config = config or SamplingConfig()
-        self.num_forward = 0
         self.num_sampled = 0
         self.logarithm = 0.0
         self._rng = np.random.default_rng(self.config.seed)
@@ -86,6 +84,18 @@ class Sampler:
         """Append ids that were not decided here."""
         self._pending.extend(ids)
 
+    def read(self) -> None:
+        """Run the ids still to be appended but for the last, so that forks of the engine share them.
+
+        Raises:
+            OutOfContextError: they do not fit.
+        """
+        if self.length > self.engine.max_tokens:
+            raise OutOfContextError("the engine's context is full", where=f"{self.length} ids")
+        if len(self._pending) > 1:
+            self.engine.append(self._pending[:-1])
+            self._pending = self._pending[-1:]
+
     def take_back(self) -> None:
         """Remove the id that was decided last; it has not been run yet."""
         self._pending.pop()
@@ -101,7 +111,6 @@ class Sampler:
         if before + len(new) > self.engine.max_tokens:
             raise OutOfContextError("the engine's context is full", where=f"{before + len(new)} ids")
         rows = self.engine.append_all(new)
-        self.num_forward += 1
         num_given = len(self._pending)
         if num_given:
             given = rows[num_given - 1 : -1]
@@ -131,7 +140,6 @@ class Sampler:
                 raise OutOfContextError("the engine's context is full", where=f"{self.length} ids")
             self._logits = self.engine.append(self._pending)
             self._pending = []
-            self.num_forward += 1
         if self._logits is None:
             raise EngineError("nothing to predict from: no id was appended")
         logits = self._logits.astype(np.float64)

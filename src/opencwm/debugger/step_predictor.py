@@ -54,6 +54,7 @@ class Prediction:
         value_probability: of the returned or raised value, None when there is none.
         num_sampled: decisions the model made.
         num_tokens: ids of the step, appended ones included.
+        num_passes: forward passes it took, those that read the prompt among them where it was the first one.
         supplied: changed names whose values the program's call gives; they were not predicted.
     """
 
@@ -64,6 +65,7 @@ class Prediction:
     num_sampled: int
     num_tokens: int
     supplied: frozenset[str] = frozenset()
+    num_passes: int = 0
 
 
 class _BegunError(Exception):
@@ -158,15 +160,18 @@ class StepPredictor:
         if self._foresight is not None:
             self._foresight.restart(steps, codes)
 
-    def fork(self, steps: Sequence[Step]) -> StepPredictor:
-        """Return an independent predictor that stands after ``steps``, not necessarily its own."""
+    def fork(self, steps: Sequence[Step], *, sampling: SamplingConfig | None = None) -> StepPredictor:
+        """Return an independent predictor that stands after ``steps``, not necessarily its own.
+
+        Tokens are picked as ``sampling`` says, by default as here.
+        """
         twin = StepPredictor(
             self.codec,
             self.sampler.engine.fork(),
             self.view,
             self.control_flow,
             constrained=self.constrained,
-            sampling=self.sampler.config,
+            sampling=sampling or self.sampler.config,
             supplied=self.supplied,
             expressions=self.expressions,
             working=self.working,
@@ -183,6 +188,12 @@ class StepPredictor:
         """
         if self.is_over:
             return None
+        before = self.sampler.engine.num_passes
+        prediction = self._predict_anyhow()
+        return dataclasses.replace(prediction, num_passes=self.sampler.engine.num_passes - before)
+
+    def _predict_anyhow(self) -> Prediction:
+        """Predict the next step, starting anew from less and less where the context is full."""
         try:
             return self._predict()
         except OutOfContextError:

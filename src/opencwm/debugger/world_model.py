@@ -7,6 +7,7 @@ executions: each works on a fork of its engine.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from opencwm.debugger.working import Working
 from opencwm.model.engine import ScoringEngine
 from opencwm.model.folder import ONNX_NAME, ModelFolder, default_model_path, load_folder
 from opencwm.model.speculation import SpeculativeEngine
+from opencwm.model.together import Together, Worker, one_by_one
 from opencwm.traces import Program
 
 
@@ -32,11 +34,13 @@ class WorldModel:
         folder: where it came from and what it says about itself.
         codec: of its vocabulary.
         engine: holds no ids; every use works on a fork of it.
+        together: what runs the passes of all forks.
     """
 
     folder: ModelFolder
     codec: NativeCodec
     engine: ScoringEngine
+    together: Together
 
     @classmethod
     def load(cls, path: Path | None = None, *, num_threads: int = 1, speculative: bool = True) -> WorldModel:
@@ -61,7 +65,7 @@ class WorldModel:
                 f"the weights have {engine.vocab_size} token ids, the vocabulary {len(codec.vocabulary)}"
             )
             raise EngineError(problem, where=str(folder.path), hint="export the model again")
-        return cls(folder, codec, engine)
+        return cls(folder, codec, engine, weights.together)
 
     @property
     def name(self) -> str:
@@ -72,6 +76,14 @@ class WorldModel:
     def revision(self) -> str:
         """SHA-256 of the weights, the first 16 hexadecimal digits."""
         return hashlib.sha256((self.folder.path / ONNX_NAME).read_bytes()).hexdigest()[:16]
+
+    def worker(self, at_once: int) -> Worker:
+        """Return what does ``at_once`` jobs together, whose forward passes are run in one call.
+
+        Each may use executions and engines of this model that no other job uses, and comes to what it would
+        come to alone. With 1, jobs are done one by one.
+        """
+        return one_by_one if at_once <= 1 else functools.partial(self.together.work, at_once=at_once)
 
     def view(self, program: Program) -> SourceView:
         """Return what the model is shown of a program; see :func:`opencwm.debugger.predicted.source_view`.

@@ -11,12 +11,14 @@ Source: Wang et al., "Self-consistency improves chain of thought reasoning in la
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 
 from opencwm.debugger.execution import Execution
 from opencwm.debugger.sampler import SamplingConfig
 from opencwm.evals.rollout import Rollout, RolloutBounds, roll_out
 from opencwm.evals.values import is_same_value
+from opencwm.model.together import Worker, one_by_one
 from opencwm.traces import Outcome
 
 TEMPERATURE = 0.5
@@ -49,30 +51,37 @@ def agree(
     *,
     num_rollouts: int,
     seed: int = 0,
+    worker: Worker = one_by_one,
 ) -> Agreement:
     """Predict ``num_rollouts`` runs, at least one, and count what they come to.
 
-    Runs stop as soon as those that are left cannot change the outcome. Of outcomes with equally many votes it
-    is the one that came first.
+    Runs stop as soon as those that are left cannot change the outcome: always as many are predicted as it
+    takes at least to settle it, so none is in vain, whatever does them. Of outcomes with equally many votes
+    it is the one that came first.
 
     Args:
         execution: returns a fresh predicted execution with tokens picked in this way, greedily for None.
         bounds: of each run.
         num_rollouts: most runs.
         seed: of the runs that are drawn.
+        worker: does the runs, one after the other or several together.
 
     Raises:
         EngineError: the engine broke.
     """
+
+    def run(sampling: SamplingConfig | None) -> Rollout:
+        return roll_out(execution(sampling), max_steps=bounds.max_steps, max_seconds=bounds.max_seconds)
+
+    samplings = list(_samplings(num_rollouts, seed))
     rollouts: list[Rollout] = []
     votes: list[tuple[Outcome, int]] = []
-    for sampling in _samplings(num_rollouts, seed):
-        rollout = roll_out(execution(sampling), max_steps=bounds.max_steps, max_seconds=bounds.max_seconds)
-        rollouts.append(rollout)
-        if rollout.outcome is not None:
-            _vote(votes, rollout.outcome)
-        if _is_settled(votes, num_rollouts - len(rollouts)):
-            break
+    while num_needed := _num_needed(votes, num_rollouts - len(rollouts)):
+        next_ones = samplings[len(rollouts) : len(rollouts) + num_needed]
+        made = dict(worker(functools.partial(run, sampling) for sampling in next_ones))
+        for number in sorted(made):
+            rollouts.append(made[number])
+            _vote(votes, made[number].outcome)
     if not votes:
         return Agreement(None, 0, tuple(rollouts))
     outcome, count = max(votes, key=lambda vote: vote[1])
@@ -85,7 +94,9 @@ def _samplings(num_rollouts: int, seed: int) -> Iterator[SamplingConfig | None]:
         yield SamplingConfig(temperature=TEMPERATURE, seed=seed * 1000 + number)
 
 
-def _vote(votes: list[tuple[Outcome, int]], outcome: Outcome) -> None:
+def _vote(votes: list[tuple[Outcome, int]], outcome: Outcome | None) -> None:
+    if outcome is None:
+        return
     for place, (other, count) in enumerate(votes):
         if other.kind is outcome.kind and is_same_value(other.value, outcome.value):
             votes[place] = other, count + 1
@@ -93,6 +104,7 @@ def _vote(votes: list[tuple[Outcome, int]], outcome: Outcome) -> None:
     votes.append((outcome, 1))
 
 
-def _is_settled(votes: list[tuple[Outcome, int]], num_left: int) -> bool:
-    counts = sorted((count for _, count in votes), reverse=True)
-    return bool(counts) and counts[0] >= (counts[1] if len(counts) > 1 else 0) + num_left
+def _num_needed(votes: list[tuple[Outcome, int]], num_left: int) -> int:
+    """Return how many more runs it takes at least until those left then cannot change the outcome."""
+    first, second = sorted((*(count for _, count in votes), 0, 0), reverse=True)[:2]
+    return max(0, (num_left + second - first + 1) // 2)

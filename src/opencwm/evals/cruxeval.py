@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,13 +19,15 @@ from typing import Any
 
 from opencwm.core.errors import CodecError, ConfigError, TaskError
 from opencwm.evals.cruxeval_items import Item
-from opencwm.evals.cruxeval_report import CruxEvalReport, Validation
+from opencwm.evals.cruxeval_report import CruxEvalReport
+from opencwm.evals.evaluation import digest_of_lines, evaluate_cases
 from opencwm.evals.grading import is_right
-from opencwm.evals.journal import Journal, Progress, Record
+from opencwm.evals.journal import Progress, Record
 from opencwm.evals.predictor import Predictor
 from opencwm.evals.published import CRUXEVAL
-from opencwm.evals.report import Provenance
 from opencwm.evals.rollout import RolloutBounds, rolled_out
+from opencwm.evals.validation import Validation, validated
+from opencwm.model.together import Worker, one_by_one
 from opencwm.traces import Outcome, Program, StepFlags, Trace, observed_outcome
 
 
@@ -79,6 +80,7 @@ def evaluate_cruxeval(
     command: str = "",
     validation: Validation | None = None,
     progress: Progress | None = None,
+    worker: Worker = one_by_one,
 ) -> CruxEvalReport:
     """Predict the output of every item and grade it.
 
@@ -96,6 +98,7 @@ def evaluate_cruxeval(
         command: what reproduces this, for the report.
         validation: what :func:`validate` found, for the report.
         progress: told before the first and after every item.
+        worker: does the items, one after the other or several together.
 
     Raises:
         ConfigError: no item, or ``folder`` holds results of other settings.
@@ -108,17 +111,22 @@ def evaluate_cruxeval(
     if not items:
         raise ConfigError("no item to evaluate", where=data or "items")
     check_grader(items)
-    settings = {
-        "benchmark": suite,
-        "model": predictor.name,
-        "predictor": dict(predictor.settings),
-        "config": dataclasses.asdict(config),
-        "items_sha256": _digest(items),
-    }
-    with Journal(folder, settings) as journal:
-        cases = {item.id: item for item in items}
-        records = journal.complete(cases, lambda item: _evaluate(item, predictor, config), progress)
-    provenance = Provenance(model=predictor.name, data=data, command=command, settings=journal.settings)
+    asked = (f"{item.id!r} {item.program.text!r} {item.output!r}" for item in items)
+    provenance, records = evaluate_cases(
+        {item.id: item for item in items},
+        lambda item: _evaluate(item, predictor, config),
+        predictor,
+        {
+            "benchmark": suite,
+            "config": dataclasses.asdict(config),
+            "items_sha256": digest_of_lines(asked),
+        },
+        data=data,
+        folder=folder,
+        command=command,
+        progress=progress,
+        worker=worker,
+    )
     return CruxEvalReport.of(provenance, records, validation)
 
 
@@ -145,29 +153,16 @@ def validate(
         progress: told before the first and after every item.
 
     """
-    right, wrong, unknown = 0, [], []
-    if progress is not None:
-        progress(0, len(items))
-    for number, item in enumerate(items, 1):
+
+    def check(item: Item) -> list[tuple[str, bool | None]]:
         trace = record(item.program)
         outcome = observed_outcome(trace)
         is_cut = bool(trace.steps) and bool(trace.steps[-1].flags & StepFlags.TRUNCATED)
         if item.output is not None and is_right(outcome, item.output):
-            right += 1
-        elif item.output is None or outcome is None or is_cut:
-            unknown.append(item.id)
-        else:
-            wrong.append(item.id)
-        if progress is not None:
-            progress(number, len(items))
-    return Validation(num_right=right, wrong=tuple(wrong), unknown=tuple(unknown))
+            return [(item.id, True)]
+        return [(item.id, None if item.output is None or outcome is None or is_cut else False)]
 
-
-def _digest(items: Sequence[Item]) -> str:
-    digest = hashlib.sha256()
-    for item in items:
-        digest.update(f"{item.id!r} {item.program.text!r} {item.output!r}\n".encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
+    return validated(items, check, progress)
 
 
 def _evaluate(item: Item, predictor: Predictor, config: CruxEvalConfig) -> Record:

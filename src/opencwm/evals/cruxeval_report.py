@@ -23,33 +23,7 @@ from opencwm.evals.report import (
     score_cells,
     score_json,
 )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Validation:
-    """Real runs graded against gold outputs.
-
-    Attributes:
-        num_right: items whose real outcome the grader accepts.
-        wrong: ids of items where it does not: the gold output, the grader or the Python version is off.
-        unknown: ids of items that could not be checked: no gold output, a run that did not end, a value cut
-            in recording.
-
-    """
-
-    num_right: int
-    wrong: tuple[str, ...]
-    unknown: tuple[str, ...]
-
-    @property
-    def score(self) -> float | None:
-        """Fraction of the checked items that is right, to be 1.0; None when none could be checked."""
-        checked = self.num_right + len(self.wrong)
-        return self.num_right / checked if checked else None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the validation as JSON."""
-        return {**dataclasses.asdict(self), "score": self.score}
+from opencwm.evals.validation import Validation
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -199,16 +173,6 @@ class CruxEvalReport:
                 cells = tuple((bucket, *score_cells(score)) for bucket, score in report.by_num_steps)
                 tables.append(Table(f"{name}: by predicted steps", ("steps", *SCORE_COLUMNS), cells))
         if self.validation is not None:
-            tables.append(validation_table(self.validation))
+            tables.append(self.validation.table())
         others = published_table(published(self.suite))
         return [*tables, others] if others.rows else tables
-
-
-def validation_table(validation: Validation) -> Table:
-    """Return what a validation found as a table."""
-    rows = (
-        ("accepted", str(validation.num_right), ""),
-        ("rejected", str(len(validation.wrong)), " ".join(validation.wrong[:8])),
-        ("not checked", str(len(validation.unknown)), " ".join(validation.unknown[:8])),
-    )
-    return Table("Real runs graded against the gold outputs", ("grader", "items", "first ids"), rows)

@@ -8,20 +8,19 @@ further ones are drawn.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from opencwm.core.errors import CodecError, ConfigError
 from opencwm.core.seeds import derive_seed
 from opencwm.evals.cruxeval_items import Item
+from opencwm.evals.evaluation import digest_of_lines, evaluate_cases
 from opencwm.evals.grading import is_right
 from opencwm.evals.inputs_report import InputsReport
-from opencwm.evals.journal import Journal, Progress, Record
+from opencwm.evals.journal import Progress, Record
 from opencwm.evals.predictor import Predictor
-from opencwm.evals.report import Provenance
 from opencwm.traces import Outcome, OutcomeKind, Program, StepFlags, Trace, observed_outcome
 
 
@@ -112,19 +111,21 @@ def evaluate_inputs(
     chosen = _choose(questions, config)
     if not chosen:
         raise ConfigError("no call with a result to ask for", where=data or "questions")
-    settings = {
-        "benchmark": "inputs",
-        "model": predictor.name,
-        "predictor": dict(predictor.settings),
-        "config": dataclasses.asdict(config),
-        "questions_sha256": _digest(chosen),
-    }
-    with Journal(folder, settings) as journal:
-        cases = {question.key: question for question in chosen}
-        records = journal.complete(
-            cases, lambda question: _ask(question, predictor, record, config), progress
-        )
-    provenance = Provenance(model=predictor.name, data=data, command=command, settings=journal.settings)
+    asked = (f"{question.key!r} {question.program.text!r} {question.wanted!r}" for question in chosen)
+    provenance, records = evaluate_cases(
+        {question.key: question for question in chosen},
+        lambda question: _ask(question, predictor, record, config),
+        predictor,
+        {
+            "benchmark": "inputs",
+            "config": dataclasses.asdict(config),
+            "questions_sha256": digest_of_lines(asked),
+        },
+        data=data,
+        folder=folder,
+        command=command,
+        progress=progress,
+    )
     return InputsReport.of(provenance, records)
 
 
@@ -135,14 +136,6 @@ def _choose(questions: Iterable[Question], config: InputsConfig) -> list[Questio
     lot = sorted(unique, key=lambda question: derive_seed(config.seed, "eval inputs", question.key))
     drawn = {question.key for question in lot[: config.num_questions]}
     return [question for question in unique if question.key in drawn]
-
-
-def _digest(questions: Sequence[Question]) -> str:
-    digest = hashlib.sha256()
-    for question in questions:
-        text = f"{question.key!r} {question.program.text!r} {question.wanted!r}\n"
-        digest.update(text.encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
 
 
 def _ask(

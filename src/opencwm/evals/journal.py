@@ -8,6 +8,7 @@ give a number of nothing.
 from __future__ import annotations
 
 import fcntl
+import functools
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, TypeVar
 
 from opencwm.core.errors import ConfigError
+from opencwm.model.together import Worker, one_by_one
 
 SCHEMA_VERSION = 1
 FILE_NAME = "results.jsonl"
@@ -78,7 +80,11 @@ class Journal:
         self.records[key] = json.loads(json.dumps(record))
 
     def complete(
-        self, cases: Mapping[str, Case], evaluate: Callable[[Case], Record], progress: Progress | None
+        self,
+        cases: Mapping[str, Case],
+        evaluate: Callable[[Case], Record],
+        progress: Progress | None,
+        worker: Worker = one_by_one,
     ) -> list[Record]:
         """Evaluate the cases that have no record yet; return the records of all, in the order of the cases.
 
@@ -86,14 +92,16 @@ class Journal:
             cases: by key.
             evaluate: returns the record of one.
             progress: told before the first and after every case.
+            worker: does the cases, one after the other or several together.
         """
         if progress is not None:
             progress(len(self.records), len(cases))
-        for key, case in cases.items():
-            if key not in self.records:
-                self.append(key, evaluate(case))
-                if progress is not None:
-                    progress(len(self.records), len(cases))
+        missing = {key: case for key, case in cases.items() if key not in self.records}
+        keys = list(missing)
+        for number, record in worker(functools.partial(evaluate, case) for case in missing.values()):
+            self.append(keys[number], record)
+            if progress is not None:
+                progress(len(self.records), len(cases))
         return [self.records[key] for key in cases]
 
     def close(self) -> None:

@@ -17,11 +17,11 @@ from opencwm.codec.native_moves import Landing, decode_moves, encode_moves
 from opencwm.codec.view import SourceView
 from opencwm.core.errors import CodecError, ConfigError
 from opencwm.core.seeds import derive_rng
+from opencwm.evals.evaluation import evaluate_cases
 from opencwm.evals.free_running import event_difference, first_difference
-from opencwm.evals.journal import Journal, Progress, Record
+from opencwm.evals.journal import Progress, Record
 from opencwm.evals.jumps_report import JumpsReport
 from opencwm.evals.predictor import Predictor
-from opencwm.evals.report import Provenance
 from opencwm.evals.steps import choose_traces, digest_of
 from opencwm.evals.values import is_same_value
 from opencwm.source.cfg import ControlFlow
@@ -88,16 +88,20 @@ def evaluate_jumps(
     chosen = choose_traces(traces, config.num_programs, config.seed)
     if not chosen:
         raise ConfigError("no trace with a step in it", where=data or "traces")
-    settings = {
-        "benchmark": "jumps",
-        "model": predictor.name,
-        "predictor": dict(predictor.settings),
-        "config": dataclasses.asdict(config),
-        "programs_sha256": digest_of(chosen),
-    }
-    with Journal(folder, settings) as journal:
-        records = journal.complete(chosen, lambda trace: _evaluate(trace, predictor, config), progress)
-    provenance = Provenance(model=predictor.name, data=data, command=command, settings=journal.settings)
+    provenance, records = evaluate_cases(
+        chosen,
+        lambda trace: _evaluate(trace, predictor, config),
+        predictor,
+        {
+            "benchmark": "jumps",
+            "config": dataclasses.asdict(config),
+            "programs_sha256": digest_of(chosen),
+        },
+        data=data,
+        folder=folder,
+        command=command,
+        progress=progress,
+    )
     return JumpsReport.of(provenance, records)
 
 

@@ -68,6 +68,7 @@ class OneStep:
         num_left_out: recorded steps beyond the bound.
         num_sampled: tokens the model decided.
         num_tokens: tokens of the predicted steps in all, those appended without asking included.
+        num_passes: forward passes in all, those that read prompts and go back after a wrong step included.
 
     """
 
@@ -78,6 +79,7 @@ class OneStep:
     num_left_out: int = 0
     num_sampled: int = 0
     num_tokens: int = 0
+    num_passes: int = 0
 
 
 def score_one_step(trace: Trace, predictor: StepPredictor, *, max_steps: int) -> OneStep:
@@ -110,6 +112,7 @@ def score_one_step(trace: Trace, predictor: StepPredictor, *, max_steps: int) ->
         if prediction is not None:
             result.num_sampled += prediction.num_sampled
             result.num_tokens += prediction.num_tokens
+            result.num_passes += prediction.num_passes
             _add_confidences(prediction, observed, result)
         result.num_steps += 1
         stands_right = predicted is not None and _leads_on(predicted, observed, predictor)

@@ -19,6 +19,7 @@ from opencwm.evals.report import (
     calibration_json,
     calibration_table,
     cost_rows,
+    passes_ratio,
     ratio,
     score_cells,
     score_json,
@@ -59,6 +60,8 @@ class OneStepReport:
             a step.
         tokens_per_step: tokens of a predicted step in all.
         ms_per_step: wall-clock milliseconds of a step, going back after a wrong one included.
+        passes_per_step: forward passes of a predicted step, those that read the prompt included; None too for
+            results of a version that did not count them.
 
     """
 
@@ -71,6 +74,7 @@ class OneStepReport:
     sampled_tokens_per_step: float | None
     tokens_per_step: float | None
     ms_per_step: float | None
+    passes_per_step: float | None
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> OneStepReport:
@@ -86,6 +90,7 @@ class OneStepReport:
             sampled_tokens_per_step=ratio(sum(r["num_sampled"] for r in records), num_steps),
             tokens_per_step=ratio(sum(r["num_tokens"] for r in records), num_steps),
             ms_per_step=ratio(1000 * sum(r["seconds"] for r in records), num_steps),
+            passes_per_step=passes_ratio(records, num_steps),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -100,12 +105,18 @@ class OneStepReport:
             "sampled_tokens_per_step": self.sampled_tokens_per_step,
             "tokens_per_step": self.tokens_per_step,
             "ms_per_step": self.ms_per_step,
+            "passes_per_step": self.passes_per_step,
         }
 
     def tables(self) -> list[Table]:
         """Return the report as tables to print."""
         costs = (
-            *cost_rows(self.sampled_tokens_per_step, self.tokens_per_step, self.ms_per_step),
+            *cost_rows(
+                self.sampled_tokens_per_step,
+                self.tokens_per_step,
+                self.ms_per_step,
+                passes=self.passes_per_step,
+            ),
             ("steps beyond the bound", str(self.num_left_out)),
         )
         return [

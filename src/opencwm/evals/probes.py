@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from opencwm.core.errors import CodecError, ConfigError
-from opencwm.evals.cruxeval_report import Validation
-from opencwm.evals.journal import Journal, Progress, Record
+from opencwm.evals.evaluation import digest_of_lines, evaluate_cases
+from opencwm.evals.journal import Progress, Record
 from opencwm.evals.predictor import Predictor
 from opencwm.evals.probes_report import ProbesReport
 from opencwm.evals.questions import Question
-from opencwm.evals.report import Provenance
 from opencwm.evals.rollout import RolloutBounds, rolled_out
 from opencwm.evals.runs import Run
+from opencwm.evals.validation import Validation, validated
+from opencwm.model.together import Worker, one_by_one
 from opencwm.traces import Program, Trace
 
 
@@ -79,6 +79,7 @@ def evaluate_probes(
     command: str = "",
     validation: Validation | None = None,
     progress: Progress | None = None,
+    worker: Worker = one_by_one,
 ) -> ProbesReport:
     """Predict the run of every item, answer its questions from it and grade them.
 
@@ -96,6 +97,7 @@ def evaluate_probes(
         command: what reproduces this, for the report.
         validation: what :func:`validate` found, for the report.
         progress: told before the first and after every item.
+        worker: does the items, one after the other or several together.
 
     Raises:
         ConfigError: no item, or ``folder`` holds results of other settings.
@@ -106,18 +108,26 @@ def evaluate_probes(
     if not items:
         reasons = "; ".join(f"{count} of {reason}" for reason, count in probes.left_out.items())
         raise ConfigError("no item to evaluate", where=data or "items", hint=reasons)
-    settings = {
-        "benchmark": suite,
-        "model": predictor.name,
-        "predictor": dict(predictor.settings),
-        "config": {**dataclasses.asdict(bounds), "num_items": num_items},
-        "items_sha256": _digest(items),
-        "left_out": dict(probes.left_out),
-    }
-    with Journal(folder, settings) as journal:
-        cases = {item.id: item for item in items}
-        records = journal.complete(cases, lambda item: _evaluate(item, predictor, bounds), progress)
-    provenance = Provenance(model=predictor.name, data=data, command=command, settings=journal.settings)
+    asked = (
+        f"{item.id!r} {item.program.text!r} {item.program.entry!r} {item.questions!r} {item.golds!r}"
+        for item in items
+    )
+    provenance, records = evaluate_cases(
+        {item.id: item for item in items},
+        lambda item: _evaluate(item, predictor, bounds),
+        predictor,
+        {
+            "benchmark": suite,
+            "config": {**dataclasses.asdict(bounds), "num_items": num_items},
+            "items_sha256": digest_of_lines(asked),
+            "left_out": dict(probes.left_out),
+        },
+        data=data,
+        folder=folder,
+        command=command,
+        progress=progress,
+        worker=worker,
+    )
     return ProbesReport.of(provenance, records, validation)
 
 
@@ -131,33 +141,18 @@ def validate(
         record: runs and records a program; use one that confines it.
         progress: told before the first and after every item.
     """
-    right, wrong, unknown = 0, [], []
-    if progress is not None:
-        progress(0, len(items))
-    for number, item in enumerate(items, 1):
+
+    def check(item: Probe) -> Iterator[tuple[str, bool | None]]:
         run = Run.of(record(item.program))
         for place, (question, gold) in enumerate(zip(item.questions, item.golds, strict=True)):
             answer = question.answer(run)
             name = f"{item.id}/{question.kind}{place}" if len(item.questions) > 1 else item.id
             if gold is None or not run.is_whole or question.gold(run) is None:
-                unknown.append(name)
-            elif answer is not None and question.is_right(answer, gold, item.program):
-                right += 1
+                yield name, None
             else:
-                wrong.append(name)
-        if progress is not None:
-            progress(number, len(items))
-    return Validation(num_right=right, wrong=tuple(wrong), unknown=tuple(unknown))
+                yield name, answer is not None and question.is_right(answer, gold, item.program)
 
-
-def _digest(items: Sequence[Probe]) -> str:
-    digest = hashlib.sha256()
-    for item in items:
-        asked = (
-            f"{item.id!r} {item.program.text!r} {item.program.entry!r} {item.questions!r} {item.golds!r}\n"
-        )
-        digest.update(asked.encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
+    return validated(items, check, progress)
 
 
 def _evaluate(item: Probe, predictor: Predictor, bounds: RolloutBounds) -> Record:

@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from opencwm.evals.cruxeval_report import MethodReport, Validation, validation_table
+from opencwm.evals.cruxeval_report import MethodReport
 from opencwm.evals.journal import Record
 from opencwm.evals.published import published
 from opencwm.evals.report import (
@@ -21,6 +21,7 @@ from opencwm.evals.report import (
     published_table,
     score_cells,
 )
+from opencwm.evals.validation import Validation
 
 CONSISTENCY: tuple[tuple[tuple[bool, ...], float], ...] = (
     ((True, True, True, True), 1.0),
@@ -123,7 +124,7 @@ class ProbesReport:
             reasons = tuple((reason, str(count)) for reason, count in self.left_out.items())
             tables.append(Table("Not asked", ("what", "number"), reasons))
         if self.validation is not None:
-            tables.append(validation_table(self.validation))
+            tables.append(self.validation.table())
         others = published_table(published(self.suite))
         return [*tables, others] if others.rows else tables
 

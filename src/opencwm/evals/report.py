@@ -114,11 +114,20 @@ def ratio(total: float, count: int) -> float | None:
     return total / count if count else None
 
 
+def passes_ratio(records: Sequence[Mapping[str, Any]], num_steps: int) -> float | None:
+    """Return forward passes a step; None without a step, or where a record does not know its passes."""
+    if not all("num_passes" in record for record in records):
+        return None
+    return ratio(sum(record["num_passes"] for record in records), num_steps)
+
+
 def cost_rows(
-    sampled_tokens: float | None, tokens: float | None, ms: float | None
+    sampled_tokens: float | None, tokens: float | None, ms: float | None, *, passes: float | None = None
 ) -> tuple[tuple[str, str], ...]:
-    """Return the rows of a table of what one step costs; None is written as a dash."""
+    """Return the rows of a table of what one step costs; None is a dash, and of passes no row."""
     costs = {"tokens, sampled": sampled_tokens, "tokens, in all": tokens, "ms": ms}
+    if passes is not None:
+        costs["forward passes"] = passes
     return tuple((name, "-" if value is None else f"{value:.2f}") for name, value in costs.items())
 
 

@@ -20,15 +20,16 @@ from typing import Any
 from opencwm.core.errors import CodecError, ConfigError
 from opencwm.core.seeds import derive_seed
 from opencwm.debugger.legality import Legality
+from opencwm.evals.evaluation import evaluate_cases
 from opencwm.evals.free_running import NEVER, compare
-from opencwm.evals.journal import Journal, Progress, Record
+from opencwm.evals.journal import Progress, Record
 from opencwm.evals.one_step import score_one_step
 from opencwm.evals.predictor import Predictor
-from opencwm.evals.report import Provenance
 from opencwm.evals.rollout import roll_out
 from opencwm.evals.steps_report import StepsReport
 from opencwm.evals.teacher_forced import score_trace
 from opencwm.evals.values import is_same_value
+from opencwm.model.together import Worker, one_by_one
 from opencwm.source.cfg import ControlFlow
 from opencwm.traces import Trace, observed_outcome
 from opencwm.traces.jsonl import trace_to_json
@@ -89,6 +90,7 @@ def evaluate_steps(
     folder: Path | None = None,
     command: str = "",
     progress: Progress | None = None,
+    worker: Worker = one_by_one,
 ) -> StepsReport:
     """Evaluate ``predictor`` on recorded traces.
 
@@ -104,6 +106,8 @@ def evaluate_steps(
             stopped.
         command: what reproduces this, for the report.
         progress: told before the first and after every program.
+        worker: does the programs, one after the other or several together; it changes nothing but how long
+            a step takes.
 
     Raises:
         ConfigError: no trace to evaluate, or ``folder`` holds results of other settings.
@@ -114,17 +118,21 @@ def evaluate_steps(
     chosen = choose_traces(traces, config.num_programs, config.seed)
     if not chosen:
         raise ConfigError("no trace with a step in it", where=data or "traces")
-    settings = {
-        "benchmark": "steps",
-        "model": predictor.name,
-        "predictor": dict(predictor.settings),
-        "config": dataclasses.asdict(config),
-        "programs_sha256": digest_of(chosen),
-    }
-    with Journal(folder, settings) as journal:
-        evaluator = _Evaluator(predictor, config)
-        records = journal.complete(chosen, evaluator.evaluate, progress)
-    provenance = Provenance(model=predictor.name, data=data, command=command, settings=journal.settings)
+    provenance, records = evaluate_cases(
+        chosen,
+        _Evaluator(predictor, config).evaluate,
+        predictor,
+        {
+            "benchmark": "steps",
+            "config": dataclasses.asdict(config),
+            "programs_sha256": digest_of(chosen),
+        },
+        data=data,
+        folder=folder,
+        command=command,
+        progress=progress,
+        worker=worker,
+    )
     return StepsReport.of(provenance, records)
 
 
@@ -233,4 +241,5 @@ class _Evaluator:
             **dataclasses.asdict(compare(rollout, trace)),
             "num_sampled": sum(prediction.num_sampled for prediction in execution.predictions),
             "num_tokens": sum(prediction.num_tokens for prediction in execution.predictions),
+            "num_passes": sum(prediction.num_passes for prediction in execution.predictions),
         }

@@ -22,6 +22,7 @@ from opencwm.evals.report import (
     calibration_json,
     calibration_table,
     cost_rows,
+    passes_ratio,
     published_json,
     published_table,
     ratio,
@@ -81,6 +82,8 @@ class FreeRunningReport:
             is not sampled. None, as the next two, without a step.
         tokens_per_step: tokens of a predicted step in all.
         ms_per_step: wall-clock milliseconds of a predicted step.
+        passes_per_step: forward passes of a predicted step, those that read the prompt included; None too for
+            results of a version that did not count them.
 
     """
 
@@ -94,6 +97,7 @@ class FreeRunningReport:
     sampled_tokens_per_step: float | None
     tokens_per_step: float | None
     ms_per_step: float | None
+    passes_per_step: float | None
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> FreeRunningReport:
@@ -113,6 +117,7 @@ class FreeRunningReport:
             sampled_tokens_per_step=ratio(sum(r["num_sampled"] for r in records), num_steps),
             tokens_per_step=ratio(sum(r["num_tokens"] for r in records), num_steps),
             ms_per_step=ratio(1000 * sum(r["seconds"] for r in records), num_steps),
+            passes_per_step=passes_ratio(records, num_steps),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -128,6 +133,7 @@ class FreeRunningReport:
             "sampled_tokens_per_step": self.sampled_tokens_per_step,
             "tokens_per_step": self.tokens_per_step,
             "ms_per_step": self.ms_per_step,
+            "passes_per_step": self.passes_per_step,
         }
 
 
@@ -293,6 +299,7 @@ def _never_run(record: Record) -> Record:
         "seconds": 0.0,
         "num_sampled": 0,
         "num_tokens": 0,
+        "num_passes": 0,
     }
 
 
@@ -318,7 +325,12 @@ def _free_tables(report: FreeRunningReport) -> list[Table]:
         (name, *score_cells(runs.exact), score_cells(runs.outcome)[0], score_cells(runs.right_steps)[0])
         for name, runs in report.by_num_steps
     )
-    costs = cost_rows(report.sampled_tokens_per_step, report.tokens_per_step, report.ms_per_step)
+    costs = cost_rows(
+        report.sampled_tokens_per_step,
+        report.tokens_per_step,
+        report.ms_per_step,
+        passes=report.passes_per_step,
+    )
     endings = tuple((name, *score_cells(score)) for name, score in report.endings.items())
     wrong = tuple((name, str(count)) for name, count in report.divergences.items())
     ends = tuple((name, str(count)) for name, count in report.ends.items())

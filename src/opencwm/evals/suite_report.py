@@ -68,6 +68,7 @@ class SetReport:
                 "right of the surest 90 % of values": ahead.value_calibration.accuracy_at_90,
                 "tokens decided a step": ahead.sampled_tokens_per_step,
                 "tokens a step": ahead.tokens_per_step,
+                "forward passes a step": ahead.passes_per_step,
             }
         if (free := self.steps.free_running) is not None:
             found["ms a step, rolled out"] = free.ms_per_step

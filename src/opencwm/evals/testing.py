@@ -29,6 +29,7 @@ class PositionalEngine:
     def __init__(self, table: NDArray[np.float32]) -> None:
         self._table = table
         self._ids: list[int] = []
+        self._num_passes = 0
 
     @property
     def vocab_size(self) -> int:
@@ -44,6 +45,11 @@ class PositionalEngine:
     def ids(self) -> Sequence[int]:
         """The ids held now."""
         return self._ids
+
+    @property
+    def num_passes(self) -> int:
+        """Appends."""
+        return self._num_passes
 
     def append(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Add ``ids``; return the logits after the last.
@@ -65,6 +71,7 @@ class PositionalEngine:
         if not ids or len(self._ids) + len(ids) > self.max_tokens:
             raise EngineError(f"append needs 1 to {self.max_tokens - len(self._ids)} ids, not {len(ids)}")
         self._ids.extend(ids)
+        self._num_passes += 1
         return self._table[len(self._ids) - len(ids) : len(self._ids)]
 
     def truncate(self, length: int) -> None:

@@ -37,6 +37,11 @@ class Engine(Protocol):
         """The ids held now; not to be changed."""
         ...
 
+    @property
+    def num_passes(self) -> int:
+        """Forward passes it has made, from 0 in a fork."""
+        ...
+
     def append(self, ids: Sequence[int]) -> Logits:
         """Add ``ids`` (at least one) in one forward pass; return the logits after the last of them.
 

@@ -2,6 +2,7 @@
 
     config.json         the shape, as transformers reads it
     model.onnx          the fused graph the default engine runs: int8, or fp32 when it was exported so
+    rows.onnx           the same for several sequences in one call, on the weights in model.onnx; optional
     opencwm.json        schema version, codec, tokenizer files, measured scores
     README.md           the model card
     model.safetensors   fp32 weights; optional, the package ships without
@@ -26,7 +27,7 @@ import numpy as np
 from opencwm.core.errors import ConfigError, EngineError
 from opencwm.core.files import atomic_path, write_atomic
 from opencwm.model.config import ModelConfig
-from opencwm.model.onnx_engine import OnnxEngine
+from opencwm.model.onnx_engine import ROWS_NAME, OnnxEngine
 
 if TYPE_CHECKING:
     from opencwm.model.export import Weights
@@ -163,6 +164,7 @@ def export_folder(
         EngineError: weights that are missing or do not fit their config.
     """
     from opencwm.model.export import export_onnx, read_weights
+    from opencwm.model.export_rows import export_rows
 
     if {source.name for source in codec_sources} != set(meta.codec_files):
         raise EngineError("meta.codec_files and codec_sources differ", where=str(out))
@@ -174,6 +176,7 @@ def export_folder(
     out.mkdir(parents=True, exist_ok=True)
     (out / META_NAME).unlink(missing_ok=True)
     export_onnx(config, weights, out / ONNX_NAME, kind=precision)
+    export_rows(out / ONNX_NAME, out / ROWS_NAME)
     config.save(out / CONFIG_NAME)
     copies = [*codec_sources, *([weights_folder / SAFETENSORS_NAME] if with_safetensors else [])]
     for source in copies:

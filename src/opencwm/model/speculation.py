@@ -138,6 +138,11 @@ class SpeculativeEngine:
         """The ids appended; not to be changed. What was foreseen is not among them."""
         return self._index.ids
 
+    @property
+    def num_passes(self) -> int:
+        """Forward passes made, those of the drafts among them."""
+        return self._engine.num_passes
+
     def append(self, ids: Sequence[int]) -> Logits:
         """Add ``ids``, in one forward pass unless they were foreseen; return the logits after the last, (V,).
 

@@ -27,6 +27,7 @@ class ScriptedEngine:
         self._logits = logits
         self._max_tokens = max_tokens
         self._ids: list[int] = []
+        self._num_passes = 0
         self.calls: list[int] = []
 
     @classmethod
@@ -72,6 +73,11 @@ class ScriptedEngine:
         """The ids held now."""
         return self._ids
 
+    @property
+    def num_passes(self) -> int:
+        """Appends to this engine, not to forks."""
+        return self._num_passes
+
     def append(self, ids: Sequence[int]) -> Logits:
         """Add ``ids``; return the scripted logits.
 
@@ -97,6 +103,7 @@ class ScriptedEngine:
         if len(self._ids) + len(ids) > self._max_tokens:
             raise EngineError(f"the sequence would exceed {self._max_tokens} tokens")
         self.calls.append(len(ids))
+        self._num_passes += 1
         self._ids.extend(ids)
 
     def truncate(self, length: int) -> None:

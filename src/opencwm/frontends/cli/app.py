@@ -13,7 +13,7 @@ import typer
 
 from opencwm.core.errors import OpenCWMError
 from opencwm.core.version import __version__
-from opencwm.frontends.cli import EXIT_ERROR, EXIT_INTERRUPTED, corpus, evaluate
+from opencwm.frontends.cli import EXIT_ERROR, EXIT_INTERRUPTED, benchmark, corpus, evaluate
 from opencwm.frontends.cli.debug import debug
 from opencwm.frontends.cli.doctor import doctor
 from opencwm.frontends.cli.inputs import inputs
@@ -61,7 +61,7 @@ def build() -> Any:
     evaluation.command(name="all")(evaluate.everything)
     evaluation.command()(evaluate.jumps)
     evaluation.command()(evaluate.inputs)
-    evaluation.command()(evaluate.benchmark)
+    evaluation.command()(benchmark.benchmark)
     root.add_typer(evaluation, name="eval")
     return typer.main.get_command(root)
 

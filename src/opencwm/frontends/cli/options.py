@@ -59,6 +59,9 @@ SearchSamples = Annotated[
         max=64,
     ),
 ]
+MaxSteps = Annotated[
+    int, typer.Option("--max-steps", metavar="N", help="Most steps of a predicted run.", min=1)
+]
 Timeout = Annotated[
     float, typer.Option("--timeout", metavar="SECONDS", help="Wall-clock limit of the real run.", min=0.01)
 ]

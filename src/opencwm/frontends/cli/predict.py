@@ -15,6 +15,7 @@ from opencwm.frontends.cli.options import (
     DetailLevel,
     Entry,
     Json,
+    MaxSteps,
     ModelFolder,
     ProgramFile,
     SearchSamples,
@@ -33,7 +34,11 @@ def predict(
     rollouts: Annotated[
         int,
         typer.Option(
-            "--rollouts", metavar="N", help="Predict N runs and tell what most come to.", min=1, max=256
+            "--rollouts",
+            metavar="N",
+            help="Predict N runs, eight at a time, and tell what most come to.",
+            min=1,
+            max=256,
         ),
     ] = 1,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the runs after the first.")] = 0,
@@ -41,9 +46,7 @@ def predict(
     detail: DetailLevel = Detail.EXPR,
     working: WorkingLevel = Working.CALCULATED,
     search: SearchSamples = 0,
-    max_steps: Annotated[
-        int, typer.Option("--max-steps", metavar="N", help="Most steps of a run.", min=1)
-    ] = 1_000,
+    max_steps: MaxSteps = 1_000,
     as_json: Json = False,
 ) -> None:
     """Tell what a call is going to return or raise, without running it.
@@ -102,26 +105,19 @@ def _agreed(
     seed: int,
     max_steps: int,
 ) -> Agreement:
-    from opencwm.debugger.predicted import PredictedExecution
-    from opencwm.debugger.sampler import SamplingConfig
     from opencwm.debugger.step_search import SearchConfig
     from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.agreement import agree
     from opencwm.evals.rollout import RolloutBounds
+    from opencwm.model.together import ROWS
 
     world = WorldModel.load(model)
-
-    def execution(sampling: SamplingConfig | None) -> PredictedExecution:
-        return world.execution(
-            program,
-            sampling=sampling,
-            expressions=expressions,
-            working=working,
-            search=SearchConfig(samples=search),
-        )
-
+    execution = world.execution(
+        program, expressions=expressions, working=working, search=SearchConfig(samples=search)
+    )
+    execution.read()
     bounds = RolloutBounds(max_steps=max_steps, max_seconds=1e9)
-    return agree(execution, bounds, num_rollouts=rollouts, seed=seed)
+    return agree(execution.afresh, bounds, num_rollouts=rollouts, seed=seed, worker=world.worker(ROWS))
 
 
 def _probability(found: Agreement) -> float:
