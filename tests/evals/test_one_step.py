@@ -12,6 +12,7 @@ from opencwm.codec.native import NativeCodec
 from opencwm.codec.vocabulary import BYTE_BASE, Control
 from opencwm.core.errors import EngineError
 from opencwm.debugger.step_predictor import StepPredictor
+from opencwm.evals.failures import describe
 from opencwm.evals.journal import FILE_NAME
 from opencwm.evals.one_step import METRICS, OneStep, score_one_step
 from opencwm.evals.predictor import NativePredictor
@@ -82,6 +83,26 @@ def test_arguments_of_the_first_call_are_predicted_and_not_supplied() -> None:
     assert trace.steps[2].kind is StepKind.CALL
     result = score(trace, encoded(lie), encoded(trace))
     assert wrong(result) == {STEP: 1, STATE: 1, ARGUMENTS: 1}
+
+
+def test_the_surest_wrong_step_is_kept_and_shown() -> None:
+    trace = loop(3)
+    index = next(i for i, s in enumerate(trace.steps) if i > 3 and s.changed and s.kind is StepKind.LINE)
+    (name, _), *others = trace.steps[index].changed
+    lie = edited(trace, index, lambda step: dataclasses.replace(step, changed=((name, "'lie'"), *others)))
+    result = score(trace, encoded(lie), encoded(trace))
+    assert result.divergences == {"value": 1}
+    assert result.failure is not None
+    assert result.failure.position == index
+    assert result.failure.expected == describe(trace.steps[index])
+    assert result.failure.predicted == describe(lie.steps[index])
+    assert result.failure.line == trace.program.text.split("\n")[trace.steps[index - 1].lineno - 1].strip()
+    assert 0.5 < result.failure.probability < 1.0
+
+
+def test_nobody_is_wrong_where_everything_is_right() -> None:
+    result = score(loop(3), encoded(loop(3)))
+    assert (result.divergences, result.failure) == ({}, None)
 
 
 def test_a_liar_is_wrong_in_what_it_lies_about_and_goes_on_from_the_truth() -> None:

@@ -8,13 +8,16 @@ what it wrote within a step. Nothing is supplied by the call: arguments are pred
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from opencwm.codec.native import written_evaluations
 from opencwm.core.errors import EngineError
 from opencwm.debugger.execution import Origin, StepView
 from opencwm.debugger.sampler import OutOfContextError
 from opencwm.debugger.step_predictor import Prediction, StepPredictor
+from opencwm.evals.failures import Failure
 from opencwm.evals.free_running import (
+    Divergence,
     effects_difference,
     event_difference,
     first_difference,
@@ -69,6 +72,8 @@ class OneStep:
         num_sampled: tokens the model decided.
         num_tokens: tokens of the predicted steps in all, those appended without asking included.
         num_passes: forward passes in all, those that read prompts and go back after a wrong step included.
+        divergences: what was wrong in wrong steps -> how many.
+        failure: the wrong step the model was surest of; None when there was none.
 
     """
 
@@ -80,6 +85,8 @@ class OneStep:
     num_sampled: int = 0
     num_tokens: int = 0
     num_passes: int = 0
+    divergences: dict[str, int] = dataclasses.field(default_factory=dict)
+    failure: Failure | None = None
 
 
 def score_one_step(trace: Trace, predictor: StepPredictor, *, max_steps: int) -> OneStep:
@@ -114,6 +121,7 @@ def score_one_step(trace: Trace, predictor: StepPredictor, *, max_steps: int) ->
             result.num_tokens += prediction.num_tokens
             result.num_passes += prediction.num_passes
             _add_confidences(prediction, observed, result)
+        _add_failure(prediction, trace, index, result)
         result.num_steps += 1
         stands_right = predicted is not None and _leads_on(predicted, observed, predictor)
     return result
@@ -168,6 +176,25 @@ def _count(predicted: Step | None, observed: Step, counts: dict[str, list[int]])
         count_case(counts, EXCEPTION, is_value_right)
     elif observed.kind is StepKind.RETURN and not observed.flags & StepFlags.UNWIND:
         count_case(counts, YIELD_VALUE if observed.flags & StepFlags.YIELD else RETURN_VALUE, is_value_right)
+
+
+def _add_failure(prediction: Prediction | None, trace: Trace, index: int, result: OneStep) -> None:
+    """Take in what is wrong in the prediction of step ``index``, if anything is."""
+    if prediction is None or not isinstance(prediction.step, Step):
+        _count_divergence(Divergence.MALFORMED, result)
+        return
+    what = first_difference(prediction.step, trace.steps[index])
+    if what is None:
+        return
+    _count_divergence(what, result)
+    values = prediction.probabilities.values()
+    probability = math.prod((prediction.control_probability, prediction.value_probability or 1.0, *values))
+    if result.failure is None or probability > result.failure.probability:
+        result.failure = Failure.of(trace, index, prediction.step, probability, what)
+
+
+def _count_divergence(what: Divergence, result: OneStep) -> None:
+    result.divergences[what.value] = result.divergences.get(what.value, 0) + 1
 
 
 def _add_confidences(prediction: Prediction, observed: Step, result: OneStep) -> None:

@@ -6,11 +6,13 @@ most likely tokens do. Pure functions of the records that :mod:`opencwm.evals.st
 
 from __future__ import annotations
 
+import collections
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from opencwm.evals import one_step, teacher_forced
+from opencwm.evals.failures import surest
 from opencwm.evals.journal import Record
 from opencwm.evals.metrics import Calibration, Score, calibration
 from opencwm.evals.report import (
@@ -62,6 +64,9 @@ class OneStepReport:
         ms_per_step: wall-clock milliseconds of a step, going back after a wrong one included.
         passes_per_step: forward passes of a predicted step, those that read the prompt included; None too for
             results of a version that did not count them.
+        divergences: what was wrong first in wrong steps -> how many, most frequent first.
+        failures: the wrong steps the model was surest of, one of each program, see
+            :class:`opencwm.evals.failures.Failure`.
 
     """
 
@@ -75,6 +80,8 @@ class OneStepReport:
     tokens_per_step: float | None
     ms_per_step: float | None
     passes_per_step: float | None
+    divergences: Mapping[str, int]
+    failures: Sequence[Mapping[str, Any]]
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> OneStepReport:
@@ -91,6 +98,8 @@ class OneStepReport:
             tokens_per_step=ratio(sum(r["num_tokens"] for r in records), num_steps),
             ms_per_step=ratio(1000 * sum(r["seconds"] for r in records), num_steps),
             passes_per_step=passes_ratio(records, num_steps),
+            divergences=_summed(r.get("divergences", {}) for r in records),
+            failures=surest(r["failure"] for r in records if r.get("failure") is not None),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -106,6 +115,8 @@ class OneStepReport:
             "tokens_per_step": self.tokens_per_step,
             "ms_per_step": self.ms_per_step,
             "passes_per_step": self.passes_per_step,
+            "divergences": dict(self.divergences),
+            "failures": [dict(failure) for failure in self.failures],
         }
 
     def tables(self) -> list[Table]:
@@ -122,6 +133,12 @@ class OneStepReport:
         return [
             _score_table("One step ahead, as the debugger predicts it", self.scores),
             Table("Cost of a step ahead", ("", "value"), costs),
+            Table(
+                "What is wrong in wrong steps ahead",
+                ("first difference", "steps"),
+                tuple((name, str(count)) for name, count in self.divergences.items()),
+            ),
+            failure_table(self.failures),
             calibration_table("Confidence in the next line, one step ahead", self.line_calibration),
             calibration_table("Confidence in values, one step ahead", self.value_calibration),
         ]
@@ -212,3 +229,20 @@ def _score_table(title: str, scores: Mapping[str, Score]) -> Table:
         if score.num_total or name != "evaluation"  # there are none without expression detail
     )
     return Table(title, ("exact match", *SCORE_COLUMNS), rows)
+
+
+def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: collections.Counter[str] = collections.Counter()
+    for found in counts:
+        total.update(found)
+    return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))
+
+
+def failure_table(failures: Sequence[Mapping[str, Any]]) -> Table:
+    """Return wrong steps as a table."""
+    rows = tuple(
+        (f"{100 * failure['probability']:.0f}", failure["line"], failure["expected"], failure["predicted"])
+        for failure in failures
+    )
+    head = ("sure, percent", "line", "what happened", "what was predicted")
+    return Table("Wrong steps it was surest of, one of each program", head, rows)

@@ -8,6 +8,7 @@ measured.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from opencwm.evals.metrics import Score
-from opencwm.evals.per_step_report import LABELS
+from opencwm.evals.per_step_report import LABELS, failure_table
 from opencwm.evals.published import BENCHMARKS, STEPS
 from opencwm.evals.report import SCORE_COLUMNS, Table, markdown_table, score_cells
 from opencwm.model.folder import ModelMeta
@@ -29,6 +30,9 @@ RUN_SCORES: Final = {
 TRAINING_SCORES: Final = ("loss", "accuracy", "exact/line", "exact/value", "exact/argument")
 """What the card tells, in this order."""
 
+GENERATED: Final = "generated held-out programs"
+"""In the name of data whose code is our own; a card does not quote that of others."""
+
 _LOCAL_OPTIONS: Final = ("--model", "-o", "--output")  # where things are on one machine
 _LOCAL_PREFIXES: Final = (
     "--model=",
@@ -36,6 +40,16 @@ _LOCAL_PREFIXES: Final = (
     "-o",
     "--json",
 )  # likewise in one word, and how it is printed
+
+
+_WRONG: Final = {
+    "value": "a value",
+    "name": "which variables change",
+    "line": "the next line",
+    "kind": "what happens next",
+    "malformed": "no step at all",
+}
+"""Of :class:`opencwm.evals.free_running.Divergence`, in words."""
 
 
 def model_card(meta: ModelMeta) -> str:
@@ -142,6 +156,7 @@ def _steps(report: Mapping[str, Any]) -> list[str]:
         lines += ["As the debugger predicts it, given the true run so far; call arguments are predicted too"]
         lines += [f"({num_cases}).", "", *_table("exact match", rows), _cost(ahead), ""]
         lines += _calibration(ahead)
+        lines += _failures(ahead, shows_code=GENERATED in (report.get("data") or ""))
     if free:
         rows = [(label, *_cells(free[name])) for name, label in RUN_SCORES.items()]
         buckets = [
@@ -153,6 +168,24 @@ def _steps(report: Mapping[str, Any]) -> list[str]:
         lines += _table("steps", buckets, "outcome, percent")
     for reason, count in report.get("skipped", {}).items() if lines else ():
         lines += [f"- not measured on {count} programs: {reason}", ""]
+    return lines
+
+
+def _failures(ahead: Mapping[str, Any], *, shows_code: bool) -> list[str]:
+    """Return what is wrong in wrong steps; reports of earlier versions do not say."""
+    counts = ahead.get("divergences")
+    if not counts:
+        return []
+    total = sum(counts.values())
+    told = ", ".join(f"{_WRONG.get(name, name)} {count}" for name, count in counts.items())
+    lines = [f"What is wrong first in the {total:,} wrong steps: {told}.", ""]
+    if shows_code and ahead["failures"]:
+        table = failure_table(ahead["failures"])
+        shown = tuple(
+            (*row[:1], *("`" + cell.replace("`", "'") + "`" for cell in row[1:])) for row in table.rows
+        )
+        lines += ["Known failures: the wrong steps it was surest of, one of each program.", ""]
+        lines += markdown_table(dataclasses.replace(table, rows=shown))
     return lines
 
 

@@ -108,7 +108,9 @@ def evaluated_inputs(
 
 def described(data: Path | None, programs: int, seed: int) -> str:
     """Return what programs are evaluated on, for the report."""
-    return str(data) if data is not None else f"{programs} generated held-out programs, seed {seed}"
+    from opencwm.frontends.model_card import GENERATED
+
+    return str(data) if data is not None else f"{programs} {GENERATED}, seed {seed}"
 
 
 def command_line(context: typer.Context) -> str:
