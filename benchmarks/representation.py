@@ -57,7 +57,6 @@ VARIANTS: Final[Mapping[str, Variant]] = {
     "no echo": Variant(echo="none"),
     "BPE of 1,000 ids": Variant(vocabulary="bpe"),
     "BPE of 4,000 ids": Variant(vocabulary="bpe", vocab_size=4000),
-    "600 ids": Variant(vocab_size=600),
     "2,000 ids": Variant(vocab_size=2000),
     "container deltas": Variant(containers="delta"),
     "next line before effects": Variant(order="line"),
@@ -258,6 +257,7 @@ def main() -> None:
     parser.add_argument("--real-held-out", type=Path, help="a file of others, held out")
     parser.add_argument("--tokens", type=int, default=2_000_000, help="training tokens of each variant")
     parser.add_argument("--traces", type=int, default=16_000)
+    parser.add_argument("--only", choices=VARIANTS, action="append", help="these variants; by default all")
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -273,7 +273,8 @@ def main() -> None:
     }
     traces = dataclasses.replace(traces, held_out=held_out)
     found = {}
-    for name, variant in VARIANTS.items():
+    for name in options.only or VARIANTS:
+        variant = VARIANTS[name]
         vocabulary = make_vocabulary(variant, traces.train[:4000])
         folder = options.output / name.replace(" ", "-").replace(",", "")
         found[name] = run(
