@@ -24,7 +24,7 @@ from small_runs import Encode, Shape, make_traces, run
 from opencwm.codec.vocabulary import Vocabulary
 from opencwm.traces import Trace
 
-SIZES: Final = ((64, 2), (128, 2), (128, 4), (192, 6))
+SIZES: Final = ((64, 2), (64, 4), (128, 2), (128, 4))
 """Width and number of layers."""
 TOKENS: Final = (125_000, 250_000, 500_000, 1_000_000)
 EXPONENTS: Final = np.arange(0.05, 1.51, 0.05)
