@@ -29,7 +29,7 @@ from opencwm.model.engine import ScoringEngine
 from opencwm.traces import Program
 
 SIZES = (1, 4, 8, 16)
-SEED, MAX_STEPS = 2, 12
+SEED, MAX_STEPS = 2, 8
 Job = Callable[[], Any]
 
 
@@ -103,7 +103,7 @@ def measure(folder: Path, ids: Sequence[int], num_new: int) -> None:
     chosen = programs(max(SIZES))
     for name, is_ahead, working in (
         ("line detail", True, None),
-        ("line detail, nothing foreseen", False, None),
+        ("line detail, not running ahead", False, None),
         ("expression detail, calculated", True, Working.CALCULATED),
     ):
         model = WorldModel.load(folder, speculative=is_ahead)
