@@ -1,6 +1,6 @@
 """Many sequences at once: tokens, runs of one program and programs a second, by how many decode together.
 
-tokens    forks of one engine in jobs, each appending its likeliest token: one token of each in a pass.
+appends   forks of one engine in jobs, each appending 1, 4 or 8 ids a pass.
 rollouts  one program predicted so many times, as ``opencwm predict --rollouts`` does: the first run greedily,
           the others drawn. The prompt is read once.
 programs  held-out generated programs, each rolled out once, as ``opencwm eval steps --batch`` does.
@@ -29,18 +29,17 @@ from opencwm.model.engine import ScoringEngine
 from opencwm.traces import Program
 
 SIZES = (1, 4, 8, 16)
-SEED, MAX_STEPS = 2, 8
+SEED, MAX_STEPS = 2, 16
+NUM_PASSES = 16
 Job = Callable[[], Any]
 
 
-def decode(engine: ScoringEngine, num_new: int) -> tuple[int, list[int]]:
-    """Decode greedily behind what an engine holds; return the number of new tokens and the tokens."""
-    mine = engine.fork()
-    logits, found = mine.append([0]), []
-    for _ in range(num_new):
-        found.append(int(logits.argmax()))
-        logits = mine.append([found[-1]])
-    return num_new, found
+def append(engine: ScoringEngine, ids: Sequence[int], ids_a_pass: int) -> tuple[int, list[int]]:
+    """Append ids behind what an engine holds, so many a pass; return their number and the likeliest next."""
+    mine, found = engine.fork(), []
+    for start in range(0, len(ids), ids_a_pass):
+        found += mine.append_all(ids[start : start + ids_a_pass]).argmax(axis=-1).tolist()
+    return len(ids), found
 
 
 def steps_of(rollout: Rollout, num_tokens: int) -> tuple[int, list[Any]]:
@@ -64,14 +63,17 @@ def timed(model: WorldModel, jobs: Sequence[Job], at_once: int) -> tuple[float, 
     return *spent, sum(count for count, _ in results), [result for _, result in results]
 
 
-def table(title: str, unit: str, model: WorldModel, jobs: Callable[[int], Sequence[Job]]) -> None:
-    """Print a table: jobs of each size one after the other and together."""
+def table(
+    title: str, unit: str, model: WorldModel, jobs: Callable[[int], Sequence[Job]], *, num_turns: int = 1
+) -> None:
+    """Print a table: jobs of each size one after the other and together, the best of so many turns."""
     print(f"\n{title}")
     heads = ("tokens/s", f"{unit}/s", "CPU ms/token", "tokens/s", f"{unit}/s", "CPU ms/token")
     print(f"{'N':>4}" + "".join(f"{head:>14}" for head in (*heads, "CPU ratio", "equal")))
     for size in SIZES:
         todo = jobs(size)
-        alone, together = timed(model, todo, 1), timed(model, todo, size)
+        turns = [(timed(model, todo, 1), timed(model, todo, size)) for _ in range(num_turns)]
+        alone, together = (min(ways, key=lambda way: way[1]) for ways in zip(*turns, strict=True))
         cells = []
         for wall, cpu, count, _ in (alone, together):
             cells += [f"{count / wall:,.0f}", f"{len(todo) / wall:.2f}", f"{1000 * cpu / count:.2f}"]
@@ -85,40 +87,35 @@ def programs(num_programs: int) -> list[Program]:
     return [trace.program for trace in traces if len(trace.steps) >= MAX_STEPS][:num_programs]
 
 
-def measure(folder: Path, ids: Sequence[int], num_new: int) -> None:
-    """Print the tables; sequences of the first begin with prompts of different lengths."""
-    num_new = min(num_new, 64)
+def measure(folder: Path, ids: Sequence[int]) -> None:
+    """Print the tables; sequences of the first begin with the first of ``ids``, not equally many."""
     plain = WorldModel.load(folder, speculative=False)
-
-    def decoders(size: int) -> list[Job]:
-        engines = [plain.engine.fork() for _ in range(size)]
-        for number, engine in enumerate(engines):
-            engine.append(ids[: len(ids) - 7 * number])
-        return [functools.partial(decode, engine, num_new) for engine in engines]
-
     print(
         "\nleft: one after the other; right: N together; int8, one thread; N = 16 is two calls of eight rows"
     )
-    table(f"tokens: {num_new} of each sequence", "sequences", plain, decoders)
+    for ids_a_pass in (1, 4, 8):
+        new = list(ids[: NUM_PASSES * ids_a_pass])
+
+        def appends(size: int, new: list[int] = new, ids_a_pass: int = ids_a_pass) -> list[Job]:
+            engines = [plain.engine.fork() for _ in range(size)]
+            for number, engine in enumerate(engines):
+                engine.append(ids[: len(ids) - 7 * number])
+            return [functools.partial(append, engine, new, ids_a_pass) for engine in engines]
+
+        table(f"appends of {ids_a_pass} ids a pass", "sequences", plain, appends, num_turns=2)
     chosen = programs(max(SIZES))
-    for name, is_ahead, working in (
-        ("line detail", True, None),
-        ("line detail, not running ahead", False, None),
-        ("expression detail, calculated", True, Working.CALCULATED),
-    ):
-        model = WorldModel.load(folder, speculative=is_ahead)
+    model = WorldModel.load(folder)
+    for name, working in (("line detail", None), ("expression detail, calculated", Working.CALCULATED)):
         settings: dict[str, Any] = {"expressions": working is not None, "working": working or Working.FREE}
         rolled = functools.partial(rollouts, model, chosen[0], settings)
         table(f"rollouts of one program, {name}", "runs", model, rolled)
 
-        def rolled_out(
-            size: int, model: WorldModel = model, settings: dict[str, Any] = settings
-        ) -> list[Job]:
+        def rolled_out(size: int, settings: dict[str, Any] = settings) -> list[Job]:
             starts = [functools.partial(model.execution, one, **settings) for one in chosen[:size]]
             return [functools.partial(roll, start) for start in starts]
 
         table(f"programs, {name}", "programs", model, rolled_out)
-    two_processes(folder, ids, num_new)
+    two_processes(folder, ids)
 
 
 def rollouts(model: WorldModel, program: Program, settings: dict[str, Any], size: int) -> list[Job]:
@@ -131,9 +128,9 @@ def rollouts(model: WorldModel, program: Program, settings: dict[str, Any], size
     return [functools.partial(roll, functools.partial(first.afresh, sampling)) for sampling in samplings]
 
 
-def two_processes(folder: Path, ids: Sequence[int], num_new: int) -> None:
-    """Print what two processes of one sequence decode together."""
-    command = [sys.executable, __file__, str(folder), str(num_new), *map(str, ids)]
+def two_processes(folder: Path, ids: Sequence[int]) -> None:
+    """Print what two processes of one sequence do together, one id a pass."""
+    command = [sys.executable, __file__, str(folder), *map(str, ids)]
     workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     rates = [float(worker.communicate()[0]) for worker in workers]
     print(f"\ntwo processes of one sequence each: {sum(rates):,.0f} tokens/s together")
@@ -141,6 +138,7 @@ def two_processes(folder: Path, ids: Sequence[int], num_new: int) -> None:
 
 if __name__ == "__main__":
     alone = WorldModel.load(Path(sys.argv[1]), speculative=False)
-    alone.engine.append(list(map(int, sys.argv[3:])))
-    job = functools.partial(decode, alone.engine, int(sys.argv[2]))
+    prompt = list(map(int, sys.argv[2:]))
+    alone.engine.append(prompt)
+    job = functools.partial(append, alone.engine, prompt[:64], 1)
     print(max(count / wall for wall, _, count, _ in (timed(alone, [job], 1) for _ in range(4))))
