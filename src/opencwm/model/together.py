@@ -209,4 +209,5 @@ class Together:
 def _failure(error: Exception) -> EngineError:
     if isinstance(error, EngineError):
         return error
-    return EngineError(f"onnxruntime failed: {str(error).strip().splitlines()[0]}")
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return EngineError(f"onnxruntime failed: {lines[0]}")
