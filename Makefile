@@ -35,7 +35,7 @@ layers: $(TEST)
 unit: $(TEST)
 	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
 
-# Minutes, not seconds: a build killed at twenty moments, a build on a local Ray, and the like.
+# Minutes, not seconds: a build killed at twenty moments, a build on a local Ray, a model trained from nothing, and the like.
 test-slow: $(TEST)
 	$(PIP) install --quiet -c constraints.txt --editable '.[test,train,ray]'
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)

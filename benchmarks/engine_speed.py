@@ -142,7 +142,7 @@ def main() -> None:
             tokenizer: Tokenizer = engine_passes.open_tokenizer(chosen.tokenizer)
             engine_passes.measure(work / "int8", tokenizer, num_programs=chosen.programs, data=chosen.data)
         if "together" in parts:
-            engine_together.measure(work / "int8", prompt(PROMPT), NEW)
+            engine_together.measure(work / "int8", prompt(PROMPT))
 
 
 if __name__ == "__main__":

@@ -1,133 +1,144 @@
-"""Many sequences at once: tokens a second of forks that take turns, of one batched graph, of two processes.
+"""Many sequences at once: tokens, runs of one program and programs a second, by how many decode together.
 
-The engine holds one sequence. ``forks`` are that many engines over one session, each given a token in turn.
-``batched`` is what batching would give: the same graph with its batch dimension left open and the forks'
-caches side by side, one token of each in a pass; logits must be the forks' own, bit for bit. (On a CPU
-``GroupQueryAttention`` takes batches of one token a sequence only: forced text and drafts go one by one.)
+appends   forks of one engine in jobs, each appending 1, 4 or 8 ids a pass.
+rollouts  one program predicted so many times, as ``opencwm predict --rollouts`` does: the first run greedily,
+          the others drawn. The prompt is read once.
+programs  held-out generated programs, each rolled out once, as ``opencwm eval steps --batch`` does.
+
+All are the engine's own jobs, told to work one after the other or together; what they come to must be equal,
+bit for bit. CPU time is what counts on a machine that others use too.
 """
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from opencwm.model.config import ModelConfig
-from opencwm.model.onnx_engine import OnnxEngine
+from opencwm.debugger.sampler import SamplingConfig
+from opencwm.debugger.working import Working
+from opencwm.debugger.world_model import WorldModel
+from opencwm.evals.agreement import TEMPERATURE
+from opencwm.evals.rollout import Rollout, roll_out
+from opencwm.frontends.trace_files import held_out_traces
+from opencwm.model.engine import ScoringEngine
+from opencwm.traces import Program
 
 SIZES = (1, 4, 8, 16)
-CAPACITY = 512
-Caches = NDArray[np.float32]
-"""(layers, 2, N, groups, capacity, head size)."""
+SEED, MAX_STEPS = 2, 16
+NUM_PASSES = 16
+Job = Callable[[], Any]
 
 
-class BatchedGraph:
-    """A graph of :mod:`opencwm.model.export` whose batch dimension is open."""
-
-    def __init__(self, path: Path, config: ModelConfig) -> None:
-        import onnx
-        import onnxruntime
-
-        model = onnx.load(path)
-        for tensor in (*model.graph.input, *model.graph.output):
-            dimensions = tensor.type.tensor_type.shape.dim
-            if tensor.name in ("input_ids", "seqlens_k") or len(dimensions) == 4:
-                dimensions[0].Clear()
-                dimensions[0].dim_param = "B"
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-        self._config = config
-
-    def caches(self, num_sequences: int) -> Caches:
-        """Return empty caches."""
-        config = self._config
-        groups, size = config.num_key_value_heads, config.head_dim
-        shape = (config.num_hidden_layers, 2, num_sequences, groups, CAPACITY, size)
-        return np.zeros(shape, np.float32)
-
-    def run(self, caches: Caches, ids: list[list[int]], lengths: list[int]) -> NDArray[np.float32]:
-        """Append equally many ids to each sequence; return the logits after the last of each, (N, V)."""
-        num_new = len(ids[0])
-        binding: Any = self._session.io_binding()
-        inputs = {
-            "input_ids": np.array(ids, np.int64),
-            "seqlens_k": np.array([length - 1 for length in lengths], np.int32),
-            "total_sequence_length": np.array(max(lengths), np.int32),
-            "logit_positions": np.arange(num_new - 1, len(ids) * num_new, num_new, dtype=np.int64),
-        }
-        for name, array in inputs.items():
-            binding.bind_cpu_input(name, array)
-        for layer, pair in enumerate(caches):
-            for part, array in zip(("key", "value"), pair, strict=True):
-                for name, bind in (("past_key_values", binding.bind_input), ("present", binding.bind_output)):
-                    bind(f"{name}.{layer}.{part}", "cpu", 0, np.float32, array.shape, array.ctypes.data)
-        logits = np.empty((len(ids), self._config.vocab_size), np.float32)
-        binding.bind_output("logits", "cpu", 0, np.float32, logits.shape, logits.ctypes.data)
-        self._session.run_with_iobinding(binding)
-        return logits
+def append(engine: ScoringEngine, ids: Sequence[int], ids_a_pass: int) -> tuple[int, list[int]]:
+    """Append ids behind what an engine holds, so many a pass; return their number and the likeliest next."""
+    mine, found = engine.fork(), []
+    for start in range(0, len(ids), ids_a_pass):
+        found += mine.append_all(ids[start : start + ids_a_pass]).argmax(axis=-1).tolist()
+    return len(ids), found
 
 
-def run_forks(engine: OnnxEngine, prompts: list[list[int]], num_new: int) -> tuple[float, float, list[Any]]:
-    """Return wall and CPU seconds of all new tokens, and the last logits of each fork."""
-    forks = [engine.fork() for _ in prompts]
-    logits = [fork.append(ids) for fork, ids in zip(forks, prompts, strict=True)]
+def steps_of(rollout: Rollout, num_tokens: int) -> tuple[int, list[Any]]:
+    """Return the tokens of a run and what must be equal."""
+    return num_tokens, [(view.step, view.value_probability) for view in rollout.steps]
+
+
+def roll(start: Callable[[], Any]) -> tuple[int, list[Any]]:
+    """Roll out an execution; return the tokens of its steps, and these."""
+    execution = start()
+    rollout = roll_out(execution, max_steps=MAX_STEPS)
+    return steps_of(rollout, sum(one.num_tokens for one in execution.predictions))
+
+
+def timed(model: WorldModel, jobs: Sequence[Job], at_once: int) -> tuple[float, float, int, list[Any]]:
+    """Do jobs; return wall and CPU seconds, tokens, and what they came to."""
     wall, cpu = time.perf_counter(), time.process_time()
-    for _ in range(num_new):
-        logits = [fork.append([int(row.argmax())]) for fork, row in zip(forks, logits, strict=True)]
-    return time.perf_counter() - wall, time.process_time() - cpu, logits
+    found = dict(model.worker(at_once)(jobs))
+    spent = time.perf_counter() - wall, time.process_time() - cpu
+    results = [found[number] for number in range(len(jobs))]
+    return *spent, sum(count for count, _ in results), [result for _, result in results]
 
 
-def run_batched(
-    graph: BatchedGraph, prompts: list[list[int]], num_new: int
-) -> tuple[float, float, list[Any]]:
-    """Return the same of one batch."""
-    caches = graph.caches(len(prompts))
-    rows = []
-    for index, ids in enumerate(prompts):
-        own = graph.caches(1)
-        rows.append(graph.run(own, [ids], [len(ids)])[0])
-        caches[:, :, index] = own[:, :, 0]
-    logits = np.stack(rows)
-    lengths = [len(ids) for ids in prompts]
-    wall, cpu = time.perf_counter(), time.process_time()
-    for _ in range(num_new):
-        lengths = [length + 1 for length in lengths]
-        logits = graph.run(caches, [[int(token)] for token in logits.argmax(axis=-1)], lengths)
-    return time.perf_counter() - wall, time.process_time() - cpu, list(logits)
-
-
-def measure(folder: Path, ids: list[int], num_new: int) -> None:
-    """Print the table; sequences begin with prompts of different lengths."""
-    num_new = min(num_new, 64)
-    config = ModelConfig.load(folder / "config.json")
-    engine = OnnxEngine.load(folder / "model.onnx", config)
-    graph = BatchedGraph(folder / "model.onnx", config)
-    print(f"\nsequences at once, int8, {num_new} new tokens each: tokens/s (CPU ms a token), one thread")
-    print(f"{'N':>4}{'forks':>20}{'batched':>20}{'CPU ratio':>12}{'same logits':>14}")
+def table(
+    title: str, unit: str, model: WorldModel, jobs: Callable[[int], Sequence[Job]], *, num_turns: int = 1
+) -> None:
+    """Print a table: jobs of each size one after the other and together, the best of so many turns."""
+    print(f"\n{title}")
+    heads = ("tokens/s", f"{unit}/s", "CPU ms/token", "tokens/s", f"{unit}/s", "CPU ms/token")
+    print(f"{'N':>4}" + "".join(f"{head:>14}" for head in (*heads, "CPU ratio", "equal")))
     for size in SIZES:
-        prompts = [ids[: len(ids) - 7 * index] for index in range(size)]
-        turns = [(run_forks(engine, prompts, num_new), run_batched(graph, prompts, num_new)) for _ in "12"]
-        forks, batched = (min(ways, key=lambda found: found[1]) for ways in zip(*turns, strict=True))
-        count = size * num_new
-        same = all(np.array_equal(a, b) for a, b in zip(forks[2], batched[2], strict=True))
-        cells = [f"{count / wall:,.0f} ({1000 * cpu / count:.2f})" for wall, cpu, _ in (forks, batched)]
-        print(f"{size:>4}{cells[0]:>20}{cells[1]:>20}{forks[1] / batched[1]:>11.2f}x{same!s:>14}")
-    command = [sys.executable, __file__, str(folder), str(num_new), *map(str, ids)]
+        todo = jobs(size)
+        turns = [(timed(model, todo, 1), timed(model, todo, size)) for _ in range(num_turns)]
+        alone, together = (min(ways, key=lambda way: way[1]) for ways in zip(*turns, strict=True))
+        cells = []
+        for wall, cpu, count, _ in (alone, together):
+            cells += [f"{count / wall:,.0f}", f"{len(todo) / wall:.2f}", f"{1000 * cpu / count:.2f}"]
+        cells += [f"{alone[1] / together[1]:.2f}x", str(alone[3] == together[3])]
+        print(f"{size:>4}" + "".join(f"{cell:>14}" for cell in cells), flush=True)
+
+
+def programs(num_programs: int) -> list[Program]:
+    """Return held-out programs of which at least the first ``MAX_STEPS`` steps can be predicted."""
+    traces = held_out_traces(4 * num_programs, SEED, expressions=False)
+    return [trace.program for trace in traces if len(trace.steps) >= MAX_STEPS][:num_programs]
+
+
+def measure(folder: Path, ids: Sequence[int]) -> None:
+    """Print the tables; sequences of the first begin with the first of ``ids``, not equally many."""
+    plain = WorldModel.load(folder, speculative=False)
+    print(
+        "\nleft: one after the other; right: N together; int8, one thread; N = 16 is two calls of eight rows"
+    )
+    for ids_a_pass in (1, 4, 8):
+        new = list(ids[: NUM_PASSES * ids_a_pass])
+
+        def appends(size: int, new: list[int] = new, ids_a_pass: int = ids_a_pass) -> list[Job]:
+            engines = [plain.engine.fork() for _ in range(size)]
+            for number, engine in enumerate(engines):
+                engine.append(ids[: len(ids) - 7 * number])
+            return [functools.partial(append, engine, new, ids_a_pass) for engine in engines]
+
+        table(f"appends of {ids_a_pass} ids a pass", "sequences", plain, appends, num_turns=2)
+    chosen = programs(max(SIZES))
+    model = WorldModel.load(folder)
+    for name, working in (("line detail", None), ("expression detail, calculated", Working.CALCULATED)):
+        settings: dict[str, Any] = {"expressions": working is not None, "working": working or Working.FREE}
+        rolled = functools.partial(rollouts, model, chosen[0], settings)
+        table(f"rollouts of one program, {name}", "runs", model, rolled)
+
+        def rolled_out(size: int, settings: dict[str, Any] = settings) -> list[Job]:
+            starts = [functools.partial(model.execution, one, **settings) for one in chosen[:size]]
+            return [functools.partial(roll, start) for start in starts]
+
+        table(f"programs, {name}", "programs", model, rolled_out)
+    two_processes(folder, ids)
+
+
+def rollouts(model: WorldModel, program: Program, settings: dict[str, Any], size: int) -> list[Job]:
+    """Return jobs that predict one program, the first greedily."""
+    first = model.execution(program, **settings)
+    first.read()
+    samplings = [
+        SamplingConfig(temperature=TEMPERATURE * (number > 0), seed=number) for number in range(size)
+    ]
+    return [functools.partial(roll, functools.partial(first.afresh, sampling)) for sampling in samplings]
+
+
+def two_processes(folder: Path, ids: Sequence[int]) -> None:
+    """Print what two processes of one sequence do together, one id a pass."""
+    command = [sys.executable, __file__, str(folder), *map(str, ids)]
     workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     rates = [float(worker.communicate()[0]) for worker in workers]
-    print(f"two processes of one sequence each: {sum(rates):,.0f} tokens/s together")
+    print(f"\ntwo processes of one sequence each: {sum(rates):,.0f} tokens/s together")
 
 
 if __name__ == "__main__":
-    path = Path(sys.argv[1])
-    alone = OnnxEngine.load(path / "model.onnx", ModelConfig.load(path / "config.json"))
-    count = int(sys.argv[2])
-    print(count / min(run_forks(alone, [list(map(int, sys.argv[3:]))], count)[0] for _ in range(4)))
+    alone = WorldModel.load(Path(sys.argv[1]), speculative=False)
+    prompt = list(map(int, sys.argv[2:]))
+    alone.engine.append(prompt)
+    job = functools.partial(append, alone.engine, prompt[:64], 1)
+    print(max(count / wall for wall, _, count, _ in (timed(alone, [job], 1) for _ in range(4))))

@@ -42,6 +42,16 @@ def test_steps_on_recorded_runs(cli: Cli, model_folder: Path, tmp_path: Path) ->
     assert json.loads(outcome.out)["num_programs"] == 1
 
 
+def test_programs_are_predicted_together(cli: Cli, model_folder: Path) -> None:
+    alone, together = (
+        json.loads(cli(*STEPS, "--model", model_folder, "--json", "--batch", size).out) for size in (1, 2)
+    )
+    assert together["num_steps"] == alone["num_steps"]
+    for name in ("step", "next_line", "state"):
+        assert together["one_step"][name]["num_total"] == alone["one_step"][name]["num_total"]
+    assert together["one_step"]["passes_per_step"] > 0.5
+
+
 def test_an_evaluation_goes_on_where_it_stopped(cli: Cli, model_folder: Path, tmp_path: Path) -> None:
     first = cli(*STEPS, "--model", model_folder, "--json", "-o", tmp_path / "results")
     again = cli(*STEPS, "--model", model_folder, "--json", "-o", tmp_path / "results")

@@ -177,7 +177,7 @@ class StepPredictor:
             working=self.working,
             search=self.search,
         )
-        twin.start(steps, self.codes)
+        twin.start(steps, self.codes[: max((step.code + 1 for step in steps), default=0)])
         return twin
 
     def predict(self) -> Prediction | None:

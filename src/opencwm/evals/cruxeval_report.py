@@ -168,11 +168,25 @@ class CruxEvalReport:
         )
         columns = ("method", *SCORE_COLUMNS, "malformed", "timeouts", "tokens", "seconds")
         tables = [Table(f"Output prediction, pass@1 ({self.num_programs} programs)", columns, rows)]
-        for name, report in self.by_method.items():
-            if report.by_num_steps:
-                cells = tuple((bucket, *score_cells(score)) for bucket, score in report.by_num_steps)
-                tables.append(Table(f"{name}: by predicted steps", ("steps", *SCORE_COLUMNS), cells))
-        if self.validation is not None:
-            tables.append(self.validation.table())
-        others = published_table(published(self.suite))
-        return [*tables, others] if others.rows else tables
+        tables += length_tables(self.by_method)
+        return [*tables, *closing_tables(self.validation, self.suite)]
+
+
+def length_tables(reports: Mapping[str, MethodReport]) -> list[Table]:
+    """Return tables of scores by predicted steps, of the reports that tell them."""
+    return [
+        Table(
+            f"{name}: by predicted steps",
+            ("steps", *SCORE_COLUMNS),
+            tuple((bucket, *score_cells(score)) for bucket, score in report.by_num_steps),
+        )
+        for name, report in reports.items()
+        if report.by_num_steps
+    ]
+
+
+def closing_tables(validation: Validation | None, suite: str) -> list[Table]:
+    """Return what a report of a suite ends with: how the grader did, and published figures, if any."""
+    tables = [validation.table()] if validation is not None else []
+    others = published_table(published(suite))
+    return [*tables, others] if others.rows else tables

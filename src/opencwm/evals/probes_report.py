@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from opencwm.evals.cruxeval_report import MethodReport
+from opencwm.evals.cruxeval_report import MethodReport, closing_tables, length_tables
 from opencwm.evals.journal import Record
 from opencwm.evals.published import published
 from opencwm.evals.report import (
@@ -18,7 +18,6 @@ from opencwm.evals.report import (
     Provenance,
     Table,
     published_json,
-    published_table,
     score_cells,
 )
 from opencwm.evals.validation import Validation
@@ -110,9 +109,7 @@ class ProbesReport:
         if self.measures:
             cells = tuple((name, _shown(value)) for name, value in self.measures.items())
             tables.append(Table("Measures of the suite", ("measure", "value"), cells))
-        for kind, report in self.by_question.items():
-            lengths = tuple((bucket, *score_cells(score)) for bucket, score in report.by_num_steps)
-            tables.append(Table(f"{kind}: by predicted steps", ("steps", *SCORE_COLUMNS), lengths))
+        tables += length_tables(self.by_question)
         cost = (
             ("malformed", str(self.items.num_malformed)),
             ("timeouts", str(self.items.num_timeouts)),
@@ -123,10 +120,7 @@ class ProbesReport:
         if self.left_out:
             reasons = tuple((reason, str(count)) for reason, count in self.left_out.items())
             tables.append(Table("Not asked", ("what", "number"), reasons))
-        if self.validation is not None:
-            tables.append(self.validation.table())
-        others = published_table(published(self.suite))
-        return [*tables, others] if others.rows else tables
+        return [*tables, *closing_tables(self.validation, self.suite)]
 
 
 def _shown(value: float | None) -> str:

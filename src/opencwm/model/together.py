@@ -47,10 +47,17 @@ class _AbandonedError(BaseException):
 
 
 class _Job:
-    """A job in a thread that runs only while its owner waits in :meth:`go_on`."""
+    """A job in a thread that runs only while its owner waits in :meth:`go_on`.
 
-    def __init__(self, number: int, work: Callable[[], object]) -> None:
+    Args:
+        number: of the job.
+        work: what is to be done.
+        own: gets the job as attribute ``job``, in its thread.
+    """
+
+    def __init__(self, number: int, work: Callable[[], object], own: threading.local) -> None:
         self.number = number
+        self._own = own
         self.asked: Pass | None = None  # what it waits for; None once it is over
         self.answer: Answer | None = None
         self.result: object = None
@@ -85,6 +92,7 @@ class _Job:
         return answer
 
     def _run(self) -> None:
+        self._own.job = self
         self._turn.acquire()
         try:
             if not self._is_abandoned:
@@ -108,7 +116,7 @@ class Together:
         self._graph = graph
         self._path = rows
         self._rows: RowsGraph | None = None
-        self._jobs: dict[int | None, _Job] = {}  # by thread
+        self._own = threading.local()  # the job of a thread
 
     @property
     def can_join(self) -> bool:
@@ -121,7 +129,7 @@ class Together:
         Raises:
             EngineError: the runtime failed.
         """
-        job = self._jobs.get(threading.get_ident())
+        job: _Job | None = getattr(self._own, "job", None)
         return job.ask(one) if job is not None else self._alone(one)
 
     def work(self, jobs: Iterable[Callable[[], T]], *, at_once: int) -> Iterator[tuple[int, T]]:
@@ -154,19 +162,17 @@ class Together:
         finally:
             for job in running:
                 job.abandon()
-                del self._jobs[job.thread.ident]
             if self._rows is not None:
                 self._rows.release()
 
     def _start(self, running: list[_Job], number: int, work: Callable[[], object]) -> None:
-        job = _Job(number, work)
-        self._jobs[job.thread.ident] = job
+        job = _Job(number, work, self._own)
         running.append(job)
         job.go_on()
 
-    def _result(self, job: _Job) -> object:
+    @staticmethod
+    def _result(job: _Job) -> object:
         job.thread.join()
-        del self._jobs[job.thread.ident]
         if job.error is not None:
             raise job.error
         return job.result
@@ -203,4 +209,5 @@ class Together:
 def _failure(error: Exception) -> EngineError:
     if isinstance(error, EngineError):
         return error
-    return EngineError(f"onnxruntime failed: {str(error).strip().splitlines()[0]}")
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return EngineError(f"onnxruntime failed: {lines[0]}")
