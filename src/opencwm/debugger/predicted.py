@@ -13,6 +13,7 @@ from dataclasses import replace
 from opencwm.codec.native import MalformedStep, NativeCodec
 from opencwm.codec.view import SourceView, fit_view
 from opencwm.core.errors import ConfigError
+from opencwm.debugger.assumed import NOTHING_ASSUMED, Assumed
 from opencwm.debugger.execution import Execution, FrameView, Origin, StackHistory, StepView
 from opencwm.debugger.sampler import SamplingConfig
 from opencwm.debugger.step_predictor import Prediction, StepPredictor
@@ -49,6 +50,7 @@ class PredictedExecution:
         expressions: see :class:`StepPredictor`.
         working: see :class:`StepPredictor`.
         search: see :class:`StepPredictor`.
+        assumed: see :class:`StepPredictor`.
 
     Attributes:
         predictions: what was predicted, step by step, with counts of tokens.
@@ -67,6 +69,7 @@ class PredictedExecution:
         expressions: bool = False,
         working: Working = Working.FOLLOWED,
         search: SearchConfig | None = None,
+        assumed: Assumed = NOTHING_ASSUMED,
     ) -> None:
         self._program = program
         self._control_flow = control_flow or ControlFlow(program.text, program.filename)
@@ -83,6 +86,7 @@ class PredictedExecution:
             expressions=expressions,
             working=working,
             search=search,
+            assumed=assumed,
         )
         self._predictor.start()
         self._views: list[StepView] = []
@@ -196,6 +200,7 @@ class PredictedExecution:
             prediction.control_probability,
             prediction.value_probability,
             prediction.supplied,
+            is_value_supplied=prediction.is_value_supplied,
         )
         self._views.append(view)
         self._history.append(view, self.codes)

@@ -22,6 +22,7 @@ from opencwm.codec.native_writer import MAX_EVALUATION_CHARS, MAX_EVALUATIONS
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, is_line, is_text, line_label, line_token
 from opencwm.core.errors import EngineError
+from opencwm.debugger.assumed import NOTHING_ASSUMED, Assumed
 from opencwm.debugger.context import contextualise
 from opencwm.debugger.expectations import Expected, Outcome, UnforeseenError
 from opencwm.debugger.foresight import Foresight
@@ -54,7 +55,8 @@ class Prediction:
         value_probability: of the returned or raised value, None when there is none.
         num_sampled: decisions the model made.
         num_tokens: ids of the step, appended ones included.
-        supplied: changed names whose values the program's call gives; they were not predicted.
+        supplied: changed names whose values the program's call or an assumption gives.
+        is_value_supplied: whether an assumption gives the returned value.
     """
 
     step: Step | MalformedStep
@@ -64,6 +66,7 @@ class Prediction:
     num_sampled: int
     num_tokens: int
     supplied: frozenset[str] = frozenset()
+    is_value_supplied: bool = False
 
 
 class _BegunError(Exception):
@@ -86,6 +89,7 @@ class StepPredictor:
         expressions: have the model work with expression detail.
         working: who works out the sub-expressions then; without the rules always the model.
         search: whether unsure steps are attempted again.
+        assumed: which values assumptions give.
     """
 
     def __init__(
@@ -101,8 +105,10 @@ class StepPredictor:
         expressions: bool = False,
         working: Working = Working.FOLLOWED,
         search: SearchConfig | None = None,
+        assumed: Assumed = NOTHING_ASSUMED,
     ) -> None:
         self.codec = codec
+        self.assumed = assumed
         self.view = view
         self.control_flow = control_flow
         self.constrained = constrained
@@ -131,6 +137,12 @@ class StepPredictor:
     def is_over(self) -> bool:
         """Whether the entry was left, so that no step can follow."""
         return self._last is not None and not self._decoder.stack
+
+    @property
+    def _running(self) -> int:
+        """The line that runs in the innermost activation; 0 before its first one."""
+        is_running = self._last is not None and self._last.kind is not StepKind.CALL
+        return self._decoder.stack[-1].lineno if is_running and self._decoder.stack else 0
 
     def start(
         self, steps: Sequence[Step] = (), codes: Sequence[CodeInfo] = (), *, max_tokens: int | None = None
@@ -171,6 +183,7 @@ class StepPredictor:
             expressions=self.expressions,
             working=self.working,
             search=self.search,
+            assumed=self.assumed,
         )
         twin.start(steps, self.codes)
         return twin
@@ -207,10 +220,15 @@ class StepPredictor:
         if self.search.samples and attempt.logarithm < math.log(max(self.search.below, 1e-300)):
             attempt = self._best_of(attempt, before, ahead)
         step: Step | MalformedStep
+        running = self._running
         if attempt.malformed:
             step = MalformedStep(attempt.ids, attempt.malformed)
         else:
             step = self._decoder.push(attempt.ids)
+        supplied, is_value_supplied = attempt.supplied, False
+        if isinstance(step, Step):
+            names, is_value_supplied = self.assumed.supplies(running, step)
+            supplied |= names
         if isinstance(step, Step):
             self._last = step
             self._steps.append(step)
@@ -223,7 +241,8 @@ class StepPredictor:
             attempt.value_probability,
             self.sampler.num_sampled - sampled,
             len(attempt.ids),
-            attempt.supplied,
+            supplied,
+            is_value_supplied,
         )
 
     def _attempt(self) -> Attempt:
@@ -285,13 +304,16 @@ class StepPredictor:
         if token in (Control.CALL, Control.RESUME):
             self._call(token, probability)
             return
-        token, probability = self._effects(legal, token, probability, outcome.values)
+        known = {**outcome.values, **self.assumed.values.get(self._running, {})}
+        token, probability = self._effects(legal, token, probability, known)
         self._control = probability
         if is_line(token):
             self._echo(token)
         elif token != Control.UNWIND:
             ends = self._after_leaving(Control(token))
             returned = outcome.returned if token in (Control.RETURN, Control.YIELD) else None
+            if token == Control.RETURN:
+                returned = self.assumed.returned.get(self._running, returned)
             if token == Control.RETURN and self._foresight is not None and self._foresight.returns_none:
                 returned = "None"
             self._value_probability = self._value(returned, ends)
@@ -442,7 +464,10 @@ class StepPredictor:
             ends = self._bindings_end(optional) if is_last else (int(Control.SET),)
             if supplied and name in arguments:
                 self._writer.force(self.codec.vocabulary.encode_text(arguments[name]))
-                self._supplied_names.add(name)
+                if name in self.assumed.invented:
+                    self._parts[name] = self.assumed.invented[name]
+                else:
+                    self._supplied_names.add(name)
             else:
                 self._parts[name] = self._value(arguments.get(name), ends)
         self._optional_bindings(optional, arguments)

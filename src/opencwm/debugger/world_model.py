@@ -14,6 +14,7 @@ from opencwm.codec.native import NativeCodec
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Vocabulary
 from opencwm.core.errors import CodecError, EngineError
+from opencwm.debugger.assumed import NOTHING_ASSUMED, Assumed
 from opencwm.debugger.predicted import PredictedExecution, source_view
 from opencwm.debugger.sampler import SamplingConfig
 from opencwm.debugger.step_search import SearchConfig
@@ -91,6 +92,7 @@ class WorldModel:
         expressions: bool = False,
         working: Working = Working.FOLLOWED,
         search: SearchConfig | None = None,
+        assumed: Assumed = NOTHING_ASSUMED,
     ) -> PredictedExecution:
         """Return the predicted execution of a program; nothing is predicted before it is looked at.
 
@@ -101,6 +103,7 @@ class WorldModel:
             expressions: have the model work out sub-expressions first; it must have learned to.
             working: who works them out.
             search: whether unsure steps are attempted again.
+            assumed: which values assumptions give; see :func:`opencwm.debugger.assumed.assume`.
 
         Raises:
             CodecError: the entry, or what it calls first, does not fit.
@@ -116,6 +119,7 @@ class WorldModel:
             expressions=expressions,
             working=working,
             search=search,
+            assumed=assumed,
         )
 
 

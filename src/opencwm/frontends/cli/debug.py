@@ -11,6 +11,7 @@ import typer
 
 from opencwm.debugger.working import Working
 from opencwm.frontends.cli.options import (
+    Assume,
     Call,
     Detail,
     DetailLevel,
@@ -25,15 +26,16 @@ from opencwm.frontends.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from opencwm.debugger.assumed import AssumedProgram
     from opencwm.debugger.execution import Execution, RealExecution, StepView
     from opencwm.debugger.prompt import Prompt
-    from opencwm.traces import Program
 
 
 def debug(
     file: ProgramFile,
     call: Call = None,
     entry: Entry = None,
+    assume: Assume = None,
     commands: Annotated[
         str | None, typer.Option("--commands", metavar="COMMANDS", help='Execute these and end: "s;s;p n;c".')
     ] = None,
@@ -58,10 +60,12 @@ def debug(
 
     Shows a prompt that knows pdb's words; `help` there lists them. With --compare it prints the whole run as
     a table beside the real one, or, together with --commands, says at each step whether reality agrees. With
-    --json it prints the whole run as one object.
+    --json it prints the whole run as one object. Arguments that the entry needs are invented when nobody gives
+    them.
     """
     from opencwm.core.errors import ConfigError
-    from opencwm.frontends.programs import load_program
+    from opencwm.frontends.cli.output import notice
+    from opencwm.frontends.programs import load_assumed
 
     if real and compare:
         raise ConfigError(
@@ -69,17 +73,21 @@ def debug(
         )
     if as_json and commands is not None:
         raise ConfigError("--json and --commands exclude each other", hint="--json prints the whole run")
-    program = load_program(file, call=call, entry=entry)
+    assumed = load_assumed(file, call=call, entry=entry, assumptions=assume or ())
+    if assumed.missing:
+        assumed = _invented(assumed, model)
+    for note in assumed.notes:
+        notice(f"assumed: {note}")
     expressions = detail is Detail.EXPR
     observed = None
     if real or compare:
-        observed = _observe(program, timeout, needed=real, expressions=expressions)
+        observed = _observe(assumed, timeout, needed=real, expressions=expressions)
     execution: Execution
     if real and observed:
         execution = observed
     else:
         execution = _predict(
-            program,
+            assumed,
             model,
             constrained=not unconstrained,
             expressions=expressions,
@@ -97,8 +105,15 @@ def debug(
         _step(execution, beside, commands, max_steps)
 
 
+def _invented(assumed: AssumedProgram, model: Path | None) -> AssumedProgram:
+    from opencwm.debugger.invented import with_invented_arguments
+    from opencwm.debugger.world_model import WorldModel
+
+    return with_invented_arguments(WorldModel.load(model), assumed)
+
+
 def _predict(
-    program: Program,
+    assumed: AssumedProgram,
     model: Path | None,
     *,
     constrained: bool,
@@ -112,18 +127,21 @@ def _predict(
 
     world = WorldModel.load(model)
     execution = world.execution(
-        program,
+        assumed.program,
         constrained=constrained,
         expressions=expressions,
         working=working,
         search=SearchConfig(samples=search),
+        assumed=assumed.assumed,
     )
     for text in execution.view.left_out:
-        notice(f"{program.filename}: {text}")
+        notice(f"{assumed.program.filename}: {text}")
     return execution
 
 
-def _observe(program: Program, timeout: float, *, needed: bool, expressions: bool) -> RealExecution | None:
+def _observe(
+    assumed: AssumedProgram, timeout: float, *, needed: bool, expressions: bool
+) -> RealExecution | None:
     """Record the real run; None when it left nothing to look at.
 
     Raises:
@@ -135,12 +153,13 @@ def _observe(program: Program, timeout: float, *, needed: bool, expressions: boo
     from opencwm.sandbox import RunLimits, record
     from opencwm.tracer import TraceLimits
 
+    program = assumed.program
     trace = record(
         program,
         limits=RunLimits(wall_s=timeout, cpu_s=timeout),
         trace_limits=TraceLimits(expressions=expressions),
     )
-    execution = RealExecution(trace)
+    execution = RealExecution(trace, assumed=assumed.assumed)
     if trace.steps:
         return execution
     if needed:
