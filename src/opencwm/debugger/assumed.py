@@ -31,11 +31,13 @@ class Assumed:
     Attributes:
         values: line that gives a variable an assumed value -> variable -> the rendered value.
         returned: line that returns an assumed value as it is -> the rendered value.
+        raised: line that does nothing but raise an assumed exception -> the rendered exception.
         invented: argument that nobody gave -> the model's probability of it.
     """
 
     values: Mapping[int, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     returned: Mapping[int, str] = dataclasses.field(default_factory=dict)
+    raised: Mapping[int, str] = dataclasses.field(default_factory=dict)
     invented: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def supplies(self, running: int, step: Step) -> tuple[frozenset[str], bool]:
@@ -47,8 +49,8 @@ class Assumed:
         """
         values = self.values.get(running, {})
         names = frozenset(name for name, text in step.changed if values.get(name) == text)
-        is_value = step.kind is StepKind.RETURN and step.value is not None
-        return names, is_value and self.returned.get(running) == step.value
+        given = self.returned if step.kind is StepKind.RETURN else self.raised
+        return names, step.value is not None and given.get(running) == step.value
 
 
 NOTHING_ASSUMED: Final = Assumed()
@@ -108,6 +110,7 @@ class _Placing:
         self._given: dict[str, str] = {}
         self._values: dict[int, dict[str, str]] = {}
         self._returned: dict[int, str] = {}
+        self._raised: dict[int, str] = {}
         self._renamed: dict[str, str] = {}
 
     def place(self, item: Assumption) -> None:
@@ -126,7 +129,7 @@ class _Placing:
 
     def result(self, notes: tuple[str, ...]) -> AssumedProgram:
         self._drop_imports()
-        assumed = Assumed(self._values, self._returned)
+        assumed = Assumed(self._values, self._returned, self._raised)
         source = self._rewriter.text() if notes else self._program.source
         program = dataclasses.replace(self._program, source=source)
         if self._call is not None and self._given:
@@ -243,6 +246,8 @@ class _Placing:
             statement = self._rewriter.statement_that_always_evaluates(node)
             if statement is not None:
                 self._rewriter.put_statement(statement, f"raise {item.value}")
+                is_called = item.value.endswith(")")
+                self._raised[statement.lineno] = item.value if is_called else f"{item.value}()"
             else:
                 self._rewriter.put(node, f"(_ for _ in ()).throw({item.value})")
             return

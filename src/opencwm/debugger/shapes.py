@@ -265,7 +265,8 @@ def _type_name(node: ast.AST) -> str:
     name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
     same = {
         "List": "list", "Sequence": "list", "Iterable": "list", "Collection": "list",
-        "MutableSequence": "list", "Tuple": "tuple", "Set": "set", "Dict": "dict", "Mapping": "dict", "MutableMapping": "dict",
+        "MutableSequence": "list", "Tuple": "tuple", "Set": "set", "Dict": "dict", "Mapping": "dict",
+        "MutableMapping": "dict",
     }  # fmt: skip
     return same.get(name, name)
 

@@ -60,8 +60,8 @@ def debug(
 
     Shows a prompt that knows pdb's words; `help` there lists them. With --compare it prints the whole run as
     a table beside the real one, or, together with --commands, says at each step whether reality agrees. With
-    --json it prints the whole run as one object. Arguments that the entry needs are invented when nobody gives
-    them.
+    --json it prints the whole run as one object. Arguments that the entry needs and that nobody gives are
+    invented.
     """
     from opencwm.core.errors import ConfigError
     from opencwm.frontends.cli.output import notice
