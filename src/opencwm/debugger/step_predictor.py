@@ -251,6 +251,7 @@ class StepPredictor:
         self._parts: dict[str, float] = {}
         self._supplied_names: set[str] = set()
         self._evaluated: list[tuple[str, str]] = []
+        self._raised: str | None = None
         self._control = 1.0
         self._value_probability: float | None = None
         before = self.sampler.logarithm
@@ -311,7 +312,7 @@ class StepPredictor:
             self._echo(token)
         elif token != Control.UNWIND:
             ends = self._after_leaving(Control(token))
-            returned = outcome.returned if token in (Control.RETURN, Control.YIELD) else None
+            returned = outcome.returned if token in (Control.RETURN, Control.YIELD) else self._raised
             if token == Control.RETURN:
                 returned = self.assumed.returned.get(self._running, returned)
             if token == Control.RETURN and self._foresight is not None and self._foresight.returns_none:
@@ -371,6 +372,11 @@ class StepPredictor:
         text, value = expected.text, expected.value
         if self.working is Working.CALCULATED and value is None and self._foresight is not None:
             value = self._foresight.workings.known.calculated(expected)
+            if value is None and Control.RAISE in allowed:
+                self._raised = self._foresight.workings.known.raised(expected)
+                if self._raised is not None:
+                    self._writer.decide(frozenset({int(Control.RAISE)}))
+                    raise _BegunError(int(Control.RAISE), 1.0)
         if text is not None and value is not None:
             if len(text) + len(value) <= MAX_EVALUATION_CHARS:
                 self._writer.retract()

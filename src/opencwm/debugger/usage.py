@@ -107,7 +107,7 @@ def _edges(use: Use) -> list[Any]:
     texts = [item for item in use.constants if isinstance(item, str)]
     match use.kind:
         case "int" | "":
-            return [0, -1, *_around(use), 1, 7, 100]
+            return [0, -1, *_around(use), 1, 7, 12]
         case "float":
             return [0.0, -1.5, 1.0]
         case "str":
