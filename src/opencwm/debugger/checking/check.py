@@ -221,7 +221,7 @@ def _exception(name: str, program: Program, views: Sequence[StepView]) -> Findin
 
 
 def raising_line(steps: Sequence[Step]) -> int:
-    """Return the line that raised the exception which left the entry: where it was first seen on its way out."""
+    """Return the line that raised the exception which left the entry: where it was seen first."""
     lineno = 0
     for step in reversed(steps):
         if step.kind is StepKind.EXCEPTION:

@@ -16,10 +16,9 @@ from collections.abc import Sequence
 from opencwm.debugger.execution import FrameView
 from opencwm.traces import Step, StepFlags, StepKind
 
-_UNSEEN = frozenset(
-    "next input random randint choice choices shuffle sample time perf_counter monotonic now today read readline"
-    " readlines recv send get_nowait urandom anext open".split()  # noqa: SIM905 - a list of words
-)
+_UNSEEN_WORDS = """next anext input random randint choice choices shuffle sample time perf_counter monotonic
+now today read readline readlines recv send get_nowait urandom open"""
+_UNSEEN = frozenset(_UNSEEN_WORDS.split())
 MAX_ROUNDS = 40
 """A loop that has gone round so often without an end is suspected: inputs that are tried are small."""
 MAX_DEPTH = 40
@@ -66,7 +65,7 @@ class EndWatch:
         self._rounds: list[dict[int, int]] = []
 
     def see(self, step: Step, stack: Sequence[FrameView]) -> Endless | None:
-        """Take note of a step, ``stack`` being the activations at it; say when it shows that there is no end."""
+        """Take note of a step, at which ``stack`` is alive; say when it shows that there is no end."""
         depth = len(stack)
         is_new = step.kind is StepKind.CALL
         for kept in (self._states, self._arguments, self._rounds):

@@ -1,8 +1,8 @@
 """Inputs worth trying: calls of a function that may show what is wrong with it.
 
 They come from four places, in this order: calls that stand in the file, ordinary values, values at the edges
-(:mod:`opencwm.debugger.usage`), and the model, asked which call raises an error that the function's text makes
-possible (:mod:`opencwm.debugger.inverse`). Changed copies of what stands in the file come last.
+(:mod:`opencwm.debugger.usage`), and the model, asked which call raises an error that the function's text
+makes possible (:mod:`opencwm.debugger.inverse`). Changed copies of what stands in the file come last.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from opencwm.core.errors import CodecError
 from opencwm.corpus.harvest.inputs import mutated_calls
-from opencwm.debugger.inverse import predict_calls
 from opencwm.debugger.invented import arguments_of, fits
+from opencwm.debugger.inverse import predict_calls
 from opencwm.debugger.usage import FunctionNode, Use, edges, typical, uses_of
 from opencwm.debugger.world_model import WorldModel
 from opencwm.traces import Outcome, OutcomeKind, Program

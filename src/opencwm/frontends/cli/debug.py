@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,9 +26,13 @@ from opencwm.frontends.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from opencwm.debugger.assumed import AssumedProgram
-    from opencwm.debugger.execution import Execution, RealExecution, StepView
+    from opencwm.debugger.execution import Execution, StepView
     from opencwm.debugger.prompt import Prompt
+    from opencwm.debugger.session import Session
+    from opencwm.frontends.sessions import Opened
+
+PATIENCE_S = 2.0
+"""A move that takes longer shows how far it is."""
 
 
 def debug(
@@ -66,6 +70,7 @@ def debug(
     from opencwm.core.errors import ConfigError
     from opencwm.frontends.cli.output import notice
     from opencwm.frontends.programs import load_assumed
+    from opencwm.frontends.sessions import Mode, SessionConfig, open_program
 
     if real and compare:
         raise ConfigError(
@@ -73,130 +78,53 @@ def debug(
         )
     if as_json and commands is not None:
         raise ConfigError("--json and --commands exclude each other", hint="--json prints the whole run")
-    assumed = load_assumed(file, call=call, entry=entry, assumptions=assume or ())
-    if assumed.missing:
-        assumed = _invented(assumed, model)
-    for note in assumed.notes:
-        notice(f"assumed: {note}")
-    expressions = detail is Detail.EXPR
-    observed = None
-    if real or compare:
-        observed = _observe(assumed, timeout, needed=real, expressions=expressions)
-    execution: Execution
-    if real and observed:
-        execution = observed
-    else:
-        execution = _predict(
-            assumed,
-            model,
-            constrained=not unconstrained,
-            expressions=expressions,
-            working=working,
-            search=search,
-        )
-    beside = observed if compare else None
-    if beside is not None:  # a prediction that goes astray need not end
-        max_steps = min(max_steps, 2 * len(beside.trace.steps) + 16)
-    if as_json:
-        _print_json(execution, beside, max_steps)
-    elif compare and commands is None:
-        _print_table(execution, beside, max_steps)
-    else:
-        _step(execution, beside, commands, max_steps)
-
-
-def _invented(assumed: AssumedProgram, model: Path | None) -> AssumedProgram:
-    from opencwm.debugger.invented import with_invented_arguments
-    from opencwm.debugger.world_model import WorldModel
-
-    return with_invented_arguments(WorldModel.load(model), assumed)
-
-
-def _predict(
-    assumed: AssumedProgram,
-    model: Path | None,
-    *,
-    constrained: bool,
-    expressions: bool,
-    working: Working,
-    search: int,
-) -> Execution:
-    from opencwm.debugger.step_search import SearchConfig
-    from opencwm.debugger.world_model import WorldModel
-    from opencwm.frontends.cli.output import notice
-
-    world = WorldModel.load(model)
-    execution = world.execution(
-        assumed.program,
-        constrained=constrained,
-        expressions=expressions,
+    config = SessionConfig(
+        mode=Mode.REAL if real else Mode.COMPARE if compare else Mode.PREDICTED,
+        model=model,
+        constrained=not unconstrained,
+        expressions=detail is Detail.EXPR,
         working=working,
-        search=SearchConfig(samples=search),
-        assumed=assumed.assumed,
+        search=search,
+        max_steps=max_steps,
+        timeout_s=timeout,
     )
-    for text in execution.view.left_out:
-        notice(f"{assumed.program.filename}: {text}")
-    return execution
+    assumed = load_assumed(file, call=call, entry=entry, assumptions=assume or ())
+    opened = open_program(assumed, config)
+    for text in opened.notices:
+        notice(text)
+    if as_json:
+        _print_json(opened)
+    elif compare and commands is None:
+        _print_table(opened)
+    else:
+        _step(opened, commands)
 
 
-def _observe(
-    assumed: AssumedProgram, timeout: float, *, needed: bool, expressions: bool
-) -> RealExecution | None:
-    """Record the real run; None when it left nothing to look at.
-
-    Raises:
-        ConfigError: it left nothing, and is ``needed``.
-    """
-    from opencwm.core.errors import ConfigError
-    from opencwm.debugger.execution import RealExecution
-    from opencwm.frontends.cli.output import notice
-    from opencwm.sandbox import RunLimits, record
-    from opencwm.tracer import TraceLimits
-
-    program = assumed.program
-    trace = record(
-        program,
-        limits=RunLimits(wall_s=timeout, cpu_s=timeout),
-        trace_limits=TraceLimits(expressions=expressions),
-    )
-    execution = RealExecution(trace, assumed=assumed.assumed)
-    if trace.steps:
-        return execution
-    if needed:
-        raise ConfigError(
-            f"there is no real run: {execution.status}",
-            where=program.filename,
-            hint="without --real it is predicted, which needs no run",
-        )
-    notice(f"{program.filename}: there is no real run to compare with: {execution.status}")
-    return None
-
-
-def _print_json(execution: Execution, beside: Execution | None, max_steps: int) -> None:
+def _print_json(opened: Opened) -> None:
     from opencwm.frontends.cli.output import print_json
     from opencwm.frontends.step_json import comparison_json, execution_json
 
-    if beside is None:
-        print_json(execution_json(execution, max_steps=max_steps))
+    if opened.real is None:
+        print_json(execution_json(opened.execution, max_steps=opened.max_steps))
     else:
-        print_json(comparison_json(execution, beside, max_steps=max_steps))
+        print_json(comparison_json(opened.execution, opened.real, max_steps=opened.max_steps))
 
 
-def _print_table(execution: Execution, beside: Execution | None, max_steps: int) -> None:
+def _print_table(opened: Opened) -> None:
     from opencwm.debugger.compare import compare
     from opencwm.frontends.cli.output import console, visible
     from opencwm.frontends.cli.step_table import comparison_table, comparison_verdict, prediction_table
 
-    screen = console()
-    if beside is None:
+    screen, execution, max_steps = console(), opened.execution, opened.max_steps
+    if opened.real is None:
         screen.print(prediction_table(_watched(execution, max_steps), execution.program, width=screen.width))
         screen.print(visible(f"predicted: {execution.status}"), soft_wrap=True)
         return
     for _ in _watched(execution, max_steps):
         pass
-    comparison = compare(execution, beside, max_steps=max_steps)
+    comparison = compare(execution, opened.real, max_steps=max_steps)
     screen.print(comparison_table(comparison, execution.program, width=screen.width))
-    for line in comparison_verdict(comparison, execution, beside):
+    for line in comparison_verdict(comparison, execution, opened.real):
         screen.print(visible(line), soft_wrap=True)
 
 
@@ -213,37 +141,72 @@ def _watched(execution: Execution, max_steps: int) -> Iterator[StepView]:
             yield view
 
 
-def _step(execution: Execution, beside: Execution | None, commands: str | None, max_steps: int) -> None:
+def _step(opened: Opened, commands: str | None) -> None:
     from opencwm.debugger.prompt import Prompt
     from opencwm.debugger.session import Session
     from opencwm.frontends.cli.output import visible
 
+    is_asked = commands is None and sys.stdin.isatty()
     prompt = Prompt(
-        Session(execution, max_steps=max_steps), lambda line: print(visible(line), flush=True), real=beside
+        opened.session(),
+        lambda line: print(visible(line), flush=True),
+        watching=_interruptible if is_asked else Session.watched,
     )
     if commands is not None:
         prompt.show()
         prompt.run_commands(commands)
-    elif sys.stdin.isatty():
+    elif is_asked:
         prompt.run(_ask)
     else:
         _run_piped(prompt)
 
 
+@contextlib.contextmanager
+def _interruptible(session: Session) -> Iterator[None]:
+    """Show how far a long move is, and have Ctrl-C stop it where it got; again, it ends the session."""
+    import signal
+    import time
+
+    from opencwm.debugger.cancellation import Cancellation
+    from opencwm.frontends.cli.output import progress
+
+    cancellation = Cancellation()
+
+    def interrupt(_number: int, _frame: object) -> None:
+        if cancellation.is_cancelled:
+            raise KeyboardInterrupt
+        cancellation.cancel()
+
+    show: list[Callable[[int], None]] = []
+    begin = time.monotonic()
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with contextlib.ExitStack() as stack:
+
+            def advance(num_steps: int) -> None:
+                if not show and time.monotonic() - begin > PATIENCE_S:
+                    show.append(stack.enter_context(progress("reading steps, Ctrl-C stops")))
+                for bar in show:
+                    bar(num_steps)
+
+            with session.watched(cancellation, advance):
+                yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _ask(prefix: str) -> str | None:
     """Read a line with editing and history; None at the end of input."""
-    import contextlib
-
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - importing it is what makes input() edit
-    try:
-        return input(prefix)
-    except EOFError:
-        print()
-        return None
-    except KeyboardInterrupt:
-        print()  # leave the shell a line of its own
-        raise
+    while True:
+        try:
+            return input(prefix)
+        except EOFError:
+            print()
+            return None
+        except KeyboardInterrupt:
+            print("--KeyboardInterrupt-- q leaves")
 
 
 def _run_piped(prompt: Prompt) -> None:
