@@ -333,6 +333,9 @@ class StepPredictor:
             try:
                 if self._foresight is not None:
                     outcome = self._foresight.follow(functools.partial(self._expected, allowed))
+                    if outcome.raised is not None and Control.RAISE in allowed:
+                        self._raised = outcome.raised
+                        return *self._writer.decide(frozenset({int(Control.RAISE)})), legal, outcome
                     legal = self._narrowed(legal, outcome)
             except UnforeseenError:
                 pass

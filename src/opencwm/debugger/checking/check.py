@@ -207,7 +207,7 @@ def _exception(name: str, program: Program, views: Sequence[StepView]) -> Findin
     outcome = outcome_of_steps(steps)
     if outcome is None or outcome.kind is not OutcomeKind.RAISED:
         return None
-    lineno = raising_line(steps)
+    lineno = raising_line(steps, program.source)
     return Finding(
         name,
         FindingKind.EXCEPTION,
@@ -220,15 +220,33 @@ def _exception(name: str, program: Program, views: Sequence[StepView]) -> Findin
     )
 
 
-def raising_line(steps: Sequence[Step]) -> int:
-    """Return the line that raised the exception which left the entry: where it was seen first."""
-    lineno = 0
+def raising_line(steps: Sequence[Step], source: str) -> int:
+    """Return the line that raised the exception which left the entry: where it was seen first.
+
+    Args:
+        steps: of a run that raised.
+        source: of the program; handlers that let the exception pass are told by it.
+    """
+    handlers = _handling_lines(source)
+    lineno, value = 0, None
     for step in reversed(steps):
-        if step.kind is StepKind.EXCEPTION:
-            lineno = step.lineno
-        elif not (step.kind is StepKind.RETURN and step.flags & StepFlags.UNWIND):
+        is_passing = step.kind is StepKind.RETURN and bool(step.flags & StepFlags.UNWIND)
+        if step.kind is StepKind.EXCEPTION and value in (None, step.value):
+            lineno, value = step.lineno, step.value
+        elif not is_passing and not (step.kind is StepKind.LINE and step.lineno in handlers):
             break
     return lineno
+
+
+def _handling_lines(source: str) -> frozenset[int]:
+    found: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ExceptHandler):
+            found.add(node.lineno)
+        elif isinstance(node, ast.Try | ast.TryStar):
+            for part in node.finalbody:
+                found.update(range(part.lineno, (part.end_lineno or part.lineno) + 1))
+    return frozenset(found)
 
 
 def _raising_lines(source: str) -> frozenset[int]:
@@ -238,12 +256,7 @@ def _raising_lines(source: str) -> frozenset[int]:
 
 
 def _confidence(views: Sequence[StepView]) -> float:
-    parts = (
-        part
-        for view in views
-        for part in (view.control_probability, view.value_probability, *view.probabilities.values())
-    )
-    return math.prod(part for part in parts if part is not None)
+    return math.prod(1.0 if view.probability is None else view.probability for view in views)
 
 
 def exception_name(what: str) -> str:

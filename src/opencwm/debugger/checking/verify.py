@@ -69,7 +69,7 @@ def judged(finding: Finding, trace: Trace) -> Finding:
         return dataclasses.replace(finding, verdict=Verdict.UNDECIDED, really=really)
     outcome = observed_outcome(trace)
     is_raised = outcome is not None and outcome.kind is OutcomeKind.RAISED
-    lineno = raising_line(trace.steps) if is_raised else 0
+    lineno = raising_line(trace.steps, trace.program.source) if is_raised else 0
     name = exception_name(outcome.value) if outcome is not None and is_raised else ""
     if is_raised:
         really += f" at line {lineno}"
