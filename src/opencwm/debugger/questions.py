@@ -11,7 +11,7 @@ import ast
 import builtins
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from opencwm.core.errors import CodecError, ConfigError
@@ -108,6 +108,7 @@ def states_before(
     known: Mapping[str, str] | None = None,
     num_draws: int = 5,
     seed: int = 0,
+    is_cancelled: Callable[[], bool] = lambda: False,
 ) -> list[EarlierState]:
     """Return states from which lines of a function may lead to a state; those that are predicted to, first.
 
@@ -120,6 +121,7 @@ def states_before(
         known: values of variables before the lines ran, where those are known.
         num_draws: most states that the model proposes.
         seed: of all but its first.
+        is_cancelled: asked before each state is checked; those that are left then are left out.
 
     Raises:
         ConfigError: no whole statements stand there, or a value is no literal.
@@ -133,6 +135,8 @@ def states_before(
         found.setdefault(tuple(arguments[name] for name in question.parameters), probability)
     states = []
     for texts, guessed in found.items():
+        if is_cancelled():
+            break
         arguments = dict(zip(question.parameters, texts, strict=True))
         agrees, forward = _followed(world, question, arguments)
         if agrees or guessed is not None:

@@ -129,6 +129,16 @@ def cut(text: str, max_chars: int) -> tuple[str, int]:
     return (text, 0) if len(text) <= max_chars else (text[:max_chars], len(text) - max_chars)
 
 
+def rounded(answer: Any) -> Any:
+    """Return an answer with its probabilities in five digits; none becomes certain by that."""
+    if isinstance(answer, float):
+        shorter = float(f"{answer:.5g}")
+        return 0.99999 if shorter == 1.0 > answer else shorter
+    if isinstance(answer, dict):
+        return {key: rounded(value) for key, value in answer.items()}
+    return [rounded(item) for item in answer] if isinstance(answer, list) else answer
+
+
 def value_answer(value: Value, max_chars: int) -> ValueAnswer:
     """Return a value; ``num_cut`` characters of it are left out."""
     text, num_cut = cut(value.text, max_chars)

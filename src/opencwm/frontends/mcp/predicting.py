@@ -26,6 +26,7 @@ from opencwm.frontends.mcp.service import ProgramRequest, Service
 from opencwm.frontends.programs import program_of_source
 
 if TYPE_CHECKING:
+    from opencwm.debugger.execution import Execution, StepView
     from opencwm.traces import Outcome, Program
 
 MAX_STEPS = 1_000
@@ -181,6 +182,7 @@ def predict_input(
 
 def predict_state_before(
     service: Service,
+    watch: Watch,
     request: ProgramRequest,
     line: int,
     after: Mapping[str, str],
@@ -202,7 +204,14 @@ def predict_state_before(
     after, known = rendered_values(after), rendered_values(known)
     question = state_question(program, line, after, end_lineno=end_line, known=known)
     found = states_before(
-        service.world, program, line, after, end_lineno=end_line, known=known, num_draws=draws
+        service.world,
+        program,
+        line,
+        after,
+        end_lineno=end_line,
+        known=known,
+        num_draws=draws,
+        is_cancelled=lambda: watch.is_cancelled,
     )
     states = [
         {

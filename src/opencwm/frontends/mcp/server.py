@@ -10,7 +10,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import anyio
 import anyio.from_thread
@@ -37,6 +37,7 @@ from opencwm.frontends.mcp.answers import (
     StatesAnswer,
     StopAnswer,
     ValueAnswer,
+    rounded,
     stop_answer,
 )
 from opencwm.frontends.mcp.service import ProgramRequest, Service
@@ -194,8 +195,9 @@ class Tools:
         request = ProgramRequest(source, file)
         return await self._done(
             context,
-            lambda _: predicting.predict_state_before(
+            lambda watch: predicting.predict_state_before(
                 self._service,
+                watch,
                 request,
                 line,
                 after,
@@ -385,9 +387,10 @@ class Tools:
         cancellation = Cancellation()
         watch = Watch(cancellation, _reporter(context))
         try:
-            return await anyio.to_thread.run_sync(
+            answer = await anyio.to_thread.run_sync(
                 functools.partial(self._worked, work, watch, cancellation), abandon_on_cancel=True
             )
+            return cast("_T", rounded(answer))
         except anyio.get_cancelled_exc_class():
             cancellation.cancel()
             raise
