@@ -1,6 +1,6 @@
 """How true the reports of `opencwm check` are: each is confirmed or refuted by a real run.
 
-    python benchmarks/check.py [--inputs N] [--seed N] [--model PATH]
+    python benchmarks/check.py [--inputs N] [--seed N] [--max-seconds S] [--model PATH]
 
 The functions below were written for this benchmark, before it was first run; some are right. A *report* is
 one kind of failure at one line. It is confirmed when a real run of its input fails in the same way at that
@@ -173,11 +173,12 @@ def main() -> None:
     )
     parser.add_argument("--inputs", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--max-seconds", type=float, default=60.0, help="most time for a function")
     parser.add_argument("--model", type=Path)
     parser.add_argument("--only", nargs="*", choices=FUNCTIONS, default=list(FUNCTIONS))
     options = parser.parse_args()
     world = WorldModel.load(options.model)
-    config = CheckConfig(num_inputs=options.inputs, seed=options.seed)
+    config = CheckConfig(num_inputs=options.inputs, seed=options.seed, max_seconds=options.max_seconds)
     rows = []
     print("| function | inputs | reports | confirmed | refuted | missed | seconds |")
     print("|---|---|---|---|---|---|---|")

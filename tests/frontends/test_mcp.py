@@ -90,7 +90,7 @@ def talk(conversation: Callable[[Call], Awaitable[None]], served: Service | None
     async def main() -> None:
         async with Client(build(served or service())) as client:
 
-            async def call(name: str, **arguments: Any) -> Any:
+            async def call(name: str, /, **arguments: Any) -> Any:
                 return said(await client.call_tool(name, arguments))
 
             await conversation(call)
@@ -127,7 +127,7 @@ def test_outputs_executions_and_pages() -> None:
         assert (answer["kind"], answer["value"], answer["rollouts"]) == ("returned", "1.5", 1)
         assert 0 < answer["probability"] < 1
         first = await call("predict_execution", source=SOURCE, call="add([1, 2])", limit=4)
-        assert [step["line"] for step in first["steps"]] == [14, 15, 1, 2]
+        assert [step["line"] for step in first["steps"]] == [13, 14, 1, 2]
         assert first["steps"][2]["changes"] == {"items": "[1, 2]", "start": "0"}
         assert (first["is_ended"], first["next_offset"]) == (False, 4)
         rest = await call("predict_execution", source=SOURCE, call="add([1, 2])", offset=4, limit=100)

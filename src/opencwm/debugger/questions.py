@@ -396,6 +396,7 @@ def _reversals(results: Sequence[Any], constants: Sequence[Any]) -> Iterator[Any
     numbers = [item for item in constants if isinstance(item, int | float) and not isinstance(item, bool)]
     texts = [item for item in constants if isinstance(item, str) and item]
     for result in results:
+        yield result
         if isinstance(result, int | float) and not isinstance(result, bool):
             for number in numbers:
                 yield from (result - number, result + number, number - result, result * number)
