@@ -10,6 +10,7 @@ import pytest
 
 from .conftest import EXAMPLES, Cli
 
+ERROR = "IndexError('list index out of range')"
 SOURCE = """\
     def first(items: list[int]) -> int:
         return items[0]
@@ -28,7 +29,7 @@ def test_a_check_reports_and_verifies(cli: Cli, file: Path) -> None:
     outcome = cli("check", f"{file}:first", "--inputs", 3, "--verify")
     assert outcome.status == 1
     report, verdict = outcome.out.splitlines()
-    assert report.startswith(f"{file}:2: IndexError('list index out of range'), with first([]) (")
+    assert report.startswith(f"{file}:2: {ERROR}, with first([]) (")
     assert verdict.endswith(
         "confirmed: really the program raised IndexError('list index out of range') at line 2"
     )
@@ -36,7 +37,7 @@ def test_a_check_reports_and_verifies(cli: Cli, file: Path) -> None:
 
 
 def test_a_check_in_json_says_what_was_tried(cli: Cli, file: Path) -> None:
-    outcome = cli("check", file, "--inputs", 2, "--json")
+    outcome = cli("check", file, "--inputs", 3, "--json")
     found = json.loads(outcome.out)
     assert [item["function"] for item in found["functions"]] == ["first", "always"]
     (finding,) = found["functions"][0]["findings"]

@@ -73,7 +73,7 @@ class Oracle(WorldModel):
 def oracle() -> WorldModel:
     codec = NativeCodec()
     size = len(codec.vocabulary)
-    engine = ScriptedEngine.saying(size, [])
+    engine = ScriptedEngine.saying(size, [], max_tokens=64)  # no room for a guess
     return Oracle(ModelFolder.__new__(ModelFolder), codec, engine)
 
 
@@ -178,6 +178,7 @@ def test_a_session_is_debugged_both_ways() -> None:
         assert (back["kind"], back["line"]) == ("call", 1)
         over = await call("step", session=name, move="over", count=2)
         assert over["line"] == 3
+        assert await call("set_breakpoints", session=name, breakpoints=[]) == {"breakpoints": []}
         there = await call("step", session=name, move="run_to", line=5)
         assert there["line"] == 5
         end = await call("step", session=name, move="goto", position=0)

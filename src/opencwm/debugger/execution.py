@@ -115,9 +115,9 @@ class StepView:
     def changes(self) -> dict[str, Value]:
         """The changed locals of this step, in canonical order."""
         return {
-            name: Value(
-                text, Origin.SUPPLIED if name in self.supplied else self.origin, self.probabilities.get(name)
-            )
+            name: Value(text, Origin.SUPPLIED)
+            if name in self.supplied
+            else Value(text, self.origin, self.probabilities.get(name))
             for name, text in self.step.changed
         }
 
