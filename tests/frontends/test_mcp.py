@@ -442,7 +442,7 @@ def test_whatever_arguments_say_the_server_answers() -> None:
 
                 run()
 
-            one("open_session", {"source": SOURCE, "call": "add([1])"})
+            await client.call_tool("open_session", {"source": SOURCE, "call": "add([1])"})
             await asyncio.to_thread(fuzz)
 
     asyncio.run(main())
