@@ -6,7 +6,7 @@ import ast
 
 import pytest
 from engines import CODEC, oracle
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opencwm.core.errors import ConfigError
@@ -137,6 +137,7 @@ def test_a_name_is_a_parameter_then_of_the_module_then_local() -> None:
         ("requests.get('x') -> 3", "the program holds no requests.get('x')"),
         ("np.pi = 3", "the program holds no np.pi"),
         ("fetch = 3", "fetch is defined as a function or class"),
+        ("len(...) -> -", "'-' has no value that can be worked out: SyntaxError: invalid syntax"),
     ],
 )
 def test_what_does_not_fit_the_program_is_said(assumption: str, problem: str) -> None:
@@ -144,6 +145,49 @@ def test_what_does_not_fit_the_program_is_said(assumption: str, problem: str) ->
         of_call("fetch('a')", assumption)
     assert caught.value.what == problem
     assert caught.value.hint
+
+
+MANY = [
+    *ENOUGH[:-1],
+    "requests.get(...) -> 'x'",
+    "_.json() -> {}",
+    "requests.head(...) raises OSError",
+    "log(...) -> 0",
+    "len(...) -> 2",
+    "size = 3",
+    "data: list of 2 ints",
+    "PRICES = {}",
+    "tries = 9",
+    "open(...) -> file 'a'",
+    "file.read() raises ValueError('x')",
+    "np.mean(...) -> 2",
+    "requests.get(url, timeout=3) -> 1",
+]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(MANY), max_size=6))
+def test_assumptions_in_any_order_leave_the_lines_where_they_are(assumptions: list[str]) -> None:
+    problem = ""
+    try:
+        source = of_call("fetch('a')", *assumptions).program.source
+    except ConfigError as error:
+        problem, source = error.what, SOURCE
+    before = problem.startswith(("the program holds no ", "nothing there is called "))
+    assert not problem or before or problem.endswith(" is assumed twice")
+    assert first_lines(source) == first_lines(SOURCE)
+
+
+def first_lines(source: str) -> dict[str, int]:
+    functions = (node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef))
+    return {node.name: node.lineno for node in functions}
+
+
+def test_what_is_assumed_of_a_whole_outweighs_what_is_assumed_of_its_parts() -> None:
+    part, whole = "requests.get(...) -> 'x'", "requests.get(...).json() -> [1]"
+    assert "    data = ([1]\n" in of_call("fetch('a')", part, whole).program.source
+    with pytest.raises(ConfigError, match=r"holds no requests\.get"):
+        of_call("fetch('a')", whole, part)
 
 
 def test_a_call_within_an_f_string_is_refused() -> None:
@@ -241,6 +285,7 @@ CONTEXTS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(value=VALUES, context=CONTEXTS, spread=st.booleans())
 def test_a_value_may_stand_wherever_a_call_may(value: str, context: str, spread: bool) -> None:
     call = "load(\n  1,\n  2)" if spread else "load(1, 2)"

@@ -22,6 +22,7 @@ NAMES = st.sampled_from(["x", "prices", "config.LIMIT", "a.b.c"])
 CALLS = st.sampled_from(["f(...)", "requests.get(url, ...)", "open('a.txt', mode='r').read()", "_.json()"])
 
 
+@settings(deadline=None)
 @given(name=NAMES, value=LITERALS)
 def test_what_is_written_as_a_value_is_that_value(name: str, value: object) -> None:
     found = parse_assumption(f"{name} = {value!r}")
@@ -30,6 +31,7 @@ def test_what_is_written_as_a_value_is_that_value(name: str, value: object) -> N
     assert found.name == (name if "." not in name else None)
 
 
+@settings(deadline=None)
 @given(call=CALLS, value=LITERALS)
 def test_what_a_call_gives_may_hold_every_sign(call: str, value: object) -> None:
     found = parse_assumption(f"{call} -> {value!r}")
@@ -37,7 +39,7 @@ def test_what_a_call_gives_may_hold_every_sign(call: str, value: object) -> None
     assert ast.literal_eval(found.value) == value
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     st.text(max_size=30)
     | st.lists(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opencwm.debugger.usage import FunctionNode, Use, edges, typical, uses_of
@@ -74,6 +74,7 @@ USES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(USES)
 def test_values_have_the_type_and_are_literals(use: Use) -> None:
     for value in (typical(use), *edges(use)):

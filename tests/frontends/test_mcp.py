@@ -433,7 +433,7 @@ def test_whatever_arguments_say_the_server_answers() -> None:
                     )
                 )
 
-                @settings(max_examples=100, deadline=None)
+                @settings(max_examples=60, deadline=None)
                 @given(calls)
                 def run(drawn: tuple[str, dict[str, Any]]) -> None:
                     if drawn[0] == "open_session" and len(served.sessions) > 10:

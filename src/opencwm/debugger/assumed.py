@@ -107,6 +107,7 @@ class _Placing:
         name = program.entry if self._call is None else _called(self._call)
         functions = [node for node in tree.body if isinstance(node, _Function) and node.name == name]
         self._function = functions[-1] if functions else None
+        self._targets: set[str] = set()
         self._given: dict[str, str] = {}
         self._values: dict[int, dict[str, str]] = {}
         self._returned: dict[int, str] = {}
@@ -115,6 +116,9 @@ class _Placing:
 
     def place(self, item: Assumption) -> None:
         """Put one assumption where it belongs."""
+        if item.target in self._targets:
+            raise ConfigError(f"{item.target} is assumed twice", where=f"assumption {item.text!r}")
+        self._targets.add(item.target)
         if item.name is None:
             self._place_pattern(item)
         elif self._parameter(item.name) is not None:
@@ -154,8 +158,6 @@ class _Placing:
 
     def _give(self, name: str, item: Assumption) -> None:
         where = f"assumption {item.text!r}"
-        if name in self._given:
-            raise ConfigError(f"{name} is assumed twice", where=where)
         if self._call is not None and self._function is not None:
             positional = [a.arg for a in (*self._function.args.posonlyargs, *self._function.args.args)]
             given = {*positional[: len(self._call.args)], *(word.arg for word in self._call.keywords)}

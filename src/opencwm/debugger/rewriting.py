@@ -55,11 +55,13 @@ class Rewriter:
             self._starts.append(self._starts[-1] + len(line) + 1)
 
     def find(self, wanted: Callable[[ast.expr], bool]) -> list[ast.expr]:
-        """Return the outermost expressions that are ``wanted``, in the order of the text."""
+        """Return the outermost expressions that are ``wanted`` and still there, in the order of the text."""
         found: list[ast.expr] = []
 
         def visit(node: ast.AST) -> None:
-            if isinstance(node, ast.expr) and node not in self.replaced and wanted(node):
+            if node in self.replaced:
+                return
+            if isinstance(node, ast.expr) and wanted(node):
                 found.append(node)
                 return
             for child in ast.iter_child_nodes(node):
@@ -142,6 +144,7 @@ class Rewriter:
     def _edit(self, node: ast.expr | ast.stmt, text: str) -> None:
         start = self._starts[node.lineno - 1] + node.col_offset
         end = self._starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
+        self._edits = [edit for edit in self._edits if not start <= edit.start < end]  # they go with it
         self._edits.append(_Edit(start, end, text))
 
 
