@@ -89,7 +89,7 @@ def _mixed(num_train: int, real: Path | None) -> Iterator[Trace]:
         progress = index / num_train
         trace = next(others, None) if progress > 0.1 and rng.random() < REAL_SHARE else None
         while trace is None:
-            own = derive_rng("small runs", index, rng.random())
+            own = derive_rng("small runs", index, str(rng.random()))
             config = sample_config(own, min(1.0, 2 * progress))
             trace = generate_traced(own, config, in_process_recorder(config, expressions=True))
         yield trace
@@ -182,7 +182,8 @@ def run(
         "cpu_s": round(time.process_time() - start),
     }
     for kind, held_out in traces.held_out.items():
-        scores[kind] = score(model, [found for trace in held_out if (found := encode(trace)) is not None])
+        documents = [document for trace in held_out if (document := encode(trace)) is not None]
+        scores[kind] = score(model, documents)
     write_atomic(path, json.dumps(scores, indent=1) + "\n")
     return scores
 

@@ -12,6 +12,7 @@ from opencwm.core.version import __version__
 
 if TYPE_CHECKING:
     from opencwm.core.errors import OpenCWMError
+    from opencwm.debugger.assumed import assume
     from opencwm.debugger.compare import compare
     from opencwm.debugger.execution import RealExecution
     from opencwm.debugger.session import Session
@@ -28,6 +29,7 @@ __all__ = [
     "Trace",
     "WorldModel",
     "__version__",
+    "assume",
     "compare",
     "record",
 ]
@@ -40,6 +42,7 @@ _HOME = {
     "Step": "opencwm.traces",
     "Trace": "opencwm.traces",
     "WorldModel": "opencwm.debugger.world_model",
+    "assume": "opencwm.debugger.assumed",
     "compare": "opencwm.debugger.compare",
     "record": "opencwm.sandbox",
 }

@@ -394,6 +394,32 @@ def test_what_is_calculated(text: str, value: str | None) -> None:
     assert len(text) < MAX_EVALUATION_CHARS
 
 
+@pytest.mark.parametrize(
+    ("text", "raised"),
+    [
+        ("1 / 0", "ZeroDivisionError('division by zero')"),
+        ("{'a': 1}['b']", "KeyError('b')"),
+        ("[1, 2][5]", "IndexError('list index out of range')"),
+        ("int('x')", "ValueError(\"invalid literal for int() with base 10: 'x'\")"),
+        ("None.upper()", "AttributeError(\"'NoneType' object has no attribute 'upper'\")"),
+        ("1 / 2", None),
+        ("open('x')", None),
+        ("'a'.encode('nothing')", None),  # not worked out here
+        ("[a for a, b in [(1, 2, 3)]]", None),  # worded otherwise
+        ("[1, ...][5]", None),
+        ("2 ** 10 ** 10", None),  # too large to be worked out
+    ],
+)
+def test_what_an_operation_raises_is_worked_out(text: str, raised: str | None) -> None:
+    known = Workings.of("def f():\n    return 1\n").known
+    assert known.raised(Expected(text)) == raised
+
+
+def test_a_loop_that_is_over_raises_nothing() -> None:
+    known = Workings.of("def f():\n    return 1\n").known
+    assert known.raised(Expected("[1, 2][5]", at_end="StopIteration")) is None
+
+
 def test_a_name_of_the_program_hides_a_built_in_function() -> None:
     known = Workings.of("def len(x):\n    return 7\n").known
     assert known.calculated(Expected("len('abc')")) is None

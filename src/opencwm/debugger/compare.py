@@ -237,11 +237,16 @@ def _row(
         locals_agree=not differences,
         value_agrees=one.value == other.value,
         locals={
-            name: value if name in differences else Value(value.text, Origin.VERIFIED, value.probability)
+            name: value if name in differences else _verified(value, right.locals[name])
             for name, value in left.locals.items()
         },
         differences=differences,
     )
+
+
+def _verified(value: Value, real: Value) -> Value:
+    """Return a value that is right; what a real run was given proves nothing."""
+    return real if real.origin is Origin.SUPPLIED else Value(value.text, Origin.VERIFIED, value.probability)
 
 
 def _top(execution: Execution, index: int) -> FrameView:

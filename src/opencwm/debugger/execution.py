@@ -10,10 +10,11 @@ from __future__ import annotations
 import dataclasses
 import enum
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from opencwm.core.errors import ConfigError
+from opencwm.debugger.assumed import NOTHING_ASSUMED, Assumed
 from opencwm.source.cfg import ControlFlow
 from opencwm.traces import Activation, CodeInfo, Program, Status, Step, StepKind, Trace, apply_step
 
@@ -79,6 +80,7 @@ class StepView:
         value_probability: probability of the returned or raised value; None when observed or when there is
             none.
         supplied: changed names whose text was given, not predicted.
+        is_value_supplied: whether the step's value was given, not predicted.
         malformed: why the model's output is no step; None for a good step. A malformed step is the last one
             of its execution: nothing is predicted after it, and a session never moves onto it.
     """
@@ -90,12 +92,15 @@ class StepView:
     value_probability: float | None = None
     supplied: frozenset[str] = frozenset()
     malformed: str | None = None
+    is_value_supplied: bool = False
 
     @property
     def value(self) -> Value | None:
         """The returned, yielded or raised value, or None at steps that have none."""
         if self.step.value is None:
             return None
+        if self.is_value_supplied:
+            return Value(self.step.value, Origin.SUPPLIED)
         return Value(self.step.value, self.origin, self.value_probability)
 
     @property
@@ -110,9 +115,9 @@ class StepView:
     def changes(self) -> dict[str, Value]:
         """The changed locals of this step, in canonical order."""
         return {
-            name: Value(
-                text, Origin.SUPPLIED if name in self.supplied else self.origin, self.probabilities.get(name)
-            )
+            name: Value(text, Origin.SUPPLIED)
+            if name in self.supplied
+            else Value(text, self.origin, self.probabilities.get(name))
             for name, text in self.step.changed
         }
 
@@ -300,12 +305,19 @@ class _Replay:
 
 
 class RealExecution:
-    """An execution over a recorded trace: every value is verified. It cannot be forked."""
+    """An execution over a recorded trace: every value is verified, but for those that were assumed.
 
-    def __init__(self, trace: Trace, control_flow: ControlFlow | None = None) -> None:
+    It cannot be forked.
+    """
+
+    def __init__(
+        self, trace: Trace, control_flow: ControlFlow | None = None, assumed: Assumed = NOTHING_ASSUMED
+    ) -> None:
         self.trace = trace
         self._control_flow = control_flow
         self._views = [StepView(step, Origin.VERIFIED) for step in trace.steps]
+        if assumed != NOTHING_ASSUMED:
+            self._views = list(_labelled(trace, assumed))
         self._history: StackHistory | None = None
 
     @property
@@ -377,6 +389,18 @@ class RealExecution:
             "a recorded run holds only what happened, and nothing is executed to find out more",
             hint="a predicted execution can be asked",
         )
+
+
+def _labelled(trace: Trace, assumed: Assumed) -> Iterator[StepView]:
+    """Yield the steps of a run, their assumed values labelled."""
+    stack: list[Activation] = []
+    for step in trace.steps:
+        running = stack[step.depth].lineno if step.depth < len(stack) else 0
+        apply_step(stack, step, trace.codes)
+        if step.kind is StepKind.CALL:
+            running = 0
+        names, is_value = assumed.supplies(running, step)
+        yield StepView(step, Origin.VERIFIED, supplied=names, is_value_supplied=is_value)
 
 
 def describe_end(status: Status, result: str | None = None, detail: str = "") -> str:

@@ -56,6 +56,7 @@ class Outcome:
         values: what names are bound to by it.
         returned: what it returns, None when it does not or that is not known.
         truth: of the condition that decides which line is next, or whether a loop has a further item.
+        raised: what it raises for certain, as it reads; None when that is not known.
         is_told: every value was told, so that nothing on the line can raise and nothing more be evaluated.
         is_pure: it changes no object that there was before.
     """
@@ -63,6 +64,7 @@ class Outcome:
     values: dict[str, str] = dataclasses.field(default_factory=dict)
     returned: str | None = None
     truth: bool | None = None
+    raised: str | None = None
     is_told: bool = False
     is_pure: bool = False
 

@@ -26,7 +26,15 @@ class Undecided(Exception):  # noqa: N818 - a result, not a failure
 
 
 class ExpressionError(Exception):
-    """The expression is not valid, not allowed, or raises; the message reads like Python's own."""
+    """The expression is not valid, not allowed, or raises; the message reads like Python's own.
+
+    Attributes:
+        raised: what the operation itself raises, as it would in a program; None for any other reason.
+    """
+
+    def __init__(self, message: str, raised: Exception | None = None) -> None:
+        super().__init__(message)
+        self.raised = raised
 
 
 class UnsupportedError(ExpressionError):
@@ -74,7 +82,7 @@ def evaluate(expression: str, texts: Mapping[str, str]) -> Result:
         raise ExpressionError("the expression is nested too deeply") from None
     except Exception as error:
         raise ExpressionError(
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {error}", error
         ) from None  # what the operation raises is the answer
     if callable(value) and not isinstance(value, type):
         raise ExpressionError(f"{expression.strip()} is a function")
@@ -330,6 +338,8 @@ class _Evaluation:
         keywords = {keyword.arg or "": self.visit(keyword.value, bound) for keyword in node.keywords}
         if isinstance(node.func, ast.Attribute):
             target = self.visit(node.func.value, bound)
+            if not isinstance(target, type) and not hasattr(type(target), node.func.attr):
+                raise AttributeError(f"{type(target).__name__!r} object has no attribute {node.func.attr!r}")
             if node.func.attr not in _METHODS.get(type(target), ()):
                 raise UnsupportedError(f"{type(target).__name__}.{node.func.attr} is not supported here")
             _check_growth(node.func.attr, target, args)

@@ -11,8 +11,10 @@ from typing import Final
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.expectations import Expected
-from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, parsed
+from opencwm.debugger.expressions import ExpressionError, Result, Undecided, evaluate, parsed
 from opencwm.debugger.rendered import is_plain
+from opencwm.tracer.limits import DEFAULT_LIMITS
+from opencwm.tracer.rendering import Renderer
 from opencwm.tracer.sites import Site
 
 BUILT_IN: Final = ("<built-in function ", *(f"<class '{name}'>" for name in vars(builtins)))
@@ -46,6 +48,20 @@ class Known:
 
     def calculated(self, expected: Expected) -> str | None:
         """Return the value of a pure operation on literals; None for any other, and for one that raises."""
+        found = self._worked_out(expected)
+        if isinstance(found, Exception):
+            return expected.at_end if isinstance(found, IndexError) else None
+        return None if found is None else found.text
+
+    def raised(self, expected: Expected) -> str | None:
+        """Return the exception, as it reads, that a pure operation on literals raises; None for any other."""
+        found = self._worked_out(expected)
+        if not isinstance(found, Exception) or expected.at_end is not None:
+            return None
+        return Renderer(DEFAULT_LIMITS).render(found)
+
+    def _worked_out(self, expected: Expected) -> Result | Exception | None:
+        """Return what a pure operation on literals comes to; None for any other."""
         if expected.text is None or self.is_disguised:
             return None
         text, texts = expected.formula or (expected.text, {})
@@ -59,14 +75,12 @@ class Known:
                 return None
             if not all(self.constants.get(name, "").startswith(BUILT_IN) for name in names - texts.keys()):
                 return None
-            value = evaluate(text, texts).value
+            found = evaluate(text, texts)
         except ExpressionError as error:
-            return expected.at_end if str(error).startswith("IndexError") else None
+            return None if any(isinstance(node, ast.comprehension) for node in nodes) else error.raised
         except (SyntaxError, ValueError, RecursionError, MemoryError, Undecided):
             return None
-        if text.endswith(_VIEWS) or not is_plain(value):
-            return None
-        return repr(value)
+        return None if text.endswith(_VIEWS) or not is_plain(found.value) else found
 
 
 def _ignores_order(node: ast.AST) -> bool:

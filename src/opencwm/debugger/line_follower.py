@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Sequence
+from typing import Any
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
 from opencwm.debugger.expectations import STOP, Ask, Expected, Memory, Outcome, UnforeseenError
@@ -192,10 +194,13 @@ class LineFollower(ExpressionFollower):
 
     def _unpack(self, target: ast.Tuple | ast.List, value: str | None) -> None:
         """Note what the names of a target get."""
+        items: Sequence[Any] = ()
         try:
             items = items_of(value)
+            if self._calculates and not any(isinstance(part, ast.Starred) for part in target.elts):
+                self.outcome.raised = _unpacking_error(items, len(target.elts))
         except UnreadableError:
-            items = ()
+            pass
         if len(items) != len(target.elts) or not all(map(is_plain, items)):
             self._forget(target)
             return
@@ -258,6 +263,16 @@ class LineFollower(ExpressionFollower):
                 self._target(item)
         elif isinstance(node, ast.Starred):
             self._target(node.value)
+
+
+def _unpacking_error(items: Sequence[Any], num_targets: int) -> str | None:
+    """Return the exception, as it reads, that unpacking raises; None when it raises none."""
+    if len(items) == num_targets or isinstance(items, range):
+        return None
+    says_both = len(items) < num_targets or (sys.version_info >= (3, 14) and isinstance(items, list | tuple))
+    quantity = "not enough" if len(items) < num_targets else "too many"
+    numbers = f"expected {num_targets}, got {len(items)}" if says_both else f"expected {num_targets}"
+    return f"ValueError('{quantity} values to unpack ({numbers})')"
 
 
 def _holds_names(target: ast.expr) -> bool:

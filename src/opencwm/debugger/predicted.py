@@ -13,6 +13,7 @@ from dataclasses import replace
 from opencwm.codec.native import MalformedStep, NativeCodec
 from opencwm.codec.view import SourceView, fit_view
 from opencwm.core.errors import ConfigError
+from opencwm.debugger.assumed import NOTHING_ASSUMED, Assumed
 from opencwm.debugger.execution import Execution, FrameView, Origin, StackHistory, StepView
 from opencwm.debugger.sampler import SamplingConfig
 from opencwm.debugger.step_predictor import Prediction, StepPredictor
@@ -49,6 +50,7 @@ class PredictedExecution:
         expressions: see :class:`StepPredictor`.
         working: see :class:`StepPredictor`.
         search: see :class:`StepPredictor`.
+        assumed: see :class:`StepPredictor`.
         state: rendered locals that the entry begins with; by default the model says what it is called with.
 
     Raises:
@@ -71,6 +73,7 @@ class PredictedExecution:
         expressions: bool = False,
         working: Working = Working.FOLLOWED,
         search: SearchConfig | None = None,
+        assumed: Assumed = NOTHING_ASSUMED,
         state: Mapping[str, str] | None = None,
     ) -> None:
         self._program = program
@@ -88,6 +91,7 @@ class PredictedExecution:
             expressions=expressions,
             working=working,
             search=search,
+            assumed=assumed,
         )
         self._predictor.start()
         self._views: list[StepView] = []
@@ -96,6 +100,7 @@ class PredictedExecution:
         self.predictions: list[Prediction] = []
         if state is not None:
             self._begin(state)
+        self._num_given = len(self._views)
 
     @property
     def program(self) -> Program:
@@ -210,12 +215,13 @@ class PredictedExecution:
         Args:
             sampling: how tokens are picked in it; by default as in this one.
         """
-        return self._copy([], sampling)
+        return self._copy(self._views[: self._num_given], sampling)
 
     def _copy(self, views: list[StepView], sampling: SamplingConfig | None = None) -> PredictedExecution:
         twin = object.__new__(PredictedExecution)
         twin._program, twin._control_flow, twin.view = self._program, self._control_flow, self.view
         twin._supplied, twin._views, twin._status = self._supplied, views, ""
+        twin._num_given = min(self._num_given, len(views))
         twin.predictions = self.predictions[: len(views)]
         twin._history = StackHistory()
         for view in views:
@@ -244,6 +250,7 @@ class PredictedExecution:
             prediction.control_probability,
             prediction.value_probability,
             prediction.supplied,
+            is_value_supplied=prediction.is_value_supplied,
         )
         self._views.append(view)
         self._history.append(view, self.codes)

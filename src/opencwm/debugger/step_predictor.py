@@ -22,6 +22,7 @@ from opencwm.codec.native_writer import MAX_EVALUATION_CHARS, MAX_EVALUATIONS
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, is_line, is_text, line_label, line_token
 from opencwm.core.errors import EngineError
+from opencwm.debugger.assumed import NOTHING_ASSUMED, Assumed
 from opencwm.debugger.context import contextualise
 from opencwm.debugger.expectations import Expected, Outcome, UnforeseenError
 from opencwm.debugger.foresight import Foresight
@@ -55,7 +56,8 @@ class Prediction:
         num_sampled: decisions the model made.
         num_tokens: ids of the step, appended ones included.
         num_passes: forward passes it took, those that read the prompt among them where it was the first one.
-        supplied: changed names whose values the program's call gives; they were not predicted.
+        supplied: changed names whose values the program's call or an assumption gives.
+        is_value_supplied: whether an assumption gives the returned value.
     """
 
     step: Step | MalformedStep
@@ -66,6 +68,7 @@ class Prediction:
     num_tokens: int
     supplied: frozenset[str] = frozenset()
     num_passes: int = 0
+    is_value_supplied: bool = False
 
 
 class _BegunError(Exception):
@@ -88,6 +91,7 @@ class StepPredictor:
         expressions: have the model work with expression detail.
         working: who works out the sub-expressions then; without the rules always the model.
         search: whether unsure steps are attempted again.
+        assumed: which values assumptions give.
     """
 
     def __init__(
@@ -103,8 +107,10 @@ class StepPredictor:
         expressions: bool = False,
         working: Working = Working.FOLLOWED,
         search: SearchConfig | None = None,
+        assumed: Assumed = NOTHING_ASSUMED,
     ) -> None:
         self.codec = codec
+        self.assumed = assumed
         self.view = view
         self.control_flow = control_flow
         self.constrained = constrained
@@ -133,6 +139,12 @@ class StepPredictor:
     def is_over(self) -> bool:
         """Whether the entry was left, so that no step can follow."""
         return self._last is not None and not self._decoder.stack
+
+    @property
+    def _running(self) -> int:
+        """The line that runs in the innermost activation; 0 before its first one."""
+        is_running = self._last is not None and self._last.kind is not StepKind.CALL
+        return self._decoder.stack[-1].lineno if is_running and self._decoder.stack else 0
 
     def start(
         self, steps: Sequence[Step] = (), codes: Sequence[CodeInfo] = (), *, max_tokens: int | None = None
@@ -176,6 +188,7 @@ class StepPredictor:
             expressions=self.expressions,
             working=self.working,
             search=self.search,
+            assumed=self.assumed,
         )
         twin.start(steps, self.codes[: max((step.code + 1 for step in steps), default=0)])
         return twin
@@ -218,10 +231,15 @@ class StepPredictor:
         if self.search.samples and attempt.logarithm < math.log(max(self.search.below, 1e-300)):
             attempt = self._best_of(attempt, before, ahead)
         step: Step | MalformedStep
+        running = self._running
         if attempt.malformed:
             step = MalformedStep(attempt.ids, attempt.malformed)
         else:
             step = self._decoder.push(attempt.ids)
+        supplied, is_value_supplied = attempt.supplied, False
+        if isinstance(step, Step):
+            names, is_value_supplied = self.assumed.supplies(running, step)
+            supplied |= names
         if isinstance(step, Step):
             self._last = step
             self._steps.append(step)
@@ -234,7 +252,8 @@ class StepPredictor:
             attempt.value_probability,
             self.sampler.num_sampled - sampled,
             len(attempt.ids),
-            attempt.supplied,
+            supplied,
+            is_value_supplied,
         )
 
     def _attempt(self) -> Attempt:
@@ -243,6 +262,7 @@ class StepPredictor:
         self._parts: dict[str, float] = {}
         self._supplied_names: set[str] = set()
         self._evaluated: list[tuple[str, str]] = []
+        self._raised: str | None = None
         self._control = 1.0
         self._value_probability: float | None = None
         before = self.sampler.logarithm
@@ -296,13 +316,16 @@ class StepPredictor:
         if token in (Control.CALL, Control.RESUME):
             self._call(token, probability)
             return
-        token, probability = self._effects(legal, token, probability, outcome.values)
+        known = {**outcome.values, **self.assumed.values.get(self._running, {})}
+        token, probability = self._effects(legal, token, probability, known)
         self._control = probability
         if is_line(token):
             self._echo(token)
         elif token != Control.UNWIND:
             ends = self._after_leaving(Control(token))
-            returned = outcome.returned if token in (Control.RETURN, Control.YIELD) else None
+            returned = outcome.returned if token in (Control.RETURN, Control.YIELD) else self._raised
+            if token == Control.RETURN:
+                returned = self.assumed.returned.get(self._running, returned)
             if token == Control.RETURN and self._foresight is not None and self._foresight.returns_none:
                 returned = "None"
             self._value_probability = self._value(returned, ends)
@@ -321,6 +344,9 @@ class StepPredictor:
             try:
                 if self._foresight is not None:
                     outcome = self._foresight.follow(functools.partial(self._expected, allowed))
+                    if outcome.raised is not None and Control.RAISE in allowed:
+                        self._raised = outcome.raised
+                        return *self._writer.decide(frozenset({int(Control.RAISE)})), legal, outcome
                     legal = self._narrowed(legal, outcome)
             except UnforeseenError:
                 pass
@@ -360,6 +386,11 @@ class StepPredictor:
         text, value = expected.text, expected.value
         if self.working is Working.CALCULATED and value is None and self._foresight is not None:
             value = self._foresight.workings.known.calculated(expected)
+            if value is None and Control.RAISE in allowed:
+                self._raised = self._foresight.workings.known.raised(expected)
+                if self._raised is not None:
+                    self._writer.decide(frozenset({int(Control.RAISE)}))
+                    raise _BegunError(int(Control.RAISE), 1.0)
         if text is not None and value is not None:
             if len(text) + len(value) <= MAX_EVALUATION_CHARS:
                 self._writer.retract()
@@ -453,7 +484,10 @@ class StepPredictor:
             ends = self._bindings_end(optional) if is_last else (int(Control.SET),)
             if supplied and name in arguments:
                 self._writer.force(self.codec.vocabulary.encode_text(arguments[name]))
-                self._supplied_names.add(name)
+                if name in self.assumed.invented:
+                    self._parts[name] = self.assumed.invented[name]
+                else:
+                    self._supplied_names.add(name)
             else:
                 self._parts[name] = self._value(arguments.get(name), ends)
         self._optional_bindings(optional, arguments)

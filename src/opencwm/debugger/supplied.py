@@ -42,9 +42,15 @@ def supplied_call(program: Program) -> SuppliedCall | None:
     parts = [*call.args, *(keyword.value for keyword in call.keywords)]
     if any(keyword.arg is None for keyword in call.keywords) or not all(map(_calls_nothing, parts)):
         return None
+    constants = _module_constants(program)
+
+    def known(node: ast.expr) -> ast.expr:
+        return constants.get(node.id, node) if isinstance(node, ast.Name) else node
+
     try:
         bound = signature(definition.args).bind(
-            *call.args, **{keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+            *map(known, call.args),
+            **{keyword.arg: known(keyword.value) for keyword in call.keywords if keyword.arg},
         )
     except TypeError:  # it will raise
         return None
@@ -67,6 +73,33 @@ def _definition(program: Program, call: ast.expr) -> ast.FunctionDef | None:
     if not is_plain or any(isinstance(node, ast.Yield | ast.YieldFrom) for node in ast.walk(binding[0])):
         return None
     return binding[0]
+
+
+def _module_constants(program: Program) -> dict[str, ast.expr]:
+    """Return the variables of the module that hold a literal when the call is made: nothing else runs before.
+
+    Empty where the module does more than define, import and assign literals.
+    """
+    found: dict[str, ast.expr] = {}
+    for node in ast.parse(program.text).body:
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            found[node.targets[0].id] = node.value
+        elif not isinstance(node, _HARMLESS) and not _is_for_scripts(node):
+            return {}
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                found.pop(alias.asname or alias.name.partition(".")[0], None)
+    return found if all(map(_calls_nothing, found.values())) else {}
+
+
+_HARMLESS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom | ast.Pass
+
+
+def _is_for_scripts(node: ast.stmt) -> bool:
+    """Whether it is a docstring, or what runs only when the file is started as a script."""
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant)
+    return isinstance(node, ast.If) and "__name__" in ast.unparse(node.test) and not node.orelse
 
 
 def _calls_nothing(node: ast.expr) -> bool:

@@ -15,6 +15,7 @@ from opencwm.codec.native import NativeCodec
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Vocabulary
 from opencwm.core.errors import CodecError, EngineError
+from opencwm.debugger.assumed import NOTHING_ASSUMED, Assumed
 from opencwm.debugger.predicted import PredictedExecution, source_view
 from opencwm.debugger.sampler import SamplingConfig
 from opencwm.debugger.step_search import SearchConfig
@@ -34,13 +35,13 @@ class WorldModel:
         folder: where it came from and what it says about itself.
         codec: of its vocabulary.
         engine: holds no ids; every use works on a fork of it.
-        together: what runs the passes of all forks.
+        together: what runs the passes of all forks; None where it can only be done one by one.
     """
 
     folder: ModelFolder
     codec: NativeCodec
     engine: ScoringEngine
-    together: Together
+    together: Together | None = None
 
     @classmethod
     def load(cls, path: Path | None = None, *, num_threads: int = 1, speculative: bool = True) -> WorldModel:
@@ -83,7 +84,11 @@ class WorldModel:
         Each may use executions and engines of this model that no other job uses, and comes to what it would
         come to alone. With 1, jobs are done one by one.
         """
-        return one_by_one if at_once <= 1 else functools.partial(self.together.work, at_once=at_once)
+        return (
+            one_by_one
+            if at_once <= 1 or self.together is None
+            else functools.partial(self.together.work, at_once=at_once)
+        )
 
     def view(self, program: Program) -> SourceView:
         """Return what the model is shown of a program; see :func:`opencwm.debugger.predicted.source_view`.
@@ -103,6 +108,7 @@ class WorldModel:
         expressions: bool = False,
         working: Working = Working.FOLLOWED,
         search: SearchConfig | None = None,
+        assumed: Assumed = NOTHING_ASSUMED,
     ) -> PredictedExecution:
         """Return the predicted execution of a program; nothing is predicted before it is looked at.
 
@@ -113,6 +119,7 @@ class WorldModel:
             expressions: have the model work out sub-expressions first; it must have learned to.
             working: who works them out.
             search: whether unsure steps are attempted again.
+            assumed: which values assumptions give; see :func:`opencwm.debugger.assumed.assume`.
 
         Raises:
             CodecError: the entry, or what it calls first, does not fit.
@@ -128,6 +135,7 @@ class WorldModel:
             expressions=expressions,
             working=working,
             search=search,
+            assumed=assumed,
         )
 
 

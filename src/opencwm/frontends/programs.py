@@ -14,10 +14,14 @@ import tokenize
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opencwm.core.errors import ConfigError
 from opencwm.traces import Program
 from opencwm.traces.program import ENTRY_NAME
+
+if TYPE_CHECKING:
+    from opencwm.debugger.assumed import AssumedProgram
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -62,20 +66,74 @@ def load_program(path: Path, *, call: str | None = None, entry: str | None = Non
             none; the call calls nothing that the file defines, imports or gets from Python; the entry is no
             function of the file or needs arguments.
     """
+    return program_of_source(read_source(path), str(path), call=call, entry=entry)
+
+
+def load_assumed(
+    path: Path, *, call: str | None = None, entry: str | None = None, assumptions: Sequence[str] = ()
+) -> AssumedProgram:
+    """Read ``path``, make it a program, and put assumptions into it.
+
+    The entry may need arguments; those that no assumption gives are :attr:`AssumedProgram.missing`.
+
+    Raises:
+        ConfigError: as for :func:`load_program`, or an assumption does not fit the program.
+    """
+    return assumed_of_source(read_source(path), str(path), call=call, entry=entry, assumptions=assumptions)
+
+
+def assumed_of_source(
+    source: str,
+    filename: str,
+    *,
+    call: str | None = None,
+    entry: str | None = None,
+    assumptions: Sequence[str] = (),
+) -> AssumedProgram:
+    """Make source text a program with assumptions in it; see :func:`load_assumed`.
+
+    Raises:
+        ConfigError: as for :func:`load_assumed`.
+    """
+    from opencwm.debugger.assumed import assume
+
+    program = program_of_source(source, filename, call=call, entry=entry, may_lack_arguments=True)
+    return assume(program, assumptions)
+
+
+def program_of_source(
+    source: str,
+    filename: str,
+    *,
+    call: str | None = None,
+    entry: str | None = None,
+    may_lack_arguments: bool = False,
+) -> Program:
+    """Make source text a program; see :func:`load_program`.
+
+    Args:
+        source: the text.
+        filename: how a user recognises it.
+        call: what starts it.
+        entry: where it starts.
+        may_lack_arguments: whether the entry may need arguments.
+
+    Raises:
+        ConfigError: as for :func:`load_program`.
+    """
     if call is not None and entry is not None:
         raise ConfigError("--call and --entry exclude each other", hint="give the one that starts the run")
-    source = read_source(path)
-    tree = _parse(source, str(path))
+    tree = _parse(source, filename)
     if not tree.body:
         raise ConfigError(
-            "holds no code", where=str(path), hint="name a file that defines the function to call"
+            "holds no code", where=filename, hint="name a file that defines the function to call"
         )
     if call is not None:
-        _check_call(call, tree, path)
-        return Program.from_call(source, call, filename=str(path))
-    entry = entry or _default_entry(tree, path)
-    _check_entry(entry, tree, path)
-    return Program(source, entry, filename=str(path))
+        _check_call(call, tree, filename)
+        return Program.from_call(source, call, filename=filename)
+    entry = entry or _default_entry(tree, filename)
+    _check_entry(entry, tree, filename, may_lack_arguments=may_lack_arguments)
+    return Program(source, entry, filename=filename)
 
 
 def _parse(source: str, filename: str) -> ast.Module:
@@ -90,7 +148,7 @@ def _parse(source: str, filename: str) -> ast.Module:
         raise ConfigError(f"not valid Python: {error}", where=filename) from None
 
 
-def _check_call(call: str, tree: ast.Module, path: Path) -> None:
+def _check_call(call: str, tree: ast.Module, filename: str) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -107,7 +165,7 @@ def _check_call(call: str, tree: ast.Module, path: Path) -> None:
     ]
     if not any(isinstance(node, ast.Call) for node in ast.walk(expression)):
         raise ConfigError(
-            f"{call!r} calls no function", where="--call", hint=_functions_hint(tree, path, call)
+            f"{call!r} calls no function", where="--call", hint=_functions_hint(tree, filename, call)
         )
     bound = _bound_names(tree)
     if bound is None:
@@ -115,24 +173,24 @@ def _check_call(call: str, tree: ast.Module, path: Path) -> None:
     for name in roots:
         if name not in bound and not hasattr(builtins, name) and name not in _own_names(expression):
             raise ConfigError(
-                f"{path} defines no {name!r}", where="--call", hint=_functions_hint(tree, path, name)
+                f"{filename} defines no {name!r}", where="--call", hint=_functions_hint(tree, filename, name)
             )
 
 
-def _check_entry(entry: str, tree: ast.Module, path: Path) -> None:
+def _check_entry(entry: str, tree: ast.Module, filename: str, *, may_lack_arguments: bool) -> None:
     functions = dict(_functions(tree))
     if entry not in functions:
         bound = _bound_names(tree)
         if bound is None or entry.partition(".")[0] in bound:
             return  # imported, assigned or in a class: only a run can tell
         raise ConfigError(
-            f"{path} defines no {entry!r}", where="--entry", hint=_functions_hint(tree, path, entry)
+            f"{filename} defines no {entry!r}", where="--entry", hint=_functions_hint(tree, filename, entry)
         )
     arguments = functions[entry].args
     required = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
     required = required[: len(required) - len(arguments.defaults)]
     required += [a.arg for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is None]
-    if required:
+    if required and not may_lack_arguments:
         raise ConfigError(
             f"{entry!r} needs arguments: {', '.join(required)}",
             where="--entry",
@@ -140,10 +198,10 @@ def _check_entry(entry: str, tree: ast.Module, path: Path) -> None:
         )
 
 
-def _default_entry(tree: ast.Module, path: Path) -> str:
+def _default_entry(tree: ast.Module, filename: str) -> str:
     if any(name == ENTRY_NAME for name, _ in _functions(tree)):
         return ENTRY_NAME
-    raise ConfigError("nothing says where to start", where=str(path), hint=_functions_hint(tree, path, ""))
+    raise ConfigError("nothing says where to start", where=filename, hint=_functions_hint(tree, filename, ""))
 
 
 def _functions(tree: ast.Module) -> Iterable[tuple[str, Function]]:
@@ -152,10 +210,10 @@ def _functions(tree: ast.Module) -> Iterable[tuple[str, Function]]:
             yield node.name, node
 
 
-def _functions_hint(tree: ast.Module, path: Path, name: str) -> str:
+def _functions_hint(tree: ast.Module, filename: str, name: str) -> str:
     names = [name for name, _ in _functions(tree)]
     if not names:
-        return f"{path} defines no function"
+        return f"{filename} defines no function"
     close = difflib.get_close_matches(name, names, n=1) if name else []
     if close:
         return f"did you mean {close[0]!r}?"

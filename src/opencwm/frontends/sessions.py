@@ -15,6 +15,7 @@ from opencwm.core.errors import ConfigError
 from opencwm.debugger.working import Working
 
 if TYPE_CHECKING:
+    from opencwm.debugger.assumed import AssumedProgram
     from opencwm.debugger.execution import Execution, RealExecution
     from opencwm.debugger.session import Session
     from opencwm.debugger.world_model import WorldModel
@@ -81,11 +82,15 @@ class Opened:
         return Session(self.execution, max_steps=self.max_steps, real=self.real)
 
 
-def open_program(program: Program, config: SessionConfig, world: WorldModel | None = None) -> Opened:
+def open_program(
+    program: Program | AssumedProgram, config: SessionConfig, world: WorldModel | None = None
+) -> Opened:
     """Make the executions that a config asks for; of a predicted one nothing is predicted yet.
 
+    Arguments that are missing are invented by the model.
+
     Args:
-        program: what to look at.
+        program: what to look at; with assumptions, what :func:`opencwm.debugger.assumed.assume` made of it.
         config: how.
         world: a model that is loaded already; by default that of the config is loaded, if one is needed.
 
@@ -94,56 +99,73 @@ def open_program(program: Program, config: SessionConfig, world: WorldModel | No
         EngineError: the model cannot be loaded.
         SandboxError: the sandbox failed.
     """
+    from opencwm.debugger.assumed import AssumedProgram
+
+    assumed = program if isinstance(program, AssumedProgram) else AssumedProgram(program)
+    if assumed.missing:
+        assumed, world = _with_arguments(assumed, config, world)
+    program = assumed.program
+    notices = [f"assumed: {note}" for note in assumed.notes]
     if config.mode is Mode.REAL:
-        observed = _observe(program, config)
+        observed = _observe(assumed, config)
         if not observed.trace.steps:
             raise ConfigError(
                 f"there is no real run: {observed.status}",
                 where=program.filename,
                 hint="without --real it is predicted, which needs no run",
             )
-        return Opened(observed, None, config.max_steps, ())
-    notices: list[str] = []
+        return Opened(observed, None, config.max_steps, tuple(notices))
     real = None
     max_steps = config.max_steps
     if config.mode is Mode.COMPARE:
-        observed = _observe(program, config)
+        observed = _observe(assumed, config)
         if observed.trace.steps:
             real = observed
             # a prediction that goes astray need not end
             max_steps = min(max_steps, 2 * len(observed.trace.steps) + 16)
         else:
             notices.append(f"{program.filename}: there is no real run to compare with: {observed.status}")
-    execution, left_out = _predict(program, config, world)
+    execution, left_out = _predict(assumed, config, world)
     notices += [f"{program.filename}: {text}" for text in left_out]
     return Opened(execution, real, max_steps, tuple(notices))
 
 
+def _with_arguments(
+    assumed: AssumedProgram, config: SessionConfig, world: WorldModel | None
+) -> tuple[AssumedProgram, WorldModel]:
+    from opencwm.debugger.invented import with_invented_arguments
+    from opencwm.debugger.world_model import WorldModel
+
+    world = world or WorldModel.load(config.model)
+    return with_invented_arguments(world, assumed), world
+
+
 def _predict(
-    program: Program, config: SessionConfig, world: WorldModel | None
+    assumed: AssumedProgram, config: SessionConfig, world: WorldModel | None
 ) -> tuple[Execution, tuple[str, ...]]:
     from opencwm.debugger.step_search import SearchConfig
     from opencwm.debugger.world_model import WorldModel
 
     execution = (world or WorldModel.load(config.model)).execution(
-        program,
+        assumed.program,
         constrained=config.constrained,
         expressions=config.expressions,
         working=config.working,
         search=SearchConfig(samples=config.search),
+        assumed=assumed.assumed,
     )
     return execution, tuple(execution.view.left_out)
 
 
-def _observe(program: Program, config: SessionConfig) -> RealExecution:
+def _observe(assumed: AssumedProgram, config: SessionConfig) -> RealExecution:
     """Record the real run."""
     from opencwm.debugger.execution import RealExecution
     from opencwm.sandbox import RunLimits, record
     from opencwm.tracer import TraceLimits
 
     trace = record(
-        program,
+        assumed.program,
         limits=RunLimits(wall_s=config.timeout_s, cpu_s=config.timeout_s),
         trace_limits=TraceLimits(expressions=config.expressions),
     )
-    return RealExecution(trace)
+    return RealExecution(trace, assumed=assumed.assumed)

@@ -14,9 +14,12 @@ import typer
 from opencwm.core.errors import OpenCWMError
 from opencwm.core.version import __version__
 from opencwm.frontends.cli import EXIT_ERROR, EXIT_INTERRUPTED, benchmark, corpus, evaluate
+from opencwm.frontends.cli.before import before
+from opencwm.frontends.cli.check import check
 from opencwm.frontends.cli.debug import debug
 from opencwm.frontends.cli.doctor import doctor
 from opencwm.frontends.cli.inputs import inputs
+from opencwm.frontends.cli.mcp import mcp
 from opencwm.frontends.cli.mutate import mutate
 from opencwm.frontends.cli.predict import predict
 from opencwm.frontends.cli.trace import trace
@@ -48,7 +51,7 @@ def build() -> Any:
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
     root = _group(context_settings=settings)
     root.callback()(_root)
-    for command in (predict, debug, trace, inputs, train, export, doctor):
+    for command in (predict, debug, trace, check, inputs, before, mcp, train, export, doctor):
         root.command()(command)
     shards = _group(help="Programs and their recorded runs, as training data.")
     shards.command()(corpus.build)

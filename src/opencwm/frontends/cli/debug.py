@@ -11,6 +11,7 @@ import typer
 
 from opencwm.debugger.working import Working
 from opencwm.frontends.cli.options import (
+    Assume,
     Call,
     Detail,
     DetailLevel,
@@ -38,6 +39,7 @@ def debug(
     file: ProgramFile,
     call: Call = None,
     entry: Entry = None,
+    assume: Assume = None,
     commands: Annotated[
         str | None, typer.Option("--commands", metavar="COMMANDS", help='Execute these and end: "s;s;p n;c".')
     ] = None,
@@ -62,11 +64,12 @@ def debug(
 
     Shows a prompt that knows pdb's words; `help` there lists them. With --compare it prints the whole run as
     a table beside the real one, or, together with --commands, says at each step whether reality agrees. With
-    --json it prints the whole run as one object.
+    --json it prints the whole run as one object. Arguments that the entry needs and that nobody gives are
+    invented.
     """
     from opencwm.core.errors import ConfigError
     from opencwm.frontends.cli.output import notice
-    from opencwm.frontends.programs import load_program
+    from opencwm.frontends.programs import load_assumed
     from opencwm.frontends.sessions import Mode, SessionConfig, open_program
 
     if real and compare:
@@ -85,7 +88,8 @@ def debug(
         max_steps=max_steps,
         timeout_s=timeout,
     )
-    opened = open_program(load_program(file, call=call, entry=entry), config)
+    assumed = load_assumed(file, call=call, entry=entry, assumptions=assume or ())
+    opened = open_program(assumed, config)
     for text in opened.notices:
         notice(text)
     if as_json:

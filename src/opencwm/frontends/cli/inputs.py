@@ -37,23 +37,14 @@ def inputs(
     as_json: Json = False,
 ) -> None:
     """Propose calls of a function that give a result: the inverse question."""
-    from opencwm.debugger.inverse import predict_calls
+    from opencwm.debugger.questions import inputs_for
     from opencwm.debugger.world_model import WorldModel
     from opencwm.frontends.cli.output import print_json, visible
     from opencwm.frontends.programs import load_program
 
     wanted = _wanted(returns, raises)
     program = load_program(file, call=f"{function}()")
-    opened = WorldModel.load(model)
-    found = predict_calls(
-        opened.codec,
-        opened.engine.fork(),
-        opened.view(program),
-        function,
-        wanted,
-        num_draws=draws,
-        seed=seed,
-    )
+    found = inputs_for(WorldModel.load(model), program, function, wanted, num_draws=draws, seed=seed)
     results = []
     for call in found:
         holds = _holds(program, call, wanted, timeout) if run else None

@@ -25,8 +25,15 @@ Call = Annotated[
 ]
 Entry = Annotated[
     str | None,
+    typer.Option("--entry", metavar="NAME", help="The function to start in [default: main]."),
+]
+Assume = Annotated[
+    list[str] | None,
     typer.Option(
-        "--entry", metavar="NAME", help="The function to start in, called without arguments [default: main]."
+        "--assume",
+        metavar="WHAT",
+        help="Something unknown: \"df: list of 3 dicts with keys 'a', 'b'\", \"x = [1, 2]\","
+        ' "requests.get(...) -> \'text\'", "open(...) raises OSError()"; repeatable.',
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

@@ -10,6 +10,7 @@ import typer
 
 from opencwm.debugger.working import Working
 from opencwm.frontends.cli.options import (
+    Assume,
     Call,
     Detail,
     DetailLevel,
@@ -23,14 +24,15 @@ from opencwm.frontends.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from opencwm.debugger.assumed import AssumedProgram
     from opencwm.evals.agreement import Agreement
-    from opencwm.traces import Program
 
 
 def predict(
     file: ProgramFile,
     call: Call = None,
     entry: Entry = None,
+    assume: Assume = None,
     rollouts: Annotated[
         int,
         typer.Option(
@@ -52,14 +54,15 @@ def predict(
     """Tell what a call is going to return or raise, without running it.
 
     Prints the value, or the exception that is raised. How sure that is, in steps and runs, stands on stderr.
+    Arguments that the entry needs are invented when nobody gives them.
     Exit status 1: no run came to an end.
     """
     from opencwm.frontends.cli.output import notice, print_json, visible
-    from opencwm.frontends.programs import load_program
+    from opencwm.frontends.programs import load_assumed
 
-    program = load_program(file, call=call, entry=entry)
+    assumed = load_assumed(file, call=call, entry=entry, assumptions=assume or ())
     found = _agreed(
-        program,
+        assumed,
         model,
         expressions=detail is Detail.EXPR,
         working=working,
@@ -95,7 +98,7 @@ def predict(
 
 
 def _agreed(
-    program: Program,
+    assumed: AssumedProgram,
     model: Path | None,
     *,
     expressions: bool,
@@ -105,15 +108,24 @@ def _agreed(
     seed: int,
     max_steps: int,
 ) -> Agreement:
+    from opencwm.debugger.invented import with_invented_arguments
     from opencwm.debugger.step_search import SearchConfig
     from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.agreement import agree
     from opencwm.evals.rollout import RolloutBounds
+    from opencwm.frontends.cli.output import notice
     from opencwm.model.together import ROWS
 
     world = WorldModel.load(model)
+    assumed = with_invented_arguments(world, assumed)
+    for note in assumed.notes:
+        notice(f"assumed: {note}")
     execution = world.execution(
-        program, expressions=expressions, working=working, search=SearchConfig(samples=search)
+        assumed.program,
+        expressions=expressions,
+        working=working,
+        search=SearchConfig(samples=search),
+        assumed=assumed.assumed,
     )
     execution.read()
     bounds = RolloutBounds(max_steps=max_steps, max_seconds=1e9)
