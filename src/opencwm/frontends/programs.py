@@ -62,9 +62,17 @@ def load_program(path: Path, *, call: str | None = None, entry: str | None = Non
             none; the call calls nothing that the file defines, imports or gets from Python; the entry is no
             function of the file or needs arguments.
     """
+    return make_program(read_source(path), path, call=call, entry=entry)
+
+
+def make_program(source: str, path: Path, *, call: str | None = None, entry: str | None = None) -> Program:
+    """Make source text a program, as :func:`load_program` does with that of a file; ``path`` names it.
+
+    Raises:
+        ConfigError: as there.
+    """
     if call is not None and entry is not None:
         raise ConfigError("--call and --entry exclude each other", hint="give the one that starts the run")
-    source = read_source(path)
     tree = _parse(source, str(path))
     if not tree.body:
         raise ConfigError(
