@@ -14,6 +14,7 @@ import typer
 from opencwm.core.errors import OpenCWMError
 from opencwm.core.version import __version__
 from opencwm.frontends.cli import EXIT_ERROR, EXIT_INTERRUPTED, corpus, evaluate
+from opencwm.frontends.cli.dap import dap
 from opencwm.frontends.cli.debug import debug
 from opencwm.frontends.cli.doctor import doctor
 from opencwm.frontends.cli.inputs import inputs
@@ -48,7 +49,7 @@ def build() -> Any:
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
     root = _group(context_settings=settings)
     root.callback()(_root)
-    for command in (predict, debug, trace, inputs, train, export, doctor):
+    for command in (predict, debug, dap, trace, inputs, train, export, doctor):
         root.command()(command)
     shards = _group(help="Programs and their recorded runs, as training data.")
     shards.command()(corpus.build)

@@ -10,18 +10,22 @@ Source: https://microsoft.github.io/debug-adapter-protocol/overview, its section
 from __future__ import annotations
 
 import dataclasses
-import enum
 import hmac
 import itertools
 import queue
-from collections.abc import Callable
-from typing import Any, Final
+import sys
+import traceback
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from opencwm.core.errors import OpenCWMError
-from opencwm.core.version import __version__
+from opencwm.debugger.cancellation import Cancellation, CancelledError
 from opencwm.debugger.expressions import ExpressionError, Undecided
-from opencwm.frontends.dap import arguments
-from opencwm.frontends.dap.breakpoint_table import EXCEPTION_FILTERS, BreakpointTable
+from opencwm.debugger.stops import LogEntry, Stop, StopKind
+from opencwm.frontends.dap import arguments, breakpoint_table, moves, repl
+from opencwm.frontends.dap.breakpoint_table import BreakpointTable, Target, Wanted
+from opencwm.frontends.dap.completion import completions
 from opencwm.frontends.dap.debuggee import Debuggee
 from opencwm.frontends.dap.framing import BadFrame
 from opencwm.frontends.dap.launching import Models, launch, refusal
@@ -36,39 +40,498 @@ from opencwm.frontends.dap.messages import (
     parse_request,
 )
 from opencwm.frontends.dap.places import Dialect
+from opencwm.frontends.dap.progress import Progress
+from opencwm.frontends.dap.rules import CAPABILITIES, RULES, Phase, Rule
+from opencwm.frontends.programs import read_source
+from opencwm.source.cfg import ControlFlow
 
 Arrival = bytes | BadFrame | None
 """A payload, bytes that are none, or the end of the connection."""
-THREAD_ID: Final = 1
-
-
-class Phase(enum.Enum):
-    """How far a conversation is."""
-
-    NEW = "not initialized"
-    READY = "not launched"
-    LAUNCHED = "launched, not configured"
-    STOPPED = "stopped"
-    RUNNING = "running"
-    TERMINATED = "terminated"
-    CLOSED = "closed"
-
-
-_CONFIGURABLE: Final = frozenset(Phase) - {Phase.NEW, Phase.CLOSED}
-_LAUNCHED: Final = frozenset({Phase.LAUNCHED, Phase.STOPPED, Phase.RUNNING, Phase.TERMINATED})
-_STOPPED: Final = frozenset({Phase.STOPPED})
+THREAD_ID = 1
+_THREAD = {"id": THREAD_ID, "name": "the run"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Rule:
-    """A request that is understood.
+class Settings:
+    """What a server gives all its clients.
 
     Attributes:
-        reads: the class of its arguments.
-        phases: when it may come.
-        waits: whether it is kept until a running move has ended, which it ends.
+        models: loaded once.
+        token: what launch and attach must bring; empty for nothing.
+        program: what a client that attaches without a program gets; None for nothing.
     """
 
-    reads: type[Any]
-    phases: frozenset[Phase]
-    waits: bool = False
+    models: Models = dataclasses.field(default_factory=Models)
+    token: str = ""
+    program: arguments.Launch | None = None
+
+
+class Adapter:
+    """A conversation with one client.
+
+    Args:
+        inbox: what arrives, in order; filled by another thread.
+        send: takes one payload.
+        settings: of the server.
+    """
+
+    def __init__(
+        self, inbox: queue.SimpleQueue[Arrival], send: Callable[[bytes], None], settings: Settings
+    ) -> None:
+        self._inbox = inbox
+        self._out = Outbox(send)
+        self._settings = settings
+        self._phase = Phase.NEW
+        self._dialect = Dialect(arguments.Initialize())
+        self._table = BreakpointTable(self._out.event, lambda lineno: self._dialect.line_out(lineno))
+        self._references = itertools.count(1)
+        self._progress_ids = itertools.count(1)
+        self._wanted = arguments.Launch()
+        self._debuggee_or_none: Debuggee | None = None
+        self._is_authorized = not settings.token
+        self._is_configured = False
+        self._is_lost = False
+        self._is_at_end = False  # the client was shown the end of the run
+        self._current = Request(0, "", {})
+        self._deferred: list[Request] = []
+        self._after: Callable[[], None] | None = None  # done once the answer is out
+        self._running: tuple[Progress, Cancellation] | None = None
+        self._divergence_told = ""
+
+    # The loop
+
+    def run(self) -> None:
+        """Answer until the client leaves."""
+        while self._phase is not Phase.CLOSED and not self._is_lost:
+            if self._deferred:
+                self._handle(self._deferred.pop(0))
+            else:
+                self._take(self._inbox.get())
+
+    def _take(self, arrival: Arrival) -> None:
+        request = self._read(arrival)
+        if request is not None:
+            self._handle(request)
+
+    def _read(self, arrival: Arrival) -> Request | None:
+        """Return the request in what arrived; None when there is none, after saying what is wrong."""
+        if arrival is None:
+            self._is_lost = True
+            return None
+        if isinstance(arrival, BadFrame):
+            self._say(f"opencwm: bad message: {arrival.problem}\n", "stderr")
+            return None
+        try:
+            return parse_request(arrival)
+        except MessageError as error:
+            if error.seq is None:
+                self._say(f"opencwm: bad message: {error}\n", "stderr")
+            else:
+                self._out.failure(error.seq, error.command, error)
+            return None
+
+    def _handle(self, request: Request) -> None:
+        self._after = None
+        try:
+            body = self._answer(request)
+        except RequestError as error:
+            self._out.failure(request.seq, request.command, error)
+        else:
+            self._out.response(request, body)
+        self._finish()
+
+    def _finish(self) -> None:
+        """Do what comes after the answer."""
+        after, self._after = self._after, None
+        if after is not None:
+            after()
+
+    def _answer(self, request: Request) -> Body | None:
+        """Do what a request asks for.
+
+        Raises:
+            RequestError: it cannot be done.
+        """
+        rule = RULES.get(request.command)
+        if rule is None:
+            raise RequestError(f"no request {request.command[:60]!r}")
+        self._check_phase(request, rule)
+        handler: Callable[[Any], Body | None] = getattr(self, f"_on_{rule.handler}")
+        self._current = request
+        try:
+            return handler(arguments.read(rule.reads, request.arguments))
+        except RequestError:
+            raise
+        except CancelledError as error:
+            raise RequestError(str(error), code=CANCELLED) from None
+        except (Undecided, ExpressionError) as error:
+            raise RequestError(str(error)) from None
+        except OpenCWMError as error:
+            raise refusal(error) from None
+        except Exception as error:  # a fault of ours must not end the user's session
+            traceback.print_exc(file=sys.stderr)
+            raise RequestError(f"a fault in the debugger: {type(error).__name__}: {error}") from None
+
+    def _check_phase(self, request: Request, rule: Rule) -> None:
+        if self._phase in rule.phases:
+            return
+        if self._phase is Phase.RUNNING and Phase.STOPPED in rule.phases:
+            raise RequestError("the run is not stopped", code=NOT_STOPPED)
+        if self._phase is Phase.NEW:
+            raise RequestError(f"{request.command} before initialize")
+        if rule.phases == {Phase.NEW}:
+            raise RequestError(f"a second {request.command}")
+        raise RequestError(f"{request.command} cannot be done now: {self._phase.value}")
+
+    @property
+    def _debuggee(self) -> Debuggee:
+        if self._debuggee_or_none is None:
+            raise RequestError("nothing was launched")
+        return self._debuggee_or_none
+
+    # Beginning and ending
+
+    def _on_initialize(self, client: arguments.Initialize) -> Body:
+        if client.path_format not in ("path", "uri"):
+            raise RequestError("must be path or uri", where="pathFormat")
+        self._dialect = Dialect(client)
+        self._phase = Phase.READY
+        self._after = lambda: self._out.event("initialized")
+        return dict(CAPABILITIES)
+
+    def _on_launch(self, wanted: arguments.Launch) -> None:
+        self._authorize(wanted)
+        self._launch(wanted)
+        self._phase = Phase.LAUNCHED
+        self._after = self._begin_when_configured
+
+    def _on_attach(self, wanted: arguments.Launch) -> None:
+        self._authorize(wanted)
+        if not wanted.program and not wanted.source:
+            if self._settings.program is None:
+                raise RequestError(
+                    "nothing to attach to: this server was started without a program",
+                    hint="name one as program, or start opencwm dap FILE --port PORT",
+                    shows=True,
+                )
+            wanted = self._settings.program
+        self._launch(wanted)
+        self._phase = Phase.LAUNCHED
+        self._after = self._begin_when_configured
+
+    def _authorize(self, wanted: arguments.Launch) -> None:
+        if not self._is_authorized:
+            given, token = wanted.token.encode("utf-8", "replace"), self._settings.token.encode()
+            if not hmac.compare_digest(given, token):
+                raise RequestError(
+                    "a wrong token" if wanted.token else "a token is missing",
+                    hint="add the token that the server printed to the launch arguments",
+                    shows=True,
+                )
+            self._is_authorized = True
+
+    def _launch(self, wanted: arguments.Launch) -> None:
+        launched = launch(wanted, self._dialect, self._settings.models)
+        debuggee = Debuggee(launched, self._dialect, self._references)
+        self._wanted, self._debuggee_or_none = wanted, debuggee
+        self._is_at_end, self._divergence_told = False, ""
+        if not wanted.no_debug:
+            self._table.bind(self._target)
+        for text in launched.opened.notices:
+            self._say(f"{text}\n", "important")
+
+    def _on_configuration_done(self, _: arguments.NoArguments) -> None:
+        self._is_configured = True
+        self._after = self._begin_when_configured
+
+    def _begin_when_configured(self) -> None:
+        if self._phase is Phase.LAUNCHED and self._is_configured:
+            self._begin()
+
+    def _begin(self) -> None:
+        debuggee = self._debuggee
+        name = debuggee.launched.program.filename
+        self._out.event("process", {"name": name, "isLocalProcess": True, "startMethod": "launch"})
+        self._out.event("thread", {"reason": "started", "threadId": THREAD_ID})
+        stops = self._wanted.stop_on_entry and not self._wanted.no_debug
+        self._move(lambda: debuggee.begin(stops=stops), "Running to the first stop")
+
+    def _on_restart(self, wanted: arguments.Restart) -> None:
+        again = self._wanted
+        if wanted.arguments is not None:
+            again = arguments.read(arguments.Launch, wanted.arguments)
+            if not again.program and not again.source:
+                again = self._wanted
+        self._launch(again)
+        self._phase = Phase.LAUNCHED
+        self._after = self._begin_when_configured
+
+    def _on_terminate(self, _: arguments.NoArguments) -> None:
+        self._after = lambda: self._terminate(None)
+
+    def _terminate(self, exit_code: int | None) -> None:
+        if exit_code is not None:
+            self._out.event("exited", {"exitCode": exit_code})
+        self._phase = Phase.TERMINATED
+        self._out.event("terminated")
+
+    def _on_disconnect(self, _: arguments.Disconnect) -> None:
+        self._after = self._close
+
+    def _close(self) -> None:
+        self._phase = Phase.CLOSED
+
+    # Moving
+
+    def _on_move(self, wanted: arguments.Move) -> Body | None:
+        command = self._current.command
+        self._check_thread(wanted.thread_id)
+        debuggee = self._debuggee
+        if debuggee.session.is_ended and command in moves.FORWARD:
+            self._after = lambda: self._terminate(int(debuggee.is_failed()))
+        else:
+            self._after = lambda: self._move(lambda: debuggee.move(command, wanted.granularity), command)
+        return {"allThreadsContinued": True} if command == "continue" else None
+
+    def _on_goto(self, wanted: arguments.Goto) -> None:
+        self._check_thread(wanted.thread_id)
+        debuggee = self._debuggee
+        position = debuggee.goto_position(wanted.target_id)
+        self._after = lambda: self._move(lambda: debuggee.session.goto(position), "goto")
+
+    def _on_restart_frame(self, wanted: arguments.Frame) -> None:
+        debuggee = self._debuggee
+        level = debuggee.inspection.level(wanted.frame_id)
+        self._after = lambda: self._move(lambda: debuggee.restart_frame(level), "restartFrame")
+
+    def _on_pause(self, wanted: arguments.Thread) -> None:
+        self._check_thread(wanted.thread_id)
+        self._interrupt()
+
+    def _on_cancel(self, wanted: arguments.Cancel) -> None:
+        if self._running is not None:
+            progress, _ = self._running
+            if wanted.progress_id == progress.id or wanted.request_id == progress.request_seq:
+                self._interrupt()
+        for request in [item for item in self._deferred if item.seq == wanted.request_id]:
+            self._deferred.remove(request)
+            error = RequestError("cancelled", code=CANCELLED)
+            self._out.failure(request.seq, request.command, error)
+
+    def _check_thread(self, thread_id: int) -> None:
+        if thread_id != THREAD_ID:
+            raise RequestError(f"no thread {thread_id}", where="threadId")
+
+    def _move(self, make: Callable[[], Stop], title: str) -> None:
+        """Make a move while looking at what arrives, and tell where it ended."""
+        debuggee = self._debuggee
+        self._phase = Phase.RUNNING
+        try:
+            with self._watched(title):
+                stop = make()
+        except OpenCWMError as error:  # the engine broke; the session is where it was
+            self._say(f"opencwm: {error}\n", "stderr")
+            stop = dataclasses.replace(debuggee.session.last_stop, kind=StopKind.LIMIT, reason=str(error))
+        self._phase = Phase.STOPPED
+        if not self._is_lost and not any(RULES[item.command].ends_run for item in self._deferred):
+            self._report(stop)
+
+    @contextmanager
+    def _watched(self, title: str) -> Iterator[None]:
+        """Let what is done within be cancelled, tell its progress, and answer meanwhile."""
+        number = f"opencwm-{next(self._progress_ids)}"
+        is_wanted = self._dialect.client.supports_progress_reporting
+        progress = Progress(self._out, number, title, self._current.seq, is_wanted=is_wanted)
+        cancellation = Cancellation()
+
+        def advance(num_steps: int) -> None:
+            progress.advance(num_steps)
+            self._poll()
+
+        self._running = progress, cancellation
+        try:
+            with self._debuggee.session.watched(cancellation, advance):
+                yield
+        finally:
+            self._running = None
+            progress.end()
+
+    def _poll(self) -> None:
+        """Handle what has arrived while something runs."""
+        while not self._is_lost:
+            try:
+                request = self._read(self._inbox.get_nowait())
+            except queue.Empty:
+                return
+            if request is not None:
+                self._meanwhile(request)
+        self._interrupt()
+
+    def _meanwhile(self, request: Request) -> None:
+        rule = RULES.get(request.command)
+        if rule is not None and rule.ends_run:
+            self._deferred.append(request)
+            self._interrupt()
+        elif rule is not None and rule.is_long and self._phase is not Phase.RUNNING:
+            self._deferred.append(request)  # the model is being asked; one question after the other
+        else:
+            outer = self._current
+            self._handle(request)
+            self._current = outer
+
+    def _interrupt(self) -> None:
+        if self._running is not None:
+            self._running[1].cancel()
+
+    # Telling
+
+    def _report(self, stop: Stop) -> None:
+        """Tell the client that the session stands still, or that it has ended."""
+        debuggee = self._debuggee
+        debuggee.moved()
+        self._tell_logs(stop.logs)
+        self._tell_news(debuggee)
+        if stop.is_end:
+            self._tell_end(debuggee, stop)
+            if self._wanted.no_debug or not self._wanted.stop_at_end:
+                self._terminate(int(debuggee.is_failed()))
+                return
+        body = {**debuggee.stopped(stop), "threadId": THREAD_ID, "allThreadsStopped": True}
+        hit = self._table.ids(stop.breakpoints)
+        self._out.event("stopped", {**body, **({"hitBreakpointIds": hit} if hit else {})})
+
+    def _tell_logs(self, logs: Iterable[LogEntry]) -> None:
+        for entry in logs:
+            place = self._debuggee.places.place(entry.lineno)
+            self._out.event("output", {"category": "console", "output": f"{entry.text}\n", **place})
+
+    def _tell_news(self, debuggee: Debuggee) -> None:
+        """Tell once that the source has changed, and where prediction and reality part."""
+        if debuggee.places.check():
+            text = f"{debuggee.places.path} has changed; the session goes on with the text it began with"
+            self._say(f"opencwm: {text}: restart to take the new one\n", "important")
+        divergence = debuggee.divergence()
+        if divergence and not self._divergence_told:
+            self._say(f"opencwm: {divergence}\n", "important")
+            self._divergence_told = divergence
+
+    def _tell_end(self, debuggee: Debuggee, stop: Stop) -> None:
+        if self._is_at_end:
+            return
+        self._is_at_end = True
+        if debuggee.printed:
+            self._say(debuggee.printed, "stdout")
+        self._say(f"opencwm: {stop.reason}\n", "console")
+
+    def _say(self, text: str, category: str) -> None:
+        self._out.event("output", {"category": category, "output": text})
+
+    # Breakpoints
+
+    def _target(self, group: Hashable) -> Target:
+        """Return where a group of breakpoints is set."""
+        debuggee = self._debuggee_or_none
+        if isinstance(group, arguments.SourceRef):
+            if debuggee is None:
+                return self._file_target(group)
+            if not debuggee.places.owns(group):
+                return Target(problem="not the source that is debugged")
+        if debuggee is None:
+            return Target()
+        return Target(problem="not stopped at: noDebug") if self._wanted.no_debug else debuggee.target()
+
+    def _file_target(self, source: arguments.SourceRef) -> Target:
+        """Return what is known of a file before anything was launched."""
+        if not self._is_authorized or not source.path:
+            return Target()
+        path = self._dialect.path_in(source.path)
+        try:
+            text = read_source(path)
+            return Target(ControlFlow(text, str(path)), num_lines=len(text.splitlines()))
+        except OpenCWMError as error:
+            return Target(problem=str(error))
+
+    def _set(self, group: Hashable, wanted: Iterable[Wanted]) -> Body:
+        return {"breakpoints": self._table.set(group, wanted, self._target(group))}
+
+    def _on_set_breakpoints(self, wanted: arguments.SetBreakpoints) -> Body:
+        items = breakpoint_table.line_breakpoints(wanted, self._dialect.line_in)
+        return self._set(self._group(wanted.source), items)
+
+    def _group(self, source: arguments.SourceRef) -> arguments.SourceRef:
+        """Return one name for a source, however it is written."""
+        if source.source_reference or not source.path:
+            return arguments.SourceRef(name=source.name, source_reference=source.source_reference)
+        return arguments.SourceRef(path=str(self._dialect.path_in(source.path)))
+
+    def _on_set_function_breakpoints(self, wanted: arguments.SetFunctionBreakpoints) -> Body:
+        return self._set("functions", breakpoint_table.function_breakpoints(wanted))
+
+    def _on_set_exception_breakpoints(self, wanted: arguments.SetExceptionBreakpoints) -> Body:
+        return self._set("exceptions", breakpoint_table.exception_breakpoints(wanted))
+
+    def _on_set_data_breakpoints(self, wanted: arguments.SetDataBreakpoints) -> Body:
+        return self._set("data", breakpoint_table.data_breakpoints(wanted))
+
+    def _on_data_breakpoint_info(self, wanted: arguments.DataBreakpointInfo) -> Body:
+        return self._debuggee.data_breakpoint_info(wanted)
+
+    def _on_breakpoint_locations(self, wanted: arguments.BreakpointLocations) -> Body:
+        first = self._dialect.line_in(wanted.line)
+        last = first if wanted.end_line is None else self._dialect.line_in(wanted.end_line)
+        lines = self._target(self._group(wanted.source)).lines(first, last)
+        return {"breakpoints": [{"line": self._dialect.line_out(line)} for line in lines]}
+
+    # Looking
+
+    def _on_threads(self, _: arguments.NoArguments) -> Body:
+        return {"threads": [dict(_THREAD)] if self._debuggee_or_none is not None else []}
+
+    def _on_source(self, wanted: arguments.SourceText) -> Body:
+        text = self._debuggee.places.text(wanted.source, wanted.source_reference)
+        return {"content": text, "mimeType": "text/x-python"}
+
+    def _on_stack_trace(self, wanted: arguments.StackTrace) -> Body:
+        self._check_thread(wanted.thread_id)
+        return self._debuggee.inspection.stack_trace(wanted)
+
+    def _on_scopes(self, wanted: arguments.Frame) -> Body:
+        return self._debuggee.inspection.scopes(wanted)
+
+    def _on_variables(self, wanted: arguments.Variables) -> Body:
+        return self._debuggee.inspection.variables(wanted)
+
+    def _on_set_variable(self, wanted: arguments.SetVariable) -> Body:
+        body = self._debuggee.set_variable(wanted)
+        self._after = self._invalidate
+        return body
+
+    def _invalidate(self) -> None:
+        if self._dialect.client.supports_invalidated_event:
+            self._out.event("invalidated", {"areas": ["all"], "threadId": THREAD_ID})
+
+    def _on_evaluate(self, wanted: arguments.Evaluate) -> Body:
+        with self._watched(f"Evaluating {wanted.expression[:60]}"):
+            if wanted.context == "repl":
+                reply = repl.answer(self._debuggee, wanted.expression)
+                if reply is not None:
+                    self._after = self._reported(reply.stop)
+                    return {"result": reply.text, "variablesReference": 0}
+            return self._debuggee.evaluate(wanted)
+
+    def _reported(self, stop: Stop | None) -> Callable[[], None] | None:
+        return None if stop is None else lambda: self._report(stop)
+
+    def _on_completions(self, wanted: arguments.Completions) -> Body:
+        level = self._debuggee.inspection.level(wanted.frame_id)
+        shown = self._debuggee.session.stack[level].locals
+        texts = {name: value.text for name, value in shown.items()}
+        return {"targets": completions(wanted, texts, self._dialect)}
+
+    def _on_exception_info(self, wanted: arguments.Thread) -> Body:
+        self._check_thread(wanted.thread_id)
+        return self._debuggee.exception_info()
+
+    def _on_goto_targets(self, wanted: arguments.GotoTargets) -> Body:
+        with self._watched(f"Looking for line {wanted.line}"):
+            return self._debuggee.goto_targets(wanted)

@@ -3,7 +3,8 @@
 The one idea: field names are the protocol's, in Python's spelling, and their types are what is checked. Keys
 that are not known are left alone, because editors add their own.
 
-Source: https://microsoft.github.io/debug-adapter-protocol/specification#Requests; the launch arguments are ours.
+Source: https://microsoft.github.io/debug-adapter-protocol/specification#Requests; what ``launch`` takes is
+ours.
 """
 
 from __future__ import annotations
@@ -293,7 +294,8 @@ def read(kind: type[_T], data: Mapping[str, Any]) -> _T:
         RequestError: something is missing or of another type.
     """
     found = {}
-    for name, (key, hint, is_needed) in _fields(kind).items():
+    fields: dict[str, tuple[str, Any, bool]] = _fields(typing.cast(Any, kind))
+    for name, (key, hint, is_needed) in fields.items():
         if key not in data or (data[key] is None and not is_needed):
             if is_needed:
                 raise RequestError("is missing", where=key)
@@ -303,7 +305,7 @@ def read(kind: type[_T], data: Mapping[str, Any]) -> _T:
 
 
 @functools.cache
-def _fields(kind: type) -> dict[str, tuple[str, Any, bool]]:
+def _fields(kind: Any) -> dict[str, tuple[str, Any, bool]]:
     hints = typing.get_type_hints(kind)
     return {
         field.name: (
@@ -360,4 +362,6 @@ def _scalar(hint: Any, value: Any, where: str) -> Any:
 
 def _wrong(wanted: str, value: object, where: str) -> RequestError:
     text = repr(value)
-    return RequestError(f"must be {wanted}, not {text if len(text) <= 60 else text[:57] + '...'}", where=where)
+    return RequestError(
+        f"must be {wanted}, not {text if len(text) <= 60 else text[:57] + '...'}", where=where
+    )

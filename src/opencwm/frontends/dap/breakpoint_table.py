@@ -1,7 +1,7 @@
 """The breakpoints a client has set, and how they stand in the session.
 
-The one idea: a client sends a whole group at once, before or after there is a session, and is told what became
-of each; when a session comes or is replaced, what became of it is found anew and changes are announced.
+The one idea: a client sends a whole group at once, before or after there is a session, and is told what
+became of each; when a session comes or is replaced, that is found anew and changes are announced.
 """
 
 from __future__ import annotations
@@ -161,14 +161,19 @@ class Target:
 
     def remove(self, number: int | None) -> None:
         """Take a breakpoint out of the session, unless it is gone."""
-        if self._breakpoints is not None and number is not None:
-            if any(item.number == number for item in self._breakpoints):
-                self._breakpoints.remove(number)
+        if self._breakpoints is not None and any(item.number == number for item in self._breakpoints):
+            self._breakpoints.remove(number or 0)
 
     def moved(self, lineno: int) -> int:
         """Return the line a breakpoint goes to: from one without code to the next of the same function."""
         around = (graph for graph in self._control_flow or () if graph.firstlineno <= lineno)
         return min((line for graph in around for line in graph.lines if line >= lineno), default=lineno)
+
+    def lines(self, first: int, last: int) -> list[int]:
+        """Return the lines from ``first`` to ``last`` that a session can stop at."""
+        last = min(last, self._num_lines)
+        flow = self._control_flow or ()
+        return sorted({line for graph in flow for line in graph.lines if first <= line <= last})
 
 
 def line_breakpoints(wanted: arguments.SetBreakpoints, line_in: Callable[[int], int]) -> list[Wanted]:
@@ -220,10 +225,10 @@ def data_breakpoints(wanted: arguments.SetDataBreakpoints) -> list[Wanted]:
     """Return the breakpoints of a ``setDataBreakpoints`` request."""
 
     def made(item: arguments.DataBreakpoint) -> Wanted:
-        def add(breakpoints: Breakpoints, _: int) -> Breakpoint:
+        def add(breakpoints: Breakpoints, _lineno: int) -> Breakpoint:
             if item.access_type != "write":
                 raise ConfigError(f"only writes are seen, not {item.access_type}")
-            function, _, variable = item.data_id.rpartition(":")
+            function, _colon, variable = item.data_id.rpartition(":")
             return breakpoints.add_data(
                 variable, function, item.condition or None, hit_condition=item.hit_condition or None
             )
@@ -236,8 +241,3 @@ def data_breakpoints(wanted: arguments.SetDataBreakpoints) -> list[Wanted]:
 def data_id(function: str, variable: str) -> str:
     """Return the name under which a client knows a variable of a function."""
     return f"{function}:{variable}"
-
-
-def locations(control_flow: ControlFlow, first: int, last: int) -> list[int]:
-    """Return the lines from ``first`` to ``last`` that a session can stop at."""
-    return sorted({line for graph in control_flow for line in graph.lines if first <= line <= last})

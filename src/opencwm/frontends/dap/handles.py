@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import enum
 import itertools
-from typing import TypeVar
 
 from opencwm.debugger.execution import Value
 from opencwm.frontends.dap.messages import RequestError
@@ -56,7 +55,6 @@ class PartHandle:
 
 
 Handle = FrameHandle | ScopeHandle | PartHandle
-_H = TypeVar("_H", FrameHandle, ScopeHandle, PartHandle)
 
 
 class Handles:
@@ -72,17 +70,32 @@ class Handles:
         self._items[number] = item
         return number
 
-    def get(self, number: int, *kinds: type[_H]) -> _H:
-        """Return what a number stands for.
+    def level(self, number: int) -> int:
+        """Return the level of a frame.
 
         Raises:
-            RequestError: nothing, or nothing of these kinds, since the session last moved.
+            RequestError: there is no such frame since the session last moved.
         """
         found = self._items.get(number)
-        if found is None or not isinstance(found, kinds):
-            raise RequestError(f"{number} stands for nothing here", hint="references end when the session moves")
+        if not isinstance(found, FrameHandle):
+            raise _stale(number, "frame")
+        return found.level
+
+    def holder(self, number: int) -> ScopeHandle | PartHandle:
+        """Return the scope or value that holds variables.
+
+        Raises:
+            RequestError: there is none since the session last moved.
+        """
+        found = self._items.get(number)
+        if found is None or isinstance(found, FrameHandle):
+            raise _stale(number, "scope or value")
         return found
 
     def clear(self) -> None:
         """Forget all: the session has moved."""
         self._items.clear()
+
+
+def _stale(number: int, what: str) -> RequestError:
+    return RequestError(f"no {what} {number} here", hint="numbers end when the session moves")

@@ -7,6 +7,7 @@ asked for. It reads the session and never moves it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.compare import Row
@@ -18,6 +19,7 @@ from opencwm.frontends.dap.messages import Body, RequestError
 from opencwm.frontends.dap.places import Places
 from opencwm.traces import StepFlags, StepKind
 
+_T = TypeVar("_T")
 _HOW = {StepKind.RETURN: "(return value)", StepKind.EXCEPTION: "(exception)"}
 
 
@@ -39,7 +41,7 @@ class Inspection:
         self.real_locals: dict[str, Value] = {}
 
     def moved(self, row: Row | None, real: FrameView | None) -> None:
-        """Forget what was given out; ``row`` and ``real`` are the step beside the real run's, where there is one."""
+        """Forget what was given out; ``row`` and ``real`` are of the same step of the real run, if any."""
         self._handles.clear()
         self.row = row
         self.real_locals = {} if real is None else dict(real.locals)
@@ -75,7 +77,7 @@ class Inspection:
         """
         if frame_id is None:
             return len(self.session.stack) - 1
-        return self._handles.get(frame_id, FrameHandle).level
+        return self._handles.level(frame_id)
 
     # Variables
 
@@ -107,7 +109,7 @@ class Inspection:
 
     def variables(self, wanted: arguments.Variables) -> Body:
         """Return a page of what a scope or a value holds."""
-        holder = self._handles.get(wanted.variables_reference, ScopeHandle, PartHandle)
+        holder = self._handles.holder(wanted.variables_reference)
         if wanted.filter not in ("", "indexed", "named"):
             raise RequestError("must be indexed or named", where="filter")
         if wanted.start < 0 or wanted.count < 0:
@@ -151,6 +153,11 @@ class Inspection:
                 yield name, value, row.differences[name][1] or "unbound"
             else:
                 yield name, row.locals.get(name, value), None
+
+    def local(self, level: int, name: str) -> tuple[Value, str | None] | None:
+        """Return a variable of a frame, and what it really is where that differs; None when there is none."""
+        found = (item for item in self._locals(level) if item[0] == name)
+        return next(((value, real) for _, value, real in found), None)
 
     def _variable(self, scope: ScopeHandle, name: str, value: Value, real: str | None) -> Body:
         is_local = scope.kind is ScopeKind.LOCALS
@@ -206,7 +213,7 @@ class Inspection:
         Raises:
             RequestError: that cannot be set, or the part is none that can be replaced.
         """
-        holder = self._handles.get(wanted.variables_reference, ScopeHandle, PartHandle)
+        holder = self._handles.holder(wanted.variables_reference)
         scope = holder if isinstance(holder, ScopeHandle) else holder.scope
         path = (wanted.name,) if isinstance(holder, ScopeHandle) else (*holder.path, wanted.name)
         if scope is None or scope.kind is not ScopeKind.LOCALS:
@@ -269,7 +276,7 @@ class Inspection:
             ConfigError: that is no variable of a function.
         """
         if wanted.variables_reference:
-            holder = self._handles.get(wanted.variables_reference, ScopeHandle, PartHandle)
+            holder = self._handles.holder(wanted.variables_reference)
             scope = holder if isinstance(holder, ScopeHandle) else holder.scope
             if scope is None or scope.kind is not ScopeKind.LOCALS:
                 raise ConfigError(f"{wanted.name} is no variable")

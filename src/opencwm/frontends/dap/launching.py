@@ -98,7 +98,7 @@ def _config(wanted: Launch, dialect: Dialect) -> SessionConfig:
 
 
 def refusal(error: ConfigError | Exception) -> RequestError:
-    """Return an error of the program as an answer; options of the command line are named as launch arguments."""
+    """Return an error as an answer, in which options of the command line are launch arguments."""
     what = getattr(error, "what", str(error))
     where = getattr(error, "where", "").removeprefix("--")
     return RequestError(what, where=where, hint=getattr(error, "hint", "").replace("--", ""), shows=True)

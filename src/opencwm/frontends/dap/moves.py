@@ -2,8 +2,8 @@
 
 The one idea: the session stops at every recorded step; a client that steps by lines is not shown the calls
 themselves, whose arguments the first line of the function shows, nor activations that an exception merely
-leaves, nor the wrapper around the call. It is shown returns, with the value that is returned. A client that asks
-for the granularity ``instruction`` is shown every step.
+leaves, nor the wrapper around the call. It is shown returns, with the value that is returned. A client that
+asks for the granularity ``instruction`` is shown every step.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 from opencwm.debugger.session import Session
 from opencwm.debugger.stops import Stop, StopKind
-from opencwm.debugger.verbs import by_dap
+from opencwm.debugger.verbs import VERBS
 from opencwm.traces import Step, StepFlags, StepKind
 
 FORWARD: Final = frozenset({"next", "stepIn", "stepOut", "continue"})
@@ -30,9 +30,8 @@ def go(session: Session, request: str, granularity: str, is_wrapper: Callable[[i
         granularity: the protocol's.
         is_wrapper: whether a line belongs to the wrapper around the call.
     """
-    verb = by_dap(request)
-    assert verb is not None, request
-    stop: Stop = getattr(session, verb.method)()
+    method = next(verb.method for verb in VERBS if verb.dap == request)
+    stop: Stop = getattr(session, method)()
     if granularity == EVERY_STEP:
         return stop
     follow = session.step_over if request in FORWARD else session.back_over
@@ -40,7 +39,7 @@ def go(session: Session, request: str, granularity: str, is_wrapper: Callable[[i
 
 
 def skip(session: Session, stop: Stop, follow: Callable[[], Stop], is_wrapper: Callable[[int], bool]) -> Stop:
-    """Go on with ``follow`` as long as a move has ended where a client that steps by lines is shown nothing."""
+    """Go on with ``follow`` while a move has ended where a client that steps by lines is shown nothing."""
     logs = stop.logs
     while stop.kind is StopKind.STEP and not _is_shown(session.step, is_wrapper):
         stop = follow()

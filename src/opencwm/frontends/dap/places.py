@@ -11,7 +11,6 @@ import dataclasses
 import itertools
 import os
 from pathlib import Path
-from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from opencwm.core.errors import ConfigError
@@ -20,7 +19,6 @@ from opencwm.frontends.dap.messages import Body, RequestError
 from opencwm.frontends.dap.snippets import SNIPPET_NAME
 from opencwm.frontends.programs import read_source
 from opencwm.traces import Program
-
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Values and stops as a client shows them: the confidence is part of the text, so that every client has it."""
+"""Values and stops as a client shows them: confidence is part of the text, so that every client has it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,22 @@ from opencwm.debugger.execution import Origin, StepView, Value
 from opencwm.frontends.dap import values
 from opencwm.frontends.dap.messages import Body
 
-_MARK: Final = re.compile(r"  \((?:supplied|carried|predicted|really|computed)[^()]*\)\s*$")
+_MARK: Final = re.compile(r"  \((?:supplied|carried|predicted|really|from predicted)[^()]*\)\s*$")
 _LONGEST_MARK: Final = 400
 
 
+def mark(value: Value, real: str | None = None) -> str:
+    """Say where a value comes from; ``real`` is what it really is, when that is known to differ."""
+    text = display.mark(value)
+    if real is None:
+        return text
+    return f"{text[:-1]}, really {real})" if text else f"(really {real})"
+
+
 def shown(value: Value, real: str | None = None) -> str:
-    """Write a value with where it comes from; ``real`` is what it really is, when that is known to differ."""
-    suffix = display.mark(value)
-    if real is not None:
-        suffix = f"{suffix[:-1]}, really {real})" if suffix else f"(really {real})"
-    return f"{value.text}  {suffix}" if suffix else value.text
+    """Write a value with where it comes from."""
+    said = mark(value, real)
+    return f"{value.text}  {said}" if said else value.text
 
 
 def unmarked(text: str) -> str:
@@ -37,19 +43,9 @@ def hint(value: Value, *, is_settable: bool) -> Body:
     return {"kind": "data", "attributes": attributes}
 
 
-def sureness(view: StepView) -> float | None:
-    """Return the probability of a whole step; None when it was observed."""
-    if view.control_probability is None:
-        return None
-    product = view.control_probability
-    for probability in (*view.probabilities.values(), view.value_probability):
-        product *= 1.0 if probability is None else probability
-    return product
-
-
 def confidence(view: StepView, row: Row | None) -> str:
     """Say how sure a step is, or how it compares with the real run."""
-    probability = sureness(view)
+    probability = view.probability
     said = "observed" if probability is None else f"predicted {display.percent(probability)}"
     if view.origin is Origin.PREDICTED and row is not None:
         said += ", verified" if row.agrees else ", differs from the real run"

@@ -1,7 +1,7 @@
 """Snippets: pieces of code that are no file, and perhaps no function either, made into a program.
 
-The one idea: what stands on its own is stepped as it is; bare statements, such as a selection in an editor, go
-into a function ``snippet``, indented, so that they can be entered. Nothing is evaluated.
+The one idea: what stands on its own is stepped as it is; bare statements, such as a selection in an editor,
+go into a function ``snippet``, indented, so that they can be entered. Nothing is evaluated.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ SNIPPET_NAME: Final = "snippet.py"
 FUNCTION: Final = "snippet"
 _INDENT: Final = "    "
 _STRINGS: Final = {
-    getattr(tokenize, name) for name in ("STRING", "FSTRING_MIDDLE", "TSTRING_MIDDLE") if hasattr(tokenize, name)
+    getattr(tokenize, name)
+    for name in ("STRING", "FSTRING_MIDDLE", "TSTRING_MIDDLE")
+    if hasattr(tokenize, name)
 }
 _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 
 
 def snippet_program(source: str, *, call: str | None, entry: str | None) -> Program:
-    """Make a snippet a program that starts with ``call``, in ``entry``, in ``main``, or with its first statement.
+    """Make a snippet a program; without call and entry it starts in ``main`` or at its first statement.
 
     Raises:
         ConfigError: it is not valid Python, or defines functions only and nothing says which to start in.
@@ -49,13 +51,14 @@ def _has_statements(text: str) -> bool:
     statements = body[0].body if isinstance(body[0], ast.FunctionDef) else []
     names = [node.name for node in statements if isinstance(node, ast.FunctionDef)]
     return "main" not in names and not all(
-        isinstance(node, _DEFINITIONS) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        isinstance(node, _DEFINITIONS)
+        or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
         for node in statements
     )
 
 
 def as_function(text: str) -> str:
-    """Return statements as the body of a function; the insides of strings over several lines stay as they are."""
+    """Return statements as the body of a function; what lies inside strings is not indented."""
     inside = _lines_in_strings(text)
     lines = [
         line if lineno in inside or not line.strip() else _INDENT + line

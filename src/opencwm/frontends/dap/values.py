@@ -96,7 +96,7 @@ def children(text: str) -> list[Child]:
 
 
 def _arguments(text: str, name: str, start: int) -> list[Child]:
-    """The parts of ``Name(...)``: attributes, and the items of what it wraps."""
+    """Return the parts of ``Name(...)``: attributes, and the items of what it wraps."""
     found: list[Child] = []
     for index, (first, last) in enumerate(_split(text, start + 1, len(text) - 1)):
         part = text[first:last]
@@ -114,7 +114,7 @@ def _arguments(text: str, name: str, start: int) -> list[Child]:
 
 
 def _items(text: str, start: int, end: int) -> Iterator[Child]:
-    """The parts of a bracketed text that lies from ``start`` to ``end``."""
+    """Yield the parts of a bracketed text that lies from ``start`` to ``end``."""
     is_sequence = text[start] in "[("
     is_mapping = not is_sequence and _is_mapping(text, start + 1)
     for index, (first, last) in enumerate(_split(text, start + 1, end - 1)):
