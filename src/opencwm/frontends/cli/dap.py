@@ -44,8 +44,8 @@ def dap(
 ) -> None:
     """Serve editors: the Debug Adapter Protocol over stdin and stdout, or on a port of this machine.
 
-    Editors start it themselves, see docs/editors.md. With --port it serves any number of clients and prints the
-    port on stderr; FILE, --call, --entry, --mode and --model are for those that attach.
+    Editors start it themselves, see docs/editors.md. With --port it serves many clients, and prints the
+    port on stderr; FILE and what goes with it are for clients that attach.
     """
     import secrets
 

@@ -44,7 +44,8 @@ def completions(wanted: arguments.Completions, texts: Mapping[str, str], dialect
     column = max(0, dialect.column_in(wanted.column))
     before = _cut("".join(line), column)
     if before.startswith("."):
-        return [_target(word, "keyword", before, before[1:], dialect) for word in repl.COMMANDS]
+        found = [(name, "keyword") for name in repl.COMMANDS if name.startswith(before[1:])]
+        return [_target(name, kind, before, before[1:], dialect) for name, kind in found]
     typed = _TYPED.search(before)
     if typed is None:
         return []

@@ -266,6 +266,7 @@ class Inspection:
         body = self._described(part, is_settable=False)
         return {
             "result": f"{text}  {mark}" if mark else text,
+            "presentationHint": {"kind": "data", "attributes": ["readOnly"]},
             **{key: body[key] for key in _SET_KEYS if key in body},
         }
 
@@ -289,7 +290,7 @@ class Inspection:
         return frame.function, wanted.name
 
 
-_SET_KEYS = ("type", "variablesReference", "namedVariables", "indexedVariables", "presentationHint")
+_SET_KEYS = ("type", "variablesReference", "namedVariables", "indexedVariables")
 
 
 def _passes(part: values.Child, wanted: str) -> bool:

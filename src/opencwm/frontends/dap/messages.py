@@ -74,7 +74,7 @@ def parse_request(payload: bytes) -> Request | None:
         MessageError: it is no request.
     """
     try:
-        data = json.loads(payload.decode("utf-8"))
+        data = json.loads(payload.decode("utf-8"), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise MessageError(f"not JSON: {error}") from None
     if not isinstance(data, dict):
@@ -94,6 +94,10 @@ def parse_request(payload: bytes) -> Request | None:
     if not isinstance(arguments, dict):
         raise MessageError("arguments must be an object", seq=seq, command=command)
     return Request(seq, command, arguments)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
 
 
 def _short(value: object) -> str:

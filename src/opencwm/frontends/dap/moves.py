@@ -34,11 +34,17 @@ def go(session: Session, request: str, granularity: str, is_wrapper: Callable[[i
     stop: Stop = getattr(session, method)()
     if granularity == EVERY_STEP:
         return stop
-    follow = session.step_over if request in FORWARD else session.back_over
-    return skip(session, stop, follow, is_wrapper)
+    if request in FORWARD:
+        return _skip(session, stop, session.step_over, is_wrapper)
+
+    def back() -> Stop:
+        """Go back over calls, but from the end of the wrapper into what it has called."""
+        return session.step_back() if session.step.kind is StepKind.RETURN else session.back_over()
+
+    return _skip(session, stop, back, is_wrapper)
 
 
-def skip(session: Session, stop: Stop, follow: Callable[[], Stop], is_wrapper: Callable[[int], bool]) -> Stop:
+def _skip(session: Session, stop: Stop, follow: Callable[[], Stop], is_wrapper: Callable[[int], bool]) -> Stop:
     """Go on with ``follow`` while a move has ended where a client that steps by lines is shown nothing."""
     logs = stop.logs
     while stop.kind is StopKind.STEP and not _is_shown(session.step, is_wrapper):
