@@ -224,8 +224,7 @@ class DapClient:
     def scopes(self) -> dict[str, int]:
         frame = self("stackTrace", threadId=1)["stackFrames"][0]
         return {
-            item["name"]: item["variablesReference"]
-            for item in self("scopes", frameId=frame["id"])["scopes"]
+            item["name"]: item["variablesReference"] for item in self("scopes", frameId=frame["id"])["scopes"]
         }
 
     def locals(self) -> dict[str, str]:

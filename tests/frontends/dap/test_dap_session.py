@@ -207,9 +207,10 @@ def test_a_part_of_a_container_can_be_set(client: DapClient, tmp_path: Path) -> 
     client.stopped()
     table = client.variables(client.scopes()["Locals"])["table"]
     row = client.variables(table["variablesReference"])["'a'"]
-    assert client("setVariable", variablesReference=row["variablesReference"], name="1", value="[7]")[
-        "value"
-    ] == "[7]"
+    assert (
+        client("setVariable", variablesReference=row["variablesReference"], name="1", value="[7]")["value"]
+        == "[7]"
+    )
     assert client.locals()["table"] == "{'a': [1, [7], 3], 'b': {'c': None}}  (supplied)"
 
 
@@ -251,7 +252,9 @@ def test_function_breakpoints_conditions_hit_counts_and_log_points(
         {"line": 5, "logMessage": "n is {n}"},
     ]
     wanted = client("setBreakpoints", source=source, breakpoints=lines)["breakpoints"]
-    named = client("setFunctionBreakpoints", breakpoints=[{"name": "count"}, {"name": "nowhere"}])["breakpoints"]
+    named = client("setFunctionBreakpoints", breakpoints=[{"name": "count"}, {"name": "nowhere"}])[
+        "breakpoints"
+    ]
     assert [item["verified"] for item in named] == [True, False]
     client("configurationDone")
     stop = client.stopped()
