@@ -94,7 +94,7 @@ class ScriptedModels(Models):
         self.delay = delay
         self.malformed_at = malformed_at
 
-    def get(self, path: Path | None) -> WorldModel:
+    def get(self, path: Path | None) -> WorldModel:  # noqa: ARG002 - there is one
         return cast(WorldModel, SimpleNamespace(execution=self._execution))
 
     def _execution(self, program: Program, **_: Any) -> Execution:

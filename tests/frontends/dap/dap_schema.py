@@ -1,4 +1,4 @@
-"""The protocol's own JSON schema, as debugpy's wheel carries it: every message a test sees is checked with it."""
+"""The protocol's own JSON schema, from debugpy's wheel: every message a test sees is checked with it."""
 
 from __future__ import annotations
 

@@ -22,7 +22,9 @@ def installed(folder: Path) -> str:
     if node is None or npm is None:
         if os.environ.get("OPENCWM_REQUIRE_NODE"):
             pytest.fail("node and npm are needed here, and not installed")
-        pytest.skip("NODE IS MISSING: the debug adapter was not tested with real clients (apt install nodejs npm)")
+        pytest.skip(
+            "NODE IS MISSING: the debug adapter was not tested with real clients (apt install nodejs npm)"
+        )
     lock, done = folder / "package-lock.json", folder / "node_modules" / ".installed"
     with (folder / ".installing").open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)  # several workers of a test run
