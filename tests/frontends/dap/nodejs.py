@@ -13,18 +13,23 @@ import pytest
 INSTALL_S = 240
 
 
-def installed(folder: Path) -> str:
-    """Install what a folder's ``package-lock.json`` says and return the path of node.
+def found_node() -> str:
+    """Return the path of node.
 
-    Without node the test is skipped; where OPENCWM_REQUIRE_NODE is set, as in CI, it fails.
+    Without node and npm the test is skipped; where OPENCWM_REQUIRE_NODE is set, as in CI, it fails.
     """
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        if os.environ.get("OPENCWM_REQUIRE_NODE"):
-            pytest.fail("node and npm are needed here, and not installed")
-        pytest.skip(
-            "NODE IS MISSING: the debug adapter was not tested with real clients (apt install nodejs npm)"
-        )
+    node = shutil.which("node")
+    if node is not None and shutil.which("npm") is not None:
+        return node
+    if os.environ.get("OPENCWM_REQUIRE_NODE"):
+        pytest.fail("node and npm are needed here, and not installed")
+    pytest.skip("NODE IS MISSING: the debug adapter is not tested with real clients (apt install nodejs npm)")
+
+
+def installed(folder: Path) -> str:
+    """Install what a folder's ``package-lock.json`` says and return the path of node."""
+    node = found_node()
+    npm = shutil.which("npm") or ""
     lock, done = folder / "package-lock.json", folder / "node_modules" / ".installed"
     with (folder / ".installing").open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)  # several workers of a test run

@@ -294,8 +294,7 @@ def read(kind: type[_T], data: Mapping[str, Any]) -> _T:
         RequestError: something is missing or of another type.
     """
     found = {}
-    fields: dict[str, tuple[str, Any, bool]] = _fields(typing.cast(Any, kind))
-    for name, (key, hint, is_needed) in fields.items():
+    for name, (key, hint, is_needed) in fields_of(kind).items():
         if key not in data or (data[key] is None and not is_needed):
             if is_needed:
                 raise RequestError("is missing", where=key)
@@ -305,7 +304,8 @@ def read(kind: type[_T], data: Mapping[str, Any]) -> _T:
 
 
 @functools.cache
-def _fields(kind: Any) -> dict[str, tuple[str, Any, bool]]:
+def fields_of(kind: Any) -> dict[str, tuple[str, Any, bool]]:
+    """Return, by the names of its fields, the keys of a request's arguments, their types, and which are needed."""
     hints = typing.get_type_hints(kind)
     return {
         field.name: (

@@ -44,7 +44,9 @@ def go(session: Session, request: str, granularity: str, is_wrapper: Callable[[i
     return _skip(session, stop, back, is_wrapper)
 
 
-def _skip(session: Session, stop: Stop, follow: Callable[[], Stop], is_wrapper: Callable[[int], bool]) -> Stop:
+def _skip(
+    session: Session, stop: Stop, follow: Callable[[], Stop], is_wrapper: Callable[[int], bool]
+) -> Stop:
     """Go on with ``follow`` while a move has ended where a client that steps by lines is shown nothing."""
     logs = stop.logs
     while stop.kind is StopKind.STEP and not _is_shown(session.step, is_wrapper):
