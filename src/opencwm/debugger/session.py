@@ -10,6 +10,7 @@ All methods belong to one thread; what another thread may do is to cancel a move
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator
 
 from opencwm.core.errors import ConfigError
@@ -20,7 +21,7 @@ from opencwm.debugger.breakpoint_list import Breakpoints
 from opencwm.debugger.cancellation import Cancellation, Watch
 from opencwm.debugger.compare import Lockstep, Row
 from opencwm.debugger.execution import Execution, FrameView, StepView, Value
-from opencwm.debugger.expressions import ExpressionError, Result, Undecided, evaluate
+from opencwm.debugger.expressions import ExpressionError, Result, Undecided, UnsupportedError, evaluate
 from opencwm.debugger.places import check_line
 from opencwm.debugger.records import StepRecord, records
 from opencwm.debugger.stops import Stop, StopKind
@@ -154,7 +155,7 @@ class Session:
         shown = self.stack[level].locals
         try:
             return asking.computed(expression, shown)
-        except Undecided:
+        except (Undecided, UnsupportedError):
             return asking.predicted(self.execution, expression, shown, self._watch, self.max_steps)
 
     # Beside the real run
@@ -257,6 +258,17 @@ class Session:
         return self._arrived(
             self._travel.back_to_breakpoint(self.position, self._watch, is_past_end=self.is_ended)
         )
+
+    def back_to_change(self, name: str) -> Stop:
+        """Go back to the step whose line changed a variable of the current activation last.
+
+        Raises:
+            ConfigError: it has not changed before.
+        """
+        earlier = [change for change in self.history(name) if change.made_at < self.position or self.is_ended]
+        if not earlier:
+            raise ConfigError(f"{name} has not changed in this function before")
+        return self._arrived(Stop(StopKind.GOAL, earlier[-1].describe(name), earlier[-1].made_at))
 
     def restart(self) -> Stop:
         """Go back to the first step. Breakpoints and variables that were set stay."""
@@ -368,9 +380,10 @@ class Session:
             expression: its new value, a pure expression over the locals.
 
         Raises:
-            ConfigError: the execution cannot be changed, there is no such local, or the expression has no
-                known value.
+            ConfigError: the execution cannot be changed, there is no such local, the expression has no known
+                value, or there are too many timelines.
         """
+        self._timelines.check_room()
         code = self.execution.codes[self.step.code]
         if self.is_ended or self.step.kind in (StepKind.RETURN, StepKind.EXCEPTION):
             raise ConfigError(f"cannot set {name} here", hint="variables can be set before a line runs")
@@ -433,7 +446,7 @@ class Session:
         stops_at_breakpoints: bool = True,
     ) -> Stop:
         if self.is_ended:
-            return self.last_stop
+            return self._arrived(dataclasses.replace(self.last_stop, logs=()))
         return self._arrived(
             self._travel.forward(
                 self.position,
