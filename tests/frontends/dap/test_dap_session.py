@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .dap_client import NESTED, RAISES, DapClient
+from .dap_client import COUNT, NESTED, RAISES, DapClient
 
 
 def test_a_launch_runs_to_the_first_breakpoint_and_every_stop_says_how_sure_it_is(
@@ -344,9 +344,22 @@ def test_a_snippet_has_no_file_and_is_served(client: DapClient) -> None:
     ]
 
 
+def test_what_a_selection_takes_from_elsewhere_is_assumed(client: DapClient) -> None:
+    client.launch(
+        source="for row in rows:\n    n += row\n", assume=["rows: [1, 2]", "n = 5"], stopOnEntry=True
+    )
+    assert client.stopped()["frame"]["line"] == 2
+    assert client.locals()["rows"] == "[1, 2]  (carried, predicted 90%)"
+    client("restart", arguments={"source": COUNT, "entry": "f", "assume": ["word: 'r'"], "stopOnEntry": True})
+    assert client.stopped()["frame"]["line"] == 10
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
+        ({"source": "x = y", "assume": ["y: some list"]}, "assume[0]: y: its value some list is no literal"),
+        ({"source": "x = y", "assume": ["y"]}, "assume[0]: must be NAME: VALUE"),
+        ({"source": "def f(): 0", "call": "f()", "assume": ["y: 1"]}, "assume: says what entry"),
         ({}, "give the path of a file"),
         ({"program": "nowhere.py", "call": "f()"}, "cannot be read"),
         ({"source": "def f(:", "call": "f()"}, "not valid Python"),

@@ -49,7 +49,8 @@ class Launch:
         entry: the function to start in, in place of ``call``.
         mode: ``predicted``, ``real`` or ``compare``.
         model: path of a model folder; empty for the one in the package.
-        assume: what is assumed of what is not known, each as ``name: what``.
+        assume: values of parameters of ``entry``, or of names that a snippet takes from elsewhere, each as
+            ``name: literal``.
         stop_on_entry: stop at the first line.
         stop_at_end: stop at the last step, from where one can go back, instead of ending the session there.
         no_debug: run to the end, without any stop.
@@ -305,7 +306,7 @@ def read(kind: type[_T], data: Mapping[str, Any]) -> _T:
 
 @functools.cache
 def fields_of(kind: Any) -> dict[str, tuple[str, Any, bool]]:
-    """Return, by the names of its fields, the keys of a request's arguments, their types, and which are needed."""
+    """Return, by field, the key of an argument, its type, and whether it is needed."""
     hints = typing.get_type_hints(kind)
     return {
         field.name: (

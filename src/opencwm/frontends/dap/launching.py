@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from opencwm.core.errors import ConfigError
+from opencwm.debugger.expressions import Undecided, literal
 from opencwm.frontends.dap.arguments import Launch
 from opencwm.frontends.dap.messages import RequestError
 from opencwm.frontends.dap.places import Dialect
-from opencwm.frontends.dap.snippets import snippet_program
+from opencwm.frontends.dap.snippets import call_with, snippet_program
 from opencwm.frontends.programs import load_program
 from opencwm.frontends.sessions import Mode, Opened, SessionConfig, open_program
 from opencwm.traces import Program
 
 if TYPE_CHECKING:
     from opencwm.debugger.world_model import WorldModel
+
+_ASSUMPTION: Final = re.compile(r"([^\W\d]\w*)\s*[:=]\s*(.+)", re.DOTALL)
 
 
 class Models:
@@ -73,13 +77,37 @@ def launch(wanted: Launch, dialect: Dialect, models: Models) -> Launched:
         raise RequestError("give the path of a file as program, or a text as source")
     path = dialect.path_in(wanted.program) if wanted.program else None
     call, entry = wanted.call.strip() or None, wanted.entry.strip() or None
+    assumed = _assumed(wanted)
+    if assumed and entry:
+        call, entry = call_with(entry, assumed), None
     if path is not None:
         program = load_program(path, call=call, entry=entry)
     else:
-        program = snippet_program(wanted.source, call=call, entry=entry)
+        program = snippet_program(wanted.source, call=call, entry=entry, assumed=assumed)
     config = _config(wanted, dialect)
     world = None if config.mode is Mode.REAL else models.get(config.model)
     return Launched(path, program, open_program(program, config, world), config.mode)
+
+
+def _assumed(wanted: Launch) -> dict[str, str]:
+    """Return name -> literal of what is assumed.
+
+    Raises:
+        RequestError: something is no literal, or there is nothing that it could be about.
+    """
+    if wanted.assume and (wanted.call.strip() or not (wanted.entry.strip() or wanted.source)):
+        raise RequestError("says what entry or a source without a call begins with", where="assume")
+    found = {}
+    for index, text in enumerate(wanted.assume):
+        match = _ASSUMPTION.fullmatch(text.strip())
+        if match is None:
+            raise RequestError("must be NAME: VALUE", where=f"assume[{index}]")
+        try:
+            literal(match[2])
+        except Undecided as error:
+            raise RequestError(f"{match[1]}: {error}", where=f"assume[{index}]") from None
+        found[match[1]] = " ".join(match[2].splitlines())
+    return found
 
 
 def _config(wanted: Launch, dialect: Dialect) -> SessionConfig:

@@ -11,6 +11,7 @@ import io
 import textwrap
 import tokenize
 import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -28,16 +29,32 @@ _STRINGS: Final = {
 _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 
 
-def snippet_program(source: str, *, call: str | None, entry: str | None) -> Program:
+def snippet_program(
+    source: str, *, call: str | None, entry: str | None, assumed: Mapping[str, str] | None = None
+) -> Program:
     """Make a snippet a program; without call and entry it starts in ``main`` or at its first statement.
+
+    Args:
+        source: its text.
+        call: what to start with.
+        entry: where to start, in place of ``call``.
+        assumed: name -> literal, of what bare statements take from elsewhere.
 
     Raises:
         ConfigError: it is not valid Python, or defines functions only and nothing says which to start in.
     """
     text = textwrap.dedent(source)
     if call is None and entry is None and _has_statements(text):
-        text, entry = as_function(text), FUNCTION
+        names = tuple(assumed or ())
+        text, entry = as_function(text, names), FUNCTION
+        if assumed:
+            call, entry = call_with(FUNCTION, assumed), None
     return make_program(text, Path(SNIPPET_NAME), call=call, entry=entry)
+
+
+def call_with(function: str, values: Mapping[str, str]) -> str:
+    """Write the call of a function with arguments by name."""
+    return f"{function}({', '.join(f'{name}={value}' for name, value in values.items())})"
 
 
 def _has_statements(text: str) -> bool:
@@ -57,14 +74,14 @@ def _has_statements(text: str) -> bool:
     )
 
 
-def as_function(text: str) -> str:
-    """Return statements as the body of a function; what lies inside strings is not indented."""
+def as_function(text: str, names: Iterable[str] = ()) -> str:
+    """Return statements as the body of a function of ``names``; what lies inside strings is not indented."""
     inside = _lines_in_strings(text)
     lines = [
         line if lineno in inside or not line.strip() else _INDENT + line
         for lineno, line in enumerate(text.splitlines(), 1)
     ]
-    return "\n".join((f"def {FUNCTION}():", *lines, ""))
+    return "\n".join((f"def {FUNCTION}({', '.join(names)}):", *lines, ""))
 
 
 def _lines_in_strings(text: str) -> set[int]:
