@@ -263,6 +263,8 @@ def test_a_move_can_be_paused(connect: Connect) -> None:
 def test_progress_is_told_and_cancelled(connect: Connect) -> None:
     client, _ = running(connect, supportsProgressReporting=True)
     started = client.event("progressStart")
+    while "first stop" not in started["title"]:  # of the launch, when that took long
+        started = client.event("progressStart")
     assert started["cancellable"]
     client.event("progressUpdate")
     client("cancel", progressId=started["progressId"])
@@ -277,6 +279,20 @@ def test_a_move_ends_when_the_client_leaves_or_dies(connect: Connect) -> None:
     client, _ = running(connect)
     client.kill()
     assert time.monotonic() - started < 10
+
+
+def test_a_launch_that_takes_long_can_be_cancelled_and_blocks_nothing(connect: Connect) -> None:
+    client = connect()
+    client.initialize(supportsProgressReporting=True)
+    endless = {"source": "def f():\n    while True: pass\n", "call": "f()", "mode": "real", "timeout": 20}
+    launched = client.send("launch", **endless)
+    client("setExceptionBreakpoints", filters=["uncaught"])
+    started = client.event("progressStart")
+    client("cancel", requestId=started["requestId"])
+    assert client.answer(launched)["message"] == "cancelled"
+    client("launch", source=COUNT, call="f('r')", stopOnEntry=True)
+    client("configurationDone")
+    assert client.stopped()["reason"] == "entry"
 
 
 def test_terminate_and_restart_end_a_move(connect: Connect) -> None:

@@ -9,11 +9,13 @@ Source: https://microsoft.github.io/debug-adapter-protocol/overview, its section
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import hmac
 import itertools
 import queue
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
@@ -28,7 +30,7 @@ from opencwm.frontends.dap.breakpoint_table import BreakpointTable, Target, Want
 from opencwm.frontends.dap.completion import completions
 from opencwm.frontends.dap.debuggee import Debuggee
 from opencwm.frontends.dap.framing import BadFrame
-from opencwm.frontends.dap.launching import Models, launch, refusal
+from opencwm.frontends.dap.launching import Launched, Models, launch, refusal
 from opencwm.frontends.dap.messages import (
     CANCELLED,
     NOT_STOPPED,
@@ -48,6 +50,8 @@ from opencwm.source.cfg import ControlFlow
 Arrival = bytes | BadFrame | None
 """A payload, bytes that are none, or the end of the connection."""
 THREAD_ID = 1
+_LOOK_S = 0.02
+"""How often arrivals are looked at during a launch."""
 _THREAD = {"id": THREAD_ID, "name": "the run"}
 
 
@@ -231,7 +235,7 @@ class Adapter:
             self._is_authorized = True
 
     def _launch(self, wanted: arguments.Launch) -> None:
-        launched = launch(wanted, self._dialect, self._settings.models)
+        launched = self._prepared(wanted)
         debuggee = Debuggee(launched, self._dialect, self._references)
         self._wanted, self._debuggee_or_none = wanted, debuggee
         self._is_at_end, self._divergence_told = False, ""
@@ -239,6 +243,29 @@ class Adapter:
             self._table.bind(self._target)
         for text in launched.opened.notices:
             self._say(f"{text}\n", "important")
+
+    def _prepared(self, wanted: arguments.Launch) -> Launched:
+        """Load the model and record the real run on another thread, while looking at what arrives."""
+        found: concurrent.futures.Future[Launched] = concurrent.futures.Future()
+
+        def work() -> None:
+            try:
+                found.set_result(launch(wanted, self._dialect, self._settings.models))
+            except BaseException as error:  # raised where it is waited for
+                found.set_exception(error)
+
+        with self._cancellable(
+            "Loading the model" if wanted.mode == "predicted" else "Recording the run"
+        ) as run:
+            progress, cancellation = run
+            threading.Thread(target=work, name="opencwm-dap-launch", daemon=True).start()
+            while not cancellation.is_cancelled:
+                try:
+                    return found.result(timeout=_LOOK_S)
+                except TimeoutError:
+                    progress.advance("")
+                    self._poll()
+        raise RequestError("cancelled", code=CANCELLED)
 
     def _on_configuration_done(self, _: arguments.NoArguments) -> None:
         self._is_configured = True
@@ -337,24 +364,29 @@ class Adapter:
             self._report(stop)
 
     @contextmanager
-    def _watched(self, title: str) -> Iterator[None]:
-        """Let what is done within be cancelled, tell its progress, and answer meanwhile."""
+    def _cancellable(self, title: str) -> Iterator[tuple[Progress, Cancellation]]:
+        """Let what is done within be cancelled and tell its progress."""
         number = f"opencwm-{next(self._progress_ids)}"
         is_wanted = self._dialect.client.supports_progress_reporting
         progress = Progress(self._out, number, title, self._current.seq, is_wanted=is_wanted)
-        cancellation = Cancellation()
-
-        def advance(num_steps: int) -> None:
-            progress.advance(num_steps)
-            self._poll()
-
-        self._running = progress, cancellation
+        self._running = progress, Cancellation()
         try:
-            with self._debuggee.session.watched(cancellation, advance):
-                yield
+            yield self._running
         finally:
             self._running = None
             progress.end()
+
+    @contextmanager
+    def _watched(self, title: str) -> Iterator[None]:
+        """Let what the session does within be cancelled, tell its progress, and answer meanwhile."""
+        with self._cancellable(title) as (progress, cancellation):
+
+            def advance(num_steps: int) -> None:
+                progress.advance(f"{num_steps} steps")
+                self._poll()
+
+            with self._debuggee.session.watched(cancellation, advance):
+                yield
 
     def _poll(self) -> None:
         """Handle what has arrived while something runs."""

@@ -42,12 +42,12 @@ class Progress:
         self._next_at = time.monotonic() + patience_s
         self._is_shown = False
 
-    def advance(self, num_steps: int) -> None:
-        """Tell how many steps were made so far."""
+    def advance(self, message: str) -> None:
+        """Tell how far it is."""
         if not self._is_wanted or time.monotonic() < self._next_at:
             return
         self._next_at = time.monotonic() + _INTERVAL_S
-        self._event("progressUpdate" if self._is_shown else "progressStart", f"{num_steps} steps")
+        self._event("progressUpdate" if self._is_shown else "progressStart", message)
         self._is_shown = True
 
     def end(self) -> None:

@@ -38,7 +38,7 @@ class Rule:
         reads: the class of its arguments.
         phases: when it may come.
         ends_run: whether it ends a running move first.
-        is_long: whether it has to wait while the model is asked something.
+        is_long: whether it has to wait while something is launched, or the model is asked something.
     """
 
     handler: str
@@ -56,8 +56,8 @@ _ALIVE: Final = frozenset({Phase.READY, Phase.TERMINATED}) | _LAUNCHED
 
 RULES: Final[dict[str, Rule]] = {
     "initialize": Rule("initialize", arguments.Initialize, _NEW),
-    "launch": Rule("launch", arguments.Launch, _READY),
-    "attach": Rule("attach", arguments.Launch, _READY),
+    "launch": Rule("launch", arguments.Launch, _READY, is_long=True),
+    "attach": Rule("attach", arguments.Launch, _READY, is_long=True),
     "configurationDone": Rule("configuration_done", arguments.NoArguments, _ALIVE),
     "restart": Rule(
         "restart", arguments.Restart, _LAUNCHED | {Phase.TERMINATED}, ends_run=True, is_long=True
