@@ -67,6 +67,7 @@ class Session:
         self.real = real
         self.last_stop = Stop(StopKind.ENTRY, "entry", 0)
         self._lockstep = None if real is None else Lockstep(execution, real)
+        self._num_agreeing = 0  # steps, from the first, that are known to be as in the real run
         self._timelines = Timelines(execution, self.last_stop)
         self._travel = Travel(execution, self.breakpoints, max_steps)
         self._watch = Watch()
@@ -173,8 +174,12 @@ class Session:
         if lockstep is None:
             return None
         end = self.execution.num_known + (1 if self.execution.ended() else 0)
-        rows = (lockstep.row(index) for index in range(end))
-        return next((row for row in rows if row is not None and not row.agrees), None)
+        while self._num_agreeing < end:
+            row = lockstep.row(self._num_agreeing)
+            if row is None or not row.agrees:
+                return row
+            self._num_agreeing += 1
+        return None
 
     @property
     def _beside(self) -> Lockstep | None:
