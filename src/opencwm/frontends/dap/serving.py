@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from opencwm.core.errors import ConfigError
-from opencwm.frontends.dap.adapter import Adapter, Arrival, Settings
+from opencwm.frontends.dap.adapter import Adapter, Settings
+from opencwm.frontends.dap.conversation import Arrival
 from opencwm.frontends.dap.framing import BadFrame, FrameDecoder, encode
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
