@@ -185,13 +185,18 @@ def test_setting_a_variable_forks_and_the_old_timeline_can_be_selected(
     client.event("invalidated")
     assert client.locals()["n"] == "42  (supplied)"
     scope = client.scopes()["Locals"]
+    edited = "43  (carried, predicted 90%)"  # an editor begins with what it shows
+    assert (
+        client("setVariable", variablesReference=scope, name="n", value=edited)["value"] == "43  (supplied)"
+    )
+    scope = client.scopes()["Locals"]
     assert "no known value" in client.refused(
         "setVariable", variablesReference=scope, name="n", value="open('x')"
     )
     assert client("evaluate", expression="word = 'xyz'", context="repl")["result"] == "word set to 'xyz'"
     client.stopped()
     timelines = client("evaluate", expression=".timelines", context="repl")["result"].splitlines()
-    assert [line[:4] for line in timelines] == ["  1:", "  2:", "> 3:"]
+    assert [line[:4] for line in timelines] == ["  1:", "  2:", "  3:", "> 4:"]
     client("evaluate", expression=".timeline 1", context="repl")
     client.stopped()
     assert client.locals()["n"] == "0  (predicted 90%)"

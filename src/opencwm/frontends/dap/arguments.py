@@ -295,7 +295,7 @@ def read(kind: type[_T], data: Mapping[str, Any]) -> _T:
         RequestError: something is missing or of another type.
     """
     found = {}
-    for name, (key, hint, is_needed) in fields_of(kind).items():
+    for name, (key, hint, is_needed) in fields_of(typing.cast(Any, kind)).items():
         if key not in data or (data[key] is None and not is_needed):
             if is_needed:
                 raise RequestError("is missing", where=key)
