@@ -6,12 +6,10 @@ It knows the session and the words of the protocol, and nothing of the order of 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 
 from opencwm.core.errors import ConfigError
 from opencwm.debugger import asking, display
-from opencwm.debugger.compare import Lockstep, Row
-from opencwm.debugger.execution import Execution, RealExecution
+from opencwm.debugger.execution import RealExecution
 from opencwm.debugger.expressions import ExpressionError, Undecided
 from opencwm.debugger.hits import HitFinder
 from opencwm.debugger.stops import Stop, StopKind
@@ -52,7 +50,6 @@ class Debuggee:
         self.places = Places(launched.program, launched.path, dialect, references)
         self.inspection = Inspection(self.session, self.places, dialect.client)
         self._dialect = dialect
-        self._beside = _Beside(self.session.execution, self.session.real)
         self._goto_targets: dict[int, int] = {}
         self._target_ids = itertools.count(1)
 
@@ -144,9 +141,12 @@ class Debuggee:
 
     def divergence(self) -> str:
         """Say where the prediction first differs from the real run; empty while that is nowhere."""
-        if self.session.timeline.fork is not None:
+        row = self.session.first_divergence
+        view = None if row is None else row.predicted or row.real
+        if row is None or view is None:
             return ""
-        return self._beside.describe()
+        position = row.real_index if row.predicted_index is None else row.predicted_index
+        return f"first divergence at step {position}, line {view.step.lineno}: {row.describe()}"
 
     def is_failed(self) -> bool:
         """Whether the run, which is known to its end, ended with an exception or otherwise badly."""
@@ -249,37 +249,6 @@ class Debuggee:
                 "stackTrace": trace,
             },
         }
-
-
-class _Beside:
-    """How far a prediction agrees with the real run, looked at step by step as steps become known."""
-
-    def __init__(self, predicted: Execution, real: Execution | None) -> None:
-        self._predicted = predicted
-        self._lockstep = None if real is None else Lockstep(predicted, real)
-        self._num_agreeing = 0
-        self._first: Row | None = None
-
-    def describe(self) -> str:
-        """Say what the first known divergence is; empty while there is none."""
-        for row in self._rows():
-            if not row.agrees:
-                self._first = row
-            else:
-                self._num_agreeing += 1
-        if self._first is None:
-            return ""
-        view = self._first.predicted or self._first.real
-        line = view.step.lineno if view is not None else 0
-        return f"first divergence at step {self._num_agreeing}, line {line}: {self._first.describe()}"
-
-    def _rows(self) -> Iterator[Row]:
-        end = self._predicted.num_known + (1 if self._predicted.ended() else 0)
-        while self._lockstep is not None and self._first is None and self._num_agreeing < end:
-            row = self._lockstep.row(self._num_agreeing)
-            if row is None:
-                return
-            yield row
 
 
 def _answer_mark(answer: asking.Answer) -> str:
