@@ -28,7 +28,12 @@ def manifest() -> dict[str, Any]:
 
 def test_its_own_tests_pass() -> None:
     outcome = subprocess.run(
-        [found_node(), "--test", "test/"], cwd=FOLDER, capture_output=True, text=True, timeout=60, check=False
+        [found_node(), "--test", "--test-reporter=tap", "test/configurations.test.js"],
+        cwd=FOLDER,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     assert "# pass 5" in outcome.stdout
