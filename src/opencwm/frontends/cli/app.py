@@ -16,6 +16,7 @@ from opencwm.core.version import __version__
 from opencwm.frontends.cli import EXIT_ERROR, EXIT_INTERRUPTED, benchmark, corpus, evaluate
 from opencwm.frontends.cli.before import before
 from opencwm.frontends.cli.check import check
+from opencwm.frontends.cli.dap import dap
 from opencwm.frontends.cli.debug import debug
 from opencwm.frontends.cli.doctor import doctor
 from opencwm.frontends.cli.inputs import inputs
@@ -51,7 +52,7 @@ def build() -> Any:
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
     root = _group(context_settings=settings)
     root.callback()(_root)
-    for command in (predict, debug, trace, check, inputs, before, mcp, train, export, doctor):
+    for command in (predict, debug, dap, mcp, trace, check, inputs, before, train, export, doctor):
         root.command()(command)
     shards = _group(help="Programs and their recorded runs, as training data.")
     shards.command()(corpus.build)
