@@ -120,7 +120,7 @@ Disabled breakpoint 2
 (cwm) cl 1
 Removed breakpoint 1 at line 5
 (cwm) b
-  2 keep      no  at count.py:2, only if c == 'r', reached 2 times
+  2 keep      no  at count.py:2, only if c == 'r', reached 1 times
 (cwm) c
 --End-- the program returned 'none'
 (cwm) cl
@@ -140,8 +140,8 @@ Temporary breakpoint 3 at count.py:3
 def test_transcript_of_a_prediction_beside_the_real_run() -> None:
     trace = traced("count")
     lines: list[str] = []
-    session = Session(predicted_from(trace, probability=0.974, wrong={7: {"n": "9"}}))
-    prompt = Prompt(session, lines.append, real=real("count"))
+    predicted = predicted_from(trace, probability=0.974, wrong={7: {"n": "9"}})
+    prompt = Prompt(Session(predicted, real=real("count")), lines.append)
     prompt.run_commands("g 3;s;v;conf;p n * 2;set n = 0;v;s;history n")
     assert (
         "\n".join(lines) + "\n"
@@ -385,16 +385,15 @@ def test_an_endless_prediction_gives_the_prompt_back() -> None:
 def test_the_end_of_a_prediction_is_compared_with_the_real_end() -> None:
     trace = traced("count")
     lines: list[str] = []
-    prompt = Prompt(
-        Session(predicted_from(trace, status="the program returned 'many'")), lines.append, real=real("count")
-    )
+    predicted = predicted_from(trace, status="the program returned 'many'")
+    prompt = Prompt(Session(predicted, real=real("count")), lines.append)
     prompt.run_commands("c")
     assert lines[1:] == [
         "--End-- the program returned 'many'",
         "    *** the real run: the program returned 'none'",
     ]
     lines.clear()
-    prompt = Prompt(Session(predicted_from(trace, malformed_at=6)), lines.append, real=real("count"))
+    prompt = Prompt(Session(predicted_from(trace, malformed_at=6), real=real("count")), lines.append)
     prompt.run_commands("c")
     assert lines[1:] == [
         "--End-- the model's step was malformed: no line follows",

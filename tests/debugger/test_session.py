@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.execution import Origin, RealExecution
-from opencwm.debugger.session import Session, StopKind
+from opencwm.debugger.session import Session
+from opencwm.debugger.stops import StopKind
 from opencwm.debugger.testing import predicted_from
 from opencwm.traces import StepKind, replay
 from opencwm.traces.state_tree import StateTree
@@ -72,8 +73,8 @@ def test_until_leaves_a_loop() -> None:
 
 def test_breakpoints_stop_and_count() -> None:
     session = Session(real("count"))
-    always = session.add_breakpoint(4)
-    conditional = session.add_breakpoint(5, "n == 1")
+    always = session.breakpoints.add_line(4)
+    conditional = session.breakpoints.add_line(5, "n == 1")
     assert session.continue_().reason == "breakpoint 1, line 4"
     assert session.continue_().reason == "breakpoint 1, line 4"
     always.is_enabled = False
@@ -86,7 +87,7 @@ def test_breakpoints_stop_and_count() -> None:
 def test_a_breakpoint_interrupts_a_step_over_and_a_temporary_one_stops_once() -> None:
     session = Session(real("count"))
     session.run_to(11)
-    session.add_breakpoint(4, is_temporary=True)
+    session.breakpoints.add_line(4, is_temporary=True)
     assert session.step_over().kind is StopKind.BREAKPOINT
     assert len(session.breakpoints) == 0
     session.step_out()
@@ -95,7 +96,7 @@ def test_a_breakpoint_interrupts_a_step_over_and_a_temporary_one_stops_once() ->
 
 def test_ignored_hits_pass() -> None:
     session = Session(real("count"))
-    session.add_breakpoint(4).ignore_count = 2
+    session.breakpoints.add_line(4).ignore_count = 2
     session.continue_()
     assert session.locals["c"].text == "'r'"
     assert session.locals["n"].text == "1"
@@ -114,7 +115,7 @@ UNDECIDED = "breakpoint 1, line 4, its condition cannot be decided:"
 )  # fmt: skip
 def test_a_condition_that_cannot_be_decided_stops_and_says_so(condition: str, reason: str) -> None:
     session = Session(real("count"))
-    session.add_breakpoint(4, condition)
+    session.breakpoints.add_line(4, condition)
     assert session.continue_().reason == reason
 
 
@@ -122,16 +123,16 @@ def test_a_condition_that_cannot_be_decided_stops_and_says_so(condition: str, re
 def test_a_breakpoint_needs_a_line_with_code(lineno: int, hint: str) -> None:
     session = Session(real("count"))
     with pytest.raises(ConfigError, match=f"no function has code on line {lineno}") as caught:
-        session.add_breakpoint(lineno)
+        session.breakpoints.add_line(lineno)
     assert hint in caught.value.hint
 
 
 def test_a_condition_must_be_an_expression() -> None:
     session = Session(real("count"))
     with pytest.raises(ConfigError, match="not an expression"):
-        session.add_breakpoint(4, "n ==")
+        session.breakpoints.add_line(4, "n ==")
     with pytest.raises(ConfigError, match="not an expression"):
-        session.add_breakpoint(4).set_condition("import os")
+        session.breakpoints.add_line(4).set_condition("import os")
 
 
 def test_back_moves() -> None:
@@ -158,10 +159,10 @@ def test_back_from_the_end_and_to_a_breakpoint() -> None:
     last = session.position
     assert session.step_back().position == last
     assert not session.is_ended
-    item = session.add_breakpoint(5, "n == 0")
+    item = session.breakpoints.add_line(5, "n == 0")
     assert session.continue_back().reason == "breakpoint 1, line 5"
     assert session.locals["n"].text == "0"
-    assert item.num_hits == 0
+    assert item.num_hits == 1
 
 
 def test_history_tells_which_line_changed_a_variable() -> None:
@@ -242,7 +243,7 @@ def test_an_endless_prediction_stops_at_the_limit_and_goes_on() -> None:
     assert (stop.kind, stop.position) == (StopKind.LIMIT, 100)
     assert "100 steps" in stop.reason
     assert session.continue_().position == 200
-    session.add_breakpoint(4, "n == 150")
+    session.breakpoints.add_line(4, "n == 150")
     assert session.continue_().kind is StopKind.LIMIT
     assert session.continue_().reason == "breakpoint 1, line 4"
     assert session.continue_back().kind is StopKind.LIMIT
@@ -327,7 +328,7 @@ def test_conditional_breakpoints_stop_exactly_where_the_condition_holds(
         and eval(condition, {}, {"n": int(stack[-1].locals["n"])})  # noqa: S307 - the reference
     ]
     session = Session(RealExecution(trace))
-    session.add_breakpoint(lineno, condition)
+    session.breakpoints.add_line(lineno, condition)
     found = []
     while session.continue_().kind is StopKind.BREAKPOINT:
         found.append(session.position)

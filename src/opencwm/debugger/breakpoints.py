@@ -1,35 +1,84 @@
-"""Breakpoints: where a session stops, under which condition, and how often it was there."""
+"""Breakpoints: where a session stops, under which condition, and how often it was there.
+
+The one idea: whether a breakpoint is *hit* at a step, and which of its hits that is, depend on the steps
+alone, not on the moves that led there. So going back stops where going forward would.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import enum
+from typing import ClassVar
 
 from opencwm.core.errors import ConfigError
-from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate
+from opencwm.debugger.activations import (
+    Change,
+    change_at,
+    function_at,
+    is_named,
+    step_at,
+)
+from opencwm.debugger.exceptions import is_kind_of, raised_at, type_name, uncaught_at
+from opencwm.debugger.execution import Execution
+from opencwm.debugger.expressions import parsed
+from opencwm.debugger.hit_condition import HitCondition
+from opencwm.debugger.log_message import LogMessage
+from opencwm.debugger.stops import StopKind
+from opencwm.traces import StepFlags, StepKind
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True, slots=True)
+class Happening:
+    """That what a breakpoint waits for happens at a step.
+
+    Attributes:
+        what: in words, for example ``line 4``.
+        made_at: the step to stop at going back: that of the line that made it happen.
+    """
+
+    what: str
+    made_at: int
+
+
+@dataclasses.dataclass(kw_only=True, eq=False)
 class Breakpoint:
-    """A stop before a line runs.
+    """What all breakpoints share.
 
     Attributes:
         number: from 1, never used again in a session.
-        lineno: 1-based line in ``Program.text``.
-        condition: expression over the locals of the activation; None for always.
+        condition: expression over the locals of the activation; None for always. One that cannot be decided
+            counts as true, and the stop says so.
+        hit_condition: which hits stop; None for all. Hits are counted from the first step of the execution.
+        log_message: what is logged instead of stopping; None for a breakpoint that stops.
         is_temporary: removed when it stops.
         is_enabled: whether it stops at all.
-        ignore_count: how many more times it lets pass.
-        num_hits: how often the line was reached with the condition met, or not decided.
+        ignore_count: how many more times it lets pass going forward.
+        num_hits: number of the last hit that was met, from the first step of the execution; 0 before any.
     """
 
-    number: int
-    lineno: int
+    kind: ClassVar[str] = "breakpoint"
+    stop_kind: ClassVar[StopKind] = StopKind.BREAKPOINT
+
+    number: int = 0
     condition: str | None = None
+    hit_condition: HitCondition | None = None
+    log_message: LogMessage | None = None
     is_temporary: bool = False
     is_enabled: bool = True
     ignore_count: int = 0
     num_hits: int = 0
+
+    def __post_init__(self) -> None:
+        check_condition(self.condition)
+
+    @property
+    def place(self) -> str:
+        """What it waits for, in words."""
+        raise NotImplementedError
+
+    def happens(self, execution: Execution, index: int) -> Happening | None:
+        """Return whether what it waits for happens at step ``index``, whatever its condition says."""
+        raise NotImplementedError
 
     def set_condition(self, condition: str | None) -> None:
         """Change the condition; None removes it.
@@ -41,84 +90,138 @@ class Breakpoint:
         self.condition = condition
 
 
-class Breakpoints:
-    """The breakpoints of one session, by number."""
+@dataclasses.dataclass(kw_only=True, eq=False)
+class LineBreakpoint(Breakpoint):
+    """Stops before a line runs.
 
-    def __init__(self) -> None:
-        self._items: dict[int, Breakpoint] = {}
-        self._last_number = 0
+    Attributes:
+        lineno: 1-based line in ``Program.text``.
+    """
 
-    def __iter__(self) -> Iterator[Breakpoint]:
-        return iter(self._items.values())
+    lineno: int
 
-    def __len__(self) -> int:
-        return len(self._items)
+    @property
+    def place(self) -> str:
+        """What it waits for, in words."""
+        return f"line {self.lineno}"
 
-    def __getitem__(self, number: int) -> Breakpoint:
-        """Return breakpoint ``number``.
+    def happens(self, execution: Execution, index: int) -> Happening | None:
+        """Return whether the line is about to run at step ``index``."""
+        step = step_at(execution, index)
+        if step is None or step.kind is not StepKind.LINE or step.lineno != self.lineno:
+            return None
+        return Happening(self.place, index)
 
-        Raises:
-            ConfigError: there is none.
-        """
-        if number not in self._items:
-            raise ConfigError(f"no breakpoint numbered {number}")
-        return self._items[number]
 
-    def add(self, lineno: int, condition: str | None = None, *, is_temporary: bool = False) -> Breakpoint:
-        """Add one; whether the line can be reached is for the caller to know.
+@dataclasses.dataclass(kw_only=True, eq=False)
+class FunctionBreakpoint(Breakpoint):
+    """Stops at the CALL of a function, where its arguments are bound.
 
-        Raises:
-            ConfigError: the condition is not an expression.
-        """
-        check_condition(condition)
-        self._last_number += 1
-        added = Breakpoint(self._last_number, lineno, condition, is_temporary)
-        self._items[added.number] = added
-        return added
+    Attributes:
+        name: qualified name, or its last parts: ``area`` and ``Shape.area`` both mean ``Shape.area``.
+    """
 
-    def remove(self, number: int) -> Breakpoint:
-        """Remove and return breakpoint ``number``.
+    kind: ClassVar[str] = "function breakpoint"
+    stop_kind: ClassVar[StopKind] = StopKind.FUNCTION_BREAKPOINT
 
-        Raises:
-            ConfigError: there is none.
-        """
-        found = self[number]
-        del self._items[number]
-        return found
+    name: str
 
-    def clear(self) -> None:
-        """Remove all."""
-        self._items.clear()
+    @property
+    def place(self) -> str:
+        """What it waits for, in words."""
+        return f"function {self.name}"
 
-    def at(self, lineno: int) -> list[Breakpoint]:
-        """Return the enabled breakpoints of a line."""
-        return [item for item in self._items.values() if item.lineno == lineno and item.is_enabled]
+    def happens(self, execution: Execution, index: int) -> Happening | None:
+        """Return whether the function is called at step ``index``; a generator that goes on is not."""
+        step = step_at(execution, index)
+        if step is None or step.kind is not StepKind.CALL or step.flags & StepFlags.RESUME:
+            return None
+        qualname = function_at(execution, index)
+        return Happening(f"{qualname} called", index) if is_named(qualname, self.name) else None
 
-    def reach(self, lineno: int, texts: Mapping[str, str]) -> str | None:
-        """Count that a line is reached going forward; say which breakpoint stops there, or None.
 
-        Args:
-            lineno: the line about to run.
-            texts: locals of its activation, rendered.
-        """
-        for item in self.at(lineno):
-            doubt = ""
-            if item.condition is not None:
-                try:
-                    if not evaluate(item.condition, texts).value:
-                        continue
-                except Undecided as error:
-                    doubt = f", its condition cannot be decided: {error}"
-                except ExpressionError as error:
-                    doubt = f", its condition fails: {error}"
-            item.num_hits += 1
-            if item.ignore_count > 0:
-                item.ignore_count -= 1
-                continue
-            if item.is_temporary:
-                del self._items[item.number]
-            return f"breakpoint {item.number}, line {lineno}{doubt}"
-        return None
+class ExceptionMode(enum.StrEnum):
+    """Which exceptions an exception breakpoint stops at."""
+
+    RAISED = "raised"  # where one is raised, caught or not
+    UNCAUGHT = "uncaught"  # where one is raised, or ran its last ``finally``, that leaves the program
+
+
+@dataclasses.dataclass(kw_only=True, eq=False)
+class ExceptionBreakpoint(Breakpoint):
+    """Stops at exceptions.
+
+    Attributes:
+        mode: at which.
+        types: names of exception types, of which it has to be one; empty for any.
+    """
+
+    kind: ClassVar[str] = "exception breakpoint"
+    stop_kind: ClassVar[StopKind] = StopKind.EXCEPTION
+
+    mode: ExceptionMode = ExceptionMode.RAISED
+    types: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """What it waits for, in words."""
+        return f"{' or '.join(self.types) or 'any exception'} {self.mode}"
+
+    def happens(self, execution: Execution, index: int) -> Happening | None:
+        """Return whether such an exception is raised at step ``index``, or leaves the program from there."""
+        find = raised_at if self.mode is ExceptionMode.RAISED else uncaught_at
+        rendered = find(execution, index)
+        if rendered is None:
+            return None
+        name, text = type_name(rendered), execution.program.text
+        if self.types and not any(is_kind_of(name, wanted, text) for wanted in self.types):
+            return None
+        return Happening(
+            f"{rendered} {'raised' if self.mode is ExceptionMode.RAISED else 'is not caught'}", index
+        )
+
+
+@dataclasses.dataclass(kw_only=True, eq=False)
+class DataBreakpoint(Breakpoint):
+    """Stops where a variable changes: going forward after the change, going back at the line that made it.
+
+    Attributes:
+        variable: name of a local variable.
+        function: of the activations that are meant, named as in a function breakpoint; empty for all.
+    """
+
+    kind: ClassVar[str] = "data breakpoint"
+    stop_kind: ClassVar[StopKind] = StopKind.DATA_BREAKPOINT
+
+    variable: str
+    function: str = ""
+
+    @property
+    def place(self) -> str:
+        """What it waits for, in words."""
+        return f"change of {self.variable}" + (f" in {self.function}" if self.function else "")
+
+    def happens(self, execution: Execution, index: int) -> Happening | None:
+        """Return whether the variable is seen changed at step ``index``."""
+        change = change_at(execution, index, self.variable)
+        if change is None:
+            return None
+        if self.function and not is_named(function_at(execution, index), self.function):
+            return None
+        step = step_at(execution, index)
+        is_argument = step is not None and step.kind is StepKind.CALL
+        return Happening(_words(self.variable, change, is_argument), change.made_at)
+
+
+def _words(name: str, change: Change, is_argument: bool) -> str:
+    if change.is_set:
+        return f"{name} set to {change.value.text if change.value else ''} by hand"
+    if is_argument and change.value is not None:
+        return f"{name} passed as {change.value.text}"
+    if change.value is None:
+        return f"{name} deleted by line {change.lineno}"
+    was = "" if change.previous is None else f" from {change.previous}"
+    return f"{name} changed{was} to {change.value.text} by line {change.lineno}"
 
 
 def check_condition(condition: str | None) -> None:
@@ -130,6 +233,6 @@ def check_condition(condition: str | None) -> None:
     if condition is None:
         return
     try:
-        compile(condition.strip(), "<condition>", "eval", dont_inherit=True)
+        parsed(condition.strip())
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ConfigError(f"not an expression: {condition!r}", hint=str(error)) from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -98,6 +99,14 @@ class StepView:
         return Value(self.step.value, self.origin, self.value_probability)
 
     @property
+    def probability(self) -> float | None:
+        """The probability of everything the model decided in this step; None when observed."""
+        if self.control_probability is None:
+            return None
+        decided = (self.control_probability, *self.probabilities.values(), self.value_probability)
+        return math.prod(1.0 if item is None else item for item in decided)
+
+    @property
     def changes(self) -> dict[str, Value]:
         """The changed locals of this step, in canonical order."""
         return {
@@ -140,6 +149,11 @@ class Execution(Protocol):
         """
         ...
 
+    @property
+    def num_known(self) -> int:
+        """How many steps can be read without predicting, a malformed last one included."""
+        ...
+
     def ended(self) -> bool:
         """Whether the last step is known. Never predicts."""
         ...
@@ -171,6 +185,18 @@ class Execution(Protocol):
 
         Raises:
             ConfigError: this kind of execution cannot be changed, or a name is not a local of the activation.
+        """
+        ...
+
+    def beginning(self, program: Program, state: Mapping[str, str]) -> Execution:
+        """Return an execution of another program by the same means, whose entry begins with ``state``.
+
+        Args:
+            program: what to execute; its entry is a function of its own file.
+            state: local of the entry -> rendered value, not evaluated.
+
+        Raises:
+            ConfigError: this kind of execution knows only what happened, or the entry has no such local.
         """
         ...
 
@@ -303,6 +329,11 @@ class RealExecution:
         """Return step ``index``, or None past the end."""
         return self._views[index] if 0 <= index < len(self._views) else None
 
+    @property
+    def num_known(self) -> int:
+        """How many steps were recorded."""
+        return len(self._views)
+
     def ended(self) -> bool:
         """Return True: a recorded run is known to its end."""
         return True
@@ -334,6 +365,17 @@ class RealExecution:
             f"cannot set {_listed(changes)} in a recorded run: what would have followed was never executed",
             where=f"step {index}",
             hint="set variables in a predicted execution, which predicts the rest anew",
+        )
+
+    def beginning(self, program: Program, state: Mapping[str, str]) -> Execution:  # noqa: ARG002 - the protocol's
+        """Refuse: a recorded run only holds what happened.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(
+            "a recorded run holds only what happened, and nothing is executed to find out more",
+            hint="a predicted execution can be asked",
         )
 
 

@@ -49,6 +49,10 @@ class PredictedExecution:
         expressions: see :class:`StepPredictor`.
         working: see :class:`StepPredictor`.
         search: see :class:`StepPredictor`.
+        state: rendered locals that the entry begins with; by default the model says what it is called with.
+
+    Raises:
+        ConfigError: the program has no such entry or does not compile; the state holds no local of the entry.
 
     Attributes:
         predictions: what was predicted, step by step, with counts of tokens.
@@ -67,6 +71,7 @@ class PredictedExecution:
         expressions: bool = False,
         working: Working = Working.FOLLOWED,
         search: SearchConfig | None = None,
+        state: Mapping[str, str] | None = None,
     ) -> None:
         self._program = program
         self._control_flow = control_flow or ControlFlow(program.text, program.filename)
@@ -89,6 +94,8 @@ class PredictedExecution:
         self._history = StackHistory()
         self._status = ""
         self.predictions: list[Prediction] = []
+        if state is not None:
+            self._begin(state)
 
     @property
     def program(self) -> Program:
@@ -109,6 +116,11 @@ class PredictedExecution:
     def status(self) -> str:
         """Why nothing follows the last step; empty until :meth:`ended`."""
         return self._status
+
+    @property
+    def num_known(self) -> int:
+        """How many steps were predicted so far."""
+        return len(self._views)
 
     def ended(self) -> bool:
         """Whether the last step is known. Never predicts."""
@@ -163,6 +175,43 @@ class PredictedExecution:
             supplied=self._views[index].supplied | frozenset(changes),
         )
         return self._copy([*self._views[:index], view])
+
+    def beginning(self, program: Program, state: Mapping[str, str]) -> PredictedExecution:
+        """Return a prediction of another program by the same model, whose entry begins with ``state``.
+
+        Raises:
+            ConfigError: the program has no such entry or does not compile; the state holds no local of it.
+            CodecError: the entry, or what it calls first, does not fit.
+        """
+        predictor = self._predictor
+        return PredictedExecution(
+            program,
+            predictor.codec,
+            predictor.sampler.engine.fork(),
+            constrained=predictor.constrained,
+            sampling=predictor.sampler.config,
+            expressions=predictor.expressions,
+            working=predictor.working,
+            search=predictor.search,
+            state=state,
+        )
+
+    def _begin(self, state: Mapping[str, str]) -> None:
+        """Supply the CALL of the entry."""
+        entry, where = self._program.entry, self._program.filename
+        graph = next((graph for graph in self._control_flow if graph.qualname == entry), None)
+        if graph is None:
+            raise ConfigError(f"no function {entry!r}", where=where)
+        unknown = [name for name in state if name not in graph.local_names]
+        if unknown:
+            raise ConfigError(f"{unknown[0]!r} is no local variable of {entry}", where=where)
+        changed = tuple((name, state[name]) for name in graph.local_names if name in state)
+        step = Step(StepKind.CALL, 0, graph.firstlineno, 0, changed)
+        self._predictor.start([step], [CodeInfo(graph.qualname, graph.firstlineno, graph.local_names)])
+        view = StepView(step, Origin.PREDICTED, {}, 1.0, supplied=frozenset(state))
+        self.predictions.append(Prediction(step, {}, 1.0, None, 0, 0, view.supplied))
+        self._views.append(view)
+        self._history.append(view, self.codes)
 
     def _copy(self, views: list[StepView]) -> PredictedExecution:
         twin = object.__new__(PredictedExecution)

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 from opencwm.core.errors import OpenCWMError
 from opencwm.debugger import display
-from opencwm.debugger.breakpoints import Breakpoint
-from opencwm.debugger.compare import Lockstep
-from opencwm.debugger.execution import Execution, FrameView, Value
+from opencwm.debugger.breakpoints import Breakpoint, LineBreakpoint
+from opencwm.debugger.execution import FrameView, Value
 from opencwm.debugger.expressions import ExpressionError, Undecided
-from opencwm.debugger.session import Session, Stop, StopKind
+from opencwm.debugger.session import Session
+from opencwm.debugger.stops import Stop, StopKind
 from opencwm.debugger.verbs import VERBS, by_command
 from opencwm.source.cfg import CodeGraph
 
@@ -34,8 +34,6 @@ class Prompt:
     Args:
         session: what is debugged.
         write: called with each line of output, without its line end.
-        real: a real execution of the same program; while both go the same way, values are marked as verified,
-            or what they really are is shown.
 
     Attributes:
         prefix: what a terminal shows before the user types.
@@ -43,12 +41,9 @@ class Prompt:
 
     prefix = "(cwm) "
 
-    def __init__(
-        self, session: Session, write: Callable[[str], None], *, real: Execution | None = None
-    ) -> None:
+    def __init__(self, session: Session, write: Callable[[str], None]) -> None:
         self.session = session
         self._write = write
-        self._lockstep = None if real is None else Lockstep(session.execution, real)
         self._level = -1
         self._last_line = ""
         self._next_listed: int | None = None
@@ -174,12 +169,7 @@ class Prompt:
         if not equals or not name.strip().isidentifier() or not expression.strip():
             raise CommandError("usage: set NAME = VALUE")
 
-        def change() -> Stop:
-            stop = self.session.set_variable(name.strip(), expression.strip())
-            self._lockstep = None  # the real run did not have that value
-            return stop
-
-        self._move(change)
+        self._move(lambda: self.session.set_variable(name.strip(), expression.strip()))
 
     def _move(self, move: Callable[[], Stop]) -> None:
         was_ended = self.session.is_ended
@@ -197,9 +187,9 @@ class Prompt:
 
     def _show_real_end(self, stop: Stop) -> None:
         """Say how the real run goes on where the prediction ended, when that differs."""
-        if self._lockstep is None or self._lockstep.row(stop.position) is None:
+        real = self.session.real
+        if real is None or self.session.row is None:
             return
-        real = self._lockstep.real
         following = real.get(stop.position + 1)
         if following is not None:
             self._write(f"    *** the real run goes on to line {following.step.lineno}")
@@ -207,8 +197,7 @@ class Prompt:
             self._write(f"    *** the real run: {real.status}")
 
     def _show_step(self) -> None:
-        row = None if self._lockstep is None else self._lockstep.row(self.session.position)
-        for line in display.step_lines(self.session.execution, self.session.position, row):
+        for line in display.step_lines(self.session.execution, self.session.position, self.session.row):
             self._write(line)
 
     # Looking
@@ -351,7 +340,11 @@ class Prompt:
         self._list(range(graph.firstlineno, max(graph.lines, default=graph.firstlineno) + 1))
 
     def _list(self, numbers: range) -> None:
-        stops = {item.lineno for item in self.session.breakpoints if item.is_enabled}
+        stops = {
+            item.lineno
+            for item in self.session.breakpoints
+            if isinstance(item, LineBreakpoint) and item.is_enabled
+        }
         current = self._frame().lineno
         for line in display.listing(self.session.program, numbers, current=current, breakpoints=stops):
             self._write(line)
@@ -383,7 +376,9 @@ class Prompt:
         if comma and not condition.strip():
             raise CommandError("a condition follows the comma")
         lineno = self._line_of(place.strip())
-        added = self.session.add_breakpoint(lineno, condition.strip() or None, is_temporary=is_temporary)
+        added = self.session.breakpoints.add_line(
+            lineno, condition.strip() or None, is_temporary=is_temporary
+        )
         kind = "Temporary breakpoint" if is_temporary else "Breakpoint"
         self._write(f"{kind} {added.number} at {self.session.program.filename}:{lineno}")
 
@@ -409,8 +404,8 @@ class Prompt:
             self.session.breakpoints.clear()
             self._write("All breakpoints removed.")
         for number in _numbers(rest):
-            removed = self.session.remove_breakpoint(number)
-            self._write(f"Removed breakpoint {number} at line {removed.lineno}")
+            removed = self.session.breakpoints.remove(number)
+            self._write(f"Removed breakpoint {number} at {removed.place}")
 
     def do_enable(self, rest: str) -> None:
         """``enable NUMBER...``: make breakpoints stop again."""
@@ -524,7 +519,7 @@ def _numbers(text: str) -> list[int]:
 
 def _breakpoint_text(item: Breakpoint, filename: str) -> str:
     text = f"{item.number:>3} {'temporary' if item.is_temporary else 'keep':<9} "
-    text += f"{'yes' if item.is_enabled else 'no':<3} at {filename}:{item.lineno}"
+    text += f"{'yes' if item.is_enabled else 'no':<3} at {filename}, {item.place}"
     if item.condition is not None:
         text += f", only if {item.condition}"
     if item.ignore_count:

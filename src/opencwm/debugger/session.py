@@ -3,98 +3,95 @@
 The one idea: a real and a predicted execution are stepped by the same moves, which are defined on depth and
 kind of steps alone (:mod:`opencwm.traces.state_tree`). A move reads as many steps as it needs and no more,
 never more than ``max_steps``: a prediction need not end. It knows nothing of terminals and protocols.
+
+All methods belong to one thread; what another thread may do is to cancel a move, see :meth:`Session.watched`.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import enum
+import contextlib
 from collections.abc import Callable, Iterator
 
 from opencwm.core.errors import ConfigError
-from opencwm.debugger.breakpoints import Breakpoint, Breakpoints
+from opencwm.debugger import asking
+from opencwm.debugger.activations import Change, call_of, changes_of
+from opencwm.debugger.asking import Answer
+from opencwm.debugger.breakpoint_list import Breakpoints
+from opencwm.debugger.cancellation import Cancellation, Watch
+from opencwm.debugger.compare import Lockstep, Row
 from opencwm.debugger.execution import Execution, FrameView, StepView, Value
 from opencwm.debugger.expressions import ExpressionError, Result, Undecided, evaluate
+from opencwm.debugger.places import check_line
+from opencwm.debugger.records import StepRecord, records
+from opencwm.debugger.stops import Stop, StopKind
+from opencwm.debugger.timelines import Fork, Timeline, Timelines
+from opencwm.debugger.travel import Arrives, Travel
 from opencwm.traces import Program, Step, StepKind
 from opencwm.traces.state_tree import ends_back_over, ends_out, ends_over
-
-
-class StopKind(enum.StrEnum):
-    """Why a move ended."""
-
-    ENTRY = "entry"  # at the first step
-    STEP = "step"  # where the move was to go
-    BREAKPOINT = "breakpoint"
-    GOAL = "goal"  # the line that was asked for
-    ENDED = "ended"  # the program returned, raised, or its record ends
-    MALFORMED = "malformed"  # the model wrote something that is no step
-    LIMIT = "limit"  # the move took too many steps
-    START = "start"  # going back, the first step was reached
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Stop:
-    """Where a move ended.
-
-    Attributes:
-        kind: why, for programs.
-        reason: why, in words, for example ``breakpoint 2, line 7``.
-        position: the step the session is at now.
-    """
-
-    kind: StopKind
-    reason: str
-    position: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Change:
-    """A value that a variable got.
-
-    Attributes:
-        position: the step at which it was first seen.
-        lineno: the line that ran before that step in the same activation: the one that changed it.
-        value: the new value; None when the variable was deleted.
-    """
-
-    position: int
-    lineno: int
-    value: Value | None
-
-
-_Ends = Callable[[Step], bool]
 
 
 class Session:
     """A position in an execution.
 
+    Args:
+        execution: what is stepped through.
+        max_steps: most steps one move may read, at least 1.
+        real: a real execution of the same program, laid beside a predicted one.
+
     Attributes:
-        execution: what is stepped through; replaced when a variable is set.
         position: index of the current step.
         is_ended: whether the session is past its last step; ``position`` is then that of the last step.
-        breakpoints: where forward moves stop on their way.
-        max_steps: most steps one move may read, at least 1.
+        breakpoints: what stops moves on their way.
+        max_steps: see above.
+        real: see above; None when there is none.
         last_stop: what the last move returned.
 
     Raises:
         ConfigError: the execution has no step at all.
     """
 
-    def __init__(self, execution: Execution, *, max_steps: int = 10_000) -> None:
+    def __init__(
+        self, execution: Execution, *, max_steps: int = 10_000, real: Execution | None = None
+    ) -> None:
         if max_steps < 1:
             raise ConfigError(f"max_steps must be at least 1, not {max_steps}")
         first = execution.get(0)
         if first is None or first.malformed is not None:
             problem = first.malformed if first is not None and first.malformed else execution.status
             raise ConfigError("there is no step to show", where=execution.program.filename, hint=problem)
-        self.execution = execution
         self.max_steps = max_steps
         self.position = 0
         self.is_ended = False
-        self.breakpoints = Breakpoints()
+        self.breakpoints = Breakpoints(execution.control_flow)
+        self.real = real
         self.last_stop = Stop(StopKind.ENTRY, "entry", 0)
+        self._lockstep = None if real is None else Lockstep(execution, real)
+        self._timelines = Timelines(execution, self.last_stop)
+        self._travel = Travel(execution, self.breakpoints, max_steps)
+        self._watch = Watch()
+
+    @contextlib.contextmanager
+    def watched(
+        self, cancellation: Cancellation | None = None, progress: Callable[[int], None] | None = None
+    ) -> Iterator[None]:
+        """Make the moves and questions within cancellable, and have their progress told.
+
+        Args:
+            cancellation: may be cancelled on any thread; the move then stops where it got.
+            progress: called with the number of steps read so far by the move, after each.
+        """
+        before, self._watch = self._watch, Watch(cancellation, progress)
+        try:
+            yield
+        finally:
+            self._watch = before
 
     # What is here
+
+    @property
+    def execution(self) -> Execution:
+        """What is stepped through: that of the current timeline."""
+        return self._timelines.current.execution
 
     @property
     def program(self) -> Program:
@@ -124,6 +121,16 @@ class Session:
         """The local variables of the current activation."""
         return dict(self.stack[-1].locals)
 
+    def history(self, name: str) -> list[Change]:
+        """Return how a variable of the current activation changed up to now, oldest first."""
+        return list(changes_of(self.execution, self.position, name))
+
+    def records(self, first: int = 0, end: int | None = None) -> list[StepRecord]:
+        """Return the steps that are known, in short, from ``first`` up to, not including, ``end``."""
+        return list(records(self.execution, first, self.execution.num_known if end is None else end))
+
+    # Expressions
+
     def evaluate(self, expression: str, level: int = -1) -> Result:
         """Evaluate a pure expression over the locals of activation ``level`` of :attr:`stack`.
 
@@ -133,59 +140,65 @@ class Session:
         """
         return evaluate(expression, {name: value.text for name, value in self.stack[level].locals.items()})
 
-    def history(self, name: str) -> list[Change]:
-        """Return how a variable of the current activation changed up to now, oldest first."""
-        found: list[Change] = []
-        lineno = 0
-        previous: str | None = None
-        for index in self._own_steps():
-            view = self.execution.get(index)
-            if view is None:
-                break
-            step = view.step
-            change = view.changes.get(name)
-            if name in step.deleted:
-                found.append(Change(index, lineno, None))
-                previous = None
-            elif change is not None and change.text != previous:
-                found.append(Change(index, lineno or step.lineno, change))
-                previous = change.text
-            lineno = step.lineno
-        return found
+    def ask(self, expression: str, level: int = -1) -> Answer:
+        """Return what an expression is at this step: shown or computed where it can be, else by the model.
 
-    def _own_steps(self) -> Iterator[int]:
-        """Yield the steps of the current activation up to the position."""
-        depth = self.step.depth
-        own: list[int] = []
-        for index in range(self.position, -1, -1):
-            step = self._step(index)
-            if step is None or step.depth < depth:
-                break
-            if step.depth == depth:
-                own.append(index)
-                if step.kind is StepKind.CALL:
-                    break
-        return reversed(own)
+        Nothing is executed; see :mod:`opencwm.debugger.asking`.
+
+        Raises:
+            Undecided: neither values nor a model tell; in a recorded run there is no model to ask.
+            ExpressionError: it is not valid, not allowed, or raises.
+            CancelledError: it was cancelled.
+            EngineError: the engine broke.
+        """
+        shown = self.stack[level].locals
+        try:
+            return asking.computed(expression, shown)
+        except Undecided:
+            return asking.predicted(self.execution, expression, shown, self._watch, self.max_steps)
+
+    # Beside the real run
+
+    @property
+    def row(self) -> Row | None:
+        """The current step beside that of the real run; None without one, and after they went apart."""
+        lockstep = self._beside
+        return None if lockstep is None else lockstep.row(self.position)
+
+    @property
+    def first_divergence(self) -> Row | None:
+        """The first step, of those known, that is not as in the real run; None when there is none."""
+        lockstep = self._beside
+        if lockstep is None:
+            return None
+        end = self.execution.num_known + (1 if self.execution.ended() else 0)
+        rows = (lockstep.row(index) for index in range(end))
+        return next((row for row in rows if row is not None and not row.agrees), None)
+
+    @property
+    def _beside(self) -> Lockstep | None:
+        """The real run beside the current timeline; it is none of what never happened."""
+        return self._lockstep if self._timelines.current.fork is None else None
 
     # Forward moves
 
     def step_into(self) -> Stop:
         """Go to the next step, in recorded order."""
-        return self._forward(lambda _: True, stops_at_breakpoints=False)
+        return self._forward(lambda _index, _step: True, stops_at_breakpoints=False)
 
     def step_over(self) -> Stop:
         """Go to the next step of this level, or one level up when the level has ended; never down."""
         origin = self.step
-        return self._forward(lambda step: ends_over(origin, step))
+        return self._forward(lambda _, step: ends_over(origin, step))
 
     def step_out(self) -> Stop:
         """Go to the RETURN of this level; from there to that of the level above."""
         origin = self.step
-        return self._forward(lambda step: ends_out(origin, step))
+        return self._forward(lambda _, step: ends_out(origin, step))
 
     def continue_(self) -> Stop:
         """Go on to the next breakpoint, or to the end."""
-        return self._forward(lambda _: False)
+        return self._forward(lambda _index, _step: False)
 
     def run_to(self, lineno: int) -> Stop:
         """Go on until ``lineno`` is about to run, at any level.
@@ -193,9 +206,11 @@ class Session:
         Raises:
             ConfigError: the line holds no code of a function.
         """
-        self.check_line(lineno)
+        check_line(self.execution.control_flow, lineno)
         return self._forward(
-            lambda step: step.kind is StepKind.LINE and step.lineno == lineno, StopKind.GOAL, f"line {lineno}"
+            lambda _, step: step.kind is StepKind.LINE and step.lineno == lineno,
+            kind=StopKind.GOAL,
+            reason=f"line {lineno}",
         )
 
     def until(self, lineno: int | None = None) -> Stop:
@@ -207,7 +222,7 @@ class Session:
         origin = self.step
         first = origin.lineno + 1 if lineno is None else lineno
         return self._forward(
-            lambda step: (
+            lambda _, step: (
                 step.depth < origin.depth
                 or (
                     step.depth == origin.depth
@@ -220,31 +235,133 @@ class Session:
 
     def step_back(self) -> Stop:
         """Go to the step before this one; from past the end to the last step."""
-        return self._backward(lambda _: True)
+        return self._backward(lambda _index, _step: True)
 
     def back_over(self) -> Stop:
         """Go to the step of this level before this one; before its CALL to the step that made the call."""
         origin = self.step
-        return self._backward(lambda step: ends_back_over(origin, step))
+        return self._backward(lambda _, step: ends_back_over(origin, step))
 
     def back_out(self) -> Stop:
         """Go back to the CALL of this level; from there to that of the level above."""
         origin = self.step
         depth = origin.depth - 1 if origin.kind is StepKind.CALL else origin.depth
-        return self._backward(lambda step: step.depth <= depth and step.kind is StepKind.CALL)
+        return self._backward(lambda _, step: step.depth <= depth and step.kind is StepKind.CALL)
 
     def continue_back(self) -> Stop:
-        """Go back to the last breakpoint whose condition holds, or to the first step; no hit is counted."""
-        return self._backward(lambda _: False, stops_at_breakpoints=True)
+        """Go back to where the last breakpoint stops, or to the first step.
+
+        A data breakpoint stops at the step whose line made the last change. What is to be ignored is only so
+        going forward.
+        """
+        return self._arrived(
+            self._travel.back_to_breakpoint(self.position, self._watch, is_past_end=self.is_ended)
+        )
 
     def restart(self) -> Stop:
-        """Go back to the first step. Breakpoints, their hit counts and variables that were set stay."""
-        return self._moved(0, StopKind.ENTRY, "entry")
+        """Go back to the first step. Breakpoints and variables that were set stay."""
+        return self._arrived(Stop(StopKind.ENTRY, "entry", 0))
 
-    # Changes
+    def restart_frame(self, level: int = -1) -> Stop:
+        """Go back to the CALL of activation ``level`` of :attr:`stack`; of a generator, to where it resumed.
+
+        Raises:
+            ConfigError: there is no such activation.
+        """
+        stack = self.stack
+        if not -len(stack) <= level < len(stack):
+            raise ConfigError(f"no activation {level}", hint=f"there are {len(stack)}")
+        place = call_of(self.execution, self.position, level % len(stack))
+        if place is None:
+            raise ConfigError("the call of this activation is not known")
+        return self._arrived(Stop(StopKind.GOAL, f"the call of {stack[level].function}", place))
+
+    # Jumps
+
+    def goto(self, position: int) -> Stop:
+        """Go to a step by its index, in either direction; breakpoints do not stop it.
+
+        Raises:
+            ConfigError: the index is negative.
+        """
+        if position < 0:
+            raise ConfigError(f"no step {position}", hint="the first is 0")
+        reason = f"step {position}"
+        if position < self.execution.num_known and self._is_step(position):
+            return self._arrived(Stop(StopKind.GOAL, reason, position))
+        return self._forward(
+            lambda index, _: index == position,
+            kind=StopKind.GOAL,
+            reason=reason,
+            stops_at_breakpoints=False,
+        )
+
+    def occurrences(self, lineno: int) -> tuple[int, ...]:
+        """Return the steps, of those known, at which a line is about to run; nothing is predicted.
+
+        Raises:
+            ConfigError: the line holds no code of a function.
+        """
+        check_line(self.execution.control_flow, lineno)
+        return tuple(item.position for item in self.records() if _is_line(item.kind, item.lineno, lineno))
+
+    def find_occurrences(self, lineno: int) -> Iterator[int]:
+        """Yield the steps at which a line is about to run, from the first; reads on when asked for more.
+
+        It ends at the end, when cancelled, and ``max_steps`` after what was known at first.
+
+        Raises:
+            ConfigError: the line holds no code of a function.
+        """
+        check_line(self.execution.control_flow, lineno)
+        first = self.execution.num_known
+        for index in range(first + self.max_steps):
+            if self._watch.is_cancelled or not self._is_step(index):
+                return
+            view = self.execution.get(index)
+            if view is not None and _is_line(view.step.kind, view.step.lineno, lineno):
+                yield index
+            if index >= first:
+                self._watch.advance(index - first + 1)
+
+    def goto_divergence(self) -> Stop:
+        """Go to the first step that is not as in the real run, in either direction.
+
+        Raises:
+            ConfigError: there is no real run beside this timeline.
+        """
+        lockstep = self._beside
+        if lockstep is None:
+            raise ConfigError("there is no real run to compare with")
+        known = self.first_divergence
+        if known is not None and known.predicted_index is not None and self._is_step(known.predicted_index):
+            place = known.predicted_index
+            return self._arrived(Stop(StopKind.GOAL, f"first divergence: {known.describe()}", place))
+
+        def has_parted(index: int, _: Step) -> bool:
+            row = lockstep.row(index)
+            return row is not None and not row.agrees
+
+        return self._forward(
+            has_parted, kind=StopKind.GOAL, reason="first divergence", stops_at_breakpoints=False
+        )
+
+    # Timelines
+
+    @property
+    def timelines(self) -> tuple[Timeline, ...]:
+        """All ways the program may go: the first, and one for each variable that was set; oldest first."""
+        return self._timelines.all()
+
+    @property
+    def timeline(self) -> Timeline:
+        """The current one."""
+        return self._timelines.current
 
     def set_variable(self, name: str, expression: str) -> Stop:
-        """Set a local of the current activation; steps after this one are dropped and predicted anew.
+        """Set a local of the current activation on a new timeline; what follows is predicted anew.
+
+        The timeline that is left stays as it is, and can be selected again.
 
         Args:
             name: a local variable of the current function.
@@ -263,111 +380,80 @@ class Session:
             text = self.evaluate(expression).text
         except (Undecided, ExpressionError) as error:
             raise ConfigError(f"{expression} has no known value", hint=str(error)) from None
-        self.execution = self.execution.fork(self.position, {name: text})
-        return self._moved(self.position, StopKind.STEP, f"{name} set to {text}")
+        execution = self.execution.fork(self.position, {name: text})
+        previous = self.locals[name].text if name in self.locals else None
+        number, lineno = self.timeline.number, self.step.lineno
+        fork = Fork(number, self.position, lineno, code.qualname, name, text, previous)
+        self.timeline.left_at = self.last_stop
+        stop = Stop(StopKind.STEP, f"{name} set to {text}", self.position)
+        self._timelines.add(execution, fork, stop)
+        return self._switched(stop)
 
-    def add_breakpoint(
-        self, lineno: int, condition: str | None = None, *, is_temporary: bool = False
-    ) -> Breakpoint:
-        """Add a breakpoint before a line.
-
-        Raises:
-            ConfigError: the line holds no code of a function, or the condition is not an expression.
-        """
-        self.check_line(lineno)
-        return self.breakpoints.add(lineno, condition, is_temporary=is_temporary)
-
-    def remove_breakpoint(self, number: int) -> Breakpoint:
-        """Remove a breakpoint.
+    def select_timeline(self, number: int) -> Stop:
+        """Go to another timeline, to where it was left.
 
         Raises:
-            ConfigError: there is no such breakpoint.
+            ConfigError: there is none with this number.
         """
-        return self.breakpoints.remove(number)
+        current = self.timeline
+        selected = self._timelines.select(number)
+        if selected is not current:
+            current.left_at = self.last_stop
+        left_at = self.last_stop if selected is current else selected.left_at
+        return self._switched(Stop(left_at.kind, f"timeline {number}: {selected}", left_at.position))
 
-    def check_line(self, lineno: int) -> None:
-        """Check that a session can stop before a line.
+    def drop_timeline(self, number: int) -> None:
+        """Forget a timeline that is not the current one, and free what its prediction holds.
 
         Raises:
-            ConfigError: no function has code on it; the hint names the next line that has.
+            ConfigError: there is none with this number, or it is the current one.
         """
-        lines = {line for graph in self.execution.control_flow for line in graph.lines}
-        if lineno not in lines:
-            later = min((line for line in lines if line > lineno), default=None)
-            hint = f"the next line that runs in a function is {later}" if later else ""
-            raise ConfigError(f"no function has code on line {lineno}", hint=hint)
+        self._timelines.drop(number)
 
     # Machinery
 
-    def _step(self, index: int) -> Step | None:
+    def _is_step(self, index: int) -> bool:
         view = self.execution.get(index)
-        return None if view is None or view.malformed is not None else view.step
+        return view is not None and view.malformed is None
 
-    def _moved(self, position: int, kind: StopKind, reason: str, *, is_ended: bool = False) -> Stop:
-        self.position, self.is_ended = position, is_ended
-        self.last_stop = Stop(kind, reason, position)
-        return self.last_stop
+    def _arrived(self, stop: Stop) -> Stop:
+        self.position, self.is_ended, self.last_stop = stop.position, stop.is_end, stop
+        return stop
+
+    def _switched(self, stop: Stop) -> Stop:
+        self._travel = Travel(self.execution, self.breakpoints, self.max_steps)
+        return self._arrived(stop)
 
     def _forward(
         self,
-        ends: _Ends,
+        arrives: Arrives,
+        *,
         kind: StopKind = StopKind.STEP,
         reason: str = "step",
-        *,
         stops_at_breakpoints: bool = True,
     ) -> Stop:
         if self.is_ended:
             return self.last_stop
-        for index in range(self.position + 1, self.position + 1 + self.max_steps):
-            view = self.execution.get(index)
-            if view is None:
-                return self._moved(index - 1, StopKind.ENDED, self.execution.status, is_ended=True)
-            if view.malformed is not None:
-                text = f"the model's step was malformed: {view.malformed}"
-                return self._moved(index - 1, StopKind.MALFORMED, text, is_ended=True)
-            stopped_by = self._breakpoint(index, view.step) if stops_at_breakpoints else None
-            if stopped_by is not None:
-                return self._moved(index, StopKind.BREAKPOINT, stopped_by)
-            if ends(view.step):
-                return self._moved(index, kind, reason)
-        return self._moved(index, StopKind.LIMIT, f"stopped after {self.max_steps} steps, not there yet")
+        return self._arrived(
+            self._travel.forward(
+                self.position,
+                arrives,
+                self._watch,
+                kind=kind,
+                reason=reason,
+                stops_at_breakpoints=stops_at_breakpoints,
+            )
+        )
 
-    def _breakpoint(self, index: int, step: Step) -> str | None:
-        if step.kind is not StepKind.LINE or not self.breakpoints.at(step.lineno):
-            return None
-        return self.breakpoints.reach(step.lineno, self._texts(index))
-
-    def _texts(self, index: int) -> dict[str, str]:
-        return {name: value.text for name, value in self.execution.stack_at(index)[-1].locals.items()}
-
-    def _backward(self, ends: _Ends, *, stops_at_breakpoints: bool = False) -> Stop:
-        if self.is_ended and not stops_at_breakpoints:
-            return self._moved(self.position, StopKind.STEP, "step")
-        first = max(0, self.position - self.max_steps)
-        for index in range(self.position - 1, first - 1, -1):
-            step = self._step(index)
-            if step is None:
-                break
-            if stops_at_breakpoints and (stopped_by := self._passed(index, step)):
-                return self._moved(index, StopKind.BREAKPOINT, stopped_by)
-            if ends(step):
-                return self._moved(index, StopKind.STEP, "step")
-        if first > 0:
-            return self._moved(first, StopKind.LIMIT, f"stopped after {self.max_steps} steps, not there yet")
-        return self._moved(0, StopKind.START, "the first step")
-
-    def _passed(self, index: int, step: Step) -> str | None:
-        """Whether a breakpoint stops a backward move here; nothing is counted and nothing removed."""
-        if step.kind is not StepKind.LINE:
-            return None
-        for item in self.breakpoints.at(step.lineno):
-            try:
-                if item.condition is None or evaluate(item.condition, self._texts(index)).value:
-                    return f"breakpoint {item.number}, line {step.lineno}"
-            except (Undecided, ExpressionError):
-                return f"breakpoint {item.number}, line {step.lineno}, its condition cannot be decided"
-        return None
+    def _backward(self, arrives: Arrives) -> Stop:
+        if self.is_ended:
+            return self._arrived(Stop(StopKind.STEP, "step", self.position))
+        return self._arrived(self._travel.backward(self.position, arrives, self._watch))
 
 
 def _is_line_from(step: Step, first: int) -> bool:
     return step.kind is StepKind.LINE and step.lineno >= first
+
+
+def _is_line(kind: StepKind, lineno: int, wanted: int) -> bool:
+    return kind is StepKind.LINE and lineno == wanted

@@ -26,6 +26,7 @@ class ScriptedExecution:
 
     Attributes:
         num_made: how many steps were taken from ``views`` so far.
+        answers: what is executed when another program is asked for; without it, that is refused.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class ScriptedExecution:
         self.codes = codes
         self.control_flow = ControlFlow(program.text, program.filename)
         self.num_made = 0
+        self.answers: Callable[[Program, Mapping[str, str]], Execution] | None = None
         self._script: Iterator[StepView] | None = iter(views)
         self._views: list[StepView] = []
         self._history = StackHistory()
@@ -60,6 +62,11 @@ class ScriptedExecution:
                 break
             self._history.append(view, self.codes)
         return self._views[index] if index < len(self._views) else None
+
+    @property
+    def num_known(self) -> int:
+        """How many steps were kept so far."""
+        return len(self._views)
 
     def ended(self) -> bool:
         """Whether the script is known to hold no more steps."""
@@ -89,6 +96,16 @@ class ScriptedExecution:
             raise ConfigError("this script has no continuation")
         views = [*self._views[:index], *self._continuation(index, changes)]
         return ScriptedExecution(self.program, self.codes, views, self._status, self._continuation)
+
+    def beginning(self, program: Program, state: Mapping[str, str]) -> Execution:
+        """Return the execution that the answers give for a program.
+
+        Raises:
+            ConfigError: there are no answers.
+        """
+        if self.answers is None:
+            raise ConfigError("this script has no answers")
+        return self.answers(program, state)
 
 
 def predicted_from(

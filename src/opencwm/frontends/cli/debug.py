@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,9 +24,9 @@ from opencwm.frontends.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from opencwm.debugger.execution import Execution, RealExecution, StepView
+    from opencwm.debugger.execution import Execution, StepView
     from opencwm.debugger.prompt import Prompt
-    from opencwm.traces import Program
+    from opencwm.frontends.sessions import Opened
 
 
 def debug(
@@ -61,7 +60,9 @@ def debug(
     --json it prints the whole run as one object.
     """
     from opencwm.core.errors import ConfigError
+    from opencwm.frontends.cli.output import notice
     from opencwm.frontends.programs import load_program
+    from opencwm.frontends.sessions import Mode, SessionConfig, open_program
 
     if real and compare:
         raise ConfigError(
@@ -69,115 +70,52 @@ def debug(
         )
     if as_json and commands is not None:
         raise ConfigError("--json and --commands exclude each other", hint="--json prints the whole run")
-    program = load_program(file, call=call, entry=entry)
-    expressions = detail is Detail.EXPR
-    observed = None
-    if real or compare:
-        observed = _observe(program, timeout, needed=real, expressions=expressions)
-    execution: Execution
-    if real and observed:
-        execution = observed
-    else:
-        execution = _predict(
-            program,
-            model,
-            constrained=not unconstrained,
-            expressions=expressions,
-            working=working,
-            search=search,
-        )
-    beside = observed if compare else None
-    if beside is not None:  # a prediction that goes astray need not end
-        max_steps = min(max_steps, 2 * len(beside.trace.steps) + 16)
-    if as_json:
-        _print_json(execution, beside, max_steps)
-    elif compare and commands is None:
-        _print_table(execution, beside, max_steps)
-    else:
-        _step(execution, beside, commands, max_steps)
-
-
-def _predict(
-    program: Program,
-    model: Path | None,
-    *,
-    constrained: bool,
-    expressions: bool,
-    working: Working,
-    search: int,
-) -> Execution:
-    from opencwm.debugger.step_search import SearchConfig
-    from opencwm.debugger.world_model import WorldModel
-    from opencwm.frontends.cli.output import notice
-
-    world = WorldModel.load(model)
-    execution = world.execution(
-        program,
-        constrained=constrained,
-        expressions=expressions,
+    config = SessionConfig(
+        mode=Mode.REAL if real else Mode.COMPARE if compare else Mode.PREDICTED,
+        model=model,
+        constrained=not unconstrained,
+        expressions=detail is Detail.EXPR,
         working=working,
-        search=SearchConfig(samples=search),
+        search=search,
+        max_steps=max_steps,
+        timeout_s=timeout,
     )
-    for text in execution.view.left_out:
-        notice(f"{program.filename}: {text}")
-    return execution
+    opened = open_program(load_program(file, call=call, entry=entry), config)
+    for text in opened.notices:
+        notice(text)
+    if as_json:
+        _print_json(opened)
+    elif compare and commands is None:
+        _print_table(opened)
+    else:
+        _step(opened, commands)
 
 
-def _observe(program: Program, timeout: float, *, needed: bool, expressions: bool) -> RealExecution | None:
-    """Record the real run; None when it left nothing to look at.
-
-    Raises:
-        ConfigError: it left nothing, and is ``needed``.
-    """
-    from opencwm.core.errors import ConfigError
-    from opencwm.debugger.execution import RealExecution
-    from opencwm.frontends.cli.output import notice
-    from opencwm.sandbox import RunLimits, record
-    from opencwm.tracer import TraceLimits
-
-    trace = record(
-        program,
-        limits=RunLimits(wall_s=timeout, cpu_s=timeout),
-        trace_limits=TraceLimits(expressions=expressions),
-    )
-    execution = RealExecution(trace)
-    if trace.steps:
-        return execution
-    if needed:
-        raise ConfigError(
-            f"there is no real run: {execution.status}",
-            where=program.filename,
-            hint="without --real it is predicted, which needs no run",
-        )
-    notice(f"{program.filename}: there is no real run to compare with: {execution.status}")
-    return None
-
-
-def _print_json(execution: Execution, beside: Execution | None, max_steps: int) -> None:
+def _print_json(opened: Opened) -> None:
     from opencwm.frontends.cli.output import print_json
     from opencwm.frontends.step_json import comparison_json, execution_json
 
-    if beside is None:
-        print_json(execution_json(execution, max_steps=max_steps))
+    if opened.real is None:
+        print_json(execution_json(opened.execution, max_steps=opened.max_steps))
     else:
-        print_json(comparison_json(execution, beside, max_steps=max_steps))
+        print_json(comparison_json(opened.execution, opened.real, max_steps=opened.max_steps))
 
 
-def _print_table(execution: Execution, beside: Execution | None, max_steps: int) -> None:
+def _print_table(opened: Opened) -> None:
     from opencwm.debugger.compare import compare
     from opencwm.frontends.cli.output import console, visible
     from opencwm.frontends.cli.step_table import comparison_table, comparison_verdict, prediction_table
 
-    screen = console()
-    if beside is None:
+    screen, execution, max_steps = console(), opened.execution, opened.max_steps
+    if opened.real is None:
         screen.print(prediction_table(_watched(execution, max_steps), execution.program, width=screen.width))
         screen.print(visible(f"predicted: {execution.status}"), soft_wrap=True)
         return
     for _ in _watched(execution, max_steps):
         pass
-    comparison = compare(execution, beside, max_steps=max_steps)
+    comparison = compare(execution, opened.real, max_steps=max_steps)
     screen.print(comparison_table(comparison, execution.program, width=screen.width))
-    for line in comparison_verdict(comparison, execution, beside):
+    for line in comparison_verdict(comparison, execution, opened.real):
         screen.print(visible(line), soft_wrap=True)
 
 
@@ -194,14 +132,11 @@ def _watched(execution: Execution, max_steps: int) -> Iterator[StepView]:
             yield view
 
 
-def _step(execution: Execution, beside: Execution | None, commands: str | None, max_steps: int) -> None:
+def _step(opened: Opened, commands: str | None) -> None:
     from opencwm.debugger.prompt import Prompt
-    from opencwm.debugger.session import Session
     from opencwm.frontends.cli.output import visible
 
-    prompt = Prompt(
-        Session(execution, max_steps=max_steps), lambda line: print(visible(line), flush=True), real=beside
-    )
+    prompt = Prompt(opened.session(), lambda line: print(visible(line), flush=True))
     if commands is not None:
         prompt.show()
         prompt.run_commands(commands)
