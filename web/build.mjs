@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const output = resolve(process.argv[2] ?? join(here, "../src/opencwm/frontends/web/assets"));
+const output = resolve(process.argv[2] ?? join(here, "../src/opencwm/frontends/web/page"));
 mkdirSync(output, { recursive: true });
 
 const result = await build({

@@ -1,7 +1,7 @@
 // A server answers. The cookie that the page came with says who we are; nothing is kept here that could leak.
 
 import type {
-  Backend, Breakpoint, Evaluated, Event, Frame, Moved, Overview, Place, Shared, Step, Verb,
+  Backend, Breakpoint, Evaluated, Event, Frame, Moved, Overview, Place, Shared, Step, Verb, Wish,
 } from "./types";
 import { Refusal } from "./types";
 
@@ -65,12 +65,12 @@ export class LiveBackend implements Backend {
     return this.keep(await this.post("/api/restart", { call }));
   }
 
-  evaluate(at: Place, level: number, expression: string): Promise<Evaluated> {
-    return this.post("/api/evaluate", { ...at, level, expression });
+  evaluate(at: Place, level: number, expression: string, ask = false): Promise<Evaluated> {
+    return this.post("/api/evaluate", { ...at, level, expression, ask });
   }
 
-  setBreakpoint(line: number, condition: string | null): Promise<Breakpoint[]> {
-    return this.post("/api/breakpoints", { line, condition });
+  addBreakpoint(wish: Wish): Promise<Breakpoint[]> {
+    return this.post("/api/breakpoints", wish);
   }
 
   changeBreakpoint(number: number, change: { is_enabled?: boolean; condition?: string | null }): Promise<Breakpoint[]> {

@@ -51,16 +51,15 @@ export function moved(
   });
   const at = (index: number): Origin => ({ kind: steps.kinds[index]!, depth: steps.depths[index]! });
   const isLine = (index: number, wanted: number) => steps.kinds[index] === "line" && steps.lines[index] === wanted;
-  const stops = (index: number) => breakpoints.find((item) => item.is_enabled && isLine(index, item.line));
+  const stops = (index: number) => breakpoints.find((item) => item.is_enabled && item.line !== null && isLine(index, item.line));
   if (verb === "restart") return to(0, "entry", "entry");
-  if (verb === "last") return to(last, "ended", status, true);
   const origin = at(from.position);
   const forward = verb === "run_to" ? never : FORWARD[verb];
   if (forward) {
     for (let index = from.position + 1; index <= last && !from.is_ended; index++) {
       const hit = verb === "step_into" ? undefined : stops(index);
-      if (hit) return to(index, "breakpoint", `breakpoint ${hit.number}, line ${hit.line}`);
-      if (verb === "run_to" && isLine(index, line ?? 0)) return to(index, "goal", `line ${line}`);
+      if (hit) return to(index, "breakpoint", `breakpoint ${hit.number}, ${hit.place}`);
+      if (verb === "run_to" && isLine(index, line ?? 0)) return to(index, "goto", `line ${line}`);
       if (forward(origin, at(index))) return to(index, "step", "step");
     }
     return to(last, "ended", status, true);
@@ -69,7 +68,7 @@ export function moved(
   if (from.is_ended && verb !== "continue_back") return to(from.position, "step", "step");
   for (let index = from.position - 1; index >= 0; index--) {
     const hit = verb === "continue_back" ? stops(index) : undefined;
-    if (hit) return to(index, "breakpoint", `breakpoint ${hit.number}, line ${hit.line}`);
+    if (hit) return to(index, "breakpoint", `breakpoint ${hit.number}, ${hit.place}`);
     if (backward(origin, at(index))) return to(index, "step", "step");
   }
   return to(0, "start", "the first step");

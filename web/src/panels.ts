@@ -16,7 +16,13 @@ function sentence(store: Store): (Node | string)[] {
   return [name, ` ${returnedWord(step.kind, step.flags)}`];
 }
 
-const QUIET = new Set(["entry", "step", "goal"]);
+/** Whether prediction and real run have gone different ways before this step. */
+function parted(store: Store): boolean {
+  const { first_divergence: first } = store.timeline;
+  return first !== null && store.step.index > first && store.step.real === null && !store.guessing.hidesAnything;
+}
+
+const QUIET = new Set(["entry", "step", "goto"]);
 
 /** Where the session is and why it stopped. */
 export function drawNow(store: Store, body: HTMLElement): void {
@@ -33,6 +39,11 @@ export function drawNow(store: Store, body: HTMLElement): void {
       step.control !== null && h("span", { class: "control" }, "next step ", confidence(step.control, "this step")),
     ),
     stopped && h("p", { class: `reason reason-${isOver ? "ended" : stop.kind}` }, isOver ? `The end: ${stopped}` : stopped),
+    isOver && store.shared.real_status !== "" && store.timeline.source === "predicted" && store.timeline.forked_at === null
+      && h("p", { class: store.shared.real_status === store.timeline.status ? "as-real" : "not-real" },
+        `${store.shared.real_status === store.timeline.status ? "✓" : "≠"} the real run: ${visible(store.shared.real_status)}`),
+    parted(store) && h("p", { class: "not-real" }, "≠ the real run went another way before this step"),
+    ...(stop.logs ?? []).map((log) => h("p", { class: "log" }, `line ${log.line}: ${visible(log.text)}`)),
     real && (real.agrees
       ? h("p", { class: "as-real" }, "✓ as in the real run")
       : h("p", { class: "not-real" }, `≠ ${visible(real.note)}`)),
@@ -91,8 +102,9 @@ export function drawWatches(store: Store, body: HTMLElement): void {
         "li",
         { class: "watch" },
         h("code", { class: "expression" }, shortened(visible(item.expression), 80)),
-        h("code", { class: item.result && !isHidden ? "value" : "unknown" }, shortened(shown, 400)),
+        h("code", { class: item.result?.is_known && !isHidden ? "value" : "unknown" }, shortened(shown, 400)),
         item.result && !isHidden && h("span", { class: "how" }, item.result.how),
+        item.result?.can_ask && !isHidden && h("button", { type: "button", class: "button small", onclick: () => void store.ask(item.expression) }, "✦ Ask the model"),
         iconButton("close", `Stop watching ${item.expression}`, "", () => store.unwatch(item.expression)),
       );
     }),
@@ -102,27 +114,34 @@ export function drawWatches(store: Store, body: HTMLElement): void {
 export function drawBreakpoints(store: Store, body: HTMLElement, askCondition: (line: number) => void): void {
   const { breakpoints } = store.shared;
   const lines = store.shared.source.split("\n");
+  const isStopping = breakpoints.some((item) => item.kind.startsWith("exception"));
   fill(
     body,
+    store.backend.is_live && h(
+      "li",
+      { class: "breakpoint-row" },
+      h("label", {}, h("input", { type: "checkbox", checked: isStopping, onchange: () => void store.toggleExceptions() }), " any exception that is raised"),
+    ),
     ...(breakpoints.length
-      ? breakpoints.map((item) =>
+      ? breakpoints.filter((item) => !item.kind.startsWith("exception")).map((item) =>
           h(
             "li",
             { class: "breakpoint-row" },
             h("input", {
               type: "checkbox",
               checked: item.is_enabled,
-              "aria-label": `Breakpoint at line ${item.line} is on`,
+              "aria-label": `Breakpoint: ${item.place}, is on`,
               onchange: () => void store.changeBreakpoint(item.number, { is_enabled: !item.is_enabled }),
             }),
             h(
               "button",
-              { type: "button", class: "row", title: "Change its condition", onclick: () => askCondition(item.line) },
-              h("span", { class: "at" }, `line ${item.line}`),
-              h("code", {}, item.condition ? `if ${visible(item.condition)}` : shortened((lines[item.line - 1] ?? "").trim(), 60)),
+              { type: "button", class: "row", disabled: item.line === null, title: item.line === null ? null : "Change its condition",
+                onclick: () => item.line !== null && askCondition(item.line) },
+              h("span", { class: "at" }, visible(item.place)),
+              h("code", {}, item.condition ? `if ${visible(item.condition)}` : item.line === null ? "" : shortened((lines[item.line - 1] ?? "").trim(), 60)),
               item.num_hits > 0 && h("span", { class: "hits" }, `×${item.num_hits}`),
             ),
-            iconButton("close", `Remove the breakpoint at line ${item.line}`, "", () => void store.removeBreakpoint(item.number)),
+            iconButton("close", `Remove the breakpoint: ${item.place}`, "", () => void store.removeBreakpoint(item.number)),
           ),
         )
       : [h("li", { class: "empty" }, "None. Click beside a line number, or press B.")]),

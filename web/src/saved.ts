@@ -3,7 +3,7 @@
 import { moved } from "./moves";
 import { unpacked } from "./live";
 import type {
-  Backend, Breakpoint, Evaluated, Frame, Moved, Overview, Place, Shared, Step, Verb,
+  Backend, Breakpoint, Evaluated, Frame, Moved, Overview, Place, Shared, Step, Verb, Wish,
 } from "./types";
 import { Refusal } from "./types";
 
@@ -64,7 +64,7 @@ export class SavedBackend implements Backend {
     const step = await this.step(at.timeline, at.position);
     const found = step.stack.at(level)?.locals.find(([name]) => name === expression.trim());
     if (!found) throw new Refusal("In a saved session only variables can be watched.");
-    return { text: found[1].text, how: found[1].origin, is_known: true };
+    return { text: found[1].text, how: found[1].origin, is_known: true, can_ask: false };
   }
 
   async set(): Promise<Moved> {
@@ -75,10 +75,12 @@ export class SavedBackend implements Backend {
     throw new Refusal(FIXED);
   }
 
-  async setBreakpoint(line: number, condition: string | null): Promise<Breakpoint[]> {
-    if (condition) throw new Refusal("In a saved session breakpoints have no conditions.");
+  async addBreakpoint({ line, condition }: Wish): Promise<Breakpoint[]> {
+    if (line === undefined || condition) throw new Refusal("A saved session has breakpoints on lines only, without conditions.");
+    if (!this.saved.shared.breakable.includes(line)) throw new Refusal(`no function has code on line ${line}`);
     const number = Math.max(0, ...this.breakpoints.map((item) => item.number)) + 1;
-    this.breakpoints = [...this.breakpoints, { number, line, condition: null, is_enabled: true, num_hits: 0 }];
+    const made = { number, kind: "breakpoint", place: `line ${line}`, line, condition: null, is_enabled: true, num_hits: 0 };
+    this.breakpoints = [...this.breakpoints, made];
     return this.breakpoints;
   }
 

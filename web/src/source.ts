@@ -120,8 +120,8 @@ export class SourceView {
       this.shown = "";
     }
     const breakpoints = new Map(
-      shared.breakpoints.map((item) => [
-        item.line,
+      shared.breakpoints.filter((item) => item.line !== null).map((item) => [
+        item.line!,
         {
           title: `breakpoint ${item.number}${item.condition ? `, if ${item.condition}` : ""}${item.is_enabled ? "" : ", off"}`,
           shape: `${item.is_enabled ? "on" : "off"}${item.condition ? " conditional" : ""}`,
@@ -264,7 +264,7 @@ export class SourceView {
     if (/^\w+$/.test(text)) return null; // a name that is no local variable
     try {
       const found = await this.store.evaluate(text.replace(/\s*\n\s*/g, " "));
-      return { value: found.text, how: found.how };
+      return { value: found.text, how: found.can_ask ? `${found.how}; watch it to ask the model` : found.how };
     } catch (error) {
       return { value: "not known", how: (error as Error).message };
     }

@@ -90,8 +90,7 @@ export class Store {
     if (this.busy) return this.say("Still predicting. Esc cancels.");
     if (this.guessing.hidesAnything) this.guessing.reveal();
     const before = this.step;
-    this.busy = { since: performance.now(), from: this.timeline.num_steps, now: this.timeline.num_steps };
-    window.setTimeout(() => this.busy && this.tell(), 200);
+    this.begin();
     await this.attempt(async () => {
       const moved = await this.backend.move(this.place, verb, this.overview().lines.length, line);
       await this.arrived(moved, before);
@@ -156,10 +155,33 @@ export class Store {
       if (there.length && condition === null) {
         for (const item of there) this.breakpoints(await this.backend.removeBreakpoint(item.number));
       } else if (there.length) {
-        this.breakpoints(await this.backend.changeBreakpoint(there[0]!.number, { condition: condition || null }));
+        this.breakpoints(await this.backend.changeBreakpoint(there[0]!.number, { condition }));
       } else {
-        this.breakpoints(await this.backend.setBreakpoint(line, condition || null));
+        this.breakpoints(await this.backend.addBreakpoint({ line, condition: condition || null }));
       }
+    });
+  }
+
+  /** Stop where a variable changes, or no longer. */
+  async toggleDataBreakpoint(variable: string): Promise<boolean> {
+    return this.attempt(async () => {
+      const there = this.dataBreakpoint(variable);
+      const wish = { variable, function: this.frame.function };
+      this.breakpoints(await (there ? this.backend.removeBreakpoint(there.number) : this.backend.addBreakpoint(wish)));
+    });
+  }
+
+  dataBreakpoint(variable: string): Breakpoint | undefined {
+    const places = [`change of ${variable}`, `change of ${variable} in ${this.frame.function}`];
+    return this.shared.breakpoints.find((item) => places.includes(item.place));
+  }
+
+  async toggleExceptions(): Promise<boolean> {
+    return this.attempt(async () => {
+      const there = this.shared.breakpoints.find((item) => item.kind.startsWith("exception"));
+      this.breakpoints(
+        await (there ? this.backend.removeBreakpoint(there.number) : this.backend.addBreakpoint({ exceptions: "raised" })),
+      );
     });
   }
 
@@ -188,6 +210,25 @@ export class Store {
   /** Evaluate in the activation that is looked at. */
   evaluate(expression: string): Promise<Evaluated> {
     return this.backend.evaluate(this.place, this.level, expression);
+  }
+
+  /** Ask the model for a watched expression that cannot be computed. */
+  async ask(expression: string): Promise<void> {
+    const item = this.watches.find((watch) => watch.expression === expression);
+    if (!item || this.busy) return;
+    const { place, level } = this;
+    this.begin();
+    await this.attempt(async () => {
+      const result = await this.backend.evaluate(place, level, expression, true);
+      if (place === this.place) item.result = result;
+    });
+    this.busy = null;
+    this.tell();
+  }
+
+  private begin(): void {
+    this.busy = { since: performance.now(), from: this.timeline.num_steps, now: this.timeline.num_steps };
+    window.setTimeout(() => this.busy && this.tell(), 200);
   }
 
   private async look(): Promise<void> {
@@ -258,7 +299,7 @@ export class Store {
       before = index ? await this.backend.step(moved.place.timeline, index - 1) : null;
     }
     this.put(moved.place, moved.step, before);
-    if (moved.stop.kind === "breakpoint") this.shared = await this.backend.shared();
+    if (moved.stop.kind.endsWith("breakpoint")) this.shared = await this.backend.shared();
   }
 
   private async show(place: Place): Promise<void> {

@@ -78,7 +78,10 @@ export interface Timeline {
 
 export interface Breakpoint {
   number: number;
-  line: number;
+  kind: string;
+  /** What it waits for, in words. */
+  place: string;
+  line: number | null;
   condition: string | null;
   is_enabled: boolean;
   num_hits: number;
@@ -95,6 +98,8 @@ export interface Shared {
   timelines: Timeline[];
   breakpoints: Breakpoint[];
   notes: string[];
+  /** How the real run ended, where there is one beside a prediction. */
+  real_status: string;
   num_windows: number;
   is_stale: boolean;
 }
@@ -108,6 +113,17 @@ export interface Place {
 export interface Stop {
   kind: string;
   reason: string;
+  /** What breakpoints wrote on the way. */
+  logs?: { line: number; text: string }[];
+}
+
+/** What to stop at: before a line, when a variable changes, or at exceptions. */
+export interface Wish {
+  line?: number;
+  variable?: string;
+  function?: string;
+  exceptions?: "raised" | "uncaught";
+  condition?: string | null;
 }
 
 export interface Moved {
@@ -128,14 +144,15 @@ export type Verb =
   | "back_out"
   | "continue_back"
   | "restart"
-  | "run_to"
-  | "last";
+  | "run_to";
 
 export interface Evaluated {
   text: string;
   /** Where it comes from, in words. */
   how: string;
   is_known: boolean;
+  /** Whether the model could be asked. */
+  can_ask: boolean;
 }
 
 export type Event =
@@ -151,9 +168,9 @@ export interface Backend {
   overview(timeline: number): Promise<Overview>;
   step(timeline: number, index: number): Promise<Step>;
   move(from: Place, verb: Verb, known: number, line?: number): Promise<Moved>;
-  evaluate(at: Place, level: number, expression: string): Promise<Evaluated>;
+  evaluate(at: Place, level: number, expression: string, ask?: boolean): Promise<Evaluated>;
   set(at: Place, name: string, value: string): Promise<Moved>;
-  setBreakpoint(line: number, condition: string | null): Promise<Breakpoint[]>;
+  addBreakpoint(wish: Wish): Promise<Breakpoint[]>;
   changeBreakpoint(number: number, change: { is_enabled?: boolean; condition?: string | null }): Promise<Breakpoint[]>;
   removeBreakpoint(number: number): Promise<Breakpoint[]>;
   restartWith(call: string | null): Promise<Moved>;

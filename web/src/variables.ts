@@ -80,9 +80,23 @@ export class VariablesView {
         h("span", { class: "name" }, isChanged && h("span", { class: "mark", title: "changed by the line before" }, "●"), name),
         this.editing === name ? this.editor(name, value) : this.valueButton(name, value),
       ),
-      h("div", { class: "about" }, originLabel(value), confidence(value.p), this.verdict(name)),
+      h("div", { class: "about" }, originLabel(value), confidence(value.p), this.verdict(name), this.changeButton(name)),
       was && was.text !== value.text && h("div", { class: "was" }, "was ", h("code", {}, shortened(visible(was.text), 120))),
       really && h("div", { class: "really" }, "≠ really ", h("code", {}, shortened(visible(really[1] ?? "unbound"), 300))),
+    );
+  }
+
+  /** A data breakpoint: continuing back from here finds who changed the variable last. */
+  private changeButton(name: string): HTMLElement | null {
+    const { store } = this;
+    if (!store.backend.is_live) return null;
+    const isOn = store.dataBreakpoint(name) !== undefined;
+    return h(
+      "button",
+      { type: "button", class: "on-change", "aria-pressed": String(isOn), "aria-label": `Stop when ${name} changes`,
+        title: `Stop when ${name} changes; going back (C) finds the line that changed it last`,
+        onclick: () => void store.toggleDataBreakpoint(name) },
+      isOn ? "◉ stops on change" : "○ stop on change",
     );
   }
 

@@ -1,14 +1,13 @@
 """A session as several windows look at it: shared timelines and breakpoints, a place of its own for each.
 
-The one idea: a window says where it is with every request, so the server keeps no window's place, a window that
-was away for a day goes on where it is, and two never move each other. All methods run on the thread of a
+The one idea: a window says where it is with every request, so the server keeps no window's place, a window
+that was away for a day goes on where it is, and two never move each other. All methods run on the thread of a
 :class:`~opencwm.frontends.web.worker.Worker`, except for those that say otherwise.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,15 +17,17 @@ from typing import Any
 from opencwm.core.errors import ConfigError
 from opencwm.core.version import __version__
 from opencwm.debugger import asking
+from opencwm.debugger.breakpoints import Breakpoint, DataBreakpoint, LineBreakpoint
 from opencwm.debugger.cancellation import Cancellation, CancelledError
-from opencwm.debugger.compare import Lockstep, Row
+from opencwm.debugger.compare import Lockstep
 from opencwm.debugger.display import percent
-from opencwm.debugger.execution import Execution
+from opencwm.debugger.execution import RealExecution
 from opencwm.debugger.expressions import ExpressionError, Undecided
 from opencwm.debugger.session import Session
 from opencwm.debugger.stops import Stop
 from opencwm.frontends.sessions import Opened
 from opencwm.frontends.web import wire
+from opencwm.frontends.web.lines import Line
 from opencwm.frontends.web.messages import (
     MAX_STEPS_AT_ONCE,
     ChangeBreakpoint,
@@ -43,21 +44,6 @@ Listener = Callable[[dict[str, Any]], None]
 _TELL_EVERY_S = 0.1
 MAX_TIMELINES = 64
 MAX_BREAKPOINTS = 200
-
-
-@dataclasses.dataclass
-class _Line:
-    """A timeline of a session, under a number that no other ever has."""
-
-    id: int
-    session: Session
-    number: int
-    label: str
-    forked_at: int | None
-    execution: Execution
-    lockstep: Lockstep | None
-    num_compared: int = 0
-    first_divergence: int | None = None
 
 
 class Desk:
@@ -86,30 +72,29 @@ class Desk:
         self._lock = threading.Lock()  # of the listeners
         self._last_told_s = 0.0
         self._last_id = 0
-        self._lines: dict[int, _Line] = {}
+        self._lines: dict[int, Line] = {}
         self._begin(opened)
 
     def _begin(self, opened: Opened) -> None:
-        predicted = opened.session()
         self._opened = opened
-        self._sessions = [predicted]
+        self._sessions = [opened.session()]
         self._lines = {}
         lockstep = None if opened.real is None else Lockstep(opened.execution, opened.real)
-        is_real = opened.is_real
-        self._add_line(predicted, "the real run" if is_real else "predicted", None, lockstep)
+        is_real = isinstance(opened.execution, RealExecution)
+        self._add_line(self._sessions[0], "the real run" if is_real else "predicted", lockstep)
         if opened.real is not None:
-            beside = Session(opened.real, max_steps=max(opened.max_steps, len(opened.real.trace.steps) + 1))
-            self._sessions.append(beside)
-            self._add_line(beside, "the real run", None, None)
+            most = max(opened.max_steps, len(opened.real.trace.steps) + 1)
+            self._sessions.append(Session(opened.real, max_steps=most))
+            self._add_line(self._sessions[1], "the real run")
         self._expressions = SubExpressions(opened.execution.program.text)
         self._stamp = self._file_stamp()
 
     def _add_line(
-        self, session: Session, label: str, forked_at: int | None, lockstep: Lockstep | None
-    ) -> _Line:
+        self, session: Session, label: str, lockstep: Lockstep | None = None, forked_at: int | None = None
+    ) -> Line:
         self._last_id += 1
-        line = _Line(
-            self._last_id, session, session.timeline.number, label, forked_at, session.execution, lockstep
+        line = Line(
+            self._last_id, session, session.timeline.number, label, session.execution, lockstep, forked_at
         )
         self._lines[line.id] = line
         return line
@@ -165,13 +150,13 @@ class Desk:
         program = self._opened.execution.program
         graphs = self._opened.execution.control_flow
         return {
-            "file": Path(program.filename).name,
+            "file": self.name,
             "source": program.text,
             "call": program.call,
-            "mode": "real" if self._opened.is_real else "predicted" if self._opened.real is None else "compare",
+            "mode": self._mode,
             "version": __version__,
             "breakable": sorted({line for graph in graphs for line in graph.lines}),
-            "timelines": [self._timeline_json(line) for line in self._lines.values()],
+            "timelines": [line.json() for line in self._lines.values()],
             "breakpoints": self.breakpoints(),
             "notes": list(self._opened.notices),
             "real_status": "" if self._opened.real is None else self._opened.real.status,
@@ -186,9 +171,9 @@ class Desk:
             ConfigError: there is no such timeline.
         """
         line = self._line(timeline)
-        indices = range(min(start, known_steps(line.execution)), known_steps(line.execution))
+        indices = range(max(0, min(start, line.num_steps)), line.num_steps)
         views = [view for index in indices if (view := line.execution.get(index)) is not None]
-        return wire.overview_json(views, [self._row(line, index) for index in indices], indices.start)
+        return wire.overview_json(views, [line.row(index) for index in indices], indices.start)
 
     def steps(self, timeline: int, start: int, stop: int) -> dict[str, Any]:
         """Return known steps with all there is to see, at most ``MAX_STEPS_AT_ONCE``.
@@ -198,9 +183,9 @@ class Desk:
         """
         line = self._line(timeline)
         start = max(0, start)
-        stop = min(stop, known_steps(line.execution), start + MAX_STEPS_AT_ONCE)
+        indices = range(start, min(stop, line.num_steps, start + MAX_STEPS_AT_ONCE))
         frames = wire.Frames()
-        rows = [self._row(line, index) for index in range(start, stop)]
+        rows = [line.row(index) for index in indices]
         steps = wire.steps_json(line.execution, rows, start, frames=frames, expressions=self._expressions)
         return {"frames": frames.items, "steps": steps}
 
@@ -210,27 +195,26 @@ class Desk:
         Raises:
             ConfigError: there is no such place.
         """
-        line = self._at(message)
-        stack = line.execution.stack_at(message.position)
+        line = self._line(message.timeline)
+        stack = line.stack(message.position)
         if not -len(stack) <= message.level < len(stack):
             raise ConfigError(f"no activation {message.level}", hint=f"there are {len(stack)}")
-        shown = stack[message.level].locals
         try:
-            answer = asking.computed(message.expression, shown)
+            answer = asking.computed(message.expression, stack[message.level].locals)
         except Undecided as error:
             return self._written(line, message, str(error))
         except ExpressionError as error:
             return _unknown(str(error), can_ask=False)
-        how = "computed" if answer.probability is None else f"computed, at most {percent(answer.probability)} sure"
-        return {"text": answer.text, "how": how, "is_known": True, "can_ask": False}
+        sure = "" if answer.probability is None else f", at most {percent(answer.probability)} sure"
+        return {"text": answer.text, "how": f"computed{sure}", "is_known": True, "can_ask": False}
 
-    def _written(self, line: _Line, message: Evaluate, problem: str) -> dict[str, Any]:
+    def _written(self, line: Line, message: Evaluate, problem: str) -> dict[str, Any]:
         """Return what the line itself evaluates an expression to, where that is known."""
         if message.level == -1:
             found = self._expressions.written_value(line.execution, message.position, message.expression)
             if found is not None:
                 return {"text": found[0], "how": found[1], "is_known": True, "can_ask": False}
-        return _unknown(problem, can_ask=not self._is_real(line))
+        return _unknown(problem, can_ask=not line.is_real)
 
     def breakpoints(self) -> list[dict[str, Any]]:
         """Return all breakpoints."""
@@ -238,6 +222,61 @@ class Desk:
             wire.breakpoint_json(item, max(each.breakpoints[item.number].num_hits for each in self._sessions))
             for item in self._sessions[0].breakpoints
         ]
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return Path(self._opened.execution.program.filename).name
+
+    def saved(self, max_steps: int) -> dict[str, Any]:
+        """Return all there is to see, for a page without a server; a note says what was left out.
+
+        Args:
+            max_steps: most steps of all timelines together.
+        """
+        shared = self.state() | {"num_windows": 1, "is_stale": False}
+        frames, timelines, room = wire.Frames(), [], max_steps
+        for line in self._lines.values():
+            indices = range(min(line.num_steps, room))
+            room -= len(indices)
+            if len(indices) < line.num_steps:
+                text = (
+                    f"{line.label}: only the first {len(indices)} of {line.num_steps} steps are in this file"
+                )
+                shared["notes"].append(text)
+            if not indices:
+                shared["timelines"] = [item for item in shared["timelines"] if item["id"] != line.id]
+                continue
+            views = [view for index in indices if (view := line.execution.get(index)) is not None]
+            rows = [line.row(index) for index in indices]
+            timelines.append(
+                {
+                    "id": line.id,
+                    "overview": wire.overview_json(views, rows),
+                    "steps": wire.steps_json(
+                        line.execution, rows, 0, frames=frames, expressions=self._expressions
+                    ),
+                }
+            )
+            self._pause()
+        place = {"timeline": timelines[0]["id"], "position": 0, "is_ended": False}
+        return {"shared": shared, "frames": frames.items, "timelines": timelines, "place": place}
+
+    def read_on(self, max_steps: int, told: Callable[[int], None]) -> None:
+        """Predict the first timeline to its end, or until ``max_steps`` are known.
+
+        Args:
+            max_steps: at least 1.
+            told: called with the number of steps known.
+
+        Raises:
+            EngineError: the engine broke.
+        """
+        execution = next(iter(self._lines.values())).execution
+        for index in range(max_steps):
+            if execution.get(index) is None:
+                return
+            told(index + 1)
 
     # Changing; short
 
@@ -294,8 +333,7 @@ class Desk:
         with self._watched(line):
             method = getattr(line.session, message.move)
             stop = method(message.line) if message.line is not None else method()
-        num_before = min(message.known, known_steps(line.execution))
-        return self._moved(line, stop, num_before)
+        return self._moved(line, stop, message.known)
 
     def set_variable(self, message: SetVariable) -> dict[str, Any]:
         """Set a variable where a window is: that makes a timeline, and the window goes there.
@@ -309,7 +347,7 @@ class Desk:
         stop = line.session.set_variable(message.name, message.value)
         fork = line.session.timeline.fork
         label = f"{fork.name} = {fork.text} at step {fork.position + 1}" if fork else line.label
-        made = self._add_line(line.session, label, message.position, None)
+        made = self._add_line(line.session, label, forked_at=message.position)
         self.tell({"kind": "shared"})
         return self._moved(made, stop, 0)
 
@@ -341,9 +379,8 @@ class Desk:
         """
         if self._reopen is None:
             raise ConfigError("this session cannot be started again")
-        kept = [wire.breakpoint_spec(item) for item in self._sessions[0].breakpoints]
-        opened = self._reopen(call)
-        self._begin(opened)
+        kept = [(_specified(item), item.is_enabled) for item in self._sessions[0].breakpoints]
+        self._begin(self._reopen(call))
         for spec, is_enabled in kept:
             with contextlib.suppress(ConfigError):
                 for session in self._sessions:
@@ -354,13 +391,13 @@ class Desk:
 
     # Machinery
 
-    def _moved(self, line: _Line, stop: Stop, num_before: int) -> dict[str, Any]:
+    def _moved(self, line: Line, stop: Stop, num_before: int) -> dict[str, Any]:
         place = {"timeline": line.id, "position": stop.position, "is_ended": stop.is_end}
         logs = [{"line": item.lineno, "text": item.text} for item in stop.logs]
         step = wire.whole_step_json(
             line.execution,
             stop.position,
-            row=self._row(line, stop.position),
+            row=line.row(stop.position),
             expressions=self._expressions,
         )
         return {
@@ -368,11 +405,11 @@ class Desk:
             "stop": {"kind": str(stop.kind), "reason": stop.reason, "logs": logs},
             "step": step,
             "overview": self.overview(line.id, num_before),
-            "timeline": self._timeline_json(line),
+            "timeline": line.json(),
         }
 
     @contextlib.contextmanager
-    def _watched(self, line: _Line) -> Iterator[None]:
+    def _watched(self, line: Line) -> Iterator[None]:
         self._cancellation = Cancellation()
 
         def advance(_: int) -> None:
@@ -380,21 +417,20 @@ class Desk:
             now_s = time.monotonic()
             if now_s - self._last_told_s >= _TELL_EVERY_S:
                 self._last_told_s = now_s
-                self.tell({"kind": "progress", "timeline": line.id, "num_steps": known_steps(line.execution)})
+                self.tell({"kind": "progress", "timeline": line.id, "num_steps": line.num_steps})
 
         with line.session.watched(self._cancellation, advance):
             yield
 
-    def _line(self, timeline: int) -> _Line:
+    def _line(self, timeline: int) -> Line:
         if timeline not in self._lines:
             raise ConfigError("this timeline is gone", hint="the session was started again; reload the page")
         return self._lines[timeline]
 
-    def _at(self, place: Place) -> _Line:
+    def _at(self, place: Place) -> Line:
         """Bring the session of a timeline to where a window is."""
         line = self._line(place.timeline)
-        if not 0 <= place.position < known_steps(line.execution):
-            raise ConfigError(f"step {place.position} is not known", hint="reload the page")
+        line.check(place.position)
         session = line.session
         if session.timeline.number != line.number:
             session.select_timeline(line.number)
@@ -403,45 +439,29 @@ class Desk:
             session.step_into()
         return line
 
-    def _row(self, line: _Line, index: int) -> Row | None:
-        return None if line.lockstep is None else line.lockstep.row(index)
-
-    def _timeline_json(self, line: _Line) -> dict[str, Any]:
-        known = known_steps(line.execution)
-        while line.lockstep is not None and line.num_compared < known and line.first_divergence is None:
-            row = line.lockstep.row(line.num_compared)
-            if row is not None and not row.agrees:
-                line.first_divergence = line.num_compared
-            line.num_compared += 1
-        return {
-            "id": line.id,
-            "label": line.label,
-            "source": "real" if self._is_real(line) else "predicted",
-            "num_steps": known,
-            "is_ended": line.execution.ended(),
-            "status": line.execution.status,
-            "first_divergence": line.first_divergence,
-            "forked_at": line.forked_at,
-        }
-
-    def _is_real(self, line: _Line) -> bool:
-        return self._opened.is_real or line.session is not self._sessions[0]
+    @property
+    def _mode(self) -> str:
+        if isinstance(self._opened.execution, RealExecution):
+            return "real"
+        return "predicted" if self._opened.real is None else "compare"
 
 
-def known_steps(execution: Execution) -> int:
-    """Return how many steps are known, one that is malformed not counted."""
-    known = execution.num_known
-    last = execution.get(known - 1) if known else None
-    return known - 1 if last is not None and last.malformed is not None else known
-
-
-def _add(session: Session, message: NewBreakpoint) -> Any:
+def _add(session: Session, message: NewBreakpoint) -> Breakpoint:
     condition = (message.condition or "").strip() or None
     if message.line is not None:
         return session.breakpoints.add_line(message.line, condition)
     if message.variable is not None:
         return session.breakpoints.add_data(message.variable, message.function, condition)
     return session.breakpoints.add_exception(message.exceptions or "raised", (), condition)
+
+
+def _specified(item: Breakpoint) -> NewBreakpoint:
+    """Return what makes a breakpoint like this one."""
+    if isinstance(item, LineBreakpoint):
+        return NewBreakpoint(line=item.lineno, condition=item.condition)
+    if isinstance(item, DataBreakpoint):
+        return NewBreakpoint(variable=item.variable, function=item.function, condition=item.condition)
+    return NewBreakpoint(exceptions="raised", condition=item.condition)
 
 
 def _unknown(problem: str, *, can_ask: bool) -> dict[str, Any]:

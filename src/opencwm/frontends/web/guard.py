@@ -27,8 +27,9 @@ from opencwm.frontends.web.answers import refusal
 
 MAX_BODY_BYTES = 64 * 1024
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; connect-src 'self'; img-src data:;"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; connect-src 'self';"
+    " img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
+    " require-trusted-types-for 'script'; trusted-types 'none'"
 )
 """A content security policy; ``{nonce}`` is that of the editor's own style sheet."""
 _HEADERS = {
@@ -39,7 +40,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_NO_TOKEN = "Open the address that `opencwm web` printed: it holds the token."
+_HOW_TO_COME_IN = "Open the address that `opencwm web` printed: it holds the token."
 
 
 class Guard:
@@ -106,8 +107,11 @@ class Guard:
         if is_page and (given := _query_token(scope)) is not None:
             return self._exchange(given)
         if not self._is_known(headers):
-            return PlainTextResponse(_NO_TOKEN, 401) if is_page else refusal(401, _NO_TOKEN)
-        if scope["method"] == "POST" and headers.get("content-type", "").partition(";")[0] != "application/json":
+            return PlainTextResponse(_HOW_TO_COME_IN, 401) if is_page else refusal(401, _HOW_TO_COME_IN)
+        if (
+            scope["method"] == "POST"
+            and headers.get("content-type", "").partition(";")[0] != "application/json"
+        ):
             return refusal(415, "JSON is wanted: Content-Type: application/json")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length[:12]) > MAX_BODY_BYTES:
@@ -116,7 +120,7 @@ class Guard:
 
     def _exchange(self, given: str) -> Response:
         if not _is_same(given, self._token):
-            return PlainTextResponse(f"Not the token of this server. {_NO_TOKEN}", 401)
+            return PlainTextResponse(f"Not the token of this server. {_HOW_TO_COME_IN}", 401)
         answer = RedirectResponse("/", 303)
         answer.set_cookie(self.cookie, self._key, path="/", httponly=True, samesite="strict")
         return answer

@@ -1,7 +1,7 @@
 """What the sub-expressions of the line that is about to run come to, for whoever points at one.
 
-The one idea: a sub-expression that is pure is calculated from the locals; one that is not, say a call, has the
-value that was written when the line ran, if that is known already. That is found by place in a recorded run,
+The one idea: a sub-expression that is pure is calculated from the locals; one that is not, say a call, has
+the value that was written when the line ran, if that is known already. It is found by place in a recorded run,
 and by its text with operands filled in otherwise. Nothing is run, and nothing is predicted for it.
 """
 
@@ -72,7 +72,10 @@ class SubExpressions:
         texts = {name: value.text for name, value in frame.locals.items()}
         written = tuple(_written(execution, index))
         for node in self._nodes.get(lineno, ())[:MAX_NODES]:
-            col, end_col = self._column(lineno, node.col_offset), self._column(lineno, node.end_col_offset or 0)
+            col, end_col = (
+                self._column(lineno, node.col_offset),
+                self._column(lineno, node.end_col_offset or 0),
+            )
             found = self._known(node, texts, frame, written, (col, end_col), view.origin)
             if found is not None:
                 yield Known(lineno, col, end_col, *found)
@@ -108,7 +111,9 @@ class SubExpressions:
 
     def _column(self, lineno: int, offset: int) -> int:
         """Return the character at a byte offset, which is what ``ast`` counts in."""
-        return len(self._lines[lineno - 1].encode("utf-8", "surrogatepass")[:offset].decode("utf-8", "replace"))
+        return len(
+            self._lines[lineno - 1].encode("utf-8", "surrogatepass")[:offset].decode("utf-8", "replace")
+        )
 
 
 def calculated(result: Result, values: Mapping[str, Value]) -> str:
@@ -125,7 +130,9 @@ def _expressions(tree: ast.AST) -> Iterator[ast.expr]:
     for child in ast.iter_child_nodes(tree):
         if isinstance(child, ast.expr):
             is_read = isinstance(getattr(child, "ctx", None), ast.Load | None)
-            if is_read and not isinstance(child, ast.Name | ast.Constant | ast.Starred | ast.Slice | ast.Lambda):
+            if is_read and not isinstance(
+                child, ast.Name | ast.Constant | ast.Starred | ast.Slice | ast.Lambda
+            ):
                 yield child
             if isinstance(child, _SCOPES):
                 continue

@@ -79,7 +79,9 @@ def step_json(
     return {
         "index": index,
         "kind": str(step.kind),
-        "flags": [flag.name.lower() for flag in type(step.flags) if flag in step.flags and flag and flag.name],
+        "flags": [
+            flag.name.lower() for flag in type(step.flags) if flag in step.flags and flag and flag.name
+        ],
         "line": step.lineno,
         "depth": step.depth,
         "function": codes[step.code].qualname if 0 <= step.code < len(codes) else "?",
@@ -113,7 +115,7 @@ def steps_json(
     frames: Frames,
     expressions: SubExpressions | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the steps from ``start`` on, one for each of ``rows``, with stacks as indices into ``frames``."""
+    """Return the steps from ``start`` on, one for each of ``rows``; stacks are indices into ``frames``."""
     return [
         step_json(execution, start + offset, row=row, expressions=expressions)
         | {"stack": [frames.index(frame) for frame in stack_of(execution, start + offset, row)]}
@@ -147,7 +149,7 @@ def _sureness(view: StepView) -> float | None:
     return min((p for p in said if p is not None), default=None)
 
 
-def breakpoint_json(item: Breakpoint) -> dict[str, Any]:
+def breakpoint_json(item: Breakpoint, num_hits: int) -> dict[str, Any]:
     """Return a breakpoint of any kind."""
     return {
         "number": item.number,
@@ -156,5 +158,5 @@ def breakpoint_json(item: Breakpoint) -> dict[str, Any]:
         "line": item.lineno if isinstance(item, LineBreakpoint) else None,
         "condition": item.condition,
         "is_enabled": item.is_enabled,
-        "num_hits": item.num_hits,
+        "num_hits": num_hits,
     }

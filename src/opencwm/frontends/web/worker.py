@@ -83,5 +83,5 @@ def _run(item: _Job) -> None:
         return
     try:
         future.set_result(job())
-    except BaseException as error:  # noqa: BLE001 - it is raised where the job is waited for
+    except BaseException as error:  # raised where the job is waited for
         future.set_exception(error)
