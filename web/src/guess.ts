@@ -13,21 +13,23 @@ export class Guessing {
   right = 0;
   asked = 0;
   private hidden = new Map<string, { answer: string; tried: boolean }>();
-  private seen = new Set<string>();
+  private readonly farthest = new Map<number, number>(); // by timeline, the last step that was come to
   private results = new Map<string, Outcome>();
 
-  /** Start or stop. What was hidden is shown again. */
-  toggle(): void {
+  /** Start at a step, or stop. What was hidden is shown again. */
+  toggle(timeline: number, position: number): void {
     this.is_on = !this.is_on;
+    this.farthest.clear();
+    this.farthest.set(timeline, position);
     this.hidden.clear();
     this.results.clear();
   }
 
-  /** Hide what a step changed, the first time it is come to; what the user gave is no riddle. */
+  /** Hide what a step changed, the first time one gets that far; what the user gave is no riddle. */
   arrive(timeline: number, step: Step): void {
-    const key = `${timeline}:${step.index}`;
-    const isNew = !this.seen.has(key);
-    this.seen.add(key);
+    const farthest = this.farthest.get(timeline) ?? -1;
+    const isNew = step.index > farthest;
+    this.farthest.set(timeline, Math.max(farthest, step.index));
     this.hidden.clear();
     this.results.clear();
     if (!this.is_on || !isNew) return;
@@ -38,11 +40,6 @@ export class Guessing {
 
   private hide(name: string, value: Value | undefined): void {
     if (value && value.origin !== "supplied") this.hidden.set(name, { answer: value.text, tried: false });
-  }
-
-  /** Count a step as seen, so that coming back to it is no riddle either. */
-  see(timeline: number, index: number): void {
-    this.seen.add(`${timeline}:${index}`);
   }
 
   isHidden(name: string): boolean {

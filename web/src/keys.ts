@@ -13,6 +13,7 @@ export function listen(keys: Key[]): void {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const target = event.target as HTMLElement;
+    if (event.key === "Escape" && target.matches("input, select")) target.blur(); // keys move again
     if (target.matches("input:not([type=checkbox]), select, textarea") || target.closest("dialog[open]")) return;
     const shift = event.shiftKey && event.key.length > 1 ? "Shift+" : "";
     const action = actions.get(shift + event.key);

@@ -79,7 +79,7 @@ class Page {
     call.disabled = !backend.is_live;
     const isReal = timeline.source === "real";
     const chip = byId("mode");
-    chip.textContent = isReal ? "✓ real run" : shared.mode === "compare" ? "✦ predicted, beside the real run" : "✦ predicted";
+    chip.textContent = isReal ? "✓ real run" : "✦ predicted";
     chip.className = `chip ${isReal ? "real" : "predicted"}`;
     chip.title = isReal
       ? "Recorded in the sandbox: these values are facts."

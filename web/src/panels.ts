@@ -36,13 +36,13 @@ export function drawNow(store: Store, body: HTMLElement): void {
       "div",
       { class: "sentence" },
       h("p", {}, ...sentence(store)),
-      step.control !== null && h("span", { class: "control" }, "next step ", confidence(step.control, "this step")),
+      step.control !== null && h("span", { class: "control" }, "this step ", confidence(step.control, "this step")),
     ),
     stopped && h("p", { class: `reason reason-${isOver ? "ended" : stop.kind}` }, isOver ? `The end: ${stopped}` : stopped),
     isOver && store.shared.real_status !== "" && store.timeline.source === "predicted" && store.timeline.forked_at === null
       && h("p", { class: store.shared.real_status === store.timeline.status ? "as-real" : "not-real" },
         `${store.shared.real_status === store.timeline.status ? "✓" : "≠"} the real run: ${visible(store.shared.real_status)}`),
-    parted(store) && h("p", { class: "not-real" }, "≠ the real run went another way before this step"),
+    !isOver && parted(store) && h("p", { class: "not-real" }, "≠ the real run went another way before this step"),
     ...(stop.logs ?? []).map((log) => h("p", { class: "log" }, `line ${log.line}: ${visible(log.text)}`)),
     real && (real.agrees
       ? h("p", { class: "as-real" }, "✓ as in the real run")
@@ -101,10 +101,10 @@ export function drawWatches(store: Store, body: HTMLElement): void {
       return h(
         "li",
         { class: "watch" },
-        h("code", { class: "expression" }, shortened(visible(item.expression), 80)),
+        h("span", { class: "watched" }, h("code", { class: "expression" }, shortened(visible(item.expression), 80)),
         h("code", { class: item.result?.is_known && !isHidden ? "value" : "unknown" }, shortened(shown, 400)),
         item.result && !isHidden && h("span", { class: "how" }, item.result.how),
-        item.result?.can_ask && !isHidden && h("button", { type: "button", class: "button small", onclick: () => void store.ask(item.expression) }, "✦ Ask the model"),
+        item.result?.can_ask && !isHidden && h("button", { type: "button", class: "button small", onclick: () => void store.ask(item.expression) }, "✦ Ask the model")),
         iconButton("close", `Stop watching ${item.expression}`, "", () => store.unwatch(item.expression)),
       );
     }),
@@ -174,8 +174,9 @@ export function drawMessage(store: Store, bar: HTMLElement, retry: () => void): 
     fill(bar, message.text, iconButton("close", "Dismiss", "", () => store.dismiss()));
   } else if (shared.is_stale) {
     fill(bar, "The file has changed since this session began.", h("button", { type: "button", class: "button small", onclick: retry }, "Start again from the file"));
-  } else if (shared.num_windows > 1) {
-    fill(bar, `${shared.num_windows} windows are open on this session. They share breakpoints and timelines; each has its own place.`);
+  } else if (shared.num_windows > store.numWindowsTold) {
+    fill(bar, `${shared.num_windows} windows are open on this session. They share breakpoints and timelines; each has its own place.`,
+      iconButton("close", "Dismiss", "", () => store.knowWindows()));
   } else {
     fill(bar);
   }

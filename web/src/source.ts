@@ -27,6 +27,7 @@ interface Marks {
   kind: string;
   caller: number;
   cursor: number;
+  wrapper: number;
   breakpoints: Map<number, { title: string; shape: string }>;
   breakable: Set<number>;
   isWrong: boolean;
@@ -35,7 +36,7 @@ interface Marks {
 const setMarks = StateEffect.define<Marks>();
 const setTip = StateEffect.define<Tooltip | null>();
 const NONE: Marks = {
-  line: 0, kind: "line", caller: 0, cursor: 0, breakpoints: new Map(), breakable: new Set(), isWrong: false,
+  line: 0, kind: "line", caller: 0, cursor: 0, wrapper: 0, breakpoints: new Map(), breakable: new Set(), isWrong: false,
 };
 
 const marks = StateField.define<Marks>({
@@ -63,6 +64,7 @@ function decorations(state: EditorState, now: Marks): DecorationSet {
       found.push(Decoration.line({ class: name, attributes }).range(state.doc.line(line).from));
     }
   };
+  for (let line = now.wrapper; line && line <= state.doc.lines; line++) add(line, "cm-wrapper", { title: "added by OpenCWM to make the call" });
   add(now.line, `cm-now cm-now-${now.kind}${now.isWrong ? " cm-now-wrong" : ""}`, { "aria-current": "step" });
   if (now.caller !== now.line) add(now.caller, "cm-caller");
   add(now.cursor, "cm-cursor-line");
@@ -107,6 +109,7 @@ export class SourceView {
     private readonly askCondition: (line: number) => void,
   ) {
     this.view = new EditorView({ parent, state: this.state("") });
+    window.addEventListener("resize", () => this.reveal(this.line));
     parent.addEventListener("keydown", (event) => this.key(event));
     parent.addEventListener("focusout", () => this.moveCursor(0));
   }
@@ -130,7 +133,7 @@ export class SourceView {
     );
     const isWrong = this.store.real !== null && !this.store.real.agrees;
     const value: Marks = {
-      line: step.line, kind: step.kind, caller: frame.line, cursor: this.cursor, breakpoints,
+      line: step.line, kind: step.kind, caller: frame.line, cursor: this.cursor, wrapper: shared.wrapper_line ?? 0, breakpoints,
       breakable: new Set(shared.breakable), isWrong,
     };
     const key = JSON.stringify([this.store.place, step.line, frame.line, this.cursor, [...breakpoints], isWrong]);
@@ -240,7 +243,8 @@ export class SourceView {
   private async tipAt(at: number): Promise<Tooltip | null> {
     if (this.store.guessing.hidesAnything) return null;
     for (let node = syntaxTree(this.view.state).resolveInner(at, 0); node.parent; node = node.parent) {
-      if (!EXPRESSIONS.has(node.name)) continue;
+      const isCallee = node.parent.name === "CallExpression" && node.parent.firstChild?.from === node.from;
+      if (!EXPRESSIONS.has(node.name) || (isCallee && node.name === "MemberExpression" && at > node.from + 1)) continue;
       const shown = await this.valueOf(node.from, node.to);
       if (!shown) return null;
       const text = this.text.slice(node.from, node.to);

@@ -16,6 +16,8 @@ export interface Message {
   kind: "info" | "problem";
 }
 
+const MOST_WAITING = 3;
+
 const EMPTY: Overview = { lines: [], depths: [], kinds: [], sureness: [], agrees: [] };
 
 export class Store {
@@ -28,11 +30,15 @@ export class Store {
   busy: { since: number; from: number; now: number } | null = null;
   isLost = false;
   message: Message | null = null;
+  numWindowsTold = 1;
   watches: Watch[] = [];
   readonly guessing = new Guessing();
   private readonly overviews = new Map<number, Overview>();
   private listeners: (() => void)[] = [];
   private wanted = 0;
+  private moves: Promise<void> = Promise.resolve();
+  private numWaiting = 0;
+  private isCancelling = false;
 
   constructor(readonly backend: Backend) {}
 
@@ -86,8 +92,16 @@ export class Store {
 
   // Moves
 
+  /** Make a move after those that were asked for before it; someone who leans on a key gets no further than a few. */
   async move(verb: Verb, line?: number): Promise<void> {
-    if (this.busy) return this.say("Still predicting. Esc cancels.");
+    if (this.numWaiting >= MOST_WAITING) return;
+    this.numWaiting += 1;
+    this.moves = this.moves.then(() => this.moveNow(verb, line)).finally(() => (this.numWaiting = Math.max(0, this.numWaiting - 1)));
+    await this.moves;
+  }
+
+  private async moveNow(verb: Verb, line?: number): Promise<void> {
+    if (this.isCancelling) return;
     if (this.guessing.hidesAnything) this.guessing.reveal();
     const before = this.step;
     this.begin();
@@ -121,8 +135,12 @@ export class Store {
     void this.look();
   }
 
+  /** End the move under way; those that wait are forgotten. */
   async cancel(): Promise<void> {
+    this.isCancelling = true;
     await this.attempt(() => this.backend.cancel());
+    await this.moves;
+    this.isCancelling = false;
   }
 
   // Changes
@@ -253,14 +271,19 @@ export class Store {
     this.tell();
   }
 
+  /** The user knows how many windows are open. */
+  knowWindows(): void {
+    this.numWindowsTold = this.shared.num_windows;
+    this.tell();
+  }
+
   dismiss(): void {
     this.message = null;
     this.tell();
   }
 
   toggleGuessing(): void {
-    this.guessing.toggle();
-    if (this.guessing.is_on) this.guessing.see(this.place.timeline, this.step.index);
+    this.guessing.toggle(this.place.timeline, this.step.index);
     this.tell();
   }
 

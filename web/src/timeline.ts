@@ -4,6 +4,8 @@
 import type { Store } from "./store";
 import { sureness } from "./words";
 
+const WIDEST = 26; // pixels from step to step, of a run with few of them
+
 export class TimelineView {
   private readonly observer: ResizeObserver;
   private readonly look = window.matchMedia("(prefers-color-scheme: dark)");
@@ -30,6 +32,7 @@ export class TimelineView {
     const { lines } = this.store.overview();
     const last = Math.max(0, lines.length - 1);
     const { is_ended } = this.store.timeline;
+    this.range.parentElement!.style.width = `${18 + Math.max(1, last) * WIDEST}px`;
     this.range.max = String(last);
     this.range.value = String(place.position);
     const where = `step ${place.position + 1} of ${lines.length}${is_ended ? "" : " known so far"}`;

@@ -92,6 +92,8 @@ export interface Shared {
   file: string;
   source: string;
   call: string | null;
+  /** The first line of what was added to the program to make the call. */
+  wrapper_line: number | null;
   mode: "predicted" | "real" | "compare";
   version: string;
   breakable: number[];

@@ -151,8 +151,9 @@ class Desk:
         graphs = self._opened.execution.control_flow
         return {
             "file": self.name,
-            "source": program.text,
+            "source": program.text.removesuffix("\n"),
             "call": program.call,
+            "wrapper_line": program.wrapper_lineno,
             "mode": self._mode,
             "version": __version__,
             "breakable": sorted({line for graph in graphs for line in graph.lines}),
@@ -205,8 +206,8 @@ class Desk:
             return self._written(line, message, str(error))
         except ExpressionError as error:
             return _unknown(str(error), can_ask=False)
-        sure = "" if answer.probability is None else f", at most {percent(answer.probability)} sure"
-        return {"text": answer.text, "how": f"computed{sure}", "is_known": True, "can_ask": False}
+        how = f"computed{_sure(answer.probability)}"
+        return {"text": answer.text, "how": how, "is_known": True, "can_ask": False}
 
     def _written(self, line: Line, message: Evaluate, problem: str) -> dict[str, Any]:
         """Return what the line itself evaluates an expression to, where that is known."""
@@ -364,7 +365,7 @@ class Desk:
                 answer = line.session.ask(message.expression, message.level)
         except (Undecided, ExpressionError, CancelledError) as error:
             return _unknown(str(error), can_ask=isinstance(error, CancelledError))
-        sure = "" if answer.probability is None else f", {percent(answer.probability)} sure"
+        sure = _sure(answer.probability)
         verb = "raises" if answer.has_raised else "is"
         how = f"the model was asked: it {verb} this{sure}" if answer.is_predicted else f"computed{sure}"
         return {"text": answer.text, "how": how, "is_known": True, "can_ask": False}
@@ -462,6 +463,10 @@ def _specified(item: Breakpoint) -> NewBreakpoint:
     if isinstance(item, DataBreakpoint):
         return NewBreakpoint(variable=item.variable, function=item.function, condition=item.condition)
     return NewBreakpoint(exceptions="raised", condition=item.condition)
+
+
+def _sure(probability: float | None) -> str:
+    return "" if probability is None or probability >= 1.0 else f", {percent(probability)} sure"
 
 
 def _unknown(problem: str, *, can_ask: bool) -> dict[str, Any]:

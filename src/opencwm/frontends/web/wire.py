@@ -11,7 +11,7 @@ from typing import Any
 
 from opencwm.debugger.breakpoints import Breakpoint, LineBreakpoint
 from opencwm.debugger.compare import Row
-from opencwm.debugger.execution import Execution, FrameView, StepView, Value
+from opencwm.debugger.execution import Execution, FrameView, Origin, StepView, Value
 from opencwm.frontends.web.subexpressions import Known, SubExpressions
 
 
@@ -41,8 +41,9 @@ def frame_json(frame: FrameView) -> dict[str, Any]:
 
 
 def value_json(value: Value) -> dict[str, Any]:
-    """Return a value with its origin and probability."""
-    return {"text": value.text, "origin": str(value.origin), "p": value.probability}
+    """Return a value with its origin and, unless it was given, its probability."""
+    given = value.origin is Origin.SUPPLIED
+    return {"text": value.text, "origin": str(value.origin), "p": None if given else value.probability}
 
 
 def stack_of(execution: Execution, index: int, row: Row | None) -> list[FrameView]:
