@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -91,14 +92,17 @@ def test_transcript_of_breakpoints() -> None:
 (cwm) b 5, n == 1
 Breakpoint 1 at count.py:5
 (cwm) b count
-Breakpoint 2 at count.py:2
+Function breakpoint 2 at function count
 (cwm) b
   1 keep      yes at count.py:5, only if n == 1
-  2 keep      yes at count.py:2
+  2 keep      yes at function count
 (cwm) c
-[breakpoint 2, line 2]
-> count.py(2)count()
--> n = 0
+[function breakpoint 2, count called]
+--Call--
+> count.py(1)count()
+-> def count(word, letter):
+    word = 'brr'
+    letter = 'r'
 (cwm) p n
 *** not known: n is no local variable here
 (cwm) p n + k
@@ -112,15 +116,18 @@ Breakpoint 2 stops if c == 'r'
 > count.py(15)main()
 -> def main():
 (cwm) c
-[breakpoint 2, line 2, its condition cannot be decided: c is no local variable here]
-> count.py(2)count()
--> n = 0
+[function breakpoint 2, count called, its condition cannot be decided: c is no local variable here]
+--Call--
+> count.py(1)count()
+-> def count(word, letter):
+    word = 'brr'
+    letter = 'r'
 (cwm) disable 2
 Disabled breakpoint 2
 (cwm) cl 1
-Removed breakpoint 1 at line 5
+Removed breakpoint 1 at count.py:5
 (cwm) b
-  2 keep      no  at count.py:2, only if c == 'r', reached 1 times
+  2 keep      no  at function count, only if c == 'r', last at hit 1
 (cwm) c
 --End-- the program returned 'none'
 (cwm) cl
@@ -130,7 +137,7 @@ No breakpoints.
 (cwm) b 7
 *** no function has code on line 7 (the next line that runs in a function is 10)
 (cwm) b x
-*** no line and no function: 'x'
+*** no function 'x'
 (cwm) tbreak 3
 Temporary breakpoint 3 at count.py:3
 """
@@ -181,7 +188,7 @@ c = 'b'  (predicted 97%)
 -> for c in word:
 (cwm) history n
 step    7  line    2  n = 9  (predicted 97%)    n = 0
-step    8  line    3  n = 0  (supplied)    for c in word:
+step    8  set by hand  n = 0  (supplied)
 """
     )
 
@@ -332,7 +339,7 @@ Breakpoint 1 at count.py:5
         ("u 9", "> count.py(16)main()"),
         ("conf", "observed, not predicted"),
         ("help nope", "*** no command 'nope'"),
-        ("help b", "b(reak) [[FILE:]LINE | FUNCTION][, CONDITION]: stop before a line; alone: list all."),
+        ("help b", "b(reak) [[FILE:]LINE | FUNCTION][, CONDITION]: stop at a line or at calls; alone:"),
         ("b count.py:4", "Breakpoint 1 at count.py:4"),
         ("tbreak", "*** usage: tbreak LINE[, CONDITION]"),
     ],
@@ -404,19 +411,20 @@ def test_the_end_of_a_prediction_is_compared_with_the_real_end() -> None:
 def test_help_lists_every_command_once() -> None:
     lines: list[str] = []
     Prompt(Session(real("count")), lines.append).execute("h")
-    assert len(lines) == len({verb.command for verb in VERBS}) + 1
+    assert len(lines) == len({verb.command for verb in VERBS if verb.command}) + 1
     assert all(": " in line and "``" not in line for line in lines[:-1])
 
 
 def test_the_table_of_verbs_names_things_that_exist() -> None:
+    session = Session(real("count"))
     for verb in VERBS:
-        assert (
-            hasattr(Session, verb.method)
-            or verb.method in dir(Session(real("count")))
-            or hasattr(Prompt, f"do_{verb.command}")
-        )
-        assert (getattr(Prompt, f"do_{verb.command}").__doc__ or "").startswith("``")
-    words = [word for verb in VERBS for word in (verb.command, *verb.aliases)]
+        assert not verb.method or attrgetter(verb.method)(session) is not None
+        assert verb.method or verb.command
+        if verb.command:
+            assert (getattr(Prompt, f"do_{verb.command}").__doc__ or "").startswith("``")
+    requests = [verb.dap for verb in VERBS if verb.dap]
+    assert len(requests) == len(set(requests))
+    words = [word for verb in VERBS for word in (verb.command, *verb.aliases) if word]
     assert len(words) == len(set(words))
     for word, method in [
         ("s", "step_into"),

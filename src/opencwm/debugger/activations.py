@@ -23,6 +23,7 @@ class Change:
         previous: rendered value it had before; None when it had none.
         made_at: the step whose line changed it; the CALL for what a call passed, and the step itself for what
             was set by hand.
+        is_argument: whether a call passed it.
         is_set: whether it was set by hand, not by a line.
     """
 
@@ -31,7 +32,19 @@ class Change:
     value: Value | None
     previous: str | None
     made_at: int
+    is_argument: bool = False
     is_set: bool = False
+
+    def describe(self, name: str) -> str:
+        """Say in words what happened to the variable ``name``."""
+        if self.value is None:
+            return f"{name} deleted by line {self.lineno}"
+        if self.is_set:
+            return f"{name} set to {self.value.text} by hand"
+        if self.is_argument:
+            return f"{name} passed as {self.value.text}"
+        was = "" if self.previous is None else f" from {self.previous}"
+        return f"{name} changed{was} to {self.value.text} by line {self.lineno}"
 
 
 def step_at(execution: Execution, index: int) -> Step | None:
@@ -105,7 +118,7 @@ def change_at(execution: Execution, index: int, name: str) -> Change | None:
     if step.kind is StepKind.CALL:
         if step.flags & StepFlags.RESUME:
             return None
-        return Change(index, step.lineno, view.changes[name], None, index)
+        return Change(index, step.lineno, view.changes[name], None, index, is_argument=True)
     before = own_previous(execution, index)
     if before is None:
         return None
@@ -129,7 +142,7 @@ def changes_of(execution: Execution, index: int, name: str) -> Iterator[Change]:
     for place in own_steps(execution, index):
         step, view = step_at(execution, place), execution.get(place)
         if step is not None and view is not None and step.flags & StepFlags.RESUME and name in view.changes:
-            yield Change(place, step.lineno, view.changes[name], None, place)
+            yield Change(place, step.lineno, view.changes[name], None, place, is_argument=True)
             continue
         change = change_at(execution, place, name)
         if change is not None:

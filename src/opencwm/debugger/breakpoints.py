@@ -12,7 +12,6 @@ from typing import ClassVar
 
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.activations import (
-    Change,
     change_at,
     function_at,
     is_named,
@@ -208,20 +207,7 @@ class DataBreakpoint(Breakpoint):
             return None
         if self.function and not is_named(function_at(execution, index), self.function):
             return None
-        step = step_at(execution, index)
-        is_argument = step is not None and step.kind is StepKind.CALL
-        return Happening(_words(self.variable, change, is_argument), change.made_at)
-
-
-def _words(name: str, change: Change, is_argument: bool) -> str:
-    if change.is_set:
-        return f"{name} set to {change.value.text if change.value else ''} by hand"
-    if is_argument and change.value is not None:
-        return f"{name} passed as {change.value.text}"
-    if change.value is None:
-        return f"{name} deleted by line {change.lineno}"
-    was = "" if change.previous is None else f" from {change.previous}"
-    return f"{name} changed{was} to {change.value.text} by line {change.lineno}"
+        return Happening(change.describe(self.variable), change.made_at)
 
 
 def check_condition(condition: str | None) -> None:

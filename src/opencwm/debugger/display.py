@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from opencwm.debugger.compare import Row
 from opencwm.debugger.execution import Execution, FrameView, Origin, StepView, Value
+from opencwm.debugger.records import StepRecord
 from opencwm.traces import Program, StepFlags, StepKind
 
 _NUM_AROUND = 5
@@ -90,6 +91,19 @@ def step_lines(execution: Execution, index: int, row: Row | None = None) -> Iter
     yield from _changed_lines(view, row)
     if row is not None and not (row.line_agrees and row.kind_agrees):
         yield f"    *** {row.describe()}"
+
+
+def record_line(item: StepRecord, *, is_current: bool = False) -> str:
+    """Write a step in short: ``>   12  line     4  count  n``; indented by depth, its changed names last."""
+    changed = " ".join([*item.changed, *(f"-{name}" for name in item.deleted)])
+    value = "" if item.value is None else f"-> {item.value}"
+    place = f"{'  ' * item.depth}{item.function}"
+    sure = "" if item.probability is None else percent(item.probability)
+    start = ">" if is_current else " "
+    text = (
+        f"{start}{item.position:>5}  {item.kind:<9} {item.lineno:>4}  {sure:>6}  {place}  {changed}  {value}"
+    )
+    return text.rstrip()
 
 
 def _value_mark(view: StepView, row: Row | None) -> str:

@@ -10,6 +10,7 @@ All methods belong to one thread; what another thread may do is to cancel a move
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator
 
 from opencwm.core.errors import ConfigError
@@ -258,6 +259,17 @@ class Session:
             self._travel.back_to_breakpoint(self.position, self._watch, is_past_end=self.is_ended)
         )
 
+    def back_to_change(self, name: str) -> Stop:
+        """Go back to the step whose line changed a variable of the current activation last.
+
+        Raises:
+            ConfigError: it has not changed before.
+        """
+        earlier = [change for change in self.history(name) if change.made_at < self.position or self.is_ended]
+        if not earlier:
+            raise ConfigError(f"{name} has not changed in this function before")
+        return self._arrived(Stop(StopKind.GOAL, earlier[-1].describe(name), earlier[-1].made_at))
+
     def restart(self) -> Stop:
         """Go back to the first step. Breakpoints and variables that were set stay."""
         return self._arrived(Stop(StopKind.ENTRY, "entry", 0))
@@ -433,7 +445,7 @@ class Session:
         stops_at_breakpoints: bool = True,
     ) -> Stop:
         if self.is_ended:
-            return self.last_stop
+            return self._arrived(dataclasses.replace(self.last_stop, logs=()))
         return self._arrived(
             self._travel.forward(
                 self.position,

@@ -13,7 +13,8 @@ class Verb:
     """One action.
 
     Attributes:
-        method: name of the method of :class:`opencwm.debugger.session.Session`.
+        method: what a :class:`opencwm.debugger.session.Session` does it with, its path of attributes; empty
+            when it is the prompt's own.
         command: name of the command of :class:`opencwm.debugger.prompt.Prompt`; empty when it has none.
         aliases: its shorter and other forms; pdb's where pdb has the command.
         dap: the DAP request; empty when the protocol has none.
@@ -29,43 +30,59 @@ VERBS: tuple[Verb, ...] = (
     Verb("step_into", "step", ("s",), "stepIn"),
     Verb("step_over", "next", ("n",), "next"),
     Verb("step_out", "return", ("r",), "stepOut"),
-    Verb("step_back", "rs", ("back", "rev", "sb"), "stepBack"),
-    Verb("back_over", "rn", ("rnext",)),
+    Verb("step_back", "rs", ("back", "rev", "sb")),
+    Verb("back_over", "rn", ("rnext",), "stepBack"),
     Verb("back_out", "rr", ("rreturn",)),
     Verb("continue_", "continue", ("c", "cont"), "continue"),
-    Verb("continue_back", "rc", ("rcontinue",), "reverseContinue"),
-    Verb("run_to", "goto", ("g",), "goto"),
+    Verb("continue_back", "rc", ("rcontinue", "rewind"), "reverseContinue"),
+    Verb("run_to", "goto", ("g",)),
     Verb("until", "until", ("unt",)),
+    Verb("goto", "seek", (), "goto"),
+    Verb("back_to_change", "who"),
+    Verb("restart_frame", "refr", ("reframe",), "restartFrame"),
     Verb("restart", "restart", ("run",), "restart"),
+    Verb("goto_divergence", "divergence", ("div",)),
     Verb("set_variable", "set", (), "setVariable"),
-    Verb("evaluate", "p", ("print",), "evaluate"),
+    Verb("timelines", "timelines", ("tl",)),
+    Verb("select_timeline", "timeline"),
+    Verb("drop_timeline", "drop"),
+    Verb("evaluate", "p", ("print",)),
     Verb("evaluate", "pp"),
+    Verb("ask", "ask", (), "evaluate"),
     Verb("stack", "where", ("w", "bt"), "stackTrace"),
-    Verb("frame_up", "up", ("u",)),
-    Verb("frame_down", "down", ("d",)),
+    Verb("last_stop", "why", (), "exceptionInfo"),
+    Verb("", "up", ("u",)),
+    Verb("", "down", ("d",)),
     Verb("locals", "locals", ("v",), "variables"),
-    Verb("arguments", "args", ("a",)),
+    Verb("", "args", ("a",)),
     Verb("history", "history", ("hist",)),
-    Verb("source", "list", ("l",), "source"),
-    Verb("source", "longlist", ("ll",)),
-    Verb("add_breakpoint", "break", ("b",), "setBreakpoints"),
-    Verb("add_breakpoint", "tbreak"),
-    Verb("remove_breakpoint", "clear", ("cl",)),
-    Verb("enable_breakpoint", "enable"),
-    Verb("disable_breakpoint", "disable"),
-    Verb("condition_breakpoint", "condition"),
-    Verb("ignore_breakpoint", "ignore"),
-    Verb("confidence", "conf"),
-    Verb("quit", "quit", ("q", "exit"), "disconnect"),
-    Verb("help", "help", ("h", "?")),
+    Verb("records", "trail"),
+    Verb("occurrences", "occurrences", ("occ",), "gotoTargets"),
+    Verb("", "list", ("l",), "source"),
+    Verb("", "longlist", ("ll",)),
+    Verb("breakpoints.add_line", "break", ("b",), "setBreakpoints"),
+    Verb("breakpoints.add_line", "tbreak"),
+    Verb("breakpoints.add_line", "log"),
+    Verb("breakpoints.add_function", "", (), "setFunctionBreakpoints"),
+    Verb("breakpoints.add_data", "watch", (), "setDataBreakpoints"),
+    Verb("breakpoints.add_exception", "catch", (), "setExceptionBreakpoints"),
+    Verb("breakpoints.remove", "clear", ("cl",)),
+    Verb("", "enable"),
+    Verb("", "disable"),
+    Verb("", "condition"),
+    Verb("", "hits"),
+    Verb("", "ignore"),
+    Verb("", "confidence", ("conf",)),
+    Verb("", "quit", ("q", "exit"), "disconnect"),
+    Verb("", "help", ("h", "?")),
 )
 
 
 def by_command(word: str) -> Verb | None:
     """Return the verb of a command or of one of its aliases."""
-    return next((verb for verb in VERBS if word == verb.command or word in verb.aliases), None)
+    return next((verb for verb in VERBS if word and word in (verb.command, *verb.aliases)), None)
 
 
 def by_dap(request: str) -> Verb | None:
     """Return the verb of a DAP request."""
-    return next((verb for verb in VERBS if verb.dap == request), None)
+    return next((verb for verb in VERBS if request and verb.dap == request), None)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,7 +27,11 @@ from opencwm.frontends.cli.options import (
 if TYPE_CHECKING:
     from opencwm.debugger.execution import Execution, StepView
     from opencwm.debugger.prompt import Prompt
+    from opencwm.debugger.session import Session
     from opencwm.frontends.sessions import Opened
+
+PATIENCE_S = 2.0
+"""A move that takes longer shows how far it is."""
 
 
 def debug(
@@ -134,32 +139,70 @@ def _watched(execution: Execution, max_steps: int) -> Iterator[StepView]:
 
 def _step(opened: Opened, commands: str | None) -> None:
     from opencwm.debugger.prompt import Prompt
+    from opencwm.debugger.session import Session
     from opencwm.frontends.cli.output import visible
 
-    prompt = Prompt(opened.session(), lambda line: print(visible(line), flush=True))
+    is_asked = commands is None and sys.stdin.isatty()
+    prompt = Prompt(
+        opened.session(),
+        lambda line: print(visible(line), flush=True),
+        watching=_interruptible if is_asked else Session.watched,
+    )
     if commands is not None:
         prompt.show()
         prompt.run_commands(commands)
-    elif sys.stdin.isatty():
+    elif is_asked:
         prompt.run(_ask)
     else:
         _run_piped(prompt)
 
 
+@contextlib.contextmanager
+def _interruptible(session: Session) -> Iterator[None]:
+    """Show how far a long move is, and have Ctrl-C stop it where it got; again, it ends the session."""
+    import signal
+    import time
+
+    from opencwm.debugger.cancellation import Cancellation
+    from opencwm.frontends.cli.output import progress
+
+    cancellation = Cancellation()
+
+    def interrupt(_number: int, _frame: object) -> None:
+        if cancellation.is_cancelled:
+            raise KeyboardInterrupt
+        cancellation.cancel()
+
+    show: list[Callable[[int], None]] = []
+    begin = time.monotonic()
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with contextlib.ExitStack() as stack:
+
+            def advance(num_steps: int) -> None:
+                if not show and time.monotonic() - begin > PATIENCE_S:
+                    show.append(stack.enter_context(progress("reading steps, Ctrl-C stops")))
+                for bar in show:
+                    bar(num_steps)
+
+            with session.watched(cancellation, advance):
+                yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _ask(prefix: str) -> str | None:
     """Read a line with editing and history; None at the end of input."""
-    import contextlib
-
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - importing it is what makes input() edit
-    try:
-        return input(prefix)
-    except EOFError:
-        print()
-        return None
-    except KeyboardInterrupt:
-        print()  # leave the shell a line of its own
-        raise
+    while True:
+        try:
+            return input(prefix)
+        except EOFError:
+            print()
+            return None
+        except KeyboardInterrupt:
+            print("--KeyboardInterrupt-- q leaves")
 
 
 def _run_piped(prompt: Prompt) -> None:

@@ -1,0 +1,190 @@
+"""Commands that look at a session: values, activations, history, confidence, source."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+
+from opencwm.debugger import display
+from opencwm.debugger.asking import Answer, computed
+from opencwm.debugger.breakpoints import LineBreakpoint
+from opencwm.debugger.commands import CommandError, Commands, marked, number, numbers
+from opencwm.debugger.execution import Value
+from opencwm.debugger.records import StepRecord
+
+_NUM_BEFORE = 5
+"""Steps that are shown on either side of the current one."""
+
+
+class LookingCommands(Commands):
+    """Commands that look at a session."""
+
+    _next_listed: int | None = None
+
+    def do_p(self, rest: str) -> None:
+        """``p EXPRESSION``: print the value of a pure expression over the current variables."""
+        self._print(rest, self._write)
+
+    def do_pp(self, rest: str) -> None:
+        """``pp EXPRESSION``: print a value over several lines."""
+        import pprint
+
+        def write_pretty(text: str) -> None:
+            value, gap, suffix = text.partition("  (")
+            try:
+                pretty = pprint.pformat(ast.literal_eval(value), width=100, sort_dicts=False)
+            except (ValueError, SyntaxError):
+                pretty = value
+            for line in (pretty + gap + suffix).split("\n"):
+                self._write(line)
+
+        self._print(rest, write_pretty)
+
+    def _print(self, rest: str, write: Callable[[str], None]) -> None:
+        if not rest:
+            raise CommandError("usage: p EXPRESSION")
+        shown = self._frame().locals
+        if rest in shown:
+            write(marked(shown[rest].text, display.mark(shown[rest])))
+        else:
+            write(_answer_text(computed(rest, shown)))
+
+    def do_ask(self, rest: str) -> None:
+        """``ask EXPRESSION``: as p; where that does not tell, the model predicts it; nothing is run."""
+        if not rest:
+            raise CommandError("usage: ask EXPRESSION")
+        with self._watching(self.session):
+            answer = self.session.ask(rest, self._level)
+        self._write(_answer_text(answer))
+
+    def do_where(self, _: str) -> None:
+        """``w(here)``: show the activations, the current one last; > marks the one looked at."""
+        stack = self.session.stack
+        for level, frame in enumerate(stack):
+            is_current = level - len(stack) == self._level
+            for line in display.frame_lines(self.session.program, frame, is_current=is_current):
+                self._write(line)
+
+    def do_up(self, rest: str) -> None:
+        """``u(p) [COUNT]``: look at the caller."""
+        self._look(-(number(rest) if rest else 1))
+
+    def do_down(self, rest: str) -> None:
+        """``d(own) [COUNT]``: look at the called function again."""
+        self._look(number(rest) if rest else 1)
+
+    def _look(self, by: int) -> None:
+        height = len(self.session.stack)
+        wanted = max(-height, min(-1, self._level + by))
+        if wanted == self._level:
+            raise CommandError("newest frame" if by > 0 else "oldest frame")
+        self._level = wanted
+        for line in display.frame_lines(self.session.program, self._frame()):
+            self._write(line)
+
+    def do_locals(self, _: str) -> None:
+        """``locals, v``: show the variables of this function."""
+        self._show_values(self._frame().locals)
+
+    def do_args(self, _: str) -> None:
+        """``a(rgs)``: show the parameters of this function."""
+        frame = self._frame()
+        graph = self._graph(frame)
+        params = graph.params if graph is not None else ()
+        self._show_values({name: value for name, value in frame.locals.items() if name in params})
+
+    def _show_values(self, values: Mapping[str, Value]) -> None:
+        for name, value in values.items():
+            self._write(display.assignment(name, value))
+
+    def do_history(self, rest: str) -> None:
+        """``history NAME``: show how a variable of this function changed, and by which lines."""
+        if not rest.isidentifier():
+            raise CommandError("usage: history NAME")
+        changes = self.session.history(rest)
+        if not changes:
+            raise CommandError(f"{rest} has not changed in this function")
+        for change in changes:
+            text = "deleted" if change.value is None else display.assignment(rest, change.value)
+            source = "" if change.is_set else display.source_line(self.session.program, change.lineno)
+            place = "set by hand" if change.is_set else f"line {change.lineno:>4}"
+            self._write(f"step {change.position:>4}  {place}  {text}    {source}".rstrip())
+
+    def do_confidence(self, _: str) -> None:
+        """``conf(idence)``: show how sure the prediction is of this step and of the way here."""
+        view = self.session.view
+        if view.control_probability is None:
+            self._write("observed, not predicted")
+            return
+        self._write(f"this line follows: {display.percent(view.control_probability)}")
+        for name, probability in view.probabilities.items():
+            self._write(f"{name}: {display.percent(probability)}")
+        if view.value_probability is not None:
+            self._write(f"value: {display.percent(view.value_probability)}")
+        known = self.session.records(0, self.session.position + 1)
+        least = min(known, key=_sureness)
+        self._write(f"least sure up to here: step {least.position}, {display.percent(_sureness(least))}")
+
+    def do_trail(self, rest: str) -> None:
+        """``trail [FIRST[, LAST]]``: show known steps in short, by default those around this one."""
+        bounds = numbers(rest)
+        here = self.session.position
+        first = bounds[0] if bounds else here - _NUM_BEFORE
+        last = bounds[1] if len(bounds) > 1 else first + 2 * _NUM_BEFORE
+        for item in self.session.records(max(first, 0), last + 1):
+            self._write(display.record_line(item, is_current=item.position == here))
+
+    def do_occurrences(self, rest: str) -> None:
+        """``occ(urrences) LINE``: show the known steps at which LINE is about to run."""
+        found = self.session.occurrences(number(rest))
+        self._write(", ".join(f"step {position}" for position in found) or "none that is known")
+
+    def do_list(self, rest: str) -> None:
+        """``l(ist) [FIRST[, LAST]]``: show source around the current line; again: what follows."""
+        current = self._frame().lineno
+        if rest and rest != ".":
+            first, _, last = rest.partition(",")
+            numbers = display.lines_around(number(first))
+            if last:
+                stop = number(last)
+                numbers = range(number(first), (stop if stop >= number(first) else number(first) + stop) + 1)
+        elif self._next_listed is not None and not rest:
+            numbers = range(self._next_listed, self._next_listed + len(display.lines_around(1)))
+            if numbers.start > len(self.session.program.lines):
+                raise CommandError("end of file")
+        else:
+            numbers = display.lines_around(current)
+        self._next_listed = numbers.stop
+        self._list(numbers)
+
+    def do_longlist(self, _: str) -> None:
+        """``longlist, ll``: show the source of this function."""
+        frame = self._frame()
+        graph = self._graph(frame)
+        if graph is None:
+            raise CommandError("the source of this function is not known")
+        self._list(range(graph.firstlineno, max(graph.lines, default=graph.firstlineno) + 1))
+
+    def _list(self, numbers: range) -> None:
+        stops = {
+            item.lineno
+            for item in self.session.breakpoints
+            if isinstance(item, LineBreakpoint) and item.is_enabled
+        }
+        current = self._frame().lineno
+        for line in display.listing(self.session.program, numbers, current=current, breakpoints=stops):
+            self._write(line)
+
+
+def _answer_text(answer: Answer) -> str:
+    if answer.is_predicted:
+        sure = display.percent(answer.probability or 0.0)
+        return f"{'raises ' if answer.has_raised else ''}{answer.text}  (predicted {sure}, by the model)"
+    if answer.probability is None:
+        return answer.text
+    sure = display.percent(answer.probability)
+    return f"{answer.text}  (from predicted values, the least sure {sure})"
+
+
+def _sureness(item: StepRecord) -> float:
+    return 1.0 if item.probability is None else item.probability
