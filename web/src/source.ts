@@ -179,6 +179,7 @@ export class SourceView {
   private breakpointGutter() {
     return gutter({
       class: "cm-breakpoints",
+      renderEmptyElements: true,
       markers: (view) => {
         const now = view.state.field(marks);
         const found: Range<GutterMarker>[] = [];

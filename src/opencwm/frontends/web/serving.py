@@ -105,9 +105,12 @@ def _is_any(host: str) -> bool:
 def _bound(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        made = socket.socket(family, socket.SOCK_STREAM)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((host, port))
+        with contextlib.ExitStack() as undo:
+            made = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind((host, port))
+            made.listen(128)  # whoever opens the address before the server runs waits, and is served
+            undo.pop_all()
     except OSError as error:
         raise ConfigError(
             f"cannot listen there: {error.strerror or error}",

@@ -1,7 +1,7 @@
 """What the sub-expressions of the line that is about to run come to, for whoever points at one.
 
 The one idea: a sub-expression that is pure is calculated from the locals; one that is not, say a call, has
-the value that was written when the line ran, if that is known already. It is found by place in a recorded run,
+the value that was written when the line ran, if that is known: found by place in a recorded run,
 and by its text with operands filled in otherwise. Nothing is run, and nothing is predicted for it.
 """
 
