@@ -1,4 +1,4 @@
-"""Who the server talks to: nobody without the token, from elsewhere, under another name, or too much at once."""
+"""Who the server talks to: nobody without the token, from elsewhere, by another name, or too much at once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def client() -> Iterator[Client]:
     "token", ["", "Bearer", "Bearer wrong", "Basic the-token", f"Bearer {TOKEN}x", "Bearer \xe9"]
 )
 def test_nothing_is_told_without_the_token(client: Client, path: str, token: str) -> None:
-    answer = client.get(path, headers={"Authorization": token.encode("latin-1")})  # type: ignore[dict-item]
+    answer = client.get(path, headers={"Authorization": token.encode("latin-1")})
     assert answer.status_code == 401
     assert "the address that `opencwm web` printed" in answer.text
 
@@ -155,8 +155,8 @@ def test_loopback_and_the_names_that_are_served() -> None:
     assert is_loopback("127.0.0.1")
     assert is_loopback("::1")
     assert is_loopback("localhost")
-    assert not is_loopback("0.0.0.0")
+    assert not is_loopback("::")
     assert not is_loopback("192.168.1.4")
     assert served_hosts("127.0.0.1", 81) == {"127.0.0.1:81", "localhost:81", "[::1]:81"}
     assert "example.test:81" in served_hosts("Example.test", 81)
-    assert "localhost:81" in served_hosts("0.0.0.0", 81)
+    assert "localhost:81" in served_hosts("::", 81)

@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="THE PAGE IS NOT TESTED: pip install playwright")
+from opencwm.debugger.execution import RealExecution
+from opencwm.frontends.web.desk import Desk
+from opencwm.frontends.web.saved import document
 
-from opencwm.debugger.execution import RealExecution  # noqa: E402
-from opencwm.frontends.web.desk import Desk  # noqa: E402
-from opencwm.frontends.web.saved import document  # noqa: E402
+from .web_desks import comparing, endless, opened, predicted, served, traced
 
-from .web_desks import comparing, endless, opened, predicted, served, traced  # noqa: E402
-
-expect = sync_api.expect
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WRONG = {11: {"n": "7"}}
 OPEN = 5  # the step at which `k = count(word, letter)` is about to run for the first time
@@ -27,50 +25,61 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="THE PAGE IS NOT TESTED
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[sync_api.Browser]:
-    with sync_api.sync_playwright() as playwright:
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
 
 
-Visit = Callable[..., sync_api.Page]
+Visit = Callable[..., Page]
 
 
 @pytest.fixture
-def visit(browser: sync_api.Browser) -> Iterator[Visit]:
-    """Opens a desk, or an address, in a window of its own; whatever the page complains about fails the test."""
+def visit(browser: Browser) -> Iterator[Visit]:
+    """Opens a desk, or an address, in a window of its own; what the page complains about fails the test."""
     problems: list[str] = []
     with contextlib.ExitStack() as servers, contextlib.ExitStack() as windows:
 
-        def open_page(what: Desk | str | Callable[..., Desk], **options: Any) -> sync_api.Page:
-            if not isinstance(what, str):
-                make_desk = (lambda _: what) if isinstance(what, Desk) else what
-                what = servers.enter_context(served(make_desk)).url
-            url = what
+        def open_page(what: Desk | str | Callable[..., Desk], **options: Any) -> Page:
+            url = what if isinstance(what, str) else servers.enter_context(served(_maker(what))).url
             context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
             windows.callback(context.close)
             page = context.new_page()
-            page.set_default_timeout(10_000)
-            page.on("console", lambda said: _is_news(said) and problems.append(said.text))
-            page.on("pageerror", lambda error: problems.append(str(error)))
-            page.on("request", lambda sent: _is_own(sent.url, url) or problems.append(sent.url))
-            page.goto(url)
-            page.wait_for_selector("html.ready")
-            return page
+            watch(page, problems)
+            return arrived(page, url)
 
         yield open_page
         windows.close()
         assert problems == []
 
 
-def _is_news(said: sync_api.ConsoleMessage) -> bool:
+def _maker(what: Desk | Callable[..., Desk]) -> Callable[..., Desk]:
+    return (lambda _: what) if isinstance(what, Desk) else what
+
+
+def watch(page: Page, problems: list[str]) -> None:
+    """Note what a page complains about, and whatever it asks of others than its own server."""
+    page.set_default_timeout(10_000)
+    page.on("console", lambda said: problems.append(said.text) if _is_news(said) else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda sent: None if _is_own(sent.url, page.url) else problems.append(sent.url))
+
+
+def arrived(page: Page, url: str) -> Page:
+    """Open an address and wait until the page shows the session."""
+    page.goto(url)
+    page.wait_for_selector("html.ready")
+    return page
+
+
+def _is_news(said: ConsoleMessage) -> bool:
     """Whether the browser complains; that the server refused what a test asks for on purpose is none."""
     return said.type in ("error", "warning") and "responded with a status of 400" not in said.text
 
 
 def _is_own(url: str, page: str) -> bool:
-    return url.startswith(("data:", "blob:", page.partition("?")[0]))
+    return page == "about:blank" or url.startswith(("data:", "blob:", page.partition("?")[0]))
 
 
 @pytest.fixture(scope="module")
@@ -80,33 +89,48 @@ def address() -> Iterator[str]:
         yield server.url
 
 
+@pytest.fixture(scope="module")
+def window(browser: Browser, address: str) -> Iterator[tuple[Page, list[str]]]:
+    """A window on that desk, and what it complains about."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    page, problems = context.new_page(), list[str]()
+    watch(page, problems)
+    arrived(page, address)
+    yield page, problems
+    context.close()
+
+
 @pytest.fixture
-def page(visit: Visit, address: str) -> sync_api.Page:
-    return visit(address)
+def page(window: tuple[Page, list[str]]) -> Iterator[Page]:
+    page, problems = window
+    page.mouse.move(2, 2)
+    yield arrived(page, page.url)
+    found, problems[:] = problems[:], []
+    assert found == []
 
 
-def press(page: sync_api.Page, *keys: str) -> None:
+def press(page: Page, *keys: str) -> None:
     for key in keys:
         page.keyboard.press(key)
 
 
-def at(page: sync_api.Page, position: int) -> None:
+def at(page: Page, position: int) -> None:
     """Wait until the page is at a step, counted from 0."""
     expect(page.locator("#position")).to_have_text(re.compile(rf"^{position + 1} /"))
 
 
-def go(page: sync_api.Page, position: int) -> None:
+def go(page: Page, position: int) -> None:
     """Go to a step that is known."""
     page.locator("#scrubber").fill(str(position))
     at(page, position)
     page.locator("#scrubber").blur()
 
 
-def variable(page: sync_api.Page, name: str) -> sync_api.Locator:
+def variable(page: Page, name: str) -> Locator:
     return page.locator(f'#variables [data-name="{name}"]')
 
 
-def test_the_address_loses_its_token_and_the_page_shows_the_program(page: sync_api.Page) -> None:
+def test_the_address_loses_its_token_and_the_page_shows_the_program(page: Page) -> None:
     assert "token" not in page.url
     expect(page.locator("#call")).to_have_text("f('abba')")
     expect(page.locator(".cm-line").nth(0)).to_have_text("def count(word, letter):")
@@ -114,7 +138,7 @@ def test_the_address_loses_its_token_and_the_page_shows_the_program(page: sync_a
     expect(page.locator("#now")).to_contain_text("Entering main()")
 
 
-def test_steps_forwards_backwards_and_over(page: sync_api.Page) -> None:
+def test_steps_forwards_backwards_and_over(page: Page) -> None:
     go(page, OPEN)
     expect(page.locator(".cm-now")).to_contain_text("k = count(word, letter)")
     expect(variable(page, "letter")).to_contain_text("'a'")
@@ -131,7 +155,7 @@ def test_steps_forwards_backwards_and_over(page: sync_api.Page) -> None:
     at(page, 0)
 
 
-def test_the_stack_shows_callers_and_their_variables(page: sync_api.Page) -> None:
+def test_the_stack_shows_callers_and_their_variables(page: Page) -> None:
     go(page, OPEN + 3)
     expect(page.locator("#stack .function")).to_have_text(["count", "f", "main"])
     press(page, "u")
@@ -141,7 +165,7 @@ def test_the_stack_shows_callers_and_their_variables(page: sync_api.Page) -> Non
     expect(page.locator("#variables-title")).to_have_text("Variables")
 
 
-def test_scrubbing_goes_anywhere_that_is_known(page: sync_api.Page) -> None:
+def test_scrubbing_goes_anywhere_that_is_known(page: Page) -> None:
     press(page, "c")
     expect(page.locator("#now")).to_contain_text("The end: the program returned 20")
     last = int((page.locator("#position").text_content() or "").split()[-1]) - 1
@@ -197,11 +221,11 @@ def test_the_line_that_changed_a_variable_last_is_found(visit: Visit) -> None:
     expect(page.locator(".cm-now")).to_contain_text("best = k")
 
 
-def test_pointing_at_any_sub_expression_tells_its_value(page: sync_api.Page) -> None:
+def test_pointing_at_any_sub_expression_tells_its_value(page: Page) -> None:
     go(page, OPEN)
     line = page.locator(".cm-now")
 
-    def point(text: str, offset: int = 0) -> sync_api.Locator:
+    def point(text: str, offset: int = 0) -> Locator:
         box = line.bounding_box()
         content = line.text_content() or ""
         assert box
@@ -220,7 +244,7 @@ def test_pointing_at_any_sub_expression_tells_its_value(page: sync_api.Page) -> 
     expect(tip.locator(".tip-how")).to_have_text("predicted for this line")
 
 
-def test_expressions_are_watched(page: sync_api.Page) -> None:
+def test_expressions_are_watched(page: Page) -> None:
     go(page, OPEN)
     press(page, "e")
     page.keyboard.type("len(word) * 2")
@@ -254,7 +278,7 @@ def test_setting_a_variable_opens_a_timeline_and_keeps_the_old_one(visit: Visit)
     expect(page.locator("#mode")).to_contain_text("real run")
 
 
-def test_the_first_step_that_is_not_as_in_the_real_run_is_marked(page: sync_api.Page) -> None:
+def test_the_first_step_that_is_not_as_in_the_real_run_is_marked(page: Page) -> None:
     press(page, "c")
     expect(page.locator("#parted")).to_contain_text("parts at step 12")
     press(page, "x")
@@ -266,7 +290,7 @@ def test_the_first_step_that_is_not_as_in_the_real_run_is_marked(page: sync_api.
     expect(page.locator("#now .as-real")).to_be_visible()
 
 
-def test_guessing_hides_what_changed_and_keeps_the_score(page: sync_api.Page) -> None:
+def test_guessing_hides_what_changed_and_keeps_the_score(page: Page) -> None:
     go(page, OPEN - 1)
     press(page, "g", "s")
     riddle = page.locator('form.guess[data-name="letter"]')
@@ -291,7 +315,7 @@ def test_guessing_hides_what_changed_and_keeps_the_score(page: sync_api.Page) ->
     expect(page.locator("#score")).to_be_hidden()
 
 
-def test_every_action_has_a_key_that_the_help_lists(page: sync_api.Page) -> None:
+def test_every_action_has_a_key_that_the_help_lists(page: Page) -> None:
     press(page, "?")
     expect(page.locator("#help")).to_be_visible()
     keys = page.locator("#help kbd").all_text_contents()
@@ -348,7 +372,7 @@ def test_a_long_move_shows_progress_and_esc_ends_it(visit: Visit) -> None:
 
 
 def test_when_the_server_has_ended_the_page_says_so_and_shows_what_it_has(
-    browser: sync_api.Browser,
+    browser: Browser,
 ) -> None:
     context = browser.new_context()  # what a browser complains about here is meant
     with served(lambda _: comparing(num_known=6)) as server:
@@ -379,7 +403,7 @@ def hostile() -> Desk:
 
 @pytest.mark.parametrize("is_saved", [False, True])
 def test_nothing_of_the_program_is_rendered_as_html(visit: Visit, tmp_path: Path, is_saved: bool) -> None:
-    def look(page: sync_api.Page) -> None:
+    def look(page: Page) -> None:
         before = page.locator("img, script, svg, b").count()
         press(page, "End")
         for _ in range(4):
@@ -408,7 +432,7 @@ def test_nothing_of_the_program_is_rendered_as_html(visit: Visit, tmp_path: Path
         look(visit(desk))
 
 
-def test_a_saved_session_works_from_a_file(page: sync_api.Page, visit: Visit, tmp_path: Path) -> None:
+def test_a_saved_session_works_from_a_file(page: Page, visit: Visit, tmp_path: Path) -> None:
     press(page, "c")
     expect(page.locator("#now")).to_contain_text("The end")
     with page.expect_download() as download:

@@ -222,7 +222,7 @@ def test_expressions_are_computed_found_or_not_known(client: Client) -> None:
 def test_what_the_model_is_asked_is_labelled_so() -> None:
     trace = traced()
     execution = predicted(trace)
-    execution.answers = lambda program, state: predicted_from(traced("def g():\n    return 6 * 7\n", "g()"))
+    execution.answers = lambda *_: predicted_from(traced("def g():\n    return 6 * 7\n", "g()"))
     with client_of(Desk(opened(execution))) as client:
         message = {**start(client), "expression": "count('zz', 'z')", "level": -1, "ask": True}
         answer = told(client.post("/api/evaluate", message))

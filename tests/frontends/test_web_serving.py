@@ -107,5 +107,5 @@ def test_a_port_that_is_taken_is_said_before_anything_is_served() -> None:
         pytest.raises(ConfigError, match="cannot listen there"),
     ):
         Served(lambda _: comparing(), port=taken.getsockname()[1])
-    with pytest.raises(ConfigError, match="no.such.host.invalid:0: cannot listen there"):
+    with pytest.raises(ConfigError, match=r"no\.such\.host\.invalid:0: cannot listen there"):
         Served(lambda _: comparing(), host="no.such.host.invalid")

@@ -37,6 +37,7 @@ export class Store {
   private listeners: (() => void)[] = [];
   private wanted = 0;
   private moves: Promise<void> = Promise.resolve();
+  private showing: Promise<boolean> = Promise.resolve(true);
   private numWaiting = 0;
   private isCancelling = false;
 
@@ -101,13 +102,15 @@ export class Store {
   }
 
   private async moveNow(verb: Verb, line?: number): Promise<void> {
+    await this.showing;
     if (this.isCancelling) return;
     if (this.guessing.hidesAnything) this.guessing.reveal();
     const before = this.step;
     this.begin();
+    const ticket = this.wanted;
     await this.attempt(async () => {
       const moved = await this.backend.move(this.place, verb, this.overview().lines.length, line);
-      await this.arrived(moved, before);
+      await this.arrived(moved, before, () => ticket === this.wanted);
     });
     this.busy = null;
     this.tell();
@@ -118,15 +121,17 @@ export class Store {
   async goTo(position: number): Promise<void> {
     const last = this.overview().lines.length - 1;
     const wanted = Math.max(0, Math.min(last, position));
-    await this.attempt(() => this.show({ ...this.place, position: wanted, is_ended: false }));
+    this.showing = this.attempt(() => this.show({ ...this.place, position: wanted, is_ended: false }));
+    await this.showing;
   }
 
   async selectTimeline(id: number): Promise<void> {
-    await this.attempt(async () => {
+    this.showing = this.attempt(async () => {
       this.overviews.set(id, await this.backend.overview(id));
       const last = this.overview(id).lines.length - 1;
       await this.show({ timeline: id, position: Math.min(this.place.position, last), is_ended: false });
     });
+    await this.showing;
   }
 
   selectLevel(level: number): void {
@@ -303,7 +308,8 @@ export class Store {
     }
   }
 
-  private async arrived(moved: Moved, before: Step | null): Promise<void> {
+  /** Take in what a move brought, and go there unless the user has gone elsewhere meanwhile. */
+  private async arrived(moved: Moved, before: Step | null, isWanted: () => boolean = () => true): Promise<void> {
     const known = this.overview(moved.place.timeline);
     const { start, ...tail } = moved.overview;
     if (start === known.lines.length) {
@@ -316,11 +322,12 @@ export class Store {
       this.overviews.set(moved.place.timeline, await this.backend.overview(moved.place.timeline));
     }
     this.shared.timelines = this.shared.timelines.map((item) => (item.id === moved.timeline.id ? moved.timeline : item));
-    this.stop = moved.stop;
     const index = moved.step.index;
     if (before?.index !== index - 1) {
       before = index ? await this.backend.step(moved.place.timeline, index - 1) : null;
     }
+    if (!isWanted()) return;
+    this.stop = moved.stop;
     this.put(moved.place, moved.step, before);
     if (moved.stop.kind.endsWith("breakpoint")) this.shared = await this.backend.shared();
   }
