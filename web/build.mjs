@@ -18,6 +18,7 @@ const result = await build({
   format: "iife",
   target: ["es2022", "chrome111", "firefox113", "safari16.4"],
   legalComments: "none",
+  preserveSymlinks: true,
   metafile: true,
   outdir: output,
   logLevel: "warning",

@@ -19,6 +19,7 @@ from opencwm.frontends.web.saved import document
 from .web_desks import comparing, endless, opened, predicted, served, traced
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+expect.set_options(timeout=20_000)  # the machine may have other work
 WRONG = {11: {"n": "7"}}
 OPEN = 5  # the step at which `k = count(word, letter)` is about to run for the first time
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="THE PAGE IS NOT TESTED: there is no chromium")
@@ -60,7 +61,7 @@ def _maker(what: Desk | Callable[..., Desk]) -> Callable[..., Desk]:
 
 def watch(page: Page, problems: list[str]) -> None:
     """Note what a page complains about, and whatever it asks of others than its own server."""
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(20_000)
     page.on("console", lambda said: problems.append(said.text) if _is_news(said) else None)
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("request", lambda sent: None if _is_own(sent.url, page.url) else problems.append(sent.url))

@@ -94,30 +94,36 @@ def web(
 def _desk_maker(
     file: Path, call: str | None, entry: str | None, config: SessionConfig
 ) -> Callable[[Callable[[], None]], Desk]:
-    """Open the program; what is wrong with it is said before anything is served."""
+    """Return what opens the program; what is wrong with it is said before anything is served."""
     from opencwm.debugger.world_model import WorldModel
     from opencwm.frontends.cli.output import notice
     from opencwm.frontends.programs import load_program
     from opencwm.frontends.sessions import Mode, Opened, open_program
     from opencwm.frontends.web.desk import Desk
 
-    program = load_program(file, call=call, entry=entry)
-    world = None if config.mode is Mode.REAL else WorldModel.load(config.model)
-    opened = open_program(program, config, world)
-    for text in opened.notices:
-        notice(text)
+    def make_desk(pause: Callable[[], None]) -> Desk:
+        program = load_program(file, call=call, entry=entry)
+        world = None if config.mode is Mode.REAL else WorldModel.load(config.model)
+        opened = open_program(program, config, world)
+        for text in opened.notices:
+            notice(text)
 
-    def reopen(other: str | None) -> Opened:
-        how = {"call": call, "entry": entry} if other is None else {"call": other, "entry": None}
-        return open_program(load_program(file, **how), config, world)
+        def reopen(other: str | None) -> Opened:
+            how = {"call": call, "entry": entry} if other is None else {"call": other, "entry": None}
+            return open_program(load_program(file, **how), config, world)
 
-    return lambda pause: Desk(opened, reopen, path=file, pause=pause)
+        return Desk(opened, reopen, path=file, pause=pause)
+
+    return make_desk
 
 
 def _save(make_desk: Callable[[Callable[[], None]], Desk], path: Path, max_steps: int) -> None:
+    from opencwm.core.errors import ConfigError
     from opencwm.frontends.cli.output import notice, progress
     from opencwm.frontends.web.saved import document
 
+    if not path.parent.is_dir():
+        raise ConfigError("there is no such folder to save in", where=str(path.parent))
     desk = make_desk(lambda: None)
     with progress("predicting steps") as advance:
         desk.read_on(max_steps, advance)

@@ -30,7 +30,7 @@ class Served:
         url: to open, with the token.
 
     Raises:
-        ConfigError: the address cannot be used.
+        ConfigError: the address cannot be used; whatever ``make_desk`` raises.
     """
 
     def __init__(
@@ -40,7 +40,11 @@ class Served:
         bound = self._socket.getsockname()[1]
         token = secrets.token_urlsafe(24)
         self._worker = Worker()
-        desk = make_desk(self._worker.pause)
+        try:
+            desk = make_desk(self._worker.pause)
+        except BaseException:
+            self._close()
+            raise
         app = App(desk, self._worker, token=token, hosts=served_hosts(host, bound), port=bound)
         config = uvicorn.Config(
             app.asgi,
@@ -64,12 +68,15 @@ class Served:
             with contextlib.suppress(KeyboardInterrupt):
                 self._server.run(sockets=[self._socket])
         finally:
-            self._worker.close()
-            self._socket.close()
+            self._close()
 
     def stop(self) -> None:
         """End :meth:`run`, from any thread."""
         self._server.should_exit = True
+
+    def _close(self) -> None:
+        self._worker.close()
+        self._socket.close()
 
 
 def is_loopback(host: str) -> bool:
