@@ -364,8 +364,11 @@ def test_two_windows_are_told_and_do_not_move_each_other(visit: Visit) -> None:
 
 def test_a_long_move_shows_progress_and_esc_ends_it(visit: Visit) -> None:
     page = visit(endless)
+    other = page.context.new_page()
+    other.goto(page.url)
     press(page, "c")
     expect(page.locator("#message")).to_contain_text(re.compile(r"Predicting… [1-9]\d* steps so far"))
+    expect(other.locator("#message")).to_contain_text("Another window is predicting")
     press(page, "Escape")
     expect(page.locator("#now")).to_contain_text("cancelled after")
     press(page, "Home")

@@ -71,6 +71,18 @@ def test_a_long_move_tells_how_far_it_is_lets_others_look_and_can_be_cancelled(s
     assert slow.post("/api/move", json={**moved["place"], "move": "step_back"}).status_code == 200
 
 
+def test_a_move_that_nobody_waits_for_any_more_is_cancelled(slow: httpx.Client) -> None:
+    [timeline] = slow.get("/api/state").json()["timelines"]
+    message = {"timeline": timeline["id"], "position": 0, "move": "continue_"}
+    with pytest.raises(httpx.ReadTimeout):
+        slow.post("/api/move", json=message, timeout=0.3)
+    deadline_s = time.monotonic() + 15
+    while (again := slow.post("/api/move", json={**message, "move": "step_into"})).status_code == 409:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+    assert again.status_code == 200
+
+
 def test_windows_are_counted_as_they_come_and_go(slow: httpx.Client) -> None:
     assert slow.get("/api/state").json()["num_windows"] == 0
     with slow.stream("GET", "/api/events") as stream:

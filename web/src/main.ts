@@ -185,7 +185,7 @@ class Page {
       { group: "The rest", keys: ["a"], does: "start with other arguments", run: () => this.askCall() },
       { group: "The rest", keys: ["g"], does: "guess the next value", run: () => store.toggleGuessing() },
       { group: "The rest", keys: ["w"], does: "save the session as one HTML file", run: () => document.getElementById("share")?.click() },
-      { group: "The rest", keys: ["Escape"], does: "cancel a long move, dismiss a message", run: () => (store.busy ? void store.cancel() : store.dismiss()) },
+      { group: "The rest", keys: ["Escape"], does: "cancel a long move, dismiss a message", run: () => (store.busy || store.others !== null ? void store.cancel() : store.dismiss()) },
       { group: "The rest", keys: ["?"], does: "this help", run: () => byId<HTMLDialogElement>("help").showModal() },
     ];
   }

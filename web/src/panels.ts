@@ -170,6 +170,9 @@ export function drawMessage(store: Store, bar: HTMLElement, retry: () => void): 
   } else if (store.isLost) {
     fill(bar, "The connection to the server is lost. What is loaded can be looked at; ",
       "it goes on when the server is back. If it ended, start it again with `opencwm web`.");
+  } else if (store.others !== null) {
+    fill(bar, h("span", { class: "spinner", "aria-hidden": "true" }), `Another window is predicting… ${store.others} steps are known.`,
+      h("button", { type: "button", class: "button small", onclick: () => void store.cancel() }, icon("cancel"), "Cancel (Esc)"));
   } else if (message) {
     fill(bar, message.text, iconButton("close", "Dismiss", "", () => store.dismiss()));
   } else if (shared.is_stale) {

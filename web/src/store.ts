@@ -28,6 +28,8 @@ export class Store {
   stop: Stop = { kind: "entry", reason: "entry" };
   level = -1;
   busy: { since: number; from: number; now: number } | null = null;
+  /** How many steps the timeline has on which another window predicts; null when none does. */
+  others: number | null = null;
   isLost = false;
   message: Message | null = null;
   numWindowsTold = 1;
@@ -351,13 +353,15 @@ export class Store {
 
   private async heard(event: Event): Promise<void> {
     if (event.kind === "progress") {
-      if (this.busy && event.timeline === this.place.timeline) this.busy.now = event.num_steps;
+      if (this.busy) this.busy.now = event.num_steps;
+      else this.others = event.num_steps;
       this.tell();
     } else if (event.kind === "lost") {
       this.isLost = true;
       this.tell();
     } else {
       this.isLost = false;
+      this.others = null;
       await this.refresh();
     }
   }

@@ -58,7 +58,7 @@ class App:
     def _posts(self) -> list[tuple[str, _Endpoint]]:
         desk, worker = self._desk, self._worker
         return [
-            ("move", _posted(messages.Move, lambda message, _: worker.do(lambda: desk.move(message)))),
+            ("move", _posted(messages.Move, self._move)),
             (
                 "set",
                 _posted(
@@ -125,9 +125,20 @@ class App:
         timeline, start, stop = (_number(request, name) for name in ("timeline", "start", "stop"))
         return JsonAnswer(await self._worker.look(lambda: self._desk.steps(timeline, start, stop)))
 
-    async def _evaluate(self, message: messages.Evaluate, _: Request) -> dict[str, Any]:
+    async def _move(self, message: messages.Move, request: Request) -> dict[str, Any]:
+        return await self._for(request, self._worker.do(lambda: self._desk.move(message)))
+
+    async def _for(self, request: Request, work: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+        """Return what work comes to; cancel it when nobody waits for it any more."""
+        task = asyncio.ensure_future(work)
+        while not (await asyncio.wait({task}, timeout=_QUIET_S / 10))[0]:
+            if await request.is_disconnected():
+                self._desk.cancel()
+        return task.result()
+
+    async def _evaluate(self, message: messages.Evaluate, request: Request) -> dict[str, Any]:
         if message.ask:
-            return await self._worker.do(lambda: self._desk.ask(message))
+            return await self._for(request, self._worker.do(lambda: self._desk.ask(message)))
         return await self._worker.look(lambda: self._desk.evaluate(message))
 
     async def _cancel(self, _message: messages.Nothing, _: Request) -> dict[str, Any]:

@@ -420,8 +420,13 @@ class Desk:
                 self._last_told_s = now_s
                 self.tell({"kind": "progress", "timeline": line.id, "num_steps": line.num_steps})
 
-        with line.session.watched(self._cancellation, advance):
-            yield
+        began_s = time.monotonic()
+        try:
+            with line.session.watched(self._cancellation, advance):
+                yield
+        finally:
+            if self._last_told_s >= began_s:  # others were told of progress, and now of its end
+                self.tell({"kind": "shared"})
 
     def _line(self, timeline: int) -> Line:
         if timeline not in self._lines:
