@@ -1,4 +1,4 @@
-"""Write the documentation that is made from the code: ``docs/cli.md`` and the tree in ``README.md``.
+"""Write the documentation that is made from the code: ``docs/cli.md``, and what others hold between marks.
 
 Run it with ``make docs``. ``tests/test_docs.py`` fails when a file is not what this would write.
 """
@@ -6,30 +6,55 @@ Run it with ``make docs``. ``tests/test_docs.py`` fails when a file is not what 
 from __future__ import annotations
 
 import ast
+import inspect
+import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from opencwm.debugger.prompt import Prompt
+from opencwm.debugger.verbs import VERBS
 from opencwm.frontends.cli.app import build
 
 ROOT = Path(__file__).parents[1]
-BEGIN = "<!-- tree: begin (written by `make docs`) -->"
-END = "<!-- tree: end -->"
 TREE = ("src/opencwm", "examples", "recipes", "benchmarks", "dev", "docs")
 
 
 def generated(root: Path = ROOT) -> dict[Path, str]:
     """Return each generated file with the text it should have."""
-    readme = root / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"{readme}: the marks of the tree are missing")
-    tree = "\n".join(("```", *_tree(root), "```"))
-    return {readme: f"{before}{BEGIN}\n{tree}\n{END}{after}", root / "docs" / "cli.md": cli_reference()}
+    readme, session = root / "README.md", root / "docs" / "session.md"
+    return {
+        readme: _filled(readme, "tree", ("```", *_tree(root), "```")),
+        session: _filled(session, "words", ("", *_words(), "")),
+        root / "docs" / "cli.md": cli_reference(),
+    }
+
+
+def _filled(path: Path, name: str, lines: Iterable[str]) -> str:
+    """Return the text of a file with other lines between its marks of this name."""
+    begin, end = f"<!-- {name}: begin (written by `make docs`) -->", f"<!-- {name}: end -->"
+    before, is_begun, rest = path.read_text(encoding="utf-8").partition(begin)
+    _, is_ended, after = rest.partition(end)
+    if not is_begun or not is_ended:
+        raise SystemExit(f"{path}: the marks of {name!r} are missing")
+    return "\n".join((before + begin, *lines, end + after))
+
+
+def _words() -> Iterator[str]:
+    """Yield the table of what a debugger can be told, in three languages."""
+    yield "| `debug` | | Python: `Session` | Debug Adapter Protocol |"
+    yield "|---|---|---|---|"
+    for verb in VERBS:
+        method = getattr(Prompt, f"do_{verb.command}", None)
+        usage, _, meaning = inspect.cleandoc(method.__doc__ or "" if method else "").partition("``: ")
+        usage = usage.removeprefix("``").replace("|", "\\|") or "break FUNCTION"
+        shown = re.findall(r"\w+|\?", usage)
+        words = [usage, *(word for word in verb.aliases if word not in shown)]
+        spelled = ", ".join(f"`{word}`" for word in words)
+        python, dap = (f"`{name}`" if name else "" for name in (verb.method, verb.dap))
+        yield f"| {spelled} | {meaning} | {python} | {dap} |"
 
 
 def cli_reference() -> str:

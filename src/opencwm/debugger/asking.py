@@ -14,7 +14,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 
-from opencwm.core.errors import ConfigError
+from opencwm.core.errors import CodecError, ConfigError
 from opencwm.debugger.cancellation import CancelledError, Watch
 from opencwm.debugger.execution import Execution, Value
 from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, parsed
@@ -76,8 +76,8 @@ def predicted(
         max_steps: most steps to predict for the answer.
 
     Raises:
-        Undecided: there is no model behind the execution, it came to no end, or the expression depends on
-            what cannot be asked about.
+        Undecided: there is no model behind the execution, it came to no end, the question does not fit its
+            context, or depends on what cannot be asked about.
         ExpressionError: it is no expression, or suspends.
         CancelledError: it was cancelled.
         EngineError: the engine broke.
@@ -85,9 +85,10 @@ def predicted(
     program, names = question(execution.program, expression, shown)
     try:
         answering = execution.beginning(program, {name: shown[name].text for name in names})
-    except ConfigError as error:
+    except (ConfigError, CodecError) as error:
         raise Undecided(str(error)) from None
     probabilities: list[float] = []
+    returned: str | None = None
     raised: str | None = None
     for index in range(max_steps):
         if watch.is_cancelled:
@@ -99,15 +100,15 @@ def predicted(
             raise Undecided(f"the model's step was malformed: {view.malformed}")
         watch.advance(index + 1)
         probabilities.append(1.0 if view.probability is None else view.probability)
+        returned = view.step.value if view.step.kind is StepKind.RETURN else None
         if view.step.kind is StepKind.EXCEPTION:
             raised = view.step.value
-        last = view.step
     if not answering.ended():
         raise Undecided(f"the model did not come to an end within {max_steps} steps")
-    text = last.value if last.value is not None else raised
+    text = raised if returned is None else returned
     if text is None:
         raise Undecided(answering.status)
-    return Answer(text, True, math.prod(probabilities), frozenset(names), last.value is None, answering)
+    return Answer(text, True, math.prod(probabilities), frozenset(names), returned is None, answering)
 
 
 def question(program: Program, expression: str, shown: Mapping[str, Value]) -> tuple[Program, list[str]]:
@@ -122,7 +123,7 @@ def question(program: Program, expression: str, shown: Mapping[str, Value]) -> t
         tree = parsed(expression.strip())
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(f"SyntaxError: {getattr(error, 'msg', None) or error}") from None
-    if any(isinstance(node, ast.Await | ast.Yield | ast.YieldFrom) for node in ast.walk(tree)):
+    if any(map(_suspends, ast.walk(tree))):
         raise ExpressionError("an expression that suspends cannot be asked about")
     loaded, bound = _names(tree)
     known = names_in(program.source, program.filename)
@@ -131,7 +132,8 @@ def question(program: Program, expression: str, shown: Mapping[str, Value]) -> t
             raise Undecided(f"{name} is no variable here and not in the program")
     names = [name for name in shown if name in loaded]
     for name in names:
-        if name == "__class__" or "<locals>" in shown[name].text.partition("(")[0]:
+        text = shown[name].text
+        if name == "__class__" or (text.startswith("<") and "<locals>" in text):
             raise Undecided(f"{name} was made while the program ran, and cannot be asked about")
     entry = _NAME
     while entry in known or entry in loaded:
@@ -139,6 +141,12 @@ def question(program: Program, expression: str, shown: Mapping[str, Value]) -> t
     source = program.source if not program.source or program.source.endswith("\n") else f"{program.source}\n"
     source += f"def {entry}({', '.join(names)}):\n    return {ast.unparse(tree)}\n"
     return Program(source, entry, filename=program.filename), names
+
+
+def _suspends(node: ast.AST) -> bool:
+    if isinstance(node, ast.comprehension):
+        return bool(node.is_async)
+    return isinstance(node, ast.Await | ast.Yield | ast.YieldFrom)
 
 
 def _names(tree: ast.AST) -> tuple[set[str], set[str]]:

@@ -10,6 +10,7 @@ import ast
 import builtins
 import functools
 import re
+import warnings
 
 from opencwm.debugger.activations import step_at
 from opencwm.debugger.execution import Execution
@@ -97,8 +98,11 @@ def _last_raised(execution: Execution, index: int) -> str:
 @functools.lru_cache(maxsize=8)
 def _bases(text: str) -> dict[str, list[str]]:
     """Return the bases, by name, of every class that a program defines."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the program's business
+        tree = ast.parse(text)
     return {
         node.name: [ast.unparse(base) for base in node.bases]
-        for node in ast.walk(ast.parse(text))
+        for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef)
     }

@@ -29,6 +29,10 @@ class ExpressionError(Exception):
     """The expression is not valid, not allowed, or raises; the message reads like Python's own."""
 
 
+class UnsupportedError(ExpressionError):
+    """The expression is valid, but has a form that is not worked out here."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Result:
     """What an expression evaluated to.
@@ -227,7 +231,7 @@ class _Evaluation:
             raise ExpressionError("the expression takes too long")
         method = getattr(self, f"_{type(node).__name__.lower()}", None)
         if method is None:
-            raise ExpressionError(f"{ast.unparse(node)} is not supported here")
+            raise UnsupportedError(f"{ast.unparse(node)} is not supported here")
         value = _sized(method(node, bound))
         if isinstance(value, _SIZED):
             self.operations += len(value) // 16
@@ -280,7 +284,7 @@ class _Evaluation:
     def _binop(self, node: ast.BinOp, bound: _Names) -> Any:
         left, right = self.visit(node.left, bound), self.visit(node.right, bound)
         if type(node.op) not in _BINARY:
-            raise ExpressionError(f"{ast.unparse(node)} is not supported here")
+            raise UnsupportedError(f"{ast.unparse(node)} is not supported here")
         _check_size(node.op, left, right)
         return _BINARY[type(node.op)](left, right)
 
@@ -322,19 +326,19 @@ class _Evaluation:
     def _call(self, node: ast.Call, bound: _Names) -> Any:
         args = list(self._elements(node.args, bound))
         if any(keyword.arg is None or keyword.arg == "key" for keyword in node.keywords):
-            raise ExpressionError("** and key= are not supported here")
+            raise UnsupportedError("** and key= are not supported here")
         keywords = {keyword.arg or "": self.visit(keyword.value, bound) for keyword in node.keywords}
         if isinstance(node.func, ast.Attribute):
             target = self.visit(node.func.value, bound)
             if node.func.attr not in _METHODS.get(type(target), ()):
-                raise ExpressionError(f"{type(target).__name__}.{node.func.attr} is not supported here")
+                raise UnsupportedError(f"{type(target).__name__}.{node.func.attr} is not supported here")
             _check_growth(node.func.attr, target, args)
             return _plain(getattr(target, node.func.attr)(*args, **keywords))
         function = self.visit(node.func, bound)
         if not any(function is known for known in _FUNCTIONS.values()):
-            raise ExpressionError(f"{ast.unparse(node.func)} cannot be called here")
+            raise UnsupportedError(f"{ast.unparse(node.func)} cannot be called here")
         if function is type and len(args) != 1:
-            raise ExpressionError("only type(x) is supported here")
+            raise UnsupportedError("only type(x) is supported here")
         if (
             function in (bytes, str, list, tuple)
             and args
@@ -393,7 +397,7 @@ def _unpacked(target: ast.expr, value: Any) -> dict[str, Any]:
         for item, part in zip(target.elts, value, strict=True):
             found |= _unpacked(item, part)
         return found
-    raise ExpressionError(f"the loop target {ast.unparse(target)} is not supported here")
+    raise UnsupportedError(f"the loop target {ast.unparse(target)} is not supported here")
 
 
 def _plain(value: Any) -> Any:
@@ -433,7 +437,7 @@ def _check_size(op: ast.operator, left: Any, right: Any) -> None:
         if bits > MAX_BITS:
             raise ExpressionError("the result is too large")
     elif isinstance(op, ast.Mod) and isinstance(left, str | bytes):
-        raise ExpressionError("% formatting is not supported here")
+        raise UnsupportedError("% formatting is not supported here")
 
 
 def _check_growth(method: str, target: Any, args: list[Any]) -> None:

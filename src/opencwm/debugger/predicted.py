@@ -144,6 +144,26 @@ class PredictedExecution:
         """
         return self._history.at(index)
 
+    def beginning(self, program: Program, state: Mapping[str, str]) -> PredictedExecution:
+        """Return a prediction of another program by the same model, whose entry begins with ``state``.
+
+        Raises:
+            ConfigError: the program has no such entry or does not compile; the state holds no local of it.
+            CodecError: the entry, or what it calls first, does not fit.
+        """
+        predictor = self._predictor
+        return PredictedExecution(
+            program,
+            predictor.codec,
+            predictor.sampler.engine.fork(),
+            constrained=predictor.constrained,
+            sampling=predictor.sampler.config,
+            expressions=predictor.expressions,
+            working=predictor.working,
+            search=predictor.search,
+            state=state,
+        )
+
     def fork(self, index: int, changes: Mapping[str, str]) -> Execution:
         """Return an execution that is the same up to ``index``, where ``changes`` are set; the rest is new.
 
@@ -175,43 +195,6 @@ class PredictedExecution:
             supplied=self._views[index].supplied | frozenset(changes),
         )
         return self._copy([*self._views[:index], view])
-
-    def beginning(self, program: Program, state: Mapping[str, str]) -> PredictedExecution:
-        """Return a prediction of another program by the same model, whose entry begins with ``state``.
-
-        Raises:
-            ConfigError: the program has no such entry or does not compile; the state holds no local of it.
-            CodecError: the entry, or what it calls first, does not fit.
-        """
-        predictor = self._predictor
-        return PredictedExecution(
-            program,
-            predictor.codec,
-            predictor.sampler.engine.fork(),
-            constrained=predictor.constrained,
-            sampling=predictor.sampler.config,
-            expressions=predictor.expressions,
-            working=predictor.working,
-            search=predictor.search,
-            state=state,
-        )
-
-    def _begin(self, state: Mapping[str, str]) -> None:
-        """Supply the CALL of the entry."""
-        entry, where = self._program.entry, self._program.filename
-        graph = next((graph for graph in self._control_flow if graph.qualname == entry), None)
-        if graph is None:
-            raise ConfigError(f"no function {entry!r}", where=where)
-        unknown = [name for name in state if name not in graph.local_names]
-        if unknown:
-            raise ConfigError(f"{unknown[0]!r} is no local variable of {entry}", where=where)
-        changed = tuple((name, state[name]) for name in graph.local_names if name in state)
-        step = Step(StepKind.CALL, 0, graph.firstlineno, 0, changed)
-        self._predictor.start([step], [CodeInfo(graph.qualname, graph.firstlineno, graph.local_names)])
-        view = StepView(step, Origin.PREDICTED, {}, 1.0, supplied=frozenset(state))
-        self.predictions.append(Prediction(step, {}, 1.0, None, 0, 0, view.supplied))
-        self._views.append(view)
-        self._history.append(view, self.codes)
 
     def _copy(self, views: list[StepView]) -> PredictedExecution:
         twin = object.__new__(PredictedExecution)
@@ -259,3 +242,20 @@ class PredictedExecution:
             (view.step.value for view in reversed(self._views) if view.step.kind is StepKind.EXCEPTION), None
         )
         return f"the program raised {raised or 'an exception'}"
+
+    def _begin(self, state: Mapping[str, str]) -> None:
+        """Supply the CALL of the entry."""
+        entry, where = self._program.entry, self._program.filename
+        graph = next((graph for graph in self._control_flow if graph.qualname == entry), None)
+        if graph is None:
+            raise ConfigError(f"no function {entry!r}", where=where)
+        unknown = [name for name in state if name not in graph.local_names]
+        if unknown:
+            raise ConfigError(f"{unknown[0]!r} is no local variable of {entry}", where=where)
+        changed = tuple((name, state[name]) for name in graph.local_names if name in state)
+        step = Step(StepKind.CALL, 0, graph.firstlineno, 0, changed)
+        self._predictor.start([step], [CodeInfo(graph.qualname, graph.firstlineno, graph.local_names)])
+        view = StepView(step, Origin.PREDICTED, {}, 1.0, supplied=frozenset(state))
+        self.predictions.append(Prediction(step, {}, 1.0, None, 0, 0, view.supplied))
+        self._views.append(view)
+        self._history.append(view, self.codes)

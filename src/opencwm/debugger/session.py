@@ -21,7 +21,7 @@ from opencwm.debugger.breakpoint_list import Breakpoints
 from opencwm.debugger.cancellation import Cancellation, Watch
 from opencwm.debugger.compare import Lockstep, Row
 from opencwm.debugger.execution import Execution, FrameView, StepView, Value
-from opencwm.debugger.expressions import ExpressionError, Result, Undecided, evaluate
+from opencwm.debugger.expressions import ExpressionError, Result, Undecided, UnsupportedError, evaluate
 from opencwm.debugger.places import check_line
 from opencwm.debugger.records import StepRecord, records
 from opencwm.debugger.stops import Stop, StopKind
@@ -67,6 +67,7 @@ class Session:
         self.real = real
         self.last_stop = Stop(StopKind.ENTRY, "entry", 0)
         self._lockstep = None if real is None else Lockstep(execution, real)
+        self._num_agreeing = 0  # steps, from the first, that are known to be as in the real run
         self._timelines = Timelines(execution, self.last_stop)
         self._travel = Travel(execution, self.breakpoints, max_steps)
         self._watch = Watch()
@@ -155,7 +156,7 @@ class Session:
         shown = self.stack[level].locals
         try:
             return asking.computed(expression, shown)
-        except Undecided:
+        except (Undecided, UnsupportedError):
             return asking.predicted(self.execution, expression, shown, self._watch, self.max_steps)
 
     # Beside the real run
@@ -173,8 +174,12 @@ class Session:
         if lockstep is None:
             return None
         end = self.execution.num_known + (1 if self.execution.ended() else 0)
-        rows = (lockstep.row(index) for index in range(end))
-        return next((row for row in rows if row is not None and not row.agrees), None)
+        while self._num_agreeing < end:
+            row = lockstep.row(self._num_agreeing)
+            if row is None or not row.agrees:
+                return row
+            self._num_agreeing += 1
+        return None
 
     @property
     def _beside(self) -> Lockstep | None:
@@ -380,9 +385,10 @@ class Session:
             expression: its new value, a pure expression over the locals.
 
         Raises:
-            ConfigError: the execution cannot be changed, there is no such local, or the expression has no
-                known value.
+            ConfigError: the execution cannot be changed, there is no such local, the expression has no known
+                value, or there are too many timelines.
         """
+        self._timelines.check_room()
         code = self.execution.codes[self.step.code]
         if self.is_ended or self.step.kind in (StepKind.RETURN, StepKind.EXCEPTION):
             raise ConfigError(f"cannot set {name} here", hint="variables can be set before a line runs")

@@ -8,6 +8,9 @@ from opencwm.core.errors import ConfigError
 from opencwm.debugger.execution import Execution
 from opencwm.debugger.stops import Stop
 
+MAX_TIMELINES = 50
+"""Each may hold the memory of an engine."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fork:
@@ -67,6 +70,15 @@ class Timelines:
     def all(self) -> tuple[Timeline, ...]:
         """Return all, oldest first."""
         return tuple(self._items.values())
+
+    def check_room(self) -> None:
+        """Check that one more may be made.
+
+        Raises:
+            ConfigError: there are :data:`MAX_TIMELINES`.
+        """
+        if len(self._items) >= MAX_TIMELINES:
+            raise ConfigError(f"there are {MAX_TIMELINES} timelines", hint="drop one, or begin anew")
 
     def add(self, execution: Execution, fork: Fork, stop: Stop) -> None:
         """Keep a new one and make it the current one."""
