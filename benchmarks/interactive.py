@@ -3,9 +3,10 @@
     python benchmarks/interactive.py [--turns 3] [--programs words,recursion] [--max-steps 200]
 
 Programs of under 30 lines. *First step*: from starting the process until the first step is there, printed by
-``opencwm debug``, or answered to the page by ``opencwm web`` (state, overview, steps). *Later steps*: one at a
-time, by :meth:`Session.step_into` in this process, and by ``POST /api/move`` to a server on loopback. Targets:
-2 s, and 150 ms (median). Processor time stands beside: on a busy machine it is what an idle one would need.
+``opencwm debug``, or answered to the page by ``opencwm web`` (state, overview, steps). *Later steps*: one at
+a time, by :meth:`Session.step_into` in this process, and by ``POST /api/move`` to a server on loopback.
+Targets: 2 s, and 150 ms (median). Processor time stands beside: on a busy machine it is what an idle one
+would need.
 """
 
 from __future__ import annotations
