@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from opencwm.debugger.execution import RealExecution
+from opencwm.frontends.sessions import Opened
 from opencwm.frontends.web.desk import Desk
 from opencwm.frontends.web.saved import document
 
@@ -390,6 +391,32 @@ def test_when_the_server_has_ended_the_page_says_so_and_shows_what_it_has(
     press(page, "Escape", "s")
     expect(page.locator("#message")).to_contain_text("lost")
     context.close()
+
+
+def test_what_the_session_has_to_say_is_said_and_a_changed_file_is_noticed(
+    visit: Visit, tmp_path: Path
+) -> None:
+    path = tmp_path / "count.py"
+    path.write_text("# one", encoding="utf-8")
+    execution = predicted(traced())
+    desk = Desk(
+        Opened(execution, None, 100, ("count.py: there is no real run to compare with",)),
+        lambda call: opened(predicted(traced(call=call or "f('zz')"))),
+        path=path,
+    )
+    page = visit(desk)
+    expect(page.locator("#message")).to_contain_text("there is no real run to compare with")
+    page.locator("#message button").click()
+    expect(page.locator("#message")).to_be_hidden()
+    path.write_text("# two, and longer", encoding="utf-8")
+    press(page, "b")
+    expect(page.locator("#message")).to_contain_text("The file has changed since this session began")
+    page.locator("#message button").click()
+    expect(page.locator("#message")).to_be_hidden()
+    press(page, "a")
+    page.locator("#ask input").fill("f('bab')")
+    press(page, "Enter")
+    expect(page.locator("#call")).to_have_text("f('bab')")
 
 
 HOSTILE = """\

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -253,6 +254,16 @@ def test_starting_again_takes_another_call_and_keeps_breakpoints() -> None:
     assert "this timeline is gone" in gone
     assert "reload the page" in gone
     assert asked == ["g()", "f('zz')"]
+
+
+def test_starting_again_with_what_has_no_first_step_changes_nothing() -> None:
+    def reopen(_: str | None) -> Opened:
+        return opened(RealExecution(dataclasses.replace(traced(), steps=(), codes=())))
+
+    with client_of(Desk(opened(predicted(traced())), reopen)) as client:
+        here = start(client)
+        assert "there is no step to show" in refused(client.post("/api/restart", {"call": None}))
+        assert move(client, here, "step_into")["place"]["position"] == 1
 
 
 def test_a_file_that_changes_under_the_session_is_noticed(tmp_path: Path) -> None:

@@ -180,6 +180,8 @@ export function drawMessage(store: Store, bar: HTMLElement, retry: () => void): 
   } else if (shared.num_windows > store.numWindowsTold) {
     fill(bar, `${shared.num_windows} windows are open on this session. They share breakpoints and timelines; each has its own place.`,
       iconButton("close", "Dismiss", "", () => store.knowWindows()));
+  } else if (store.notes) {
+    fill(bar, visible(store.notes), iconButton("close", "Dismiss", "", () => store.readNotes()));
   } else {
     fill(bar);
   }

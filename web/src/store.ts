@@ -33,6 +33,7 @@ export class Store {
   isLost = false;
   message: Message | null = null;
   numWindowsTold = 1;
+  private areNotesRead = false;
   watches: Watch[] = [];
   readonly guessing = new Guessing();
   private readonly overviews = new Map<number, Overview>();
@@ -281,6 +282,16 @@ export class Store {
   /** The user knows how many windows are open. */
   knowWindows(): void {
     this.numWindowsTold = this.shared.num_windows;
+    this.tell();
+  }
+
+  /** What the user should know of the session as a whole, until it was read. */
+  get notes(): string {
+    return this.areNotesRead ? "" : this.shared.notes.join(" · ");
+  }
+
+  readNotes(): void {
+    this.areNotesRead = true;
     this.tell();
   }
 

@@ -76,8 +76,8 @@ class Desk:
         self._begin(opened)
 
     def _begin(self, opened: Opened) -> None:
-        self._opened = opened
-        self._sessions = [opened.session()]
+        sessions = [opened.session()]  # raises when there is no first step: then all stays as it was
+        self._opened, self._sessions = opened, sessions
         self._lines = {}
         lockstep = None if opened.real is None else Lockstep(opened.execution, opened.real)
         is_real = isinstance(opened.execution, RealExecution)
