@@ -20,7 +20,7 @@ from opencwm.frontends.web.saved import document
 from .web_desks import comparing, endless, opened, predicted, served, traced
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-expect.set_options(timeout=20_000)  # the machine may have other work
+expect.set_options(timeout=30_000)  # the machine may have other work
 WRONG = {11: {"n": "7"}}
 OPEN = 5  # the step at which `k = count(word, letter)` is about to run for the first time
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="THE PAGE IS NOT TESTED: there is no chromium")
@@ -62,7 +62,7 @@ def _maker(what: Desk | Callable[..., Desk]) -> Callable[..., Desk]:
 
 def watch(page: Page, problems: list[str]) -> None:
     """Note what a page complains about, and whatever it asks of others than its own server."""
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     page.on("console", lambda said: problems.append(said.text) if _is_news(said) else None)
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("request", lambda sent: None if _is_own(sent.url, page.url) else problems.append(sent.url))
@@ -385,7 +385,7 @@ def test_when_the_server_has_ended_the_page_says_so_and_shows_what_it_has(
         page.goto(server.url)
         page.wait_for_selector("html.ready")
         go(page, 5)
-    expect(page.locator("#message")).to_contain_text("The connection to the server is lost", timeout=10_000)
+    expect(page.locator("#message")).to_contain_text("The connection to the server is lost")
     press(page, "t", "ArrowLeft", "ArrowLeft")
     at(page, 3)
     press(page, "Escape", "s")
