@@ -19,6 +19,8 @@ HEAVY = {
     "rich",
     "matplotlib",
     "transformers",
+    "starlette",
+    "uvicorn",
 }
 HELP_LIMIT_S = 0.3
 HELP = "from opencwm.frontends.cli import main; main(['--help'])"

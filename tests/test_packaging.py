@@ -74,6 +74,13 @@ def test_the_wheel_holds_the_model(wheel: zipfile.ZipFile) -> None:
     assert sum(path.stat().st_size for path in weights.rglob("*")) <= 32 << 20
 
 
+def test_the_wheel_holds_the_web_page_and_the_licences_of_what_is_in_it(wheel: zipfile.ZipFile) -> None:
+    page = {
+        f"opencwm/frontends/web/page/{name}" for name in ("page.html", "page.js", "page.css", "LICENCES.txt")
+    }
+    assert page <= set(wheel.namelist())
+
+
 def test_the_wheel_holds_nothing_else(wheel: zipfile.ZipFile) -> None:
     tops = {name.partition("/")[0] for name in wheel.namelist()}
     assert tops == {"opencwm", f"opencwm-{__version__}.dist-info"}

@@ -1,0 +1,191 @@
+// The smaller panels: where we are, how the line was worked out, watches, the stack, and breakpoints.
+
+import { fill, h, icon, iconButton } from "./dom";
+import type { Store } from "./store";
+import type { Timeline } from "./types";
+import { returnedWord, confidence } from "./variables";
+import { shortened, visible } from "./words";
+
+/** Say in one sentence what the step is. */
+function sentence(store: Store): (Node | string)[] {
+  const { step } = store;
+  const name = h("b", {}, `${visible(step.function)}()`);
+  if (step.kind === "call") return [step.flags.includes("resume") ? "Going on in " : "Entering ", name];
+  if (step.kind === "line") return [`Line ${step.line} of `, name, " is about to run"];
+  if (step.kind === "return" && step.flags.includes("unwind")) return [name, " is left by an exception"];
+  return [name, ` ${returnedWord(step.kind, step.flags)}`];
+}
+
+/** Whether prediction and real run have gone different ways before this step. */
+function parted(store: Store): boolean {
+  const { first_divergence: first } = store.timeline;
+  return first !== null && store.step.index > first && store.step.real === null && !store.guessing.hidesAnything;
+}
+
+const QUIET = new Set(["entry", "step", "goto"]);
+
+/** Where the session is and why it stopped. */
+export function drawNow(store: Store, body: HTMLElement): void {
+  const { step, place, stop, real, guessing } = store;
+  const isOver = place.is_ended && !guessing.hidesAnything;
+  const reason = isOver ? visible(store.timeline.status || stop.reason) : stop.kind === "step" && place.is_ended ? "" : stop.reason;
+  const stopped = isOver || !QUIET.has(stop.kind) ? reason : "";
+  fill(
+    body,
+    h(
+      "div",
+      { class: "sentence" },
+      h("p", {}, ...sentence(store)),
+      step.control !== null && h("span", { class: "control" }, "this step ", confidence(step.control, "this step")),
+    ),
+    stopped && h("p", { class: `reason reason-${isOver ? "ended" : stop.kind}` }, isOver ? `The end: ${stopped}` : stopped),
+    isOver && store.shared.real_status !== "" && store.timeline.source === "predicted" && store.timeline.forked_at === null
+      && h("p", { class: store.shared.real_status === store.timeline.status ? "as-real" : "not-real" },
+        `${store.shared.real_status === store.timeline.status ? "✓" : "≠"} the real run: ${visible(store.shared.real_status)}`),
+    !isOver && parted(store) && h("p", { class: "not-real" }, "≠ the real run went another way before this step"),
+    ...(stop.logs ?? []).map((log) => h("p", { class: "log" }, `line ${log.line}: ${visible(log.text)}`)),
+    real && (real.agrees
+      ? h("p", { class: "as-real" }, "✓ as in the real run")
+      : h("p", { class: "not-real" }, `≠ ${visible(real.note)}`)),
+  );
+}
+
+/** The sub-expressions that were worked out on the way here. */
+export function drawWorkings(store: Store, card: HTMLElement, body: HTMLElement): void {
+  const items = store.guessing.hidesAnything ? [] : store.step.evaluations;
+  card.hidden = items.length === 0;
+  fill(
+    body,
+    ...items.map((item) =>
+      h(
+        "li",
+        {},
+        h("code", {}, shortened(visible(item.text), 160)),
+        h("span", { class: "to", "aria-label": "gives" }, "→"),
+        h("code", { class: "result" }, shortened(visible(item.value), 160)),
+      ),
+    ),
+  );
+}
+
+export function drawStack(store: Store, body: HTMLElement): void {
+  const { stack } = store.step;
+  fill(
+    body,
+    ...stack
+      .map((frame, index) => {
+        const level = index - stack.length;
+        const isShown = frame === store.frame;
+        return h(
+          "li",
+          {},
+          h(
+            "button",
+            { type: "button", class: "row", "aria-current": isShown ? "true" : null, onclick: () => store.selectLevel(level) },
+            h("span", { class: "pointer", "aria-hidden": "true" }, isShown ? "▸" : ""),
+            h("span", { class: "function" }, visible(frame.function)),
+            h("span", { class: "at" }, `line ${frame.line}`),
+          ),
+        );
+      })
+      .reverse(),
+  );
+}
+
+export function drawWatches(store: Store, body: HTMLElement): void {
+  fill(
+    body,
+    ...store.watches.map((item) => {
+      const isHidden = store.guessing.hidesAnything;
+      const shown = isHidden ? "hidden while you guess" : item.result ? visible(item.result.text) : item.problem || "…";
+      return h(
+        "li",
+        { class: "watch" },
+        h("span", { class: "watched" }, h("code", { class: "expression" }, shortened(visible(item.expression), 80)),
+        h("code", { class: item.result?.is_known && !isHidden ? "value" : "unknown" }, shortened(shown, 400)),
+        item.result && !isHidden && h("span", { class: "how" }, item.result.how),
+        item.result?.can_ask && !isHidden && h("button", { type: "button", class: "button small", onclick: () => void store.ask(item.expression) }, "✦ Ask the model")),
+        iconButton("close", `Stop watching ${item.expression}`, "", () => store.unwatch(item.expression)),
+      );
+    }),
+  );
+}
+
+export function drawBreakpoints(store: Store, body: HTMLElement, askCondition: (line: number) => void): void {
+  const { breakpoints } = store.shared;
+  const lines = store.shared.source.split("\n");
+  const isStopping = breakpoints.some((item) => item.kind.startsWith("exception"));
+  fill(
+    body,
+    store.backend.is_live && h(
+      "li",
+      { class: "breakpoint-row" },
+      h("label", {}, h("input", { type: "checkbox", checked: isStopping, onchange: () => void store.toggleExceptions() }), " any exception that is raised"),
+    ),
+    ...(breakpoints.length
+      ? breakpoints.filter((item) => !item.kind.startsWith("exception")).map((item) =>
+          h(
+            "li",
+            { class: "breakpoint-row" },
+            h("input", {
+              type: "checkbox",
+              checked: item.is_enabled,
+              "aria-label": `Breakpoint: ${item.place}, is on`,
+              onchange: () => void store.changeBreakpoint(item.number, { is_enabled: !item.is_enabled }),
+            }),
+            h(
+              "button",
+              { type: "button", class: "row", disabled: item.line === null, title: item.line === null ? null : "Change its condition",
+                onclick: () => item.line !== null && askCondition(item.line) },
+              h("span", { class: "at" }, visible(item.place)),
+              h("code", {}, item.condition ? `if ${visible(item.condition)}` : item.line === null ? "" : shortened((lines[item.line - 1] ?? "").trim(), 60)),
+              item.num_hits > 0 && h("span", { class: "hits" }, `×${item.num_hits}`),
+            ),
+            iconButton("close", `Remove the breakpoint: ${item.place}`, "", () => void store.removeBreakpoint(item.number)),
+          ),
+        )
+      : [h("li", { class: "empty" }, "None. Click beside a line number, or press B.")]),
+  );
+}
+
+/** The timelines: one for each variable that was set, and the real run. */
+export function drawTimelines(store: Store, select: HTMLSelectElement): void {
+  const { timelines } = store.shared;
+  select.hidden = timelines.length < 2;
+  fill(select, ...timelines.map((item) => h("option", { value: String(item.id), selected: item.id === store.place.timeline }, timelineName(item))));
+}
+
+function timelineName(item: Timeline): string {
+  return visible(shortened(item.label, 60));
+}
+
+/** One line of news across the top, and the state of a long move. */
+export function drawMessage(store: Store, bar: HTMLElement, retry: () => void): void {
+  const { message, busy, shared } = store;
+  const isSlow = busy !== null && performance.now() - busy.since > 150;
+  if (isSlow) {
+    const made = Math.max(0, busy.now - busy.from);
+    fill(bar, h("span", { class: "spinner", "aria-hidden": "true" }), `Predicting… ${made} steps so far`,
+      h("button", { type: "button", class: "button small", onclick: () => void store.cancel() }, icon("cancel"), "Cancel (Esc)"));
+  } else if (store.isLost) {
+    fill(bar, "The connection to the server is lost. What is loaded can be looked at; ",
+      "it goes on when the server is back. If it ended, start it again with `opencwm web`.");
+  } else if (store.others !== null) {
+    fill(bar, h("span", { class: "spinner", "aria-hidden": "true" }), `Another window is predicting… ${store.others} steps are known.`,
+      h("button", { type: "button", class: "button small", onclick: () => void store.cancel() }, icon("cancel"), "Cancel (Esc)"));
+  } else if (message) {
+    fill(bar, message.text, iconButton("close", "Dismiss", "", () => store.dismiss()));
+  } else if (shared.is_stale) {
+    fill(bar, "The file has changed since this session began.", h("button", { type: "button", class: "button small", onclick: retry }, "Start again from the file"));
+  } else if (shared.num_windows > store.numWindowsTold) {
+    fill(bar, `${shared.num_windows} windows are open on this session. They share breakpoints and timelines; each has its own place.`,
+      iconButton("close", "Dismiss", "", () => store.knowWindows()));
+  } else if (store.notes) {
+    fill(bar, visible(store.notes), iconButton("close", "Dismiss", "", () => store.readNotes()));
+  } else {
+    fill(bar);
+  }
+  const isProblem = !isSlow && (store.isLost || message?.kind === "problem");
+  bar.className = `message${isProblem ? " problem" : ""}${isSlow ? " working" : ""}`;
+  bar.hidden = bar.childNodes.length === 0;
+}
