@@ -49,9 +49,9 @@ def test_from_nothing_to_a_debugger(cli: Cli, tmp_path: Path) -> None:
         "s;s;s;q",
     )
     assert debugged.status == 0, debugged.err
+    assert "-> count = count_letters(text, letter)" in debugged.out  # the one legal way so far
     scored = cli("eval", "steps", "--data", corpus, "--programs", 2, "--model", model, "--batch", 2, "--json")
     assert scored.status == 0, scored.err
     report = json.loads(scored.out)
     assert report["one_step"]["num_steps"] > 0
     assert report["one_step"]["next_line"]["num_right"] > 0  # half of the steps have one legal next line
-    assert report["free_running"]["ends"].get("malformed", 0) == 0  # legal to the end
