@@ -139,7 +139,7 @@ class Outbox:
                 "success": False,
                 "command": command,
                 "message": code or str(error),
-                "body": {"error": {**shown, "format": _literal_braces(shown["format"])}},
+                "body": {"error": shown},
             }
         )
 
@@ -150,8 +150,3 @@ class Outbox:
     def _put(self, message: Body) -> None:
         numbered = {"seq": next(self._numbers), **message}
         self._send(json.dumps(numbered, separators=(",", ":")).encode("ascii"))
-
-
-def _literal_braces(text: object) -> str:
-    """Keep a client from reading ``{name}`` in a text as one of its variables."""
-    return str(text).replace("{", "{\u200b")
