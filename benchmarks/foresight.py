@@ -37,7 +37,13 @@ def count_trace(trace: Trace, counts: Counts, *, calculates: bool) -> None:
         written = [(item.text, item.value) for item in written_evaluations(step)]
         to_come = list(written)
 
-        def ask(expected: Expected, to_come: list[tuple[str, str]] = to_come) -> tuple[str, str]:
+        def ask(
+            expected: Expected, to_come: list[tuple[str, str]] = to_come, step: Step = step
+        ) -> tuple[str, str]:
+            raised = foresight.workings.known.raised(expected)
+            if raised is not None:
+                is_right = not to_come and step.kind is StepKind.EXCEPTION and step.value == raised
+                counts["raised", is_right] += 1
             if not to_come:
                 raise _NothingMoreError
             text, value = to_come.pop(0)
@@ -64,6 +70,8 @@ def count_trace(trace: Trace, counts: Counts, *, calculates: bool) -> None:
             and not step.flags & (StepFlags.YIELD | StepFlags.UNWIND)
         ):
             counts["returned None", step.value == "None"] += 1
+        if outcome.raised is not None:
+            counts["raised", step.kind is StepKind.EXCEPTION and step.value == outcome.raised] += 1
         if outcome.is_told:
             counts["nothing raises", step.kind is not StepKind.EXCEPTION] += 1
         if step.kind is StepKind.RETURN:
