@@ -165,7 +165,7 @@ MANY = [
 ]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.sampled_from(MANY), max_size=6))
 def test_assumptions_in_any_order_leave_the_lines_where_they_are(assumptions: list[str]) -> None:
     problem = ""
@@ -285,7 +285,7 @@ CONTEXTS = st.sampled_from(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(value=VALUES, context=CONTEXTS, spread=st.booleans())
 def test_a_value_may_stand_wherever_a_call_may(value: str, context: str, spread: bool) -> None:
     call = "load(\n  1,\n  2)" if spread else "load(1, 2)"

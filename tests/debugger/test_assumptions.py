@@ -22,7 +22,7 @@ NAMES = st.sampled_from(["x", "prices", "config.LIMIT", "a.b.c"])
 CALLS = st.sampled_from(["f(...)", "requests.get(url, ...)", "open('a.txt', mode='r').read()", "_.json()"])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(name=NAMES, value=LITERALS)
 def test_what_is_written_as_a_value_is_that_value(name: str, value: object) -> None:
     found = parse_assumption(f"{name} = {value!r}")
@@ -31,7 +31,7 @@ def test_what_is_written_as_a_value_is_that_value(name: str, value: object) -> N
     assert found.name == (name if "." not in name else None)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(call=CALLS, value=LITERALS)
 def test_what_a_call_gives_may_hold_every_sign(call: str, value: object) -> None:
     found = parse_assumption(f"{call} -> {value!r}")
@@ -39,7 +39,7 @@ def test_what_a_call_gives_may_hold_every_sign(call: str, value: object) -> None
     assert ast.literal_eval(found.value) == value
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.text(max_size=30)
     | st.lists(

@@ -74,7 +74,7 @@ USES = st.recursive(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(USES)
 def test_values_have_the_type_and_are_literals(use: Use) -> None:
     for value in (typical(use), *edges(use)):
