@@ -47,6 +47,34 @@ def is_kind_of(name: str, wanted: str, text: str) -> bool:
     return False
 
 
+def catches(handler: ast.ExceptHandler, rendered: str, text: str) -> bool | None:
+    """Whether an ``except`` clause catches a rendered exception, in a program with this source text.
+
+    None where that takes a type that neither Python nor the program defines under its name.
+    """
+    if handler.type is None:
+        return True
+    name = type_name(rendered)
+    is_known = _is_known(name, text)
+    answers: list[bool | None] = []
+    for part in handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]:
+        if not isinstance(part, ast.Name):
+            answers.append(None)
+        elif is_kind_of(name, part.id, text):
+            answers.append(True)
+        else:
+            answers.append(False if is_known and _is_known(part.id, text) else None)
+    return True if True in answers else None if None in answers else False
+
+
+def _is_known(name: str, text: str) -> bool:
+    """Whether all that a type derives from is told by the program and by Python."""
+    own = _bases(text)
+    if name in own:
+        return all(_is_known(base, text) for base in own[name] if base != name)
+    return isinstance(getattr(builtins, name, None), type)
+
+
 def raised_at(execution: Execution, index: int) -> str | None:
     """Return the rendered exception when step ``index`` is where one is raised, not where it only passes."""
     step = step_at(execution, index)

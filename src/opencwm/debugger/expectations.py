@@ -85,11 +85,13 @@ class Entered:
         first: first line of its definition.
         value: of the call, once it has returned; None before, and where that is not known.
         after: what it was called with, as it reads since it has returned, by parameter.
+        is_apart: it can change no object that there was before, see :mod:`opencwm.debugger.isolation`.
     """
 
     first: int
     value: str | None = None
     after: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    is_apart: bool = False
 
 
 @dataclasses.dataclass(slots=True)
@@ -104,6 +106,7 @@ class Memory:
         loops: those under way when the line began, by site.
         written: evaluations since the line began, text and value.
         entered: functions entered from it since then, in order.
+        raised: the exception that was raised in it last, as it reads.
     """
 
     first: int = 0
@@ -113,6 +116,7 @@ class Memory:
     loops: dict[int, Loop] = dataclasses.field(default_factory=dict)
     written: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     entered: list[Entered] = dataclasses.field(default_factory=list)
+    raised: str | None = None
 
     def copy(self) -> Memory:
         """Return an independent copy."""

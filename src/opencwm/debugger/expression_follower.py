@@ -69,7 +69,7 @@ class ExpressionFollower(ComprehensionFollower):
         self.calls: list[CallSite] = []
         self.to_come: list[CallSite] = []
         self._entered = list(memory.entered)
-        self.outcome.is_pure = not memory.entered
+        self.outcome.is_pure = all(entered.is_apart for entered in memory.entered)
 
     # -- expressions
 
@@ -205,7 +205,10 @@ class ExpressionFollower(ComprehensionFollower):
             result = self._after_method(function, changing, args)
             if result is not None:
                 return result or None
-        if not self._is_pure_call(function, receiver) or any(map(is_iterator, filter(None, args))):
+        is_harmless = self._is_pure_call(function, receiver) or self._is_apart_call(
+            node, (*args, *keywords.values())
+        )
+        if not is_harmless or any(map(is_iterator, filter(None, args))):
             self._objects_change()
         if len(named) == len(keywords) and not any(isinstance(item, ast.Starred) for item in node.args):
             if isinstance(function, ast.Attribute):
@@ -265,6 +268,12 @@ class ExpressionFollower(ComprehensionFollower):
             return False
         return self._known.constants.get(function.id, "").startswith(BUILT_IN)
 
+    def _is_apart_call(self, node: ast.Call, given: Sequence[str | None]) -> bool:
+        """Whether a call enters a function of the program that reaches no object, since it is given none."""
+        if not isinstance(node.func, ast.Name) or node.func.id in self._state:
+            return False
+        return node.func.id in self._known.apart and all(text is not None and is_atom(text) for text in given)
+
     def _objects_change(self) -> None:
         """Note that any object may have changed, those too of which it was known how they are."""
         self.outcome.is_pure, self._is_stale = False, True
@@ -278,7 +287,8 @@ class ExpressionFollower(ComprehensionFollower):
         self.to_come.append(call)
         for number, entered in enumerate(self._entered):
             if self._known.functions.is_call_of(entered.first, call):
-                self._objects_change()
+                if not entered.is_apart:
+                    self._objects_change()
                 self._take_over(entered, self._known.functions.given(entered.first, call, node))
                 del self._entered[: number + 1]
                 self.to_come.pop()

@@ -13,6 +13,7 @@ from typing import NoReturn
 from opencwm.codec.native_writer import written_evaluations
 from opencwm.debugger.arguments import CallSite
 from opencwm.debugger.expectations import Ask, Entered, Expected, Memory, Outcome, UnforeseenError
+from opencwm.debugger.rendered import is_atom
 from opencwm.debugger.workings import Workings
 from opencwm.traces import Activation, CodeInfo, Step, StepFlags, StepKind, apply_step
 
@@ -53,12 +54,14 @@ class Foresight:
         if step.kind is StepKind.CALL:
             entered = self._entered(step, codes)
             if self._memories:
-                self._memories[-1].entered.append(Entered(entered.first))
+                self._memories[-1].entered.append(
+                    Entered(entered.first, is_apart=self._is_apart(entered.first, step))
+                )
             self._memories.append(entered)
         elif step.kind is StepKind.LINE:
             self._proceed(self._memories[-1], step.lineno)
         elif step.kind is StepKind.EXCEPTION:
-            self._memories[-1].lineno = 0
+            self._memories[-1].lineno, self._memories[-1].raised = 0, step.value
         elif step.kind is StepKind.RETURN:
             memory = self._memories.pop()
             self._returned(memory, step)
@@ -77,6 +80,11 @@ class Foresight:
             functions = self.workings.known.functions
             entered[-1].value = functions.value(memory.first, step.value, state)
             entered[-1].after = functions.after(memory.first, state)
+
+    def _is_apart(self, first: int, step: Step) -> bool:
+        """Whether the function that a CALL enters can change no object that there was before."""
+        is_fixed = all(is_atom(value) for _, value in step.changed)
+        return is_fixed and not step.flags & StepFlags.RESUME and first in self.workings.known.apart.values()
 
     def _entered(self, step: Step, codes: Sequence[CodeInfo]) -> Memory:
         first = codes[step.code].firstlineno if 0 <= step.code < len(codes) else 0
@@ -101,6 +109,9 @@ class Foresight:
         """
         if not self._memories:
             raise UnforeseenError
+        caught = self.workings.caught(self._memories[-1])
+        if caught is not None:
+            return caught
         return self.workings.follower(self._memories[-1].copy(), ask, calculates=self.calculates).run()
 
     def arguments(self, first: int, written: Sequence[tuple[str, str]]) -> dict[str, str]:

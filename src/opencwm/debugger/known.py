@@ -37,6 +37,7 @@ class Known:
         shared: names that a function of the program may rebind for another one.
         attributes: what its classes say of setting attributes.
         is_disguised: objects of its classes may read as values of built-in types, and not behave as such.
+        apart: its functions that reach no object of a caller but what they are given, with their first lines.
     """
 
     sites: Sequence[Site]
@@ -45,6 +46,7 @@ class Known:
     shared: frozenset[str] = frozenset()
     attributes: Attributes = dataclasses.field(default_factory=Attributes)
     is_disguised: bool = False
+    apart: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def calculated(self, expected: Expected) -> str | None:
         """Return the value of a pure operation on literals; None for any other, and for one that raises."""

@@ -19,8 +19,10 @@ from collections.abc import Collection, Iterator, Mapping
 
 from opencwm.debugger.arguments import FunctionNode, Functions
 from opencwm.debugger.attributes import Attributes
-from opencwm.debugger.expectations import Ask, Memory, UnforeseenError
+from opencwm.debugger.exceptions import catches
+from opencwm.debugger.expectations import Ask, Memory, Outcome, UnforeseenError
 from opencwm.debugger.hooks import is_note
+from opencwm.debugger.isolation import functions_apart
 from opencwm.debugger.known import Known, has_disguises
 from opencwm.debugger.line_follower import LineFollower
 from opencwm.tracer.bound_names import BoundNames
@@ -37,11 +39,15 @@ class Workings:
         returning: lines, with the first line of their function, at which it may return something: those of
             ``return``, of lambdas, and those that what was to be returned may be waiting for, of ``with`` and
             ``finally``.
+        handlers: by first line of a function and line, the ``except`` clause there, its body on other lines.
+        text: of the program.
     """
 
     known: Known
     lines: Mapping[tuple[int, int], ast.stmt | ast.expr]
     returning: frozenset[tuple[int, int]] = frozenset()
+    handlers: Mapping[tuple[int, int], ast.ExceptHandler] = dataclasses.field(default_factory=dict)
+    text: str = ""
 
     @classmethod
     def of(cls, text: str, filename: str = "<program>") -> Workings:
@@ -60,9 +66,15 @@ class Workings:
         shared = frozenset(bound.shared)
         constants = _constants(tree, bound.constant)
         known = Known(
-            sites or (), constants, Functions(tree), shared, Attributes.of(tree), has_disguises(tree)
+            sites or (),
+            constants,
+            Functions(tree),
+            shared,
+            Attributes.of(tree),
+            has_disguises(tree),
+            functions_apart(ast.parse(text, filename)),
         )
-        return cls(known, lines, frozenset(_returning(tree)))
+        return cls(known, lines, frozenset(_returning(tree)), dict(_handlers(tree)), text)
 
     def follower(self, memory: Memory, ask: Ask, *, calculates: bool = False) -> LineFollower:
         """Return what follows the line that runs in an activation.
@@ -75,14 +87,26 @@ class Workings:
             raise UnforeseenError
         return LineFollower(node, self.known, memory, ask, calculates=calculates)
 
+    def caught(self, memory: Memory) -> Outcome | None:
+        """Return what the ``except`` clause does that an activation is at; None where that is not known."""
+        handler = self.handlers.get((memory.first, memory.lineno))
+        if handler is None or memory.raised is None:
+            return None
+        truth = catches(handler, memory.raised, self.text)
+        if truth is None:
+            return None
+        values = {handler.name: memory.raised} if truth and handler.name else {}
+        return Outcome(values, truth=truth, is_told=truth, is_pure=truth)
+
     def returns_none(self, memory: Memory) -> bool:
         """Whether an activation that returns from the line it is at returns None."""
         return bool(self.lines) and memory.lineno > 0 and (memory.first, memory.lineno) not in self.returning
 
     def branch(self, memory: Memory) -> int:
         """Return the line a condition or loop goes on with when it holds, 0 where that is not known."""
-        node = self.lines.get((memory.first, memory.lineno))
-        if not isinstance(node, ast.If | ast.While | ast.For):
+        key = memory.first, memory.lineno
+        node = self.lines.get(key, self.handlers.get(key))
+        if not isinstance(node, ast.If | ast.While | ast.For | ast.ExceptHandler):
             return 0
         body = node.body[1:] if is_note(node.body[0]) else node.body
         return body[0].lineno if body[0].lineno > memory.lineno else 0
@@ -121,6 +145,15 @@ def _owned(tree: ast.Module) -> Iterator[tuple[int, ast.stmt | ast.expr]]:
             if isinstance(child, ast.stmt) and not is_note(child):
                 yield owner, child
             waiting.append((owner, child))
+
+
+def _handlers(tree: ast.Module) -> Iterator[tuple[tuple[int, int], ast.ExceptHandler]]:
+    """Yield ``except`` clauses with the first line of their function and their own line."""
+    for first, node in _owned(tree):
+        if isinstance(node, ast.Try):
+            for handler in node.handlers:
+                if handler.body[-1].lineno > handler.lineno:
+                    yield (first, handler.lineno), handler
 
 
 def _returning(tree: ast.Module) -> Iterator[tuple[int, int]]:
