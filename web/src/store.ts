@@ -38,6 +38,7 @@ export class Store {
   readonly guessing = new Guessing();
   private readonly overviews = new Map<number, Overview>();
   private listeners: (() => void)[] = [];
+  private progressListeners: (() => void)[] = [];
   private wanted = 0;
   private moves: Promise<void> = Promise.resolve();
   private showing: Promise<boolean> = Promise.resolve(true);
@@ -57,6 +58,11 @@ export class Store {
 
   onChange(listener: () => void): void {
     this.listeners.push(listener);
+  }
+
+  /** Be told how far a long move is, often; nothing else changes then. */
+  onProgress(listener: () => void): void {
+    this.progressListeners.push(listener);
   }
 
   tell(): void {
@@ -366,7 +372,7 @@ export class Store {
     if (event.kind === "progress") {
       if (this.busy) this.busy.now = event.num_steps;
       else this.others = event.num_steps;
-      this.tell();
+      for (const listener of this.progressListeners) listener();
     } else if (event.kind === "lost") {
       this.isLost = true;
       this.tell();
