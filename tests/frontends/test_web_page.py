@@ -393,9 +393,7 @@ def test_when_the_server_has_ended_the_page_says_so_and_shows_what_it_has(
     context.close()
 
 
-def test_what_the_session_has_to_say_is_said_and_a_changed_file_is_noticed(
-    visit: Visit, tmp_path: Path
-) -> None:
+def test_notices_are_shown_and_a_changed_file_is_noticed(visit: Visit, tmp_path: Path) -> None:
     path = tmp_path / "count.py"
     path.write_text("# one", encoding="utf-8")
     execution = predicted(traced())

@@ -43,6 +43,7 @@ export class Store {
   private moves: Promise<void> = Promise.resolve();
   private showing: Promise<boolean> = Promise.resolve(true);
   private numWaiting = 0;
+  private numJumps = 0;
   private isCancelling = false;
 
   constructor(readonly backend: Backend) {}
@@ -106,7 +107,8 @@ export class Store {
   async move(verb: Verb, line?: number): Promise<void> {
     if (this.numWaiting >= MOST_WAITING) return;
     this.numWaiting += 1;
-    this.moves = this.moves.then(() => this.moveNow(verb, line)).finally(() => (this.numWaiting = Math.max(0, this.numWaiting - 1)));
+    const jump = this.numJumps;
+    this.moves = this.moves.then(() => (jump === this.numJumps ? this.moveNow(verb, line) : undefined)).finally(() => (this.numWaiting = Math.max(0, this.numWaiting - 1)));
     await this.moves;
   }
 
@@ -128,6 +130,7 @@ export class Store {
 
   /** Go to a step that is known, as the scrubber does: nothing is predicted. */
   async goTo(position: number): Promise<void> {
+    this.numJumps += 1; // moves that were waiting began elsewhere
     const last = this.overview().lines.length - 1;
     const wanted = Math.max(0, Math.min(last, position));
     this.showing = this.attempt(() => this.show({ ...this.place, position: wanted, is_ended: false }));
@@ -135,6 +138,7 @@ export class Store {
   }
 
   async selectTimeline(id: number): Promise<void> {
+    this.numJumps += 1;
     this.showing = this.attempt(async () => {
       this.overviews.set(id, await this.backend.overview(id));
       const last = this.overview(id).lines.length - 1;
