@@ -407,6 +407,8 @@ def test_notices_are_shown_and_a_changed_file_is_noticed(visit: Visit, tmp_path:
     page.locator("#message button").click()
     expect(page.locator("#message")).to_be_hidden()
     path.write_text("# two, and longer", encoding="utf-8")
+    press(page, "s")
+    at(page, 1)
     press(page, "b")
     expect(page.locator("#message")).to_contain_text("The file has changed since this session began")
     page.locator("#message button").click()
