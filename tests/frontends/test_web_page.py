@@ -397,9 +397,7 @@ def test_when_the_server_has_ended_the_page_says_so_and_shows_what_it_has(
     context.close()
 
 
-def test_what_the_session_has_to_say_is_said_and_a_changed_file_is_noticed(
-    visit: Visit, tmp_path: Path
-) -> None:
+def test_notices_are_shown_and_a_changed_file_is_noticed(visit: Visit, tmp_path: Path) -> None:
     path = tmp_path / "count.py"
     path.write_text("# one", encoding="utf-8")
     execution = predicted(traced())
@@ -413,6 +411,8 @@ def test_what_the_session_has_to_say_is_said_and_a_changed_file_is_noticed(
     page.locator("#message button").click()
     expect(page.locator("#message")).to_be_hidden()
     path.write_text("# two, and longer", encoding="utf-8")
+    press(page, "s")
+    at(page, 1)
     press(page, "b")
     expect(page.locator("#message")).to_contain_text("The file has changed since this session began")
     page.locator("#message button").click()

@@ -69,7 +69,7 @@ def comparing(wrong: Mapping[int, Mapping[str, str]] | None = None, *, num_known
     return desk
 
 
-def endless(pause: Callable[[], None], pause_s: float = 0.01) -> Desk:
+def endless(pause: Callable[[], None], pause_s: float = 0.03) -> Desk:
     """Return a desk with a prediction that takes its time and never ends."""
     text = "def main():\n    n = 0\n    while True:\n        n += 1\n"
     program = Program(text, "main", filename="endless.py")

@@ -50,6 +50,7 @@ class Page {
     listen(this.keys);
     this.theme(remembered("opencwm-theme") ?? "auto");
     store.onChange(() => this.update());
+    store.onProgress(() => this.message());
   }
 
   update(): void {
@@ -64,11 +65,15 @@ class Page {
     drawWatches(store, byId("watches"));
     drawBreakpoints(store, byId("breakpoints"), (line) => this.askCondition(line));
     drawTimelines(store, byId("timelines"));
-    drawMessage(store, byId("message"), () => void store.restartWith(store.shared.call));
+    this.message();
     this.score();
     const frame = store.isInnermost ? "" : ` of ${visible(store.frame.function)}`;
     byId("variables-title").textContent = `Variables${frame}`;
     document.documentElement.classList.toggle("busy", store.busy !== null);
+  }
+
+  private message(): void {
+    drawMessage(this.store, byId("message"), () => void this.store.restartWith(this.store.shared.call));
   }
 
   private header(): void {

@@ -38,10 +38,12 @@ export class Store {
   readonly guessing = new Guessing();
   private readonly overviews = new Map<number, Overview>();
   private listeners: (() => void)[] = [];
+  private progressListeners: (() => void)[] = [];
   private wanted = 0;
   private moves: Promise<void> = Promise.resolve();
   private showing: Promise<boolean> = Promise.resolve(true);
   private numWaiting = 0;
+  private numJumps = 0;
   private isCancelling = false;
 
   constructor(readonly backend: Backend) {}
@@ -57,6 +59,11 @@ export class Store {
 
   onChange(listener: () => void): void {
     this.listeners.push(listener);
+  }
+
+  /** Be told how far a long move is, often; nothing else changes then. */
+  onProgress(listener: () => void): void {
+    this.progressListeners.push(listener);
   }
 
   tell(): void {
@@ -100,7 +107,8 @@ export class Store {
   async move(verb: Verb, line?: number): Promise<void> {
     if (this.numWaiting >= MOST_WAITING) return;
     this.numWaiting += 1;
-    this.moves = this.moves.then(() => this.moveNow(verb, line)).finally(() => (this.numWaiting = Math.max(0, this.numWaiting - 1)));
+    const jump = this.numJumps;
+    this.moves = this.moves.then(() => (jump === this.numJumps ? this.moveNow(verb, line) : undefined)).finally(() => (this.numWaiting = Math.max(0, this.numWaiting - 1)));
     await this.moves;
   }
 
@@ -122,6 +130,7 @@ export class Store {
 
   /** Go to a step that is known, as the scrubber does: nothing is predicted. */
   async goTo(position: number): Promise<void> {
+    this.numJumps += 1; // moves that were waiting began elsewhere
     const last = this.overview().lines.length - 1;
     const wanted = Math.max(0, Math.min(last, position));
     this.showing = this.attempt(() => this.show({ ...this.place, position: wanted, is_ended: false }));
@@ -129,6 +138,7 @@ export class Store {
   }
 
   async selectTimeline(id: number): Promise<void> {
+    this.numJumps += 1;
     this.showing = this.attempt(async () => {
       this.overviews.set(id, await this.backend.overview(id));
       const last = this.overview(id).lines.length - 1;
@@ -366,7 +376,7 @@ export class Store {
     if (event.kind === "progress") {
       if (this.busy) this.busy.now = event.num_steps;
       else this.others = event.num_steps;
-      this.tell();
+      for (const listener of this.progressListeners) listener();
     } else if (event.kind === "lost") {
       this.isLost = true;
       this.tell();

@@ -41,7 +41,7 @@ from opencwm.frontends.web.subexpressions import SubExpressions
 
 Listener = Callable[[dict[str, Any]], None]
 """Told of what happens; called on any thread."""
-_TELL_EVERY_S = 0.1
+_TELL_EVERY_S = 0.2
 MAX_TIMELINES = 64
 MAX_BREAKPOINTS = 200
 
