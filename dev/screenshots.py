@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 RUN = "import sys; from opencwm.frontends.cli import main; sys.exit(main(sys.argv[1:]))"
-EXAMPLE = ("examples/inventory.py", "--compare")
+EXAMPLE = ("examples/summary.py", "--compare")
 WIDE, NARROW = (1280, 800), (390, 844)
 
 
@@ -72,12 +72,12 @@ def take(
     else:
         page.locator("#scrubber").fill("24")
     page.keyboard.press("e")
-    page.keyboard.type("len(text.split(','))")
+    page.keyboard.type("len(words) * 2")
     page.keyboard.press("Enter")
     page.locator("#watches .value").wait_for()
     page.locator("#watch-input").blur()
     if stops:
-        page.locator(".cm-breakpoints .cm-gutterElement").nth(21).click(position={"x": 9, "y": 9})
+        page.locator(".cm-breakpoints .cm-gutterElement").nth(22).click(position={"x": 9, "y": 9})
         page.locator(".breakpoint").wait_for()
     page.mouse.move(2, 2)
     page.evaluate("document.querySelector('.side').scrollTo(0, 0)")
