@@ -68,13 +68,14 @@ def walk(engine: ScoringEngine, seed: int, length: int) -> Job:
 def test_any_histories_together_give_the_logits_of_each_alone(
     engine: OnnxEngine, lengths: list[int], at_once: int, seed: int
 ) -> None:
+    before = threading.active_count()
     jobs = [walk(engine, seed + number, length) for number, length in enumerate(lengths)]
     alone = dict(one_by_one(jobs))
     together = dict(engine.together.work(jobs, at_once=at_once))
     assert together.keys() == alone.keys()
     for number, rows in alone.items():  # on some processors products of other sizes round otherwise
         np.testing.assert_allclose(together[number], rows, atol=0.02)
-    assert threading.active_count() == 1
+    assert threading.active_count() <= before
 
 
 def test_passes_really_are_run_together(tmp_path: Path) -> None:
@@ -124,6 +125,7 @@ def test_jobs_are_taken_as_others_end_and_what_ended_is_told_at_once(engine: Onn
 
 
 def test_a_job_that_fails_ends_the_others(engine: OnnxEngine) -> None:
+    before = threading.active_count()  # other tests may leave some that are about to end
     unwound: list[str] = []
 
     def waits() -> None:
@@ -149,7 +151,7 @@ def test_a_job_that_fails_ends_the_others(engine: OnnxEngine) -> None:
     assert next(ended)[0] == 1
     del ended  # who stops asking for results ends the jobs too
     assert unwound == ["finally", "finally"]
-    assert threading.active_count() == 1
+    assert threading.active_count() <= before
 
 
 def test_a_runtime_that_fails_is_an_error_in_every_job(tmp_path: Path) -> None:

@@ -252,8 +252,8 @@ class StepPredictor:
             attempt.value_probability,
             self.sampler.num_sampled - sampled,
             len(attempt.ids),
-            supplied,
-            is_value_supplied,
+            supplied=supplied,
+            is_value_supplied=is_value_supplied,
         )
 
     def _attempt(self) -> Attempt:
