@@ -330,6 +330,7 @@ def main(argument: str) -> None:
     del os.environ["LD_BIND_NOW"]
     settings = json.loads(argument)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the parent's mask is inherited
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # so is what a job in the background ignores
     with socket.socket(fileno=_out_of_the_way(settings["control_fd"])) as control:
         server = Server(control, settings)
         try:
