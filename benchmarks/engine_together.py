@@ -19,13 +19,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from opencwm.debugger.sampler import SamplingConfig
 from opencwm.debugger.working import Working
 from opencwm.debugger.world_model import WorldModel
 from opencwm.evals.agreement import TEMPERATURE
 from opencwm.evals.rollout import Rollout, roll_out
 from opencwm.frontends.trace_files import held_out_traces
 from opencwm.model.engine import ScoringEngine
+from opencwm.model.sampling import SamplingConfig
 from opencwm.traces import Program
 
 SIZES = (1, 4, 8, 16)

@@ -8,12 +8,12 @@ import pytest
 
 from opencwm.codec.native import NativeCodec
 from opencwm.debugger.predicted import PredictedExecution
-from opencwm.debugger.sampler import SamplingConfig
 from opencwm.evals.agreement import Agreement, agree
 from opencwm.evals.rollout import RolloutBounds
 from opencwm.model.export import export_onnx
 from opencwm.model.export_rows import export_rows
 from opencwm.model.onnx_engine import ROWS_NAME, OnnxEngine
+from opencwm.model.sampling import SamplingConfig
 from opencwm.model.speculation import SpeculativeEngine
 from opencwm.model.testing import random_weights, tiny_config
 from opencwm.model.together import Worker, one_by_one

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pytest
 
 from opencwm.debugger.execution import Execution, Origin, StepView
-from opencwm.debugger.sampler import SamplingConfig
 from opencwm.debugger.testing import ScriptedExecution
 from opencwm.evals.agreement import agree
 from opencwm.evals.rollout import End, RolloutBounds
+from opencwm.model.sampling import SamplingConfig
 from opencwm.traces import CodeInfo, Outcome, OutcomeKind, Program, Step, StepFlags, StepKind
 
 PROGRAM = Program.from_call("def f():\n    return 1\n", "f()")

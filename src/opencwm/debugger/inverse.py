@@ -21,9 +21,10 @@ from opencwm.codec.native import NativeCodec
 from opencwm.codec.native_input import input_prompt
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, is_text
-from opencwm.debugger.sampler import Sampler, SamplingConfig
+from opencwm.debugger.sampler import Sampler
 from opencwm.debugger.value_grammar import ValueGrammar, ValueState, value_grammar
 from opencwm.model.engine import ScoringEngine
+from opencwm.model.sampling import SamplingConfig
 from opencwm.source.signatures import ANY, Arity, arity_of
 from opencwm.traces import Outcome
 

@@ -16,9 +16,10 @@ from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, is_line, is_text, line_label, line_token
 from opencwm.core.errors import EngineError
 from opencwm.debugger.context import contextualise
-from opencwm.debugger.sampler import OutOfContextError, Sampler, SamplingConfig
+from opencwm.debugger.sampler import OutOfContextError, Sampler
 from opencwm.debugger.token_writer import MalformedError, TokenWriter
 from opencwm.model.engine import ScoringEngine
+from opencwm.model.sampling import SamplingConfig
 from opencwm.source.cfg import CodeGraph, ControlFlow
 from opencwm.traces import Action, Activation, CodeInfo, Step
 

@@ -15,12 +15,12 @@ from opencwm.codec.view import SourceView, fit_view
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.assumed import NOTHING_ASSUMED, Assumed
 from opencwm.debugger.execution import Execution, FrameView, Origin, StackHistory, StepView
-from opencwm.debugger.sampler import SamplingConfig
 from opencwm.debugger.step_predictor import Prediction, StepPredictor
 from opencwm.debugger.step_search import SearchConfig
 from opencwm.debugger.supplied import supplied_call
 from opencwm.debugger.working import Working
 from opencwm.model.engine import ScoringEngine
+from opencwm.model.sampling import SamplingConfig
 from opencwm.source.cfg import ControlFlow
 from opencwm.source.reach import visible_lines
 from opencwm.traces import CodeInfo, Program, Step, StepKind

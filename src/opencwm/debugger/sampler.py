@@ -7,7 +7,6 @@ happens.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 
@@ -16,21 +15,7 @@ from numpy.typing import NDArray
 
 from opencwm.core.errors import EngineError
 from opencwm.model.engine import Logits, ScoringEngine
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SamplingConfig:
-    """How a token is picked.
-
-    Attributes:
-        temperature: 0 is greedy; otherwise logits are divided by it.
-        top_p: smallest probability mass that is kept, in (0, 1].
-        seed: of the random generator, used when the temperature is above 0.
-    """
-
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int = 0
+from opencwm.model.sampling import SamplingConfig, pick
 
 
 class OutOfContextError(EngineError):
@@ -153,17 +138,8 @@ class Sampler:
     def choose(self, allowed: NDArray[np.bool_] | None) -> tuple[int, NDArray[np.float64]]:
         """Decide the next id and append it; return it with the distribution it was taken from."""
         probabilities = self.probabilities(allowed)
-        token = self._pick(probabilities)
+        token = pick(probabilities, self.config, self._rng)
         self.num_sampled += 1
         self.logarithm += math.log(max(float(probabilities[token]), 1e-300))
         self._pending.append(token)
         return token, probabilities
-
-    def _pick(self, probabilities: NDArray[np.float64]) -> int:
-        if self.config.temperature <= 0:
-            return int(probabilities.argmax())
-        weights = probabilities ** (1.0 / self.config.temperature)
-        weights /= weights.sum()
-        order = np.argsort(-weights, kind="stable")
-        kept = order[: int(np.searchsorted(np.cumsum(weights[order]), self.config.top_p)) + 1]
-        return int(self._rng.choice(kept, p=weights[kept] / weights[kept].sum()))

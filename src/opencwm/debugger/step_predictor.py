@@ -27,13 +27,14 @@ from opencwm.debugger.context import contextualise
 from opencwm.debugger.expectations import Expected, Outcome, UnforeseenError
 from opencwm.debugger.foresight import Foresight
 from opencwm.debugger.legality import Legal, Legality
-from opencwm.debugger.sampler import OutOfContextError, Sampler, SamplingConfig
+from opencwm.debugger.sampler import OutOfContextError, Sampler
 from opencwm.debugger.step_search import Attempt, SearchConfig, elected
 from opencwm.debugger.supplied import SuppliedCall
 from opencwm.debugger.token_writer import MAX_VALUE_TOKENS, MalformedError, TokenWriter
 from opencwm.debugger.working import Working
 from opencwm.debugger.workings import Workings
 from opencwm.model.engine import ScoringEngine
+from opencwm.model.sampling import SamplingConfig
 from opencwm.source.cfg import ControlFlow
 from opencwm.traces import CodeInfo, Step, StepKind
 

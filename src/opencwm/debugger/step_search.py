@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from opencwm.codec.vocabulary import Control, is_text
 from opencwm.core.errors import ConfigError
-from opencwm.debugger.sampler import SamplingConfig
+from opencwm.model.sampling import SamplingConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

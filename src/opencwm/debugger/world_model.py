@@ -17,11 +17,11 @@ from opencwm.codec.vocabulary import Vocabulary
 from opencwm.core.errors import CodecError, EngineError
 from opencwm.debugger.assumed import NOTHING_ASSUMED, Assumed
 from opencwm.debugger.predicted import PredictedExecution, source_view
-from opencwm.debugger.sampler import SamplingConfig
 from opencwm.debugger.step_search import SearchConfig
 from opencwm.debugger.working import Working
 from opencwm.model.engine import ScoringEngine
 from opencwm.model.folder import ONNX_NAME, ModelFolder, default_model_path, load_folder
+from opencwm.model.sampling import SamplingConfig
 from opencwm.model.speculation import SpeculativeEngine
 from opencwm.model.together import Together, Worker, one_by_one
 from opencwm.traces import Program

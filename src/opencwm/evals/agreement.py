@@ -15,9 +15,9 @@ import functools
 from collections.abc import Callable, Iterator
 
 from opencwm.debugger.execution import Execution
-from opencwm.debugger.sampler import SamplingConfig
 from opencwm.evals.rollout import Rollout, RolloutBounds, roll_out
 from opencwm.evals.values import is_same_value
+from opencwm.model.sampling import SamplingConfig
 from opencwm.model.together import Worker, one_by_one
 from opencwm.traces import Outcome
 

@@ -20,12 +20,13 @@ from opencwm.debugger.execution import Execution
 from opencwm.debugger.inverse import PredictedCall, predict_calls
 from opencwm.debugger.jumps import JumpPredictor
 from opencwm.debugger.predicted import PredictedExecution, source_view
-from opencwm.debugger.sampler import Sampler, SamplingConfig
+from opencwm.debugger.sampler import Sampler
 from opencwm.debugger.step_predictor import Prediction, StepPredictor
 from opencwm.debugger.step_search import SearchConfig
 from opencwm.debugger.token_writer import MAX_VALUE_TOKENS
 from opencwm.debugger.working import Working
 from opencwm.model.engine import ScoringEngine
+from opencwm.model.sampling import SamplingConfig
 from opencwm.source.cfg import ControlFlow
 from opencwm.traces import Outcome, OutcomeKind, Program
 

@@ -94,10 +94,10 @@ def predict_output(
         CancelledError: it took too long.
     """
     from opencwm.debugger.invented import with_invented_arguments
-    from opencwm.debugger.sampler import SamplingConfig
     from opencwm.debugger.working import Working
     from opencwm.evals.agreement import agree
     from opencwm.evals.rollout import RolloutBounds
+    from opencwm.model.sampling import SamplingConfig
 
     world = service.world
     assumed = with_invented_arguments(world, service.program_of(request))
