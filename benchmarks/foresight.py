@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import argparse
 import collections
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from opencwm.codec.native_writer import written_evaluations
-from opencwm.debugger.expectations import Expected, Outcome, UnforeseenError
+from opencwm.debugger.expectations import Ask, EnteringError, Expected, Outcome, UnforeseenError
 from opencwm.debugger.foresight import Foresight
 from opencwm.debugger.workings import Workings
 from opencwm.traces import Activation, Step, StepFlags, StepKind, Trace, apply_step
@@ -54,12 +53,12 @@ def count_trace(trace: Trace, counts: Counts, *, calculates: bool) -> None:
                 counts["calculated value", calculated == value] += 1
             return text, value
 
-        outcome, num_written = Outcome(), len(written)
-        with contextlib.suppress(_NothingMoreError, UnforeseenError):
-            outcome = foresight.follow(ask)
+        num_written = len(written)
+        outcome = _followed(foresight, ask, step, trace, counts)
         counts["written evaluation", True] += num_written
         branch, returns_none = foresight.branch, foresight.returns_none
         if step.kind is StepKind.CALL and not step.flags & StepFlags.RESUME:
+            counts["call recorded", True] += 1
             _count_arguments(foresight, step, written, counts)
         apply_step(stack, step, trace.codes)
         if step.kind in (StepKind.LINE, StepKind.RETURN) and not step.flags & StepFlags.UNWIND:
@@ -77,6 +76,18 @@ def count_trace(trace: Trace, counts: Counts, *, calculates: bool) -> None:
         if step.kind is StepKind.RETURN:
             stack.pop()
         foresight.push(step, stack, trace.codes)
+
+
+def _followed(foresight: Foresight, ask: Ask, step: Step, trace: Trace, counts: Counts) -> Outcome:
+    """Follow the line that runs; count a function that is sure to be entered."""
+    try:
+        return foresight.follow(ask)
+    except EnteringError as entering:
+        is_right = step.kind is StepKind.CALL and trace.codes[step.code].firstlineno == entering.first
+        counts["entered function", is_right] += 1
+    except (_NothingMoreError, UnforeseenError):
+        pass
+    return Outcome()
 
 
 def _count_arguments(
@@ -97,6 +108,8 @@ def _count_outcome(
     if outcome.is_told and outcome.is_pure:
         changed = {name for name, _ in step.changed}
         counts["nothing else changes", changed <= outcome.values.keys()] += 1
+    if outcome.untouched:
+        counts["a name stays", outcome.untouched.isdisjoint(name for name, _ in step.changed)] += 1
     if outcome.returned is not None and step.kind is StepKind.RETURN:
         counts["returned value", outcome.returned == step.value] += 1
     if outcome.truth is not None and branch:

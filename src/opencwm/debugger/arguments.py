@@ -26,6 +26,7 @@ class CallSite:
         receiver: rendered value of that object.
         args: rendered positional arguments.
         keywords: rendered arguments by name.
+        is_property: whether it is no call as it is written, but an attribute.
     """
 
     name: str
@@ -33,12 +34,19 @@ class CallSite:
     receiver: str | None
     args: tuple[str | None, ...]
     keywords: Mapping[str, str | None]
+    is_property: bool = False
 
 
 class Functions:
-    """The functions of one program, by the first line of their definitions."""
+    """The functions of one program, by the first line of their definitions.
 
-    def __init__(self, tree: ast.Module) -> None:
+    Args:
+        tree: of the program.
+        constants: how names of its module read that stand for the same always; defaults may be among them.
+    """
+
+    def __init__(self, tree: ast.Module, constants: Mapping[str, str] | None = None) -> None:
+        self._constants = constants or {}
         self._found: dict[int, tuple[FunctionNode, str]] = {}
         self._plain = _plain_classes(tree)
         self._classes = {
@@ -74,7 +82,7 @@ class Functions:
             bound = signature(definition.args).bind(*receiver, *call.args, **call.keywords)
         except TypeError:
             return {}
-        texts = rendered_arguments(bound)
+        texts = rendered_arguments(bound, self._constants)
         if owner in self._classes:
             texts["__class__"] = f"<class 'program.{owner}'>"
         return texts
@@ -83,6 +91,10 @@ class Functions:
         """Whether a function, by its first line, is what a call enters."""
         definition, owner = self._found.get(first, (None, ""))
         return definition is not None and self._receiver(definition, owner, call) is not None
+
+    def owner(self, first: int) -> str:
+        """Return the class in whose body a function stands, empty for none."""
+        return self._found[first][1] if first in self._found else ""
 
     def is_plain(self, first: int) -> bool:
         """Whether a call of a function enters it at once: no generator, no coroutine."""
@@ -142,7 +154,7 @@ class Functions:
     ) -> tuple[str | None, ...] | None:
         """Return what stands before the arguments that are written; None for the call of something else."""
         decorators = {ast.unparse(item) for item in definition.decorator_list}
-        if not decorators <= {"staticmethod", "classmethod"}:
+        if not decorators <= ({"property"} if call.is_property else {"staticmethod", "classmethod"}):
             return None
         if owner and definition.name == "__init__" and not call.is_method:
             if call.name in self._plain and owner in self._plain[call.name]:
@@ -237,14 +249,21 @@ def signature(arguments: ast.arguments) -> inspect.Signature:
     return inspect.Signature(found)
 
 
-def rendered_arguments(bound: inspect.BoundArguments) -> dict[str, str]:
+def rendered_arguments(
+    bound: inspect.BoundArguments, constants: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Return the rendered parameters of a call, defaults included, as far as they are known.
 
     Args:
         bound: what is given; an argument is its rendered value, its syntax tree, or None when not known.
+        constants: rendered values of names that defaults may be.
     """
     bound.apply_defaults()
-    texts = {name: _rendered(value) for name, value in bound.arguments.items()}
+    known = constants or {}
+    texts = {
+        name: known.get(value.id) if isinstance(value, ast.Name) else _rendered(value)
+        for name, value in bound.arguments.items()
+    }
     return {name: text for name, text in texts.items() if text and len(text) <= MAX_ARGUMENT_CHARS}
 
 

@@ -94,6 +94,10 @@ class Attributes:
         found = self._parts(text)
         return found[1].get(name) if found is not None else None
 
+    def shows(self, text: str, name: str) -> bool:
+        """Whether setting an attribute of a rendered object sets what it shows, and does nothing else."""
+        return self.is_plain and name not in self.managed and self._parts(text) is not None
+
     def _parts(self, text: str) -> tuple[str, dict[str, str]] | None:
         """Return the class and the attributes of a rendered object of a bare class, None for any other."""
         if not text.endswith(")") or "..." in text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
@@ -15,6 +16,18 @@ class UnforeseenError(Exception):
     """What comes next on the line is not known."""
 
 
+class EnteringError(UnforeseenError):
+    """A function of the program is entered next, for certain.
+
+    Attributes:
+        first: first line of its definition.
+    """
+
+    def __init__(self, first: int) -> None:
+        super().__init__()
+        self.first = first
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Expected:
     """The evaluation that comes next.
@@ -26,6 +39,7 @@ class Expected:
         is_certain: it is written unless it raises, for it is short whatever its value.
         at_end: its value where there is no such item.
         formula: where its text is no expression, one with names in it, and the rendered values of those.
+        target: what the item of a loop is unpacked to; it then reads as a tuple, whatever it is.
     """
 
     text: str | None
@@ -34,6 +48,7 @@ class Expected:
     is_certain: bool = False
     at_end: str | None = None
     formula: tuple[str, Mapping[str, str]] | None = None
+    target: ast.Tuple | ast.List | None = None
 
     def matches(self, text: str) -> bool:
         """Whether an evaluation that reads so can be this one."""
@@ -59,6 +74,7 @@ class Outcome:
         raised: what it raises for certain, as it reads; None when that is not known.
         is_told: every value was told, so that nothing on the line can raise and nothing more be evaluated.
         is_pure: it changes no object that there was before.
+        untouched: locals that stay as they are, whatever else it changes.
     """
 
     values: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -67,6 +83,7 @@ class Outcome:
     raised: str | None = None
     is_told: bool = False
     is_pure: bool = False
+    untouched: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(slots=True)
@@ -107,6 +124,7 @@ class Memory:
         written: evaluations since the line began, text and value.
         entered: functions entered from it since then, in order.
         raised: the exception that was raised in it last, as it reads.
+        methods: locals that are a method of what another local is, with the names of both.
     """
 
     first: int = 0
@@ -117,8 +135,9 @@ class Memory:
     written: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     entered: list[Entered] = dataclasses.field(default_factory=list)
     raised: str | None = None
+    methods: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
 
     def copy(self) -> Memory:
         """Return an independent copy."""
         loops = {site: dataclasses.replace(loop) for site, loop in self.loops.items()}
-        return dataclasses.replace(self, loops=loops, written=list(self.written))
+        return dataclasses.replace(self, loops=loops, written=list(self.written), methods=dict(self.methods))

@@ -6,22 +6,24 @@ import ast
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
-from opencwm.debugger.arguments import CallSite
-from opencwm.debugger.comprehension_follower import ComprehensionFollower
-from opencwm.debugger.expectations import Ask, Entered, Expected, Loop, Memory, Outcome, UnforeseenError
-from opencwm.debugger.hooks import arguments, holders, hook_name, is_lazy, is_super, plain_name
-from opencwm.debugger.known import BUILT_IN, Known
-from opencwm.debugger.mutations import MOVING_METHODS, after_change, after_method
+from opencwm.debugger.call_follower import CallFollower
+from opencwm.debugger.expectations import (
+    Ask,
+    Expected,
+    Loop,
+    Memory,
+    UnforeseenError,
+)
+from opencwm.debugger.hooks import arguments, hook_name, is_lazy
+from opencwm.debugger.known import Known
 from opencwm.debugger.readings import read_off
 from opencwm.debugger.rendered import (
-    READING_METHODS,
     is_atom,
     is_cheap,
-    is_iterator,
     is_read_plainly,
     longest_value,
     loop_text,
@@ -32,17 +34,9 @@ from opencwm.tracer.sites import Push, Site, SiteKind
 MAX_TEXT: Final = MAX_EVALUATION_CHARS - 1
 """An evaluation with a longer text is not written, whatever its value."""
 
-_CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval", "map", "filter"})
 
-
-class ExpressionFollower(ComprehensionFollower):
+class ExpressionFollower(CallFollower):
     """Follows the expressions of one line.
-
-    Attributes:
-        outcome: what is known of what the line does.
-        changed_names: locals whose objects the line has changed, and it is known how.
-        calls: those that were come by, in order.
-        to_come: those of them that have entered no function yet.
 
     Args:
         known: of the program.
@@ -52,24 +46,14 @@ class ExpressionFollower(ComprehensionFollower):
     """
 
     def __init__(self, known: Known, memory: Memory, ask: Ask, *, calculates: bool) -> None:
-        self.outcome = Outcome(is_told=True)
-        self._known = known
-        self._calculates = calculates
+        super().__init__(known, memory, calculates=calculates)
         self._sites = known.sites
-        self._memory = memory
-        self._state = dict(memory.state)
         self._ask = ask
         self._written = list(reversed(memory.written))
         self._waiting: list[tuple[int, int, str | None]] = []
         self._last = (-1, "")
         self._right: str | None = None  # of an augmented assignment
         self._formula: tuple[str, Mapping[str, str]] | None = None
-        self._is_stale = False  # objects may have changed since the line began
-        self.changed_names: set[str] = set()
-        self.calls: list[CallSite] = []
-        self.to_come: list[CallSite] = []
-        self._entered = list(memory.entered)
-        self.outcome.is_pure = all(entered.is_apart for entered in memory.entered)
 
     # -- expressions
 
@@ -91,16 +75,6 @@ class ExpressionFollower(ComprehensionFollower):
 
     def _constant(self, node: ast.Constant) -> str | None:
         return repr(node.value)
-
-    def _name(self, node: ast.Name) -> str | None:
-        text = self._state.get(node.id, self._known.constants.get(node.id)) or None
-        if text is None:  # perhaps unbound
-            self.outcome.is_told = False
-        if node.id in self.changed_names:
-            return text
-        if self._is_stale and text is not None and not is_atom(text) and node.id in self._state:
-            return None
-        return None if self._is_stale and node.id in self._known.shared else text
 
     def _namedexpr(self, node: ast.NamedExpr) -> str | None:
         value = self._value(node.value)
@@ -186,129 +160,11 @@ class ExpressionFollower(ComprehensionFollower):
         self._value(node.right)
         return None
 
-    def _call(self, node: ast.Call) -> str | None:
-        if len(node.args) == 1 and not node.keywords and isinstance(node.args[0], ast.GeneratorExp):
-            return self._consumed(node.func, node.args[0])
-        function, receiver, changing = node.func, None, None
-        if not isinstance(function, ast.Attribute):
-            self._value(function)
-        elif is_super(function.value):
-            receiver = self._state.get("self") or None
-        else:
-            receiver = self._value(function.value)
-            is_followed = self._calculates or function.attr in MOVING_METHODS
-            changing = receiver if is_followed and not self._known.is_disguised else None
-        args = tuple(self._value(item) for item in node.args)
-        keywords = {keyword.arg: self._value(keyword.value) for keyword in node.keywords}
-        named = {name: text for name, text in keywords.items() if name is not None}
-        if changing is not None and isinstance(function, ast.Attribute) and not node.keywords:
-            result = self._after_method(function, changing, args)
-            if result is not None:
-                return result or None
-        is_harmless = self._is_pure_call(function, receiver) or self._is_apart_call(
-            node, (*args, *keywords.values())
-        )
-        if not is_harmless or any(map(is_iterator, filter(None, args))):
-            self._objects_change()
-        if len(named) == len(keywords) and not any(isinstance(item, ast.Starred) for item in node.args):
-            if isinstance(function, ast.Attribute):
-                return self._made(CallSite(function.attr, True, receiver, args, named), node)
-            if isinstance(function, ast.Name):
-                return self._made(CallSite(function.id, False, None, args, named), node)
-        return None
-
-    def _after_method(self, function: ast.Attribute, receiver: str, args: Sequence[str | None]) -> str | None:
-        """Take note of what a method does to its object.
-
-        Returns what it gives, empty where that is left to the model; None when nothing of it is known.
-        """
-        changed = after_method(receiver, function.attr, args)
-        found = None if changed is None else self._replaced(function.value, receiver, changed[1])
-        if changed is None or found is None:
-            return None
-        name, text = found
-        if name not in self._state:
-            return None
-        self.outcome.values[name] = self._state[name] = text
-        self.outcome.is_pure = False
-        self.changed_names.add(name)
-        return changed[0] if self._calculates or changed[0] == "None" else ""
-
-    def _replaced(self, node: ast.expr, old: str, new: str) -> tuple[str, str] | None:
-        """Return the local through which an object was come by, and its text when the object reads as new.
-
-        None where it cannot be told apart from another object.
-        """
-        name, fields = holders(node)
-        if not name or name in self._inner:
-            return None
-        if not fields:
-            return name, new
-        whole = self._name(ast.Name(name))
-        if whole is None:
-            return None
-        field, *rest = fields
-        if field is None:
-            text = after_change(whole, old, new) if not any(fields) else None
-            return None if text is None else (name, text)
-        part = self._known.attributes.read(whole, field)
-        if part is None or any(field is not None for field in rest):
-            return None
-        changed = new if not rest else after_change(part, old, new)
-        if changed is None or (part != old and not rest) or whole.count(part) != 1:
-            return None
-        text = self._known.attributes.after_store(whole, field, changed)
-        return None if text is None else (name, text)
-
-    def _is_pure_call(self, function: ast.expr, receiver: str | None) -> bool:
-        """Whether a call changes nothing that a local can show, functions of the program apart."""
-        if isinstance(function, ast.Attribute):
-            return receiver is not None and (is_atom(receiver) or function.attr in READING_METHODS)
-        if not isinstance(function, ast.Name) or function.id in _CHANGING:
-            return False
-        return self._known.constants.get(function.id, "").startswith(BUILT_IN)
-
-    def _is_apart_call(self, node: ast.Call, given: Sequence[str | None]) -> bool:
-        """Whether a call enters a function of the program that reaches no object, since it is given none."""
-        if not isinstance(node.func, ast.Name) or node.func.id in self._state:
-            return False
-        return node.func.id in self._known.apart and all(text is not None and is_atom(text) for text in given)
-
-    def _objects_change(self) -> None:
-        """Note that any object may have changed, those too of which it was known how they are."""
-        self.outcome.is_pure, self._is_stale = False, True
-        for name in self.changed_names:
-            self.outcome.values.pop(name, None)
-        self.changed_names.clear()
-
-    def _made(self, call: CallSite, node: ast.Call) -> str | None:
-        """Note a call; return its value when it entered a function that has returned."""
-        self.calls.append(call)
-        self.to_come.append(call)
-        for number, entered in enumerate(self._entered):
-            if self._known.functions.is_call_of(entered.first, call):
-                if not entered.is_apart:
-                    self._objects_change()
-                self._take_over(entered, self._known.functions.given(entered.first, call, node))
-                del self._entered[: number + 1]
-                self.to_come.pop()
-                return entered.value or None
-        return None
-
-    def _take_over(self, entered: Entered, given: Mapping[str, ast.expr]) -> None:
-        """Read the objects that a function was given as they are since it has returned.
-
-        Only those of locals: a variable of a comprehension is none, and reads as no local of its name does.
-        """
-        for parameter, node in given.items():
-            name, text = plain_name(node), entered.after.get(parameter)
-            is_local = self._state.get(name, "") == self._memory.state.get(name, None)
-            if text is not None and is_local and name not in self._known.shared:
-                self.outcome.values[name] = self._state[name] = text
-                self.changed_names.add(name)
-
     def _subscript(self, node: ast.Subscript) -> str | None:
-        self._value(node.value)
+        text = self._value(node.value)
+        if text is None or text.startswith("defaultdict("):  # to read an item may put it there
+            self._changing.anything()
+            self.outcome.is_pure = False
         self._value(node.slice)
         return None
 
@@ -316,10 +172,6 @@ class ExpressionFollower(ComprehensionFollower):
         for part in (node.lower, node.upper, node.step):
             if part is not None:
                 self._value(part)
-        return None
-
-    def _attribute(self, node: ast.Attribute) -> str | None:
-        self._value(node.value)
         return None
 
     def _joinedstr(self, node: ast.JoinedStr) -> str | None:
@@ -545,7 +397,8 @@ class ExpressionFollower(ComprehensionFollower):
             if not self._written and (answer := self._ask(expected)) is not None:
                 self._written.append(answer)
             if self._written and expected.matches(self._written[-1][0]):
-                value = self._written.pop()[1] or None
+                is_other = expected.text is None and value not in (None, self._written[-1][1])
+                value = value if is_other else self._written.pop()[1] or None
         if value is None:
             self.outcome.is_told = False
         return value

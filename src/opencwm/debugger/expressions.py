@@ -8,37 +8,72 @@ There is no ``eval``.
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
-import operator
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from opencwm.debugger.pure_operations import (
+    BINARY,
+    COMPARISONS,
+    FUNCTIONS,
+    LOOKING,
+    MODULES,
+    UNARY,
+    ExpressionError,
+    Undecided,
+    UnsupportedError,
+    call_function,
+    call_method,
+    check_size,
+    check_spec,
+    size_of,
+    sized,
+)
+from opencwm.debugger.shown import (
+    LookedIntoError,
+    Shown,
+    holds_shown,
+    is_object,
+    object_text,
+    shown_literal,
+    with_places,
+)
+
+__all__ = [
+    "Builtins",
+    "ExpressionError",
+    "Result",
+    "Undecided",
+    "UnsupportedError",
+    "evaluate",
+    "known_value",
+    "literal",
+    "parsed",
+]
+
 MAX_OPERATIONS = 20_000
-MAX_SIZE = 100_000
-"""Most characters or elements of a result."""
-MAX_BITS = 20_000
-"""Most bits of an integer."""
 
 
-class Undecided(Exception):  # noqa: N818 - a result, not a failure
-    """The expression's value cannot be known from the texts at hand; the message says why."""
-
-
-class ExpressionError(Exception):
-    """The expression is not valid, not allowed, or raises; the message reads like Python's own.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Builtins:
+    """What names mean that are no variables.
 
     Attributes:
-        raised: what the operation itself raises, as it would in a program; None for any other reason.
+        functions: those that may be called, by name.
+        modules: of :data:`opencwm.debugger.pure_operations.MODULES`, by the names they are imported as.
     """
 
-    def __init__(self, message: str, raised: Exception | None = None) -> None:
-        super().__init__(message)
-        self.raised = raised
+    functions: Mapping[str, Any] = dataclasses.field(default_factory=lambda: FUNCTIONS)
+    modules: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def module(self, node: ast.expr) -> str:
+        """Return the module that an expression is, empty when it is none."""
+        return self.modules.get(node.id, "") if isinstance(node, ast.Name) else ""
 
 
-class UnsupportedError(ExpressionError):
-    """The expression is valid, but has a form that is not worked out here."""
+_ALL = Builtins()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,23 +91,29 @@ class Result:
     names: frozenset[str]
 
 
-def evaluate(expression: str, texts: Mapping[str, str]) -> Result:
+def evaluate(
+    expression: str, texts: Mapping[str, str], *, builtins: Builtins = _ALL, with_objects: bool = False
+) -> Result:
     """Evaluate ``expression``.
 
     Args:
         expression: one Python expression of literals, variables, operators, subscripts, comparisons,
             comprehensions, pure built-in functions and pure methods of built-in types.
         texts: variable -> its rendered value.
+        builtins: functions that may be called.
+        with_objects: whether rendered objects may stand where an operation has no need to look into them.
 
     Raises:
         Undecided: a variable is unknown, or its text is no literal (an object, a value that was cut).
         ExpressionError: not valid, not allowed, too large, or the operation raises.
     """
+    marked, places = with_places(expression.strip()) if with_objects else (expression.strip(), [])
     try:
-        tree = parsed(expression.strip())
+        tree = parsed(marked)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(f"SyntaxError: {getattr(error, 'msg', None) or error}") from None
-    evaluation = _Evaluation(texts)
+    objects = _Objects(marked, places, tree.body) if with_objects else None
+    evaluation = _Evaluation(texts, builtins, objects)
     try:
         value = evaluation.visit(tree.body, {})
         text = repr(value)
@@ -80,11 +121,11 @@ def evaluate(expression: str, texts: Mapping[str, str]) -> Result:
         raise
     except RecursionError:
         raise ExpressionError("the expression is nested too deeply") from None
-    except Exception as error:
-        raise ExpressionError(
-            f"{type(error).__name__}: {error}", error
-        ) from None  # what the operation raises is the answer
-    if callable(value) and not isinstance(value, type):
+    except Exception as error:  # what the operation raises is the answer
+        if evaluation.has_objects and not isinstance(error, IndexError):
+            raise Undecided("an object may behave in a way of its own") from None
+        raise ExpressionError(f"{type(error).__name__}: {error}", error) from None
+    if callable(value) and not isinstance(value, type | Shown):
         raise ExpressionError(f"{expression.strip()} is a function")
     return Result(value, text, frozenset(evaluation.used))
 
@@ -124,125 +165,79 @@ def literal(text: str) -> Any:
         raise Undecided(f"its value {_short(text)} is no literal") from None
 
 
+def known_value(text: str) -> Any:
+    """Return the value a rendered text stands for; objects in it are :class:`opencwm.debugger.shown.Shown`.
+
+    Raises:
+        Undecided: it was cut, or is not a rendered value.
+    """
+    with contextlib.suppress(Undecided):
+        return literal(text)
+    try:
+        return shown_literal(text)
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        raise Undecided(f"its value {_short(text)} is not known") from None
+
+
 def _short(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-_ALLOWED: list[Any] = [
-    *(
-        abs,
-        all,
-        any,
-        ascii,
-        bin,
-        bool,
-        bytes,
-        chr,
-        complex,
-        dict,
-        divmod,
-        enumerate,
-        float,
-        frozenset,
-        hex,
-        int,
-    ),
-    *(
-        isinstance,
-        len,
-        list,
-        max,
-        min,
-        oct,
-        ord,
-        range,
-        repr,
-        reversed,
-        round,
-        set,
-        sorted,
-        str,
-        sum,
-        tuple,
-        type,
-    ),
-    zip,
-]
-_FUNCTIONS: dict[str, Any] = {function.__name__: function for function in _ALLOWED}
-
-_METHODS: dict[type, frozenset[str]] = {
-    str: frozenset(
-        """capitalize casefold count endswith find index isalnum isalpha isascii isdecimal isdigit
-        isidentifier islower isnumeric isprintable isspace istitle isupper join lower lstrip partition
-        removeprefix removesuffix replace rfind rindex rpartition rsplit rstrip split splitlines startswith
-        strip swapcase title upper""".split()  # noqa: SIM905
-    ),
-    bytes: frozenset({"count", "endswith", "find", "hex", "index", "lower", "startswith", "strip", "upper"}),
-    list: frozenset({"copy", "count", "index"}),
-    tuple: frozenset({"count", "index"}),
-    dict: frozenset({"copy", "get", "items", "keys", "values"}),
-    set: frozenset({"copy", "difference", "intersection", "isdisjoint", "issubset", "issuperset", "union"}),
-    frozenset: frozenset({"difference", "intersection", "isdisjoint", "issubset", "issuperset", "union"}),
-    int: frozenset({"bit_length", "bit_count"}),
-    float: frozenset({"is_integer"}),
-}
-
-_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
-    ast.LShift: operator.lshift,
-    ast.RShift: operator.rshift,
-    ast.BitAnd: operator.and_,
-    ast.BitOr: operator.or_,
-    ast.BitXor: operator.xor,
-}
-_UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
-    ast.Not: operator.not_,
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
-    ast.Invert: operator.invert,
-}
-_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Is: operator.is_,
-    ast.IsNot: operator.is_not,
-    ast.In: lambda item, container: item in container,
-    ast.NotIn: lambda item, container: item not in container,
-}
-
-_SIZED = (str, bytes, list, tuple, dict, set, frozenset, range)
 _Names = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Objects:
+    """The rendered objects in the text of an expression, see :mod:`opencwm.debugger.shown`."""
+
+    marked: str
+    places: list[str]
+    root: ast.expr
+
+    def find(self, node: ast.expr, builtins: Builtins) -> Shown | None:
+        """Return the object that a part of the expression is, None when it is none.
+
+        Raises:
+            Undecided: only a part of it is shown.
+        """
+        if node is self.root or not is_object(node):
+            return None
+        if isinstance(node, ast.Call):
+            function = node.func
+            is_named = isinstance(function, ast.Name) and function.id in builtins.functions
+            if is_named or (isinstance(function, ast.Attribute) and builtins.module(function.value)):
+                return None
+        try:
+            return Shown(object_text(node, self.marked, self.places))
+        except ValueError as error:
+            raise Undecided(str(error)) from None
 
 
 class _Evaluation:
     """One evaluation: the variables it may read, and what it has used of its allowance."""
 
-    def __init__(self, texts: Mapping[str, str]) -> None:
+    def __init__(self, texts: Mapping[str, str], builtins: Builtins, objects: _Objects | None) -> None:
         self.texts = texts
+        self.builtins = builtins
+        self.objects = objects
         self.used: set[str] = set()
         self.operations = 0
+        self.has_objects = False
 
     def visit(self, node: ast.expr, bound: _Names) -> Any:
         """Evaluate ``node``; ``bound`` holds the variables of comprehensions around it."""
         self.operations += 1
         if self.operations > MAX_OPERATIONS:
             raise ExpressionError("the expression takes too long")
+        found = None if self.objects is None or bound else self.objects.find(node, self.builtins)
+        if found is not None:
+            self.has_objects = True
+            return found
         method = getattr(self, f"_{type(node).__name__.lower()}", None)
         if method is None:
             raise UnsupportedError(f"{ast.unparse(node)} is not supported here")
-        value = _sized(method(node, bound))
-        if isinstance(value, _SIZED):
-            self.operations += len(value) // 16
+        value = sized(method(node, bound))
+        self.operations += size_of(value) // 16
         return value
 
     def _constant(self, node: ast.Constant, _: _Names) -> Any:
@@ -254,11 +249,13 @@ class _Evaluation:
         if node.id in self.texts:
             self.used.add(node.id)
             try:
-                return literal(self.texts[node.id])
+                value = (literal if self.objects is None else known_value)(self.texts[node.id])
             except Undecided as error:
                 raise Undecided(f"{node.id}: {error}") from None
-        if node.id in _FUNCTIONS:
-            return _FUNCTIONS[node.id]
+            self.has_objects = self.has_objects or holds_shown(value)
+            return value
+        if node.id in self.builtins.functions:
+            return self.builtins.functions[node.id]
         raise Undecided(f"{node.id} is no local variable here")
 
     def _tuple(self, node: ast.Tuple, bound: _Names) -> Any:
@@ -287,14 +284,16 @@ class _Evaluation:
         return found
 
     def _unaryop(self, node: ast.UnaryOp, bound: _Names) -> Any:
-        return _UNARY[type(node.op)](self.visit(node.operand, bound))
+        return UNARY[type(node.op)](self.visit(node.operand, bound))
 
     def _binop(self, node: ast.BinOp, bound: _Names) -> Any:
         left, right = self.visit(node.left, bound), self.visit(node.right, bound)
-        if type(node.op) not in _BINARY:
+        if type(node.op) not in BINARY:
             raise UnsupportedError(f"{ast.unparse(node)} is not supported here")
-        _check_size(node.op, left, right)
-        return _BINARY[type(node.op)](left, right)
+        if isinstance(node.op, ast.Mod) and isinstance(left, str) and holds_shown(right):
+            raise LookedIntoError("an object would be formatted")
+        check_size(node.op, left, right)
+        return BINARY[type(node.op)](left, right)
 
     def _boolop(self, node: ast.BoolOp, bound: _Names) -> Any:
         wanted = isinstance(node.op, ast.Or)
@@ -313,7 +312,7 @@ class _Evaluation:
             identity = isinstance(op, ast.Is | ast.IsNot)
             if identity and not any(side is None or isinstance(side, bool) for side in (left, right)):
                 raise Undecided("identity of objects is not known")
-            result = _COMPARISONS[type(op)](left, right)
+            result = COMPARISONS[type(op)](left, right)
             if not result:
                 break
             left = right
@@ -337,26 +336,20 @@ class _Evaluation:
             raise UnsupportedError("** and key= are not supported here")
         keywords = {keyword.arg or "": self.visit(keyword.value, bound) for keyword in node.keywords}
         if isinstance(node.func, ast.Attribute):
-            target = self.visit(node.func.value, bound)
-            if not isinstance(target, type) and not hasattr(type(target), node.func.attr):
-                raise AttributeError(f"{type(target).__name__!r} object has no attribute {node.func.attr!r}")
-            if node.func.attr not in _METHODS.get(type(target), ()):
-                raise UnsupportedError(f"{type(target).__name__}.{node.func.attr} is not supported here")
-            _check_growth(node.func.attr, target, args)
-            return _plain(getattr(target, node.func.attr)(*args, **keywords))
+            module = self.builtins.module(node.func.value)
+            if module:
+                if node.func.attr not in MODULES[module]:
+                    raise UnsupportedError(f"{module}.{node.func.attr} is not supported here")
+                return call_function(MODULES[module][node.func.attr], args, keywords)
+            if node.func.attr == "format" and holds_shown([*args, *keywords.values()]):
+                raise LookedIntoError("an object would be formatted")
+            return call_method(self.visit(node.func.value, bound), node.func.attr, args, keywords)
         function = self.visit(node.func, bound)
-        if not any(function is known for known in _FUNCTIONS.values()):
+        if not any(function is known for known in (*FUNCTIONS.values(), *self.builtins.functions.values())):
             raise UnsupportedError(f"{ast.unparse(node.func)} cannot be called here")
-        if function is type and len(args) != 1:
-            raise UnsupportedError("only type(x) is supported here")
-        if (
-            function in (bytes, str, list, tuple)
-            and args
-            and isinstance(args[0], int)
-            and args[0] is not True
-        ):
-            _check_count(args[0])
-        return _plain(function(*args, **keywords))
+        if function in LOOKING and holds_shown(args):
+            raise LookedIntoError(f"{ast.unparse(node.func)} would look into an object")
+        return call_function(function, args, keywords)
 
     def _attribute(self, node: ast.Attribute, _: _Names) -> Any:
         raise Undecided(f"attributes such as {ast.unparse(node)} are not known")
@@ -366,11 +359,12 @@ class _Evaluation:
 
     def _formattedvalue(self, node: ast.FormattedValue, bound: _Names) -> Any:
         value = self.visit(node.value, bound)
+        if holds_shown(value):
+            raise LookedIntoError("an object would be formatted")
         conversions: dict[int, Callable[[Any], str]] = {ord("r"): repr, ord("s"): str, ord("a"): ascii}
         convert = conversions.get(node.conversion)
         spec = "" if node.format_spec is None else str(self.visit(node.format_spec, bound))
-        if sum(character.isdigit() for character in spec) > 4:
-            raise ExpressionError("the result is too large")
+        check_spec(spec)
         return format(convert(value) if convert else value, spec)
 
     def _listcomp(self, node: ast.ListComp, bound: _Names) -> Any:
@@ -408,50 +402,3 @@ def _unpacked(target: ast.expr, value: Any) -> dict[str, Any]:
             found |= _unpacked(item, part)
         return found
     raise UnsupportedError(f"the loop target {ast.unparse(target)} is not supported here")
-
-
-def _plain(value: Any) -> Any:
-    """Turn iterators and views into lists, so that every value has a repr that says what it is."""
-    if isinstance(value, type):
-        return value
-    if hasattr(value, "__next__") or type(value).__name__ in ("dict_keys", "dict_values", "dict_items"):
-        return list(value)
-    return value
-
-
-def _sized(value: Any) -> Any:
-    """Return ``value`` unless it is too large."""
-    if isinstance(value, int) and value.bit_length() > MAX_BITS:
-        raise ExpressionError("the result is too large")
-    if (
-        isinstance(value, str | bytes | list | tuple | dict | set | frozenset | range)
-        and len(value) > MAX_SIZE
-    ):
-        raise ExpressionError("the result is too large")
-    return value
-
-
-def _check_count(count: int) -> None:
-    if count > MAX_SIZE:
-        raise ExpressionError("the result is too large")
-
-
-def _check_size(op: ast.operator, left: Any, right: Any) -> None:
-    """Refuse an operation before it makes something huge."""
-    if isinstance(op, ast.Mult):
-        for sequence, count in ((left, right), (right, left)):
-            if isinstance(count, int) and isinstance(sequence, str | bytes | list | tuple):
-                _check_count(len(sequence) * count)
-    elif isinstance(op, ast.Pow | ast.LShift) and isinstance(left, int) and isinstance(right, int):
-        bits = right if isinstance(op, ast.LShift) else left.bit_length() * right
-        if bits > MAX_BITS:
-            raise ExpressionError("the result is too large")
-    elif isinstance(op, ast.Mod) and isinstance(left, str | bytes):
-        raise UnsupportedError("% formatting is not supported here")
-
-
-def _check_growth(method: str, target: Any, args: list[Any]) -> None:
-    if method == "replace" and len(args) > 1 and isinstance(target, str) and isinstance(args[1], str):
-        _check_count((len(target) + 1) * (len(args[1]) + 1))
-    elif method == "join" and args and isinstance(target, str):
-        _check_count(len(target) * len(args[0]) + sum(len(item) for item in args[0] if isinstance(item, str)))

@@ -75,7 +75,11 @@ class Foresight:
         if not self._memories or step.flags & (StepFlags.YIELD | StepFlags.UNWIND | StepFlags.TRUNCATED):
             return
         entered = self._memories[-1].entered
-        if entered and entered[-1].first == memory.first:
+        if (
+            entered
+            and entered[-1].first == memory.first
+            and self.workings.known.functions.is_plain(memory.first)
+        ):
             state = {**memory.state, **dict(step.changed)}
             functions = self.workings.known.functions
             entered[-1].value = functions.value(memory.first, step.value, state)
@@ -97,8 +101,10 @@ class Foresight:
 
     def _proceed(self, memory: Memory, lineno: int) -> None:
         """Go to the next line, once the one that ran has brought its loops up to date."""
-        with contextlib.suppress(UnforeseenError):
+        try:
             self.workings.follower(memory, _nothing_more).run()
+        except UnforeseenError:
+            memory.methods.clear()
         memory.before, memory.lineno, memory.written, memory.entered = memory.lineno, lineno, [], []
 
     def follow(self, ask: Ask) -> Outcome:
@@ -121,7 +127,7 @@ class Foresight:
             first: first line of the function.
             written: evaluations since the last step, text and value.
         """
-        calls, _ = self._calls(written)
+        calls = [call for call in self._calls(written)[0] if self._may_enter(call, first)]
         number = sum(entered.first == first for entered in self._entered_now())
         return self.workings.known.functions.arguments(first, calls, number)
 
@@ -145,6 +151,11 @@ class Foresight:
             for first, place in places.items()
             if place is None or soonest is None or place <= soonest or not functions.is_plain(first)
         ]
+
+    def _may_enter(self, call: CallSite, first: int) -> bool:
+        """Whether a method call may enter a function: not another method of that name for certain."""
+        entries = self.workings.known.entries
+        return not call.is_method or entries is None or entries.method(call) in (0, first)
 
     def _entered_now(self) -> list[Entered]:
         return self._memories[-1].entered if self._memories else []

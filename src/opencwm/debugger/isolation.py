@@ -21,9 +21,9 @@ def functions_apart(tree: ast.Module) -> dict[str, int]:
 
     Generators, coroutines, decorated functions, and names that are bound twice are left out.
     """
-    if _shares(tree):
+    if shares(tree):
         return {}
-    bound = collections.Counter(_bound_at_top(tree))
+    bound = collections.Counter(bound_at_top(tree))
     return {
         node.name: node.lineno
         for node in tree.body
@@ -34,7 +34,7 @@ def functions_apart(tree: ast.Module) -> dict[str, int]:
     }
 
 
-def _bound_at_top(node: ast.AST) -> Iterator[str]:
+def bound_at_top(node: ast.AST) -> Iterator[str]:
     """Yield every name as often as the module binds it."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -44,12 +44,12 @@ def _bound_at_top(node: ast.AST) -> Iterator[str]:
         elif isinstance(child, ast.Name) and not isinstance(child.ctx, ast.Load):
             yield child.id
         else:
-            yield from _bound_at_top(child)
+            yield from bound_at_top(child)
 
 
-def _shares(tree: ast.Module) -> bool:
+def shares(tree: ast.Module) -> bool:
     """Whether the module holds, or may come to hold, what can change."""
-    top = set(_bound_at_top(tree))
+    top = set(bound_at_top(tree))
     return not all(_is_fixed(statement) for statement in tree.body) or any(
         isinstance(node, ast.Global)
         or (isinstance(node, ast.Name) and node.id in _BY_STRING)

@@ -6,20 +6,32 @@ import ast
 import builtins
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
+from opencwm.debugger.entering import Entries
 from opencwm.debugger.expectations import Expected
-from opencwm.debugger.expressions import ExpressionError, Result, Undecided, evaluate, parsed
+from opencwm.debugger.expressions import (
+    Builtins,
+    ExpressionError,
+    Result,
+    Undecided,
+    evaluate,
+    known_value,
+    literal,
+    parsed,
+)
+from opencwm.debugger.module_names import VALUES
+from opencwm.debugger.readings import read_off
 from opencwm.debugger.rendered import is_plain
+from opencwm.debugger.shown import with_places
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
 from opencwm.tracer.sites import Site
 
 BUILT_IN: Final = ("<built-in function ", *(f"<class '{name}'>" for name in vars(builtins)))
 """What rendered built-in functions and classes begin with."""
-_VALUES: Final = frozenset({"int", "float", "str", "bytes", "list", "tuple", "dict", "set", "frozenset"})
 _HARMLESS: Final = frozenset({"__init__", "__new__", "__repr__", "__str__", "__hash__"})
 _VIEWS: Final = (".keys()", ".values()", ".items()")
 _SETS: Final = frozenset({"set", "frozenset"})
@@ -38,6 +50,10 @@ class Known:
         attributes: what its classes say of setting attributes.
         is_disguised: objects of its classes may read as values of built-in types, and not behave as such.
         apart: its functions that reach no object of a caller but what they are given, with their first lines.
+        is_isolated: nothing that can change is held by the module, by its classes, or by defaults.
+        has_values: classes of it derive from built-in types of values.
+        entries: its functions that calls are sure to enter; None: no call is.
+        builtins: the functions of Python that its names stand for.
     """
 
     sites: Sequence[Site]
@@ -47,18 +63,27 @@ class Known:
     attributes: Attributes = dataclasses.field(default_factory=Attributes)
     is_disguised: bool = False
     apart: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    is_isolated: bool = False
+    has_values: bool = False
+    entries: Entries | None = None
+    builtins: Builtins = dataclasses.field(default_factory=lambda: Builtins({}))
 
     def calculated(self, expected: Expected) -> str | None:
         """Return the value of a pure operation on literals; None for any other, and for one that raises."""
         found = self._worked_out(expected)
         if isinstance(found, Exception):
             return expected.at_end if isinstance(found, IndexError) else None
+        if found is not None and expected.target is not None:
+            unpacked = _unpacked(found.value, expected.target)
+            return None if unpacked is None else repr(unpacked)
         return None if found is None else found.text
 
     def raised(self, expected: Expected) -> str | None:
         """Return the exception, as it reads, that a pure operation on literals raises; None for any other."""
         found = self._worked_out(expected)
         if not isinstance(found, Exception) or expected.at_end is not None:
+            return None
+        if isinstance(found, AttributeError) and self.has_values:  # perhaps of such a class
             return None
         return Renderer(DEFAULT_LIMITS).render(found)
 
@@ -67,22 +92,68 @@ class Known:
         if expected.text is None or self.is_disguised:
             return None
         text, texts = expected.formula or (expected.text, {})
+        has_rounds = False
         try:
-            nodes = list(ast.walk(parsed(text)))
+            tree = parsed(with_places(text)[0])
+            nodes = list(ast.walk(tree))
             if any(isinstance(node, ast.Constant) and node.value is Ellipsis for node in nodes):
                 return None  # a value that was cut
             names = {node.id for node in nodes if isinstance(node, ast.Name)}
             has_set = any(isinstance(node, ast.Set) for node in nodes) or not names.isdisjoint(_SETS)
             if has_set and not _ignores_order(nodes[1]):
                 return None
-            if not all(self.constants.get(name, "").startswith(BUILT_IN) for name in names - texts.keys()):
-                return None
-            found = evaluate(text, texts)
+            has_rounds = any(isinstance(node, ast.comprehension) for node in nodes)
+            found = self._read(expected) or self._instance(tree.body, text)
+            found = found or evaluate(text, texts, builtins=self.builtins, with_objects=True)
         except ExpressionError as error:
-            return None if any(isinstance(node, ast.comprehension) for node in nodes) else error.raised
+            return None if has_rounds else error.raised
         except (SyntaxError, ValueError, RecursionError, MemoryError, Undecided):
             return None
-        return None if text.endswith(_VIEWS) or not is_plain(found.value) else found
+        if text.endswith(_VIEWS):
+            kind = text.rpartition(".")[2].removesuffix("()")
+            found = Result(found.value, f"dict_{kind}({found.text})", found.names)
+        is_type = isinstance(found.value, type) and found.value.__module__ == "builtins"
+        return found if is_type or is_plain(found.value) else None
+
+    def _read(self, expected: Expected) -> Result | None:
+        """Return an attribute as an object of the program shows it."""
+        text = read_off(expected, self.attributes) if expected.at_end is None else None
+        return None if text is None else Result(known_value(text), text, frozenset())
+
+    def _instance(self, node: ast.expr, text: str) -> Result | None:
+        """Return what ``isinstance`` says of a literal and of classes that have no say in it."""
+        if not isinstance(node, ast.Call) or ast.unparse(node.func) != "isinstance" or len(node.args) != 2:
+            return None
+        if "isinstance" not in self.builtins.functions:
+            return None
+        value = literal(ast.get_source_segment(text, node.args[0]) or "")
+        kinds = node.args[1].elts if isinstance(node.args[1], ast.Tuple) else [node.args[1]]
+        answers = []
+        for kind in kinds:
+            name = kind.id if isinstance(kind, ast.Name) else ""
+            if isinstance(self.builtins.functions.get(name), type):
+                answers.append(isinstance(value, self.builtins.functions[name]))
+            elif name in self.attributes.bare and self.constants.get(name) == f"<class 'program.{name}'>":
+                answers.append(False)
+            else:
+                return None
+        return Result(any(answers), repr(any(answers)), frozenset())
+
+
+def _unpacked(value: Any, target: ast.Tuple | ast.List) -> tuple[Any, ...] | None:
+    """Return the values that the parts of a target get; None where it does not fit them one to one."""
+    if not isinstance(value, str | bytes | list | tuple) or len(value) != len(target.elts):
+        return None
+    parts: list[Any] = []
+    for item, part in zip(value, target.elts, strict=True):
+        if isinstance(part, ast.Tuple | ast.List):
+            item = _unpacked(item, part)
+            if item is None:
+                return None
+        elif not isinstance(part, ast.Name):
+            return None
+        parts.append(item)
+    return tuple(parts)
 
 
 def _ignores_order(node: ast.AST) -> bool:
@@ -101,7 +172,7 @@ def has_disguises(tree: ast.AST) -> bool:
         special = {
             item.name for item in node.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)
         }
-        if not bases.isdisjoint(_VALUES) and any(
+        if not bases.isdisjoint(VALUES) and any(
             name.startswith("__") and name not in _HARMLESS for name in special
         ):
             return True

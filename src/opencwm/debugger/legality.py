@@ -62,9 +62,8 @@ class Legal:
             ends = ends - {int(Control.RAISE)}
         changed = {name for name, value in outcome.values.items() if state.get(name) != value}
         is_all = outcome.is_told and outcome.is_pure
-        settable = tuple(
-            name for name in self.settable if name in changed or not (is_all or name in outcome.values)
-        )
+        settled = outcome.values.keys() | outcome.untouched
+        settable = tuple(name for name in self.settable if name in changed or not (is_all or name in settled))
         certain = changed & set(settable)
         needed = {end: self._needs(end) | certain for end in ends if end != Control.RAISE}
         return Legal(ends, self.calls, settable, self.deletable, needed) if ends else self

@@ -11,7 +11,7 @@ from typing import Any
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
 from opencwm.debugger.expectations import STOP, Ask, Expected, Memory, Outcome, UnforeseenError
 from opencwm.debugger.expression_follower import ExpressionFollower
-from opencwm.debugger.hooks import hook_name, is_note, marked, plain_name
+from opencwm.debugger.hooks import holders, hook_name, is_note, marked, plain_name
 from opencwm.debugger.known import Known
 from opencwm.debugger.mutations import after_store
 from opencwm.debugger.rendered import (
@@ -48,9 +48,15 @@ class LineFollower(ExpressionFollower):
         Raises:
             UnforeseenError: the rest of the line is not known.
         """
+        bound = {part.id for part in ast.walk(self._node) if _is_store(part)}  # type: ignore[attr-defined]
+        for name, (owner, _) in list(self._memory.methods.items()):
+            if name in bound or owner in bound:
+                del self._memory.methods[name]
         self._statement(self._node)
         if self._written:
             self.outcome.is_told = False
+        if not self._entered:
+            self.outcome.untouched = self._changing.untouched(bound | self._known.shared)
         return self.outcome
 
     def _statement(self, node: ast.stmt | ast.expr) -> None:
@@ -63,6 +69,7 @@ class LineFollower(ExpressionFollower):
             outcome.truth = truth_of(self._value(node.test))
         elif isinstance(node, ast.Assign):
             self._assign(node.targets, self._final(node.value))
+            self._remember_method(node)
         elif isinstance(node, ast.AnnAssign):
             if node.value is not None:
                 self._assign([node.target], self._final(node.value))
@@ -72,12 +79,26 @@ class LineFollower(ExpressionFollower):
             self._value(node.value)
         elif isinstance(node, ast.Import):
             outcome.is_told = outcome.is_pure = False
+            self._changing.anything()
             outcome.values.update(_imported(node))
         elif isinstance(node, ast.Return):
             outcome.returned = "None" if node.value is None else self._final(node.value)
         else:
             outcome.is_told = outcome.is_pure = False
+            self._changing.anything()
             self._other(node)
+
+    def _remember_method(self, node: ast.Assign) -> None:
+        """Note that a local becomes a method of what another one is: ``add = found.append``."""
+        owner, fields = holders(node.value)
+        target = node.targets[0]
+        if (
+            isinstance(target, ast.Name)
+            and len(fields) == 1
+            and fields[0] is not None
+            and owner in self._state
+        ):
+            self._memory.methods[target.id] = owner, fields[0]
 
     def _final(self, node: ast.expr) -> str | None:
         """Follow an expression; return the text of its value when all of it has been evaluated."""
@@ -119,7 +140,9 @@ class LineFollower(ExpressionFollower):
             if isinstance(target, ast.Subscript):
                 self._stored(target, self._value(target.value), self._value(target.slice), value, "")
             elif isinstance(target, ast.Attribute):
-                changed = self._known.attributes.after_store(self._value(target.value), target.attr, value)
+                holder = self._value(target.value)
+                self._stores_in(target, holder)
+                changed = self._known.attributes.after_store(holder, target.attr, value)
                 self._changed(plain_name(target.value), changed)
             elif isinstance(target, ast.Tuple | ast.List) and len(targets) == 1:
                 self._store_items(target, value)
@@ -137,8 +160,8 @@ class LineFollower(ExpressionFollower):
         for part, item in zip(target.elts, items, strict=True):
             if isinstance(part, ast.Name):
                 self.outcome.values[part.id] = self._state[part.id] = repr(item)
-            elif isinstance(part, ast.Subscript) and isinstance(part.value, ast.Name):
-                name = part.value.id
+            elif isinstance(part, ast.Subscript) and holders(part.value)[0]:
+                name = holders(part.value)[0]
                 self._stored(part, self._value(part.value), self._value(part.slice), repr(item), "")
                 if not self.outcome.is_told:
                     raise UnforeseenError
@@ -152,6 +175,11 @@ class LineFollower(ExpressionFollower):
         if isinstance(target, ast.Name):
             value = self._value(node.value)
             self.outcome.is_pure = self.outcome.is_pure and value is not None and is_atom(value)
+            before = self._memory.state.get(target.id, "")
+            if not before or before[0] in "[{":
+                self._changing.one(target.id, before or None)
+            elif not is_atom(before) and before[0] != "(":
+                self._changing.anything()
             if hook_name(node.value) == "augmented":
                 self._assign([target], value)
             else:
@@ -169,6 +197,7 @@ class LineFollower(ExpressionFollower):
         if isinstance(target, ast.Subscript):
             self._stored(target, holder, key, value, symbol)
         else:
+            self._stores_in(target, holder)
             is_settled = self._calculates or not symbol
             after_store_of = self._known.attributes.after_store
             changed = after_store_of(holder, target.attr, value, symbol) if is_settled else None
@@ -178,11 +207,24 @@ class LineFollower(ExpressionFollower):
         self, target: ast.Subscript, container: str | None, key: str | None, value: str | None, symbol: str
     ) -> None:
         """Note ``container[key] = value``, or ``container[key] += value`` for a symbol."""
+        self._stores_in(target, container)
         found = None
         if container is not None and not self._known.is_disguised and (self._calculates or not symbol):
             changed = after_store(container, key, value, symbol)
             found = None if changed is None else self._replaced(target.value, container, changed)
         self._changed(*(found or ("", None)))
+
+    def _stores_in(self, target: ast.Subscript | ast.Attribute, holder: str | None) -> None:
+        """Note that an item or attribute of an object is set, which may have a say in it."""
+        is_plain_object = holder is not None and (
+            holder[0] in "[{"
+            if isinstance(target, ast.Subscript)
+            else self._known.attributes.shows(holder, target.attr)
+        )
+        if is_plain_object and not self._known.is_disguised:
+            self._changing.one(holders(target.value)[0], holder)
+        else:
+            self._changing.anything()
 
     def _changed(self, name: str, text: str | None) -> None:
         """Note what the object of a name has become; None: not known."""
@@ -239,7 +281,9 @@ class LineFollower(ExpressionFollower):
         pattern = re.compile(rf".+\[{number}\]", re.DOTALL)
         if loop.text is None or is_iterator(loop.text):  # to go on is to run whatever it is made from
             self.outcome.is_pure = False
-        item = self._told(Expected(text, pattern, is_certain=is_certain, at_end=STOP))
+            self._changing.anything()
+        target = node.target if isinstance(node.target, ast.Tuple | ast.List) else None
+        item = self._told(Expected(text, pattern, is_certain=is_certain, at_end=STOP, target=target))
         if item is None:
             self._forget(node.target)
             return
@@ -273,6 +317,10 @@ def _unpacking_error(items: Sequence[Any], num_targets: int) -> str | None:
     quantity = "not enough" if len(items) < num_targets else "too many"
     numbers = f"expected {num_targets}, got {len(items)}" if says_both else f"expected {num_targets}"
     return f"ValueError('{quantity} values to unpack ({numbers})')"
+
+
+def _is_store(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
 
 
 def _holds_names(target: ast.expr) -> bool:

@@ -5,16 +5,26 @@ Only literals, within bounds, and only where the result is certain; nothing of t
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, literal
+from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, known_value
 from opencwm.debugger.rendered import MAX_CHARS, is_plain
+from opencwm.tracer.limits import DEFAULT_LIMITS
+from opencwm.tracer.rendering import Renderer
 
 _METHODS: Final[dict[type, frozenset[str]]] = {
     list: frozenset({"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"}),
     dict: frozenset({"pop", "clear", "update", "setdefault"}),
+    set: frozenset({"add", "discard", "remove", "clear", "update"}),
 }
+_FUNCTIONS: Final = {
+    function.__name__: function
+    for function in (heapq.heapify, heapq.heappop, heapq.heappush, heapq.heappushpop, heapq.heapreplace)
+}
+CHANGING_FUNCTIONS: Final = frozenset(f"<built-in function {name}>" for name in _FUNCTIONS)
+"""How functions read that change the list they are given."""
 
 MOVING_METHODS: Final = frozenset({"append", "extend", "insert", "pop", "clear", "update", "setdefault"})
 """Those that only put items in or take them out, and compare no two of them."""
@@ -32,6 +42,18 @@ def after_method(receiver: str, method: str, args: Sequence[str | None]) -> tupl
         return None
     try:
         result = getattr(values[0], method)(*values[1:])
+    except Exception:  # the program will raise it
+        return None
+    return _rendered(result, values[0])
+
+
+def after_function(name: str, args: Sequence[str | None]) -> tuple[str, str] | None:
+    """Return what a function of ``heapq`` returns, and its list afterwards; None if not certain."""
+    values = _values(args)
+    if name not in _FUNCTIONS or values is None or not isinstance(values[0], list) or args[0] in args[1:]:
+        return None
+    try:
+        result = _FUNCTIONS[name](*values)
     except Exception:  # the program will raise it
         return None
     return _rendered(result, values[0])
@@ -61,7 +83,7 @@ def after_change(whole: str | None, part: str, changed: str) -> str | None:
     None where more than one inside of it read so: perhaps they are the same.
     """
     values = _values([whole, part, changed])
-    if values is None:
+    if values is None or not isinstance(values[0], list | tuple | dict):
         return None
     found = [
         (holder, key)
@@ -90,12 +112,19 @@ def _values(texts: Sequence[str | None]) -> list[Any] | None:
     if len(known) < len(texts):
         return None
     try:
-        values = [literal(text) for text in known]
+        values = [known_value(text) for text in known]
     except Undecided:
         return None
-    return values if all(map(is_plain, values)) else None
+    return (
+        values
+        if all(is_plain(list(value) if isinstance(value, set) else value) for value in values)
+        else None
+    )
 
 
 def _rendered(result: object, changed: object) -> tuple[str, str] | None:
-    texts = repr(result), repr(changed)
+    texts = (
+        repr(result),
+        Renderer(DEFAULT_LIMITS).render(changed) if isinstance(changed, set) else repr(changed),
+    )
     return texts if is_plain(result) and max(map(len, texts)) <= MAX_CHARS else None

@@ -6,7 +6,7 @@ import ast
 
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.expectations import Expected
-from opencwm.debugger.expressions import Undecided, literal
+from opencwm.debugger.expressions import Undecided, known_value, literal
 from opencwm.debugger.rendered import UnreadableError, is_plain, items_of
 
 
@@ -40,8 +40,8 @@ def _item(node: ast.Subscript, holder: str, at_end: str | None) -> str | None:
             holder = holder.removeprefix("list(")[:-1]
             container = items_of(holder)
         else:
-            container = literal(holder)
-        if not is_plain(literal(holder)) or not is_plain(key):
+            container = known_value(holder)
+        if not is_plain(known_value(holder)) or not is_plain(key):
             return None
         item = container[key]
     except IndexError:

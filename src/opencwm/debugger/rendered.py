@@ -7,7 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from opencwm.debugger.expressions import Undecided, literal
+from opencwm.debugger.expressions import Undecided, known_value
+from opencwm.debugger.shown import Shown
 
 MAX_ITEMS: Final = 64
 """More items are not looked at."""
@@ -92,7 +93,7 @@ def items_of(text: str | None) -> Sequence[Any]:
         except (TypeError, ValueError, OverflowError):
             raise UnreadableError from None
     try:
-        value = literal(text)
+        value = known_value(text)
     except Undecided:
         raise UnreadableError from None
     if isinstance(value, str | bytes | list | tuple):
@@ -156,9 +157,9 @@ def loop_text(text: str | None) -> str | None:
 
 
 def is_plain(value: object) -> bool:
-    """Whether the tracer renders a value as ``repr`` does, whatever the order of sets."""
+    """Whether the tracer renders a value as ``repr`` does, whatever the order of sets; an object does."""
     if isinstance(value, list | tuple):
         return all(map(is_plain, value))
     if isinstance(value, dict):
         return all(map(is_plain, value)) and all(map(is_plain, value.values()))
-    return value is None or isinstance(value, bool | int | float | complex | str | bytes | range)
+    return value is None or isinstance(value, bool | int | float | complex | str | bytes | range | Shown)

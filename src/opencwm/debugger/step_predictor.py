@@ -24,7 +24,7 @@ from opencwm.codec.vocabulary import Control, is_line, is_text, line_label, line
 from opencwm.core.errors import EngineError
 from opencwm.debugger.assumed import NOTHING_ASSUMED, Assumed
 from opencwm.debugger.context import contextualise
-from opencwm.debugger.expectations import Expected, Outcome, UnforeseenError
+from opencwm.debugger.expectations import EnteringError, Expected, Outcome, UnforeseenError
 from opencwm.debugger.foresight import Foresight
 from opencwm.debugger.legality import Legal, Legality
 from opencwm.debugger.sampler import OutOfContextError, Sampler
@@ -125,9 +125,8 @@ class StepPredictor:
         self._decoder = StepDecoder(codec.vocabulary, view, control_flow)
         self._last: Step | None = None
         self._steps: list[Step] = []
-        is_followed = expressions and constrained and working is not Working.FREE
         self._foresight: Foresight | None = None
-        if is_followed:
+        if expressions and constrained and working is not Working.FREE:
             workings = Workings.of(view.program.text)
             self._foresight = Foresight(workings, calculates=working is Working.CALCULATED)
 
@@ -264,6 +263,7 @@ class StepPredictor:
         self._supplied_names: set[str] = set()
         self._evaluated: list[tuple[str, str]] = []
         self._raised: str | None = None
+        self._entering = 0
         self._control = 1.0
         self._value_probability: float | None = None
         before = self.sampler.logarithm
@@ -349,6 +349,10 @@ class StepPredictor:
                         self._raised = outcome.raised
                         return *self._writer.decide(frozenset({int(Control.RAISE)})), legal, outcome
                     legal = self._narrowed(legal, outcome)
+            except EnteringError as entering:
+                if Control.CALL in allowed and self._legality.label(entering.first) is not None:
+                    self._entering = entering.first
+                    return *self._writer.decide(frozenset({int(Control.CALL)})), legal, outcome
             except UnforeseenError:
                 pass
             except _BegunError as begun:
@@ -497,6 +501,9 @@ class StepPredictor:
         """Return those of the functions that may be called which the line calls next."""
         if self._foresight is None:
             return lines
+        if self._entering:
+            label = self._legality.label(self._entering)
+            return [line for line in lines if line == label] or lines
         first_lines = {self.view.line_at(line_label(line)) or 0: line for line in lines}
         return [first_lines[first] for first in self._foresight.next_callees(first_lines, self._evaluated)]
 

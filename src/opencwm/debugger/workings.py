@@ -12,19 +12,19 @@ the values. Where a value is not known, or a construct not followed, the rest of
 from __future__ import annotations
 
 import ast
-import builtins
 import dataclasses
-import types
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from opencwm.debugger.arguments import FunctionNode, Functions
 from opencwm.debugger.attributes import Attributes
+from opencwm.debugger.entering import Entries
 from opencwm.debugger.exceptions import catches
 from opencwm.debugger.expectations import Ask, Memory, Outcome, UnforeseenError
 from opencwm.debugger.hooks import is_note
-from opencwm.debugger.isolation import functions_apart
+from opencwm.debugger.isolation import functions_apart, shares
 from opencwm.debugger.known import Known, has_disguises
 from opencwm.debugger.line_follower import LineFollower
+from opencwm.debugger.module_names import ModuleNames, has_values, names_by_string
 from opencwm.tracer.bound_names import BoundNames
 from opencwm.tracer.instrument import rewritten
 
@@ -64,15 +64,21 @@ class Workings:
         }
         bound = BoundNames(tree)
         shared = frozenset(bound.shared)
-        constants = _constants(tree, bound.constant)
+        attributes, source = Attributes.of(tree), ast.parse(text, filename)
+        names = ModuleNames.of(source, bound)
+        functions = Functions(tree, names.texts)
         known = Known(
             sites or (),
-            constants,
-            Functions(tree),
+            names.texts,
+            functions,
             shared,
-            Attributes.of(tree),
+            attributes,
             has_disguises(tree),
-            functions_apart(ast.parse(text, filename)),
+            functions_apart(source),
+            not shares(source),
+            has_values(source),
+            None if names_by_string(source) else Entries(source, functions, attributes),
+            names.builtins,
         )
         return cls(known, lines, frozenset(_returning(tree)), dict(_handlers(tree)), text)
 
@@ -110,24 +116,6 @@ class Workings:
             return 0
         body = node.body[1:] if is_note(node.body[0]) else node.body
         return body[0].lineno if body[0].lineno > memory.lineno else 0
-
-
-def _constants(tree: ast.Module, constant: Collection[str]) -> dict[str, str]:
-    """Return how functions and classes read, built-in or defined once, at the top, and not decorated."""
-    found = {}
-    for name, value in vars(builtins).items():
-        if name in constant and isinstance(value, type):
-            found[name] = f"<class '{name}'>"
-        elif name in constant and isinstance(value, types.BuiltinFunctionType):
-            found[name] = f"<built-in function {name}>"
-    for node in tree.body:
-        if not isinstance(node, FunctionNode | ast.ClassDef):
-            continue
-        is_class = isinstance(node, ast.ClassDef)
-        found.pop(node.name, None)
-        if node.name in constant and not node.decorator_list:
-            found[node.name] = f"<class 'program.{node.name}'>" if is_class else f"<function {node.name}>"
-    return found
 
 
 def _owned(tree: ast.Module) -> Iterator[tuple[int, ast.stmt | ast.expr]]:

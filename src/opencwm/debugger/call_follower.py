@@ -1,0 +1,259 @@
+"""Follow the calls of a rewritten line without running them; see :mod:`opencwm.debugger.workings`.
+
+A call of a function of the program is entered, or has been and is worth what it returned; a method of a
+built-in container changes it in a way that is worked out; anything else may change what it is given.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from opencwm.debugger.arguments import CallSite
+from opencwm.debugger.comprehension_follower import ComprehensionFollower
+from opencwm.debugger.expectations import Entered, EnteringError, Memory, Outcome
+from opencwm.debugger.hooks import holders, is_super, plain_name
+from opencwm.debugger.known import BUILT_IN, Known
+from opencwm.debugger.mutations import (
+    CHANGING_FUNCTIONS,
+    MOVING_METHODS,
+    after_change,
+    after_function,
+    after_method,
+)
+from opencwm.debugger.rendered import READING_METHODS, is_atom, is_iterator
+from opencwm.debugger.touching import Changing
+
+_CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval", "map", "filter"})
+
+
+class CallFollower(ComprehensionFollower):
+    """Follows calls.
+
+    Attributes:
+        outcome: what is known of what the line does.
+        changed_names: locals whose objects the line has changed, and it is known how.
+        calls: those that were come by, in order.
+        to_come: those of them that have entered no function yet.
+
+    Args:
+        known: of the program.
+        memory: of the activation.
+        calculates: whether lists and dictionaries that the line changes are worked out.
+    """
+
+    def __init__(self, known: Known, memory: Memory, *, calculates: bool) -> None:
+        self.outcome = Outcome(is_told=True)
+        self._known = known
+        self._calculates = calculates
+        self._memory = memory
+        self._state = dict(memory.state)
+        self._is_stale = False  # objects may have changed since the line began
+        self.changed_names: set[str] = set()
+        self.calls: list[CallSite] = []
+        self.to_come: list[CallSite] = []
+        self._entered = list(memory.entered)
+        self._changing = Changing(memory.state)
+        self.outcome.is_pure = all(entered.is_apart for entered in memory.entered)
+
+    def _name(self, node: ast.Name) -> str | None:
+        text = self._state.get(node.id, self._known.constants.get(node.id)) or None
+        if text is None:  # perhaps unbound
+            self.outcome.is_told = False
+        if node.id in self.changed_names:
+            return text
+        if self._is_stale and text is not None and not is_atom(text) and node.id in self._state:
+            return None
+        return None if self._is_stale and node.id in self._known.shared else text
+
+    def _call(self, node: ast.Call) -> str | None:
+        if len(node.args) == 1 and not node.keywords and isinstance(node.args[0], ast.GeneratorExp):
+            return self._consumed(node.func, node.args[0])
+        function, receiver, changing = self._bound_method(node.func), None, None
+        if not isinstance(function, ast.Attribute):
+            self._value(function)
+        elif is_super(function.value):
+            receiver = self._state.get("self") or None
+        else:
+            receiver = self._value(function.value)
+            is_followed = self._calculates or function.attr in MOVING_METHODS
+            changing = receiver if is_followed and not self._known.is_disguised else None
+        args = tuple(self._value(item) for item in node.args)
+        keywords = {keyword.arg: self._value(keyword.value) for keyword in node.keywords}
+        named = {name: text for name, text in keywords.items() if name is not None}
+        if changing is not None and isinstance(function, ast.Attribute) and not node.keywords:
+            result = self._after_method(function, changing, args)
+            if result is not None:
+                return result or None
+        if self._calculates and args and not node.keywords:
+            result = self._after_function(node, receiver, args)
+            if result is not None:
+                return result
+        is_harmless = self._is_pure_call(function, receiver) or self._is_apart_call(
+            node, (*args, *keywords.values())
+        )
+        if not is_harmless or any(map(is_iterator, filter(None, args))):
+            self._handed_on(node, receiver, (*args, *keywords.values()))
+            self._objects_change()
+        if len(named) == len(keywords) and not any(isinstance(item, ast.Starred) for item in node.args):
+            if isinstance(function, ast.Attribute):
+                return self._made(CallSite(function.attr, True, receiver, args, named), node)
+            if isinstance(function, ast.Name):
+                return self._made(CallSite(function.id, False, None, args, named), node)
+        return None
+
+    def _handed_on(self, node: ast.Call, receiver: str | None, texts: Sequence[str | None]) -> None:
+        """Note what a call may change: whatever it is given holds, if what is called holds nothing itself."""
+        function = node.func
+        if isinstance(function, ast.Attribute):
+            owner = "self" if is_super(function.value) else holders(function.value)[0]
+            called = owner, receiver
+        else:
+            called = "", self._value(function) if isinstance(function, ast.Name) else None
+        if not self._known.is_isolated:
+            self._changing.anything()
+            return
+        nodes = [*node.args, *(keyword.value for keyword in node.keywords)]
+        names = [holders(item)[0] for item in nodes]
+        self._changing.all_in([called, *zip(names, texts, strict=True)])
+
+    def _bound_method(self, node: ast.expr) -> ast.expr:
+        """Return the attribute that a local bound to a method of another one's list stands for."""
+        if isinstance(node, ast.Name) and node.id in self._memory.methods:
+            owner, method = self._memory.methods[node.id]
+            if self._state.get(node.id, "").startswith(f"<built-in method {method} of "):
+                return ast.Attribute(ast.Name(owner, ast.Load()), method, ast.Load())
+        return node
+
+    def _after_function(self, node: ast.Call, receiver: str | None, args: Sequence[str | None]) -> str | None:
+        """Take note of what a function of ``heapq`` does to its list; return what it gives, if known."""
+        function = node.func
+        if isinstance(function, ast.Attribute):
+            name = function.attr if receiver == "<module 'heapq'>" else ""
+        else:
+            text = self._known.constants.get(plain_name(function), "")
+            name = text.removeprefix("<built-in function ").removesuffix(">")
+        changed = after_function(name, args)
+        if changed is None or args[0] is None:
+            return None
+        return self._noted(node.args[0], args[0], changed)
+
+    def _after_method(self, function: ast.Attribute, receiver: str, args: Sequence[str | None]) -> str | None:
+        """Take note of what a method does to its object.
+
+        Returns what it gives, empty where that is left to the model; None when nothing of it is known.
+        """
+        changed = after_method(receiver, function.attr, args)
+        given = None if changed is None else self._noted(function.value, receiver, changed)
+        return given if given is None or self._calculates or given == "None" else ""
+
+    def _noted(self, node: ast.expr, before: str, changed: tuple[str, str]) -> str | None:
+        """Note that an object reads otherwise now; return what it gave for that, None if not known."""
+        found = self._replaced(node, before, changed[1])
+        if found is None or found[0] not in self._state:
+            return None
+        name, text = found
+        self.outcome.values[name] = self._state[name] = text
+        self.outcome.is_pure = False
+        self._changing.one(name, before)
+        self.changed_names.add(name)
+        return changed[0]
+
+    def _replaced(self, node: ast.expr, old: str, new: str) -> tuple[str, str] | None:
+        """Return the local through which an object was come by, and its text when the object reads as new.
+
+        None where it cannot be told apart from another object.
+        """
+        name, fields = holders(node)
+        if not name or name in self._inner:
+            return None
+        if not fields:
+            return name, new
+        whole = self._name(ast.Name(name))
+        if whole is None:
+            return None
+        field, *rest = fields
+        if field is None:
+            text = after_change(whole, old, new) if not any(fields) else None
+            return None if text is None else (name, text)
+        part = self._known.attributes.read(whole, field)
+        if part is None or any(field is not None for field in rest):
+            return None
+        changed = new if not rest else after_change(part, old, new)
+        if changed is None or (part != old and not rest) or whole.count(part) != 1:
+            return None
+        text = self._known.attributes.after_store(whole, field, changed)
+        return None if text is None else (name, text)
+
+    def _is_pure_call(self, function: ast.expr, receiver: str | None) -> bool:
+        """Whether a call changes nothing that a local can show, functions of the program apart."""
+        if isinstance(function, ast.Attribute):
+            return receiver is not None and (is_atom(receiver) or function.attr in READING_METHODS)
+        if not isinstance(function, ast.Name) or function.id in _CHANGING:
+            return False
+        text = self._known.constants.get(function.id, "")
+        return text.startswith(BUILT_IN) and text not in CHANGING_FUNCTIONS
+
+    def _is_apart_call(self, node: ast.Call, given: Sequence[str | None]) -> bool:
+        """Whether a call enters a function of the program that reaches no object, since it is given none."""
+        if not isinstance(node.func, ast.Name) or node.func.id in self._state:
+            return False
+        return node.func.id in self._known.apart and all(text is not None and is_atom(text) for text in given)
+
+    def _objects_change(self) -> None:
+        """Note that any object may have changed, those too of which it was known how they are."""
+        self.outcome.is_pure, self._is_stale = False, True
+        for name in self.changed_names:
+            self.outcome.values.pop(name, None)
+        self.changed_names.clear()
+
+    def _made(self, call: CallSite, node: ast.Call) -> str | None:
+        """Note a call; return its value when it entered a function that has returned."""
+        self.calls.append(call)
+        self.to_come.append(call)
+        for number, entered in enumerate(self._entered):
+            functions = self._known.functions
+            if functions.is_plain(entered.first) and functions.is_call_of(entered.first, call):
+                if not entered.is_apart:
+                    self._objects_change()
+                self._take_over(entered, self._known.functions.given(entered.first, call, node))
+                del self._entered[: number + 1]
+                self.to_come.pop()
+                return entered.value or None
+        first = self._entering(call, node)
+        if first:
+            raise EnteringError(first)
+        return None
+
+    def _entering(self, call: CallSite, node: ast.Call) -> int:
+        """Return the first line of the function that a call now enters for certain, 0 for none."""
+        entries = self._known.entries
+        if entries is None or not self.outcome.is_told:
+            return 0
+        if not call.is_method:
+            return 0 if call.name in self._state else entries.function(call, self._known.constants)
+        if isinstance(node.func, ast.Attribute) and is_super(node.func.value):
+            return entries.inherited(call, self._memory.first)
+        return entries.method(call)
+
+    def _take_over(self, entered: Entered, given: Mapping[str, ast.expr]) -> None:
+        """Read the objects that a function was given as they are since it has returned.
+
+        Only those of locals: a variable of a comprehension is none, and reads as no local of its name does.
+        """
+        for parameter, node in given.items():
+            name, text = plain_name(node), entered.after.get(parameter)
+            is_local = self._state.get(name, "") == self._memory.state.get(name, None)
+            if text is not None and is_local and name not in self._known.shared:
+                self.outcome.values[name] = self._state[name] = text
+                self.changed_names.add(name)
+
+    def _attribute(self, node: ast.Attribute) -> str | None:
+        text = self._value(node.value)
+        if self._known.entries is None or not self._known.entries.is_property(text, node.attr):
+            return None
+        self._changing.all_in([(holders(node.value)[0], text)])
+        if not self._known.is_isolated:
+            self._changing.anything()
+        return self._made(CallSite(node.attr, True, text, (), {}, is_property=True), ast.Call(node, [], []))

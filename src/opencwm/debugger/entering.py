@@ -1,0 +1,164 @@
+"""Which function of a program a call is sure to enter, because the program says what is called.
+
+Functions at the top of a file, methods and properties of classes that inherit from each other only, and their
+constructors: undecorated, no generators, no coroutines. Whatever may be anything else is nothing here.
+"""
+
+from __future__ import annotations
+
+import ast
+import collections
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from opencwm.debugger.arguments import CallSite, Functions, signature
+from opencwm.debugger.attributes import Attributes
+from opencwm.debugger.isolation import bound_at_top
+
+_CLASS: Final = re.compile(r"<class 'program\.(\w+)'>")
+_OBJECT: Final = re.compile(r"(\w+)\(.*\)", re.DOTALL)
+_WAYS: Final = frozenset({"staticmethod", "classmethod"})
+
+
+class Entries:
+    """The functions of one program that calls are sure to enter.
+
+    Args:
+        tree: of the program.
+        functions: of it.
+        attributes: what its classes say of attributes.
+    """
+
+    def __init__(self, tree: ast.Module, functions: Functions, attributes: Attributes) -> None:
+        self._functions = functions
+        self._attributes = attributes
+        once = {name for name, number in collections.Counter(bound_at_top(tree)).items() if number == 1}
+        self._top = {
+            node.name: node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in once
+        }
+        self._classes = {
+            node.name: node
+            for node in tree.body
+            if isinstance(node, ast.ClassDef)
+            and node.name in attributes.bare & once
+            and not node.decorator_list
+            and attributes.is_plain
+        }
+        self._stored = {
+            node.attr
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
+        }
+
+    def function(self, call: CallSite, constants: Mapping[str, str]) -> int:
+        """Return the first line of the function that a call of a name enters for certain, 0 for none."""
+        text = constants.get(call.name, "")
+        if text == f"<function {call.name}>":
+            return self._plain(self._top.get(call.name), call, bound=0)
+        made = _CLASS.fullmatch(text)
+        if made is None or self._member(made[1], "__new__") is not None:
+            return 0
+        return self._plain(self._member(made[1], "__init__"), call, bound=1)
+
+    def method(self, call: CallSite) -> int:
+        """Return the first line of the method that a call on an object, or a class, enters for certain."""
+        text = call.receiver or ""
+        of_class, of_object = _CLASS.fullmatch(text), _OBJECT.fullmatch(text)
+        kind = of_class or of_object
+        if kind is None or "..." in text or (of_object and self._attributes.read(text, call.name)):
+            return 0
+        member = self._member(kind[1], call.name)
+        if isinstance(member, ast.FunctionDef) and call.is_property is not _is_property(member):
+            return 0
+        if member is None or (call.is_property and of_class):
+            return 0
+        is_static = "staticmethod" in _decorators(member)
+        is_given = not is_static and (not of_class or "classmethod" in _decorators(member))
+        return self._plain(member, call, bound=int(is_given))
+
+    def is_property(self, text: str | None, name: str) -> bool:
+        """Whether an attribute of an object, as it reads, is a property of its class."""
+        made = _OBJECT.fullmatch(text or "")
+        member = self._member(made[1], name) if made is not None else None
+        return member is not None and _is_property(member)
+
+    def inherited(self, call: CallSite, first: int) -> int:
+        """Return the first line of the method that ``super().name(...)`` enters, called in a method.
+
+        Args:
+            call: of the inherited method.
+            first: first line of the method that runs.
+        """
+        owner = self._functions.owner(first)
+        if owner not in self._classes:
+            return 0
+        receiver = _OBJECT.fullmatch(call.receiver or "")
+        if receiver is None or owner not in self._line_of(receiver[1]):
+            return 0
+        bases = self._line_of(owner)[1:]
+        return self._plain(self._member(bases[0], call.name), call, bound=1) if bases else 0
+
+    def _line_of(self, name: str) -> list[str]:
+        """Return a class and those it inherits from, in order; empty unless each has one base at most."""
+        found: list[str] = []
+        while name != "object":
+            node = self._classes.get(name)
+            if node is None or len(node.bases) > 1 or node.keywords or name in found:
+                return []
+            found.append(name)
+            name = ast.unparse(node.bases[0]) if node.bases else "object"
+        return found
+
+    def _member(self, name: str, member: str) -> ast.FunctionDef | None:
+        """Return the method that a class has or inherits; None where that is not certain, or it has none."""
+        if member in self._stored:
+            return None
+        for owner in self._line_of(name):
+            bound = list(_bound(self._classes[owner], member))
+            if bound:
+                return bound[0] if len(bound) == 1 and isinstance(bound[0], ast.FunctionDef) else None
+        return None
+
+    def _plain(self, definition: ast.FunctionDef | None, call: CallSite, *, bound: int) -> int:
+        """Return the first line of a definition if the call enters it at once with arguments that fit."""
+        if definition is None:
+            return 0
+        first = min([definition.lineno, *(item.lineno for item in definition.decorator_list)])
+        decorators = _decorators(definition)
+        if not decorators <= ({"property"} if call.is_property else _WAYS):
+            return 0
+        if (decorators and not self._functions.owner(first)) or not self._functions.is_plain(first):
+            return 0
+        try:
+            signature(definition.args).bind(*[None] * bound, *call.args, **call.keywords)
+        except TypeError:
+            return 0
+        return first
+
+
+def _is_property(definition: ast.FunctionDef) -> bool:
+    return "property" in _decorators(definition)
+
+
+def _decorators(definition: ast.FunctionDef) -> set[str]:
+    return {ast.unparse(item) for item in definition.decorator_list}
+
+
+def _bound(node: ast.ClassDef, name: str) -> Iterator[ast.AST]:
+    """Yield what binds a name in the body of a class."""
+    for statement in node.body:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if statement.name == name:
+                yield statement
+            continue
+        for inner in ast.walk(statement):
+            names: tuple[str | None, ...] = ()
+            if isinstance(inner, ast.Name) and not isinstance(inner.ctx, ast.Load):
+                names = (inner.id,)
+            elif isinstance(inner, ast.FunctionDef):
+                names = (inner.name,)
+            elif isinstance(inner, ast.alias):
+                names = (inner.name, inner.asname)
+            if name in names:
+                yield inner

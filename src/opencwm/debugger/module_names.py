@@ -1,0 +1,174 @@
+"""What the names of a module stand for, where that is the same whenever a function of it runs.
+
+Functions and classes, built-in or defined once, undecorated, at the top; functions of a few modules that are
+imported there; and names that are bound once, to a value that cannot change and that can be worked out.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import collections
+import dataclasses
+import types
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from opencwm.debugger.arguments import FunctionNode
+from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
+from opencwm.debugger.mutations import CHANGING_FUNCTIONS
+from opencwm.debugger.pure_operations import FUNCTIONS, MODULES
+from opencwm.tracer.bound_names import BoundNames
+
+VALUES: Final = frozenset({"int", "float", "str", "bytes", "list", "tuple", "dict", "set", "frozenset"})
+"""Built-in types whose subclasses may read as they do."""
+_BY_STRING: Final = frozenset({"globals", "vars", "eval", "exec", "setattr", "__import__"})
+_HARMLESS_BASES: Final = frozenset({"object", "ABC", "Generic", "Protocol", "Exception"}) | {
+    name
+    for name, value in vars(builtins).items()
+    if isinstance(value, type) and issubclass(value, BaseException)
+}
+_ABOUT_TYPES: Final = frozenset({"isinstance", "type"})
+MAX_CHARS: Final = 200
+"""Longer constants are left to the model."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ModuleNames:
+    """What the names of one module stand for.
+
+    Attributes:
+        texts: how they read, by name.
+        builtins: the functions of Python among them.
+    """
+
+    texts: Mapping[str, str]
+    builtins: Builtins
+
+    @classmethod
+    def of(cls, tree: ast.Module, bound: BoundNames) -> ModuleNames:
+        """Read a module."""
+        texts = dict(_built_in(bound))
+        hidden = _ABOUT_TYPES if has_values(tree) else frozenset()
+        functions: dict[str, Any] = {
+            name: FUNCTIONS[name] for name in (FUNCTIONS.keys() & texts.keys()) - hidden
+        }
+        modules: dict[str, str] = {}
+        for node in tree.body:
+            if isinstance(node, FunctionNode | ast.ClassDef):
+                functions.pop(node.name, None)
+                texts.pop(node.name, None)
+                if node.name in bound.constant and not node.decorator_list:
+                    is_class = isinstance(node, ast.ClassDef)
+                    texts[node.name] = (
+                        f"<class 'program.{node.name}'>" if is_class else f"<function {node.name}>"
+                    )
+        for name, module, function in _imported(tree):
+            functions.pop(name, None)
+            texts.pop(name, None)
+            if name not in bound.constant:
+                continue
+            if not function:
+                texts[name] = f"<module '{module}'>"
+                modules |= {name: module} if module in MODULES else {}
+            elif module == "heapq" and (text := f"<built-in function {function}>") in CHANGING_FUNCTIONS:
+                texts[name] = text
+            elif module not in MODULES:
+                continue
+            elif function in MODULES[module]:
+                functions[name], texts[name] = (
+                    MODULES[module][function],
+                    f"<built-in function {MODULES[module][function].__name__}>",
+                )
+        found = Builtins(functions, modules)
+        texts.update(_values(tree, found))
+        return cls(texts, found)
+
+
+def _built_in(bound: BoundNames) -> Iterator[tuple[str, str]]:
+    for name, value in vars(builtins).items():
+        if name in bound.constant and isinstance(value, type):
+            yield name, f"<class '{name}'>"
+        elif name in bound.constant and isinstance(value, types.BuiltinFunctionType):
+            yield name, f"<built-in function {name}>"
+
+
+def names_by_string(tree: ast.Module) -> bool:
+    """Whether a program may bind names, or set attributes, that do not stand in it as such."""
+    return any(isinstance(node, ast.Name) and node.id in _BY_STRING for node in ast.walk(tree))
+
+
+def has_values(tree: ast.Module) -> bool:
+    """Whether objects of classes of a program may read as values of built-in types."""
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    harmless = _HARMLESS_BASES | {node.name for node in classes}
+    return any(_last_name(base) not in harmless for node in classes for base in node.bases)
+
+
+def _last_name(node: ast.expr) -> str:
+    if isinstance(node, ast.Subscript):
+        node = node.value
+    return ast.unparse(node).rpartition(".")[2]
+
+
+def _imported(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
+    """Yield the names that imports at the top bind, the module, and what of it, empty for the module."""
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if "." not in alias.name:
+                    yield alias.asname or alias.name, alias.name, ""
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                yield (
+                    alias.asname or alias.name,
+                    node.module if node.module and not node.level else "",
+                    alias.name,
+                )
+
+
+def _values(tree: ast.Module, known: Builtins) -> dict[str, str]:
+    """Return how the names read that are bound once, at the top, to what cannot change."""
+    if names_by_string(tree):
+        return {}
+    counts = collections.Counter(_bindings(tree))
+    texts: dict[str, str] = {}
+    for node in tree.body:
+        target = node.targets[0] if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
+        if isinstance(node, ast.AnnAssign):
+            target = node.target
+        value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+        if not isinstance(target, ast.Name) or value is None or counts[target.id] != 1:
+            continue
+        try:
+            found = evaluate(ast.unparse(value), texts, builtins=known)
+        except (ExpressionError, Undecided):
+            continue
+        if _is_fixed(found.value) and len(found.text) <= MAX_CHARS:
+            texts[target.id] = found.text
+    return texts
+
+
+def _is_fixed(value: object) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_is_fixed, value))
+    return value is None or isinstance(value, bool | int | float | complex | str | bytes)
+
+
+def _bindings(tree: ast.AST) -> Iterator[str]:
+    """Yield every name as often as it is bound anywhere; more than once where functions may rebind it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            yield node.id
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, FunctionNode | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.alias):
+            yield (node.asname or node.name).partition(".")[0]
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            yield from (*node.names, *node.names)
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            yield node.name
+        elif isinstance(node, ast.MatchMapping) and node.rest:
+            yield node.rest

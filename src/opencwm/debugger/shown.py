@@ -1,0 +1,151 @@
+"""Values of which only the text is known, among others: an object in a list, a class in a tuple.
+
+The one idea: a list of objects can be counted, indexed, sliced, put together and gone through without knowing
+what is in it. An object stands there as a :class:`Shown`, which reads as its text and refuses everything that
+would look into it: then the outcome is undecided.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import Any, Final, NoReturn
+
+from opencwm.debugger.pure_operations import Undecided
+
+MAX_NESTING: Final = 8
+"""Brackets within brackets of an object that is moved: what the tracer cuts is deeper than that."""
+_ANGLES: Final = re.compile(r"<[a-zA-Z_][^<>]*(?:<[a-z]+>[^<>]*)*>")
+"""How functions, classes, modules and objects of other modules read."""
+_PLACE: Final = "_shown_"
+
+
+class LookedIntoError(Undecided):
+    """An operation looks into a value of which only the text is known."""
+
+
+class Shown:
+    """A value that is only known as text."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise LookedIntoError(f"{self.text} would be looked into")
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
+    __bool__ = __hash__ = __str__ = __format__ = __len__ = __iter__ = __int__ = __float__ = __index__ = (
+        _refuse
+    )
+    __contains__ = __getitem__ = __call__ = _refuse
+
+
+def shown_literal(text: str) -> Any:
+    """Return the value of a rendered text in which objects may stand, as :class:`Shown`.
+
+    Raises:
+        ValueError: it was cut, or is not a rendered value; SyntaxError and others as :func:`ast.parse`.
+    """
+    marked, places = with_places(text)
+    return _read(ast.parse(marked, mode="eval").body, marked, places)
+
+
+def with_places(text: str) -> tuple[str, list[str]]:
+    """Return ``text`` with names in the places of what stands in angle brackets, and what stood there."""
+    places: list[str] = []
+    parts = []
+    for piece, is_string in _pieces(text):
+        if is_string:
+            parts.append(piece)
+            continue
+        start = 0
+        for match in _ANGLES.finditer(piece):
+            parts += [piece[start : match.start()], f"{_PLACE}{len(places)}"]
+            places.append(match[0])
+            start = match.end()
+        parts.append(piece[start:])
+    return "".join(parts), places
+
+
+_STRING: Final = re.compile(r"""b?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", re.DOTALL)
+
+
+def _pieces(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield the string literals of a text and what is between them; a quote in angle brackets opens none."""
+    start = position = 0
+    while position < len(text):
+        if text[position] == "<" and (angles := _ANGLES.match(text, position)):
+            position = angles.end()
+        elif text[position] in "'\"" and (string := _STRING.match(text, position)):
+            yield text[start:position], False
+            yield string[0], True
+            start = position = string.end()
+        else:
+            position += 1
+    yield text[start:], False
+
+
+def is_object(node: ast.expr) -> bool:
+    """Whether a part of a rendered value is an object as the tracer writes it, or a place of one."""
+    if isinstance(node, ast.Name):
+        return node.id.startswith(_PLACE)
+    if not isinstance(node, ast.Call):
+        return False
+    function = node.func
+    while isinstance(function, ast.Attribute):
+        function = function.value
+    return isinstance(function, ast.Name) and not function.id.startswith(_PLACE)
+
+
+def object_text(node: ast.expr, marked: str, places: list[str]) -> str:
+    """Return how an object reads of which :func:`is_object` holds.
+
+    Raises:
+        ValueError: it was cut, or is nested so deep that it is cut somewhere else.
+    """
+    text = re.sub(
+        rf"{_PLACE}(\d+)", lambda match: places[int(match[1])], ast.get_source_segment(marked, node) or ""
+    )
+    if "..." in text or _nesting(text) > MAX_NESTING:
+        raise ValueError("only a part of it is shown")
+    return text
+
+
+def _nesting(text: str) -> int:
+    depth = deepest = 0
+    for character in text:
+        depth += (character in "([{") - (character in ")]}")
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _read(node: ast.expr, marked: str, places: list[str]) -> Any:
+    if isinstance(node, ast.List):
+        return [_read(item, marked, places) for item in node.elts]
+    if isinstance(node, ast.Tuple):
+        return tuple(_read(item, marked, places) for item in node.elts)
+    if isinstance(node, ast.Dict):
+        keys = [ast.literal_eval(key) for key in node.keys if key is not None]
+        return dict(zip(keys, (_read(value, marked, places) for value in node.values), strict=True))
+    if is_object(node):
+        return Shown(object_text(node, marked, places))
+    if isinstance(node, ast.Constant) and node.value is Ellipsis:
+        raise ValueError("only a part of it is shown")
+    if isinstance(node, ast.Name) and node.id in ("nan", "inf"):
+        return float(node.id)
+    return ast.literal_eval(node)
+
+
+def holds_shown(value: object) -> bool:
+    """Whether a value is, or a container has in it, one that is only known as text."""
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(map(holds_shown, value))
+    if isinstance(value, dict):
+        return any(map(holds_shown, value.values()))
+    return isinstance(value, Shown)
