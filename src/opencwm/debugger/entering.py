@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import collections
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from opencwm.debugger.arguments import CallSite, Functions, signature
@@ -82,6 +82,11 @@ class Entries:
         made = _OBJECT.fullmatch(text or "")
         member = self._member(made[1], name) if made is not None else None
         return member is not None and _is_property(member)
+
+    def classes_of(self, text: str) -> Sequence[str]:
+        """Return the class of an object, as it reads, and those that it inherits from; none if not known."""
+        made = _OBJECT.fullmatch(text)
+        return () if made is None else self._line_of(made[1])
 
     def inherited(self, call: CallSite, first: int) -> int:
         """Return the first line of the method that ``super().name(...)`` enters, called in a method.

@@ -19,13 +19,12 @@ from opencwm.debugger.expressions import (
     Undecided,
     evaluate,
     known_value,
-    literal,
     parsed,
 )
 from opencwm.debugger.module_names import VALUES
 from opencwm.debugger.readings import read_off
 from opencwm.debugger.rendered import is_plain
-from opencwm.debugger.shown import with_places
+from opencwm.debugger.shown import Shown, with_places
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
 from opencwm.tracer.sites import Site
@@ -100,7 +99,7 @@ class Known:
                 return None  # a value that was cut
             names = {node.id for node in nodes if isinstance(node, ast.Name)}
             has_set = any(isinstance(node, ast.Set) for node in nodes) or not names.isdisjoint(_SETS)
-            if has_set and not _ignores_order(nodes[1]):
+            if has_set and not _ignores_order(tree.body) and not _makes_a_set(tree.body):
                 return None
             has_rounds = any(isinstance(node, ast.comprehension) for node in nodes)
             found = self._read(expected) or self._instance(tree.body, text)
@@ -112,6 +111,8 @@ class Known:
         if text.endswith(_VIEWS):
             kind = text.rpartition(".")[2].removesuffix("()")
             found = Result(found.value, f"dict_{kind}({found.text})", found.names)
+        if isinstance(found.value, set | frozenset) and is_plain(list(found.value)):
+            return Result(found.value, Renderer(DEFAULT_LIMITS).render(found.value), found.names)
         is_type = isinstance(found.value, type) and found.value.__module__ == "builtins"
         return found if is_type or is_plain(found.value) else None
 
@@ -126,12 +127,19 @@ class Known:
             return None
         if "isinstance" not in self.builtins.functions:
             return None
-        value = literal(ast.get_source_segment(text, node.args[0]) or "")
+        value = known_value(ast.get_source_segment(text, node.args[0]) or "")
+        own = self.entries.classes_of(value.text) if isinstance(value, Shown) and self.entries else ()
+        if isinstance(value, Shown) and not own:
+            return None
         kinds = node.args[1].elts if isinstance(node.args[1], ast.Tuple) else [node.args[1]]
         answers = []
         for kind in kinds:
             name = kind.id if isinstance(kind, ast.Name) else ""
-            if isinstance(self.builtins.functions.get(name), type):
+            if name in own:
+                answers.append(True)
+            elif own and isinstance(self.builtins.functions.get(name), type):
+                answers.append(False)
+            elif isinstance(self.builtins.functions.get(name), type):
                 answers.append(isinstance(value, self.builtins.functions[name]))
             elif name in self.attributes.bare and self.constants.get(name) == f"<class 'program.{name}'>":
                 answers.append(False)
@@ -154,6 +162,16 @@ def _unpacked(value: Any, target: ast.Tuple | ast.List) -> tuple[Any, ...] | Non
             return None
         parts.append(item)
     return tuple(parts)
+
+
+def _makes_a_set(node: ast.expr) -> bool:
+    """Whether an expression makes a set of what has an order."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id not in _SETS:
+        return False
+    inner = [part for item in node.args for part in ast.walk(item)]
+    return not any(
+        isinstance(part, ast.Set) or (isinstance(part, ast.Name) and part.id in _SETS) for part in inner
+    )
 
 
 def _ignores_order(node: ast.AST) -> bool:
