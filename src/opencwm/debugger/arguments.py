@@ -27,6 +27,7 @@ class CallSite:
         args: rendered positional arguments.
         keywords: rendered arguments by name.
         is_property: whether it is no call as it is written, but an attribute.
+        is_inherited: whether the method is looked up in ``super()``.
     """
 
     name: str
@@ -35,6 +36,7 @@ class CallSite:
     args: tuple[str | None, ...]
     keywords: Mapping[str, str | None]
     is_property: bool = False
+    is_inherited: bool = False
 
 
 class Functions:

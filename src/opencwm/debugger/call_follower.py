@@ -98,7 +98,9 @@ class CallFollower(ComprehensionFollower):
             self._objects_change()
         if len(named) == len(keywords) and not any(isinstance(item, ast.Starred) for item in node.args):
             if isinstance(function, ast.Attribute):
-                return self._made(CallSite(function.attr, True, receiver, args, named), node)
+                is_inherited = is_super(function.value)
+                call = CallSite(function.attr, True, receiver, args, named, is_inherited=is_inherited)
+                return self._made(call, node)
             if isinstance(function, ast.Name):
                 return self._made(CallSite(function.id, False, None, args, named), node)
         return None
@@ -221,19 +223,19 @@ class CallFollower(ComprehensionFollower):
                 del self._entered[: number + 1]
                 self.to_come.pop()
                 return entered.value or None
-        first = self._entering(call, node)
+        first = self._entering(call)
         if first:
             raise EnteringError(first)
         return None
 
-    def _entering(self, call: CallSite, node: ast.Call) -> int:
+    def _entering(self, call: CallSite) -> int:
         """Return the first line of the function that a call now enters for certain, 0 for none."""
         entries = self._known.entries
         if entries is None or not self.outcome.is_told:
             return 0
         if not call.is_method:
             return 0 if call.name in self._state else entries.function(call, self._known.constants)
-        if isinstance(node.func, ast.Attribute) and is_super(node.func.value):
+        if call.is_inherited:
             return entries.inherited(call, self._memory.first)
         return entries.method(call)
 

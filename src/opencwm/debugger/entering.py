@@ -18,6 +18,7 @@ from opencwm.debugger.isolation import bound_at_top
 
 _CLASS: Final = re.compile(r"<class 'program\.(\w+)'>")
 _OBJECT: Final = re.compile(r"(\w+)\(.*\)", re.DOTALL)
+_ROOTS: Final = frozenset({"object", "ABC", "abc.ABC"})
 _WAYS: Final = frozenset({"staticmethod", "classmethod"})
 
 
@@ -40,10 +41,7 @@ class Entries:
         self._classes = {
             node.name: node
             for node in tree.body
-            if isinstance(node, ast.ClassDef)
-            and node.name in attributes.bare & once
-            and not node.decorator_list
-            and attributes.is_plain
+            if isinstance(node, ast.ClassDef) and node.name in attributes.bare & once and attributes.is_plain
         }
         self._stored = {
             node.attr
@@ -57,7 +55,7 @@ class Entries:
         if text == f"<function {call.name}>":
             return self._plain(self._top.get(call.name), call, bound=0)
         made = _CLASS.fullmatch(text)
-        if made is None or self._member(made[1], "__new__") is not None:
+        if made is None or not self._is_made_plainly(made[1]):
             return 0
         return self._plain(self._member(made[1], "__init__"), call, bound=1)
 
@@ -104,12 +102,25 @@ class Entries:
         bases = self._line_of(owner)[1:]
         return self._plain(self._member(bases[0], call.name), call, bound=1) if bases else 0
 
+    def _is_made_plainly(self, name: str) -> bool:
+        """Whether an object of a class is made by its ``__init__`` alone, if it has one."""
+        line = self._line_of(name)
+        members = [
+            item for owner in line for item in self._classes[owner].body if isinstance(item, ast.FunctionDef)
+        ]
+        abstract = [item for item in members if any("abstract" in text for text in _decorators(item))]
+        return (
+            not any(self._classes[owner].decorator_list for owner in line)
+            and all(item.name != "__new__" for item in members)
+            and all(self._member(name, item.name) is not item for item in abstract)
+        )
+
     def _line_of(self, name: str) -> list[str]:
         """Return a class and those it inherits from, in order; empty unless each has one base at most."""
         found: list[str] = []
-        while name != "object":
+        while name not in _ROOTS:
             node = self._classes.get(name)
-            if node is None or len(node.bases) > 1 or node.keywords or name in found:
+            if node is None or len(node.bases) > 1 or name in found:
                 return []
             found.append(name)
             name = ast.unparse(node.bases[0]) if node.bases else "object"

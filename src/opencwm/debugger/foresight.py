@@ -104,7 +104,8 @@ class Foresight:
         try:
             self.workings.follower(memory, _nothing_more).run()
         except UnforeseenError:
-            memory.methods.clear()
+            if not self.workings.binds_plainly(memory):
+                memory.methods.clear()
         memory.before, memory.lineno, memory.written, memory.entered = memory.lineno, lineno, [], []
 
     def follow(self, ask: Ask) -> Outcome:
@@ -155,7 +156,9 @@ class Foresight:
     def _may_enter(self, call: CallSite, first: int) -> bool:
         """Whether a method call may enter a function: not another method of that name for certain."""
         entries = self.workings.known.entries
-        return not call.is_method or entries is None or entries.method(call) in (0, first)
+        if not call.is_method or call.is_inherited or entries is None:
+            return True
+        return entries.method(call) in (0, first)
 
     def _entered_now(self) -> list[Entered]:
         return self._memories[-1].entered if self._memories else []

@@ -13,6 +13,7 @@ from opencwm.debugger.expectations import STOP, Ask, Expected, Memory, Outcome, 
 from opencwm.debugger.expression_follower import ExpressionFollower
 from opencwm.debugger.hooks import holders, hook_name, is_note, marked, plain_name
 from opencwm.debugger.known import Known
+from opencwm.debugger.module_names import imported_text
 from opencwm.debugger.mutations import after_store
 from opencwm.debugger.rendered import (
     UnreadableError,
@@ -77,7 +78,7 @@ class LineFollower(ExpressionFollower):
             self._augmented(node)
         elif isinstance(node, ast.Expr):
             self._value(node.value)
-        elif isinstance(node, ast.Import):
+        elif isinstance(node, ast.Import | ast.ImportFrom):
             outcome.is_told = outcome.is_pure = False
             self._changing.anything()
             outcome.values.update(_imported(node))
@@ -330,8 +331,12 @@ def _holds_names(target: ast.expr) -> bool:
     return isinstance(target, ast.Name)
 
 
-def _imported(node: ast.Import) -> dict[str, str]:
-    """Return what the names of whole modules read as."""
+def _imported(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
+    """Return what names read as that a line imports, as far as that is known."""
+    if isinstance(node, ast.ImportFrom):
+        module = "" if node.level else node.module or ""
+        texts = {alias.asname or alias.name: imported_text(module, alias.name) for alias in node.names}
+        return {name: text for name, text in texts.items() if text is not None}
     return {
         alias.asname or alias.name.partition(".")[0]: f"<module '{alias.name.partition('.')[0]}'>"
         for alias in node.names

@@ -10,6 +10,7 @@ import ast
 import builtins
 import collections
 import dataclasses
+import importlib
 import types
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -19,6 +20,8 @@ from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, e
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
 from opencwm.debugger.pure_operations import FUNCTIONS, MODULES
 from opencwm.tracer.bound_names import BoundNames
+from opencwm.tracer.limits import DEFAULT_LIMITS
+from opencwm.tracer.rendering import Renderer
 
 VALUES: Final = frozenset({"int", "float", "str", "bytes", "list", "tuple", "dict", "set", "frozenset"})
 """Built-in types whose subclasses may read as they do."""
@@ -29,6 +32,10 @@ _HARMLESS_BASES: Final = frozenset({"object", "ABC", "Generic", "Protocol", "Exc
     if isinstance(value, type) and issubclass(value, BaseException)
 }
 _ABOUT_TYPES: Final = frozenset({"isinstance", "type"})
+_STANDARD: Final = frozenset(
+    {"collections", "datetime", "decimal", "fractions", "functools", "itertools", "string"}
+)
+"""Modules whose classes and functions, once imported, are told by name."""
 MAX_CHARS: Final = 200
 """Longer constants are left to the model."""
 
@@ -63,26 +70,33 @@ class ModuleNames:
                     texts[node.name] = (
                         f"<class 'program.{node.name}'>" if is_class else f"<function {node.name}>"
                     )
-        for name, module, function in _imported(tree):
+        for name, module, what in _imported(tree):
             functions.pop(name, None)
             texts.pop(name, None)
             if name not in bound.constant:
                 continue
-            if not function:
-                texts[name] = f"<module '{module}'>"
-                modules |= {name: module} if module in MODULES else {}
-            elif module == "heapq" and (text := f"<built-in function {function}>") in CHANGING_FUNCTIONS:
-                texts[name] = text
-            elif module not in MODULES:
-                continue
-            elif function in MODULES[module]:
-                functions[name], texts[name] = (
-                    MODULES[module][function],
-                    f"<built-in function {MODULES[module][function].__name__}>",
-                )
+            if module in MODULES and what in MODULES[module]:
+                functions[name] = MODULES[module][what]
+            elif module in MODULES and not what:
+                modules[name] = module
+            text = f"<module '{module}'>" if not what else imported_text(module, what)
+            texts |= {} if text is None else {name: text}
         found = Builtins(functions, modules)
         texts.update(_values(tree, found))
         return cls(texts, found)
+
+
+def imported_text(module: str, name: str) -> str | None:
+    """Return how a class or function reads that is imported from the standard library, if that is known."""
+    if name in MODULES.get(module, ()):
+        return f"<built-in function {MODULES[module][name].__name__}>"
+    if module == "heapq":
+        text = f"<built-in function {name}>"
+        return text if text in CHANGING_FUNCTIONS else None
+    if module not in _STANDARD:
+        return None
+    value = getattr(importlib.import_module(module), name, None)
+    return Renderer(DEFAULT_LIMITS).render(value) if isinstance(value, type | types.FunctionType) else None
 
 
 def _built_in(bound: BoundNames) -> Iterator[tuple[str, str]]:

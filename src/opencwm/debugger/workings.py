@@ -93,6 +93,12 @@ class Workings:
             raise UnforeseenError
         return LineFollower(node, self.known, memory, ask, calculates=calculates)
 
+    def binds_plainly(self, memory: Memory) -> bool:
+        """Whether it is known which names the line that runs in an activation binds."""
+        lines = self.text.split("\n")
+        is_try = 0 < memory.lineno <= len(lines) and lines[memory.lineno - 1].strip() == "try:"
+        return is_try or (memory.first, memory.lineno) in self.lines
+
     def caught(self, memory: Memory) -> Outcome | None:
         """Return what the ``except`` clause does that an activation is at; None where that is not known."""
         handler = self.handlers.get((memory.first, memory.lineno))
