@@ -23,6 +23,7 @@ from opencwm.debugger.testing import predicted_from
 from opencwm.debugger.world_model import WorldModel
 from opencwm.frontends.mcp.answers import rounded
 from opencwm.frontends.mcp.service import McpConfig, ProgramRequest, Service
+from opencwm.frontends.models import Models
 from opencwm.frontends.sessions import Mode
 from opencwm.model.folder import ModelFolder
 from opencwm.model.testing import ScriptedEngine
@@ -78,7 +79,7 @@ def oracle() -> WorldModel:
 
 
 def service(**bounds: Any) -> Service:
-    return Service(McpConfig(root=EXAMPLES, **bounds), oracle())
+    return Service(McpConfig(root=EXAMPLES, **bounds), Models({None: oracle()}))
 
 
 Call = Callable[..., Awaitable[Any]]
@@ -305,7 +306,9 @@ def test_wrong_moves_leave_a_session_where_it_is() -> None:
 
 def test_sessions_are_few_and_do_not_stay_for_ever() -> None:
     now = [0.0]
-    served = Service(McpConfig(root=EXAMPLES, max_sessions=2, idle_s=100.0), oracle(), clock=lambda: now[0])
+    served = Service(
+        McpConfig(root=EXAMPLES, max_sessions=2, idle_s=100.0), Models({None: oracle()}), clock=lambda: now[0]
+    )
     request = ProgramRequest(SOURCE, call="add([1])")
     first, second = served.open_session(request), served.open_session(request)
     with pytest.raises(ConfigError, match="2 sessions are open") as caught:

@@ -403,7 +403,7 @@ def test_notices_are_shown_and_a_changed_file_is_noticed(visit: Visit, tmp_path:
     execution = predicted(traced())
     desk = Desk(
         Opened(execution, None, 100, ("count.py: there is no real run to compare with",)),
-        lambda call: opened(predicted(traced(call=call or "f('zz')"))),
+        lambda start: opened(predicted(traced(call=start.call or "f('zz')"))),
         path=path,
     )
     page = visit(desk)

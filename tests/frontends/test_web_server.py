@@ -17,6 +17,7 @@ from opencwm.debugger.execution import RealExecution
 from opencwm.debugger.testing import predicted_from
 from opencwm.frontends.sessions import Opened
 from opencwm.frontends.web.desk import Desk
+from opencwm.frontends.web.starting import Start
 
 from .web_desks import CALL, COUNT, Client, client_of, comparing, opened, predicted, traced
 
@@ -234,11 +235,11 @@ def test_what_the_model_is_asked_is_labelled_so() -> None:
 def test_starting_again_takes_another_call_and_keeps_breakpoints() -> None:
     asked: list[str | None] = []
 
-    def reopen(call: str | None) -> Opened:
-        asked.append(call)
-        if call == "g()":
+    def reopen(start: Start) -> Opened:
+        asked.append(start.call)
+        if start.call == "g()":
             raise ConfigError("count.py defines no 'g'", where="--call")
-        return opened(predicted(traced(call=call or CALL)))
+        return opened(predicted(traced(call=start.call or CALL)))
 
     with client_of(Desk(opened(predicted(traced())), reopen)) as client:
         told(client.post("/api/breakpoints", {"line": 5}))
@@ -257,7 +258,7 @@ def test_starting_again_takes_another_call_and_keeps_breakpoints() -> None:
 
 
 def test_starting_again_with_what_has_no_first_step_changes_nothing() -> None:
-    def reopen(_: str | None) -> Opened:
+    def reopen(_: Start) -> Opened:
         return opened(RealExecution(dataclasses.replace(traced(), steps=(), codes=())))
 
     with client_of(Desk(opened(predicted(traced())), reopen)) as client:

@@ -104,6 +104,15 @@ def call_of(execution: Execution, index: int, depth: int) -> int | None:
     return None
 
 
+def last_step_at(execution: Execution, index: int, depth: int) -> int:
+    """Return the last step, up to step ``index``, of the activation that is live there at ``depth``."""
+    for earlier in range(index, -1, -1):
+        step = step_at(execution, earlier)
+        if step is not None and step.depth == depth:
+            return earlier
+    raise IndexError(f"no activation at depth {depth} is live at step {index}")
+
+
 def change_at(execution: Execution, index: int, name: str) -> Change | None:
     """Return how a variable of the innermost activation changed at step ``index``; None when it did not.
 

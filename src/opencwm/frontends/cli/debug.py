@@ -18,7 +18,9 @@ from opencwm.frontends.cli.options import (
     Entry,
     Json,
     ModelFolder,
+    MostSteps,
     ProgramFile,
+    Real,
     SearchSamples,
     Timeout,
     Unconstrained,
@@ -43,9 +45,7 @@ def debug(
     commands: Annotated[
         str | None, typer.Option("--commands", metavar="COMMANDS", help='Execute these and end: "s;s;p n;c".')
     ] = None,
-    real: Annotated[
-        bool, typer.Option("--real", help="Step the real run instead, recorded in the sandbox.")
-    ] = False,
+    real: Real = False,
     compare: Annotated[
         bool, typer.Option("--compare", help="Lay prediction and real run side by side, to the end.")
     ] = False,
@@ -54,9 +54,7 @@ def debug(
     detail: DetailLevel = Detail.EXPR,
     working: WorkingLevel = Working.CALCULATED,
     search: SearchSamples = 0,
-    max_steps: Annotated[
-        int, typer.Option("--max-steps", metavar="N", help="Most steps predicted at once.", min=1)
-    ] = 1_000,
+    max_steps: MostSteps = 1_000,
     timeout: Timeout = 10.0,
     as_json: Json = False,
 ) -> None:
@@ -69,27 +67,28 @@ def debug(
     """
     from opencwm.core.errors import ConfigError
     from opencwm.frontends.cli.output import notice
+    from opencwm.frontends.cli.session_options import models_for, session_config
     from opencwm.frontends.programs import load_assumed
-    from opencwm.frontends.sessions import Mode, SessionConfig, open_program
+    from opencwm.frontends.sessions import open_program
 
-    if real and compare:
-        raise ConfigError(
-            "--real and --compare exclude each other", hint="--compare shows the real run as well"
-        )
     if as_json and commands is not None:
         raise ConfigError("--json and --commands exclude each other", hint="--json prints the whole run")
-    config = SessionConfig(
-        mode=Mode.REAL if real else Mode.COMPARE if compare else Mode.PREDICTED,
+    config = session_config(
+        real=real,
+        compare=compare,
         model=model,
-        constrained=not unconstrained,
-        expressions=detail is Detail.EXPR,
+        unconstrained=unconstrained,
+        detail=detail,
         working=working,
         search=search,
         max_steps=max_steps,
-        timeout_s=timeout,
+        timeout=timeout,
     )
     assumed = load_assumed(file, call=call, entry=entry, assumptions=assume or ())
-    opened = open_program(assumed, config)
+    models = models_for(config)
+    import opencwm.debugger.prompt  # noqa: F401 - while the model is loaded
+
+    opened = open_program(assumed, config, models)
     for text in opened.notices:
         notice(text)
     if as_json:
