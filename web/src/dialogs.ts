@@ -109,7 +109,7 @@ export function askStart(store: Store): void {
     return input;
   };
   start.assumptions.forEach(add);
-  const another = h("button", { type: "button", class: "button small", onclick: () => add("").focus() }, "＋ Another assumption");
+  const another = h("button", { type: "button", class: "button small", onclick: () => add("").focus() }, "+ Another assumption");
   const texts = () => [...list.querySelectorAll("input")].map((input) => input.value.trim()).filter(Boolean);
   const content = [
     call.row,
