@@ -169,8 +169,8 @@ def test_assumptions_are_added_changed_and_removed_on_the_page(visit: Visit) -> 
 def test_the_dialogs_fit_and_need_no_mouse(visit: Visit, size: tuple[int, int]) -> None:
     width, height = size
     page = visit(assuming(), viewport={"width": width, "height": height})
-    press(page, "s", "s")
-    at(page, 2)
+    press(page, "s", "s", "s")
+    at(page, 3)
     press(page, "a")
     expect(fields(page).first).to_be_focused()
     box = page.locator("#ask").bounding_box()
