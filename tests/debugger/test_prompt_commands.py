@@ -12,6 +12,8 @@ from opencwm.debugger.cancellation import Cancellation
 from opencwm.debugger.prompt import Prompt
 from opencwm.debugger.session import Session
 from opencwm.debugger.testing import ScriptedExecution, predicted_from
+from opencwm.debugger.world_model import WorldModel
+from opencwm.model.folder import ModelFolder
 
 
 def transcript(session: Session, commands: str) -> str:
@@ -28,6 +30,25 @@ def answers(session: Session, *commands: str) -> list[str]:
         Prompt(session, lines.append).execute(command)
         found.append(lines[0] if lines else "")
     return found
+
+
+def test_the_state_before_needs_a_model_and_values_that_are_known(model_folder: ModelFolder) -> None:
+    session = Session(real("count"))
+    assert answers(session, "before") == ["*** there is no model here to ask"]
+    world = WorldModel.load(model_folder.path)
+
+    def asked(command: str) -> list[str]:
+        lines: list[str] = []
+        Prompt(session, lines.append, model=lambda: world).execute(command)
+        return lines
+
+    assert "no line ran before in this function" in asked("before")[0]
+    session.run_to(5)
+    for wrong in ("before n", "before n = ", "before **n", "before n = 1)(", "before n = 1; x"):
+        assert asked(wrong) == ["*** usage: before [NAME = VALUE, ...]"]
+    assert asked("before n = nothing")[0].startswith("*** n has no known value")
+    session.step_into()
+    assert asked("before") == ["n = 0  (worked out; is predicted to lead here)"] or "(" in asked("before")[0]
 
 
 def test_transcript_of_watching_catching_and_logging_both_ways() -> None:

@@ -285,6 +285,7 @@ def test_data_breakpoints_tell_who_changes_a_variable_next_and_who_changed_it_la
     info = client("dataBreakpointInfo", variablesReference=client.scopes()["Locals"], name="n")
     assert info["dataId"] == "count:n"
     assert client("dataBreakpointInfo", name="nothing")["dataId"] is None
+    assert client("dataBreakpointInfo", name="n.real")["dataId"] == "count:n.real"
     wanted = client("setDataBreakpoints", breakpoints=[{"dataId": "count:n", "accessType": "write"}])
     assert wanted["breakpoints"][0]["verified"]
     stop = client.step("reverseContinue")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from opencwm.debugger.execution import Execution, StepView
     from opencwm.debugger.prompt import Prompt
     from opencwm.debugger.session import Session
+    from opencwm.debugger.world_model import WorldModel
     from opencwm.frontends.sessions import Opened
 
 PATIENCE_S = 2.0
@@ -96,7 +97,7 @@ def debug(
     elif compare and commands is None:
         _print_table(opened)
     else:
-        _step(opened, commands)
+        _step(opened, commands, lambda: models.get(config.model))
 
 
 def _print_json(opened: Opened) -> None:
@@ -140,7 +141,7 @@ def _watched(execution: Execution, max_steps: int) -> Iterator[StepView]:
             yield view
 
 
-def _step(opened: Opened, commands: str | None) -> None:
+def _step(opened: Opened, commands: str | None, model: Callable[[], WorldModel]) -> None:
     from opencwm.debugger.prompt import Prompt
     from opencwm.debugger.session import Session
     from opencwm.frontends.cli.output import visible
@@ -150,6 +151,7 @@ def _step(opened: Opened, commands: str | None) -> None:
         opened.session(),
         lambda line: print(visible(line), flush=True),
         watching=_interruptible if is_asked else Session.watched,
+        model=model,
     )
     if commands is not None:
         prompt.show()
