@@ -29,7 +29,7 @@ class AskingCommands(Commands):
     def do_before(self, rest: str) -> None:
         """``before [NAME = VALUE, ...]``: which states, before the line that ran last, may lead here.
 
-        Values say what variables are to be instead of what they are.
+        Values say what variables are to be instead of what they are; the others may then be anything.
         """
         if self._model is None:
             raise CommandError("there is no model here to ask")

@@ -176,7 +176,7 @@ def states_before_here(
     Args:
         world: whose model is asked.
         session: stands before a line, or where its function returns.
-        changes: what variables are to be instead of what they are here.
+        changes: what variables are to be instead of what they are here; the others may then be anything.
         num_draws: most states that the model proposes.
         is_cancelled: see :func:`states_before`.
 
@@ -184,7 +184,11 @@ def states_before_here(
         ConfigError: no line ran yet in this activation, or a value is no literal.
     """
     lineno = _line_before(session)
-    after = {name: value.text for name, value in session.locals.items()} | dict(changes or {})
+    after = dict(changes or {})
+    if not after:  # what the line does not mention was as it is
+        statements = _statements_at(session.program, lineno, lineno)
+        names = {node.id for item in statements for node in ast.walk(item) if isinstance(node, ast.Name)}
+        after = {name: value.text for name, value in session.locals.items() if name in names}
     return states_before(
         world, session.program, lineno, after, num_draws=num_draws, is_cancelled=is_cancelled
     )
