@@ -24,6 +24,7 @@ from pathlib import Path
 import httpx
 
 from opencwm.debugger.world_model import WorldModel
+from opencwm.frontends.models import Models
 from opencwm.frontends.programs import load_program
 from opencwm.frontends.sessions import SessionConfig, open_program
 
@@ -129,7 +130,7 @@ def session_steps(
     path: Path, call: str, world: WorldModel, max_steps: int
 ) -> tuple[list[float], list[float]]:
     """Return the seconds of each step after the first, in this process, and those of processor time."""
-    session = open_program(load_program(path, call=call), SessionConfig(), world).session()
+    session = open_program(load_program(path, call=call), SessionConfig(), Models({None: world})).session()
     times_s: list[float] = []
     processor_s: list[float] = []
     while not session.is_ended and len(times_s) < max_steps:

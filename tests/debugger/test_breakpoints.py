@@ -163,6 +163,74 @@ def test_data_stops_after_the_change_and_going_back_at_its_line() -> None:
     ]
 
 
+ACCOUNT = """\
+class Account:
+    def __init__(self, owner):
+        self.owner = owner
+        self.total = 0
+        self.log = []
+
+    def put(self, amount):
+        self.log.append(amount)
+        self.total += amount
+        if amount > 5:
+            del self.total
+
+
+def main():
+    account = Account('a')
+    account.put(3)
+    account.put(9)
+    rates = {'a': 1, 'b': 2}
+    rates['b'] = 3
+    rates['a'] = 4
+    return account.owner
+"""
+
+
+def account() -> Session:
+    return Session(RealExecution(record(Program(ACCOUNT, "main", filename="account.py"))))
+
+
+def test_data_may_be_an_attribute_or_an_item() -> None:
+    made = account()
+    made.breakpoints.add_data("self.total", "put")
+    assert [text.partition(", ")[2] for text in reasons(made)] == [
+        "self.total passed as 0",
+        "self.total changed from 0 to 3 by line 9",
+        "self.total passed as 3",
+        "self.total changed from 3 to 12 by line 9",
+        "self.total deleted by line 11",
+    ]
+    assert made.continue_back().kind is StopKind.DATA_BREAKPOINT
+    assert made.step.lineno == 11
+    assert made.continue_back().reason.endswith("self.total changed from 3 to 12 by line 9")
+    assert made.step.lineno == 9
+    made = account()
+    made.breakpoints.add_data("rates['b']")
+    assert [text.partition(", ")[2] for text in reasons(made)] == [
+        "rates['b'] changed to 2 by line 18",
+        "rates['b'] changed from 2 to 3 by line 19",
+    ]
+    assert [str(change.value and change.value.text) for change in made.history("rates['a']")] == ["1", "4"]
+
+
+def test_a_part_that_is_not_shown_is_not_known_to_change() -> None:
+    source = "def f():\n    xs = {i: i for i in range(2000)}\n    xs[1999] = 0\n    xs[0] = 5\n    return 1\n"
+    made = Session(RealExecution(record(Program(source, "f"))))
+    made.breakpoints.add_data("xs[1999]")
+    assert reasons(made) == []
+
+
+@pytest.mark.parametrize("name", ["self.", "self total", "f()", "self[x]", "", "1", "self.total, x"])
+def test_what_is_no_part_of_a_variable_is_refused(name: str) -> None:
+    made = account()
+    with pytest.raises(ConfigError, match="neither a variable nor a part"):
+        made.breakpoints.add_data(name)
+    with pytest.raises(ConfigError, match="other is no local variable of put"):
+        made.breakpoints.add_data("other.total", "put")
+
+
 def test_data_is_that_of_one_function_or_of_all() -> None:
     made = session()
     made.breakpoints.add_data("n", "check")

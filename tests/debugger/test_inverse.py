@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ PROGRAM = Program.from_call(SOURCE, "twice('ab')")
 WANTED = Outcome(OutcomeKind.RETURNED, "'abab'")
 
 
-def calls(engine: ScriptedEngine, name: str = "twice", **settings_: int) -> list[PredictedCall]:
+def calls(engine: ScriptedEngine, name: str = "twice", **settings_: Any) -> list[PredictedCall]:
     view = whole_view(PROGRAM)
     return list(predict_calls(CODEC, engine, view, name, WANTED, **settings_))
 
@@ -125,6 +126,18 @@ def test_a_call_without_end_is_none() -> None:
         return logits
 
     assert calls(ScriptedEngine(len(CODEC.vocabulary), babbling)) == []
+
+
+def test_once_cancelled_there_are_no_more_calls() -> None:
+    engine = saying("('ab')", probability=0.5)
+    asked: list[int] = []
+
+    def is_cancelled() -> bool:
+        asked.append(0)
+        return len(asked) > 3
+
+    assert calls(engine, num_draws=8, is_cancelled=is_cancelled) == []
+    assert len(asked) <= 5
 
 
 def test_a_context_too_small_gives_none() -> None:

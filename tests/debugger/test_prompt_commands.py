@@ -7,11 +7,14 @@ from contextlib import contextmanager
 
 import pytest
 from debugged import endless, real, traced
+from engines import CODEC, random_engine
 
 from opencwm.debugger.cancellation import Cancellation
 from opencwm.debugger.prompt import Prompt
 from opencwm.debugger.session import Session
 from opencwm.debugger.testing import ScriptedExecution, predicted_from
+from opencwm.debugger.world_model import WorldModel
+from opencwm.model.folder import ModelFolder
 
 
 def transcript(session: Session, commands: str) -> str:
@@ -28,6 +31,27 @@ def answers(session: Session, *commands: str) -> list[str]:
         Prompt(session, lines.append).execute(command)
         found.append(lines[0] if lines else "")
     return found
+
+
+def test_the_state_before_needs_a_model_and_values_that_are_known() -> None:
+    session = Session(real("count"))
+    assert answers(session, "before") == ["*** there is no model here to ask"]
+    world = WorldModel(ModelFolder.__new__(ModelFolder), CODEC, random_engine(1))
+
+    def asked(command: str) -> list[str]:
+        lines: list[str] = []
+        Prompt(session, lines.append, model=lambda: world).execute(command)
+        return lines
+
+    assert "no line ran before in this function" in asked("before")[0]
+    session.run_to(5)
+    for wrong in ("before n", "before n = ", "before **n", "before n = 1)(", "before n = 1; x"):
+        assert asked(wrong) == ["*** usage: before [NAME = VALUE, ...]"]
+    assert asked("before n = nothing")[0].startswith("*** n has no known value")
+    session.step_into()
+    assert session.locals["n"].text == "1"
+    assert asked("before") == ["n = 0  (worked out; is predicted to lead here)"]
+    assert all("predicted to lead here)" in line for line in asked("before n = n + 4") if "=" in line)
 
 
 def test_transcript_of_watching_catching_and_logging_both_ways() -> None:
@@ -202,7 +226,7 @@ def test_the_divergence_is_gone_to() -> None:
     ("command", "answer"),
     [
         ("watch", "*** usage: watch NAME [in FUNCTION][, CONDITION]"),
-        ("watch a b", "*** usage: watch NAME [in FUNCTION][, CONDITION]"),
+        ("watch a b", "*** 'a b' is neither a variable nor a part of one"),
         ("watch n,", "*** a condition follows the comma"),
         ("watch n", "Data breakpoint 1 at change of n"),
         ("catch", "Exception breakpoint 1 at any exception raised"),

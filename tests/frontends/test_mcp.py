@@ -9,20 +9,24 @@ import subprocess
 import sys
 import time
 import types
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from opencwm.codec.native import NativeCodec
+from opencwm.codec.vocabulary import BYTE_BASE
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.testing import predicted_from
 from opencwm.debugger.world_model import WorldModel
 from opencwm.frontends.mcp.answers import rounded
 from opencwm.frontends.mcp.service import McpConfig, ProgramRequest, Service
+from opencwm.frontends.models import Models
 from opencwm.frontends.sessions import Mode
 from opencwm.model.folder import ModelFolder
 from opencwm.model.testing import ScriptedEngine
@@ -78,7 +82,7 @@ def oracle() -> WorldModel:
 
 
 def service(**bounds: Any) -> Service:
-    return Service(McpConfig(root=EXAMPLES, **bounds), oracle())
+    return Service(McpConfig(root=EXAMPLES, **bounds), Models({None: oracle()}))
 
 
 Call = Callable[..., Awaitable[Any]]
@@ -220,6 +224,14 @@ def test_real_runs_are_made_in_the_sandbox_only_when_asked_for() -> None:
         assert before["states"][0]["locals"] == {"start": "5"}
         assert before["states"][0]["holds"] is True
 
+        opened = await call("open_session", source=SOURCE, call="add(1)", mode="real")
+        name = opened["session"]
+        assert "no line ran before in this function" in await call("state_before", session=name)
+        await call("step", session=name, move="run_to", line=3)
+        here = await call("state_before", session=name, changes={"total": "5"})
+        assert here["states"][0]["locals"]["start"] == "5"
+        assert here["states"][0]["holds"] is None
+
     talk(conversation)
 
 
@@ -305,7 +317,9 @@ def test_wrong_moves_leave_a_session_where_it_is() -> None:
 
 def test_sessions_are_few_and_do_not_stay_for_ever() -> None:
     now = [0.0]
-    served = Service(McpConfig(root=EXAMPLES, max_sessions=2, idle_s=100.0), oracle(), clock=lambda: now[0])
+    served = Service(
+        McpConfig(root=EXAMPLES, max_sessions=2, idle_s=100.0), Models({None: oracle()}), clock=lambda: now[0]
+    )
     request = ProgramRequest(SOURCE, call="add([1])")
     first, second = served.open_session(request), served.open_session(request)
     with pytest.raises(ConfigError, match="2 sessions are open") as caught:
@@ -361,6 +375,30 @@ def test_a_cancelled_call_frees_the_server() -> None:
             listed = said(await client.call_tool("list_sessions", {}))
             assert time.monotonic() - begin < 3
             assert listed["sessions"][0]["position"] > 0
+
+    asyncio.run(main())
+
+
+def test_a_question_that_is_cancelled_stops_within_a_token() -> None:
+    codec, size = NativeCodec(), len(NativeCodec().vocabulary)
+
+    def babbling(_ids: Sequence[int]) -> NDArray[np.float32]:
+        time.sleep(0.02)
+        logits = np.zeros(size, np.float32)
+        logits[BYTE_BASE + ord("1")] = 9
+        return logits
+
+    world = WorldModel(ModelFolder.__new__(ModelFolder), codec, ScriptedEngine(size, babbling))
+
+    async def main() -> None:
+        async with Client(build(Service(McpConfig(root=EXAMPLES), Models({None: world})))) as client:
+            arguments = {"function": "add", "source": SOURCE, "returns": "7", "draws": 32}
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await client.call_tool("predict_input", arguments)
+            begin = time.monotonic()
+            await client.call_tool("list_sessions", {})
+            assert time.monotonic() - begin < 2  # 32 calls of 320 tokens would take minutes
 
     asyncio.run(main())
 

@@ -18,6 +18,7 @@ from opencwm.debugger.stops import StopKind
 from opencwm.debugger.testing import ScriptedExecution
 from opencwm.debugger.world_model import WorldModel
 from opencwm.frontends.cli.debug import _interruptible
+from opencwm.frontends.models import Models
 from opencwm.frontends.sessions import Mode, SessionConfig, open_program
 from opencwm.traces import CodeInfo, Program, Step, StepKind
 
@@ -47,7 +48,7 @@ def test_a_predicted_session_needs_no_run(model_folder: Path) -> None:
 
 def test_a_comparison_has_the_real_run_beside_it(model_folder: Path) -> None:
     world = WorldModel.load(model_folder)
-    opened = open_program(PROGRAM, SessionConfig(mode=Mode.COMPARE), world)
+    opened = open_program(PROGRAM, SessionConfig(mode=Mode.COMPARE), Models({None: world}))
     assert opened.real is not None
     assert opened.max_steps == 2 * len(opened.real.trace.steps) + 16
     session = opened.session()

@@ -2,90 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from opencwm.debugger.execution import RealExecution
 from opencwm.frontends.sessions import Opened
 from opencwm.frontends.web.desk import Desk
 from opencwm.frontends.web.saved import document
 
+from .web_browser import Visit, arrived, at, browser, go, needs_chromium, press, variable, visit, watch
 from .web_desks import comparing, endless, opened, predicted, served, traced
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-expect.set_options(timeout=30_000)  # the machine may have other work
+__all__ = ["browser", "visit"]  # fixtures
+
 WRONG = {11: {"n": "7"}}
 OPEN = 5  # the step at which `k = count(word, letter)` is about to run for the first time
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and "OPENCWM_REQUIRE_CHROMIUM" not in os.environ,
-    reason="THE PAGE IS NOT TESTED: there is no chromium",
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
-
-
-Visit = Callable[..., Page]
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
-    """Opens a desk, or an address, in a window of its own; what the page complains about fails the test."""
-    problems: list[str] = []
-    with contextlib.ExitStack() as servers, contextlib.ExitStack() as windows:
-
-        def open_page(what: Desk | str | Callable[..., Desk], **options: Any) -> Page:
-            url = what if isinstance(what, str) else servers.enter_context(served(_maker(what))).url
-            context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
-            windows.callback(context.close)
-            page = context.new_page()
-            watch(page, problems)
-            return arrived(page, url)
-
-        yield open_page
-        windows.close()
-        assert problems == []
-
-
-def _maker(what: Desk | Callable[..., Desk]) -> Callable[..., Desk]:
-    return (lambda _: what) if isinstance(what, Desk) else what
-
-
-def watch(page: Page, problems: list[str]) -> None:
-    """Note what a page complains about, and whatever it asks of others than its own server."""
-    page.set_default_timeout(60_000)
-    page.on("console", lambda said: problems.append(said.text) if _is_news(said) else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("request", lambda sent: None if _is_own(sent.url, page.url) else problems.append(sent.url))
-
-
-def arrived(page: Page, url: str) -> Page:
-    """Open an address and wait until the page shows the session."""
-    page.goto(url)
-    page.wait_for_selector("html.ready")
-    return page
-
-
-def _is_news(said: ConsoleMessage) -> bool:
-    """Whether the browser complains; that the server refused what a test asks for on purpose is none."""
-    return said.type in ("error", "warning") and "responded with a status of 400" not in said.text
-
-
-def _is_own(url: str, page: str) -> bool:
-    return page == "about:blank" or url.startswith(("data:", "blob:", page.partition("?")[0]))
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -113,27 +49,6 @@ def page(window: tuple[Page, list[str]]) -> Iterator[Page]:
     yield arrived(page, page.url)
     found, problems[:] = problems[:], []
     assert found == []
-
-
-def press(page: Page, *keys: str) -> None:
-    for key in keys:
-        page.keyboard.press(key)
-
-
-def at(page: Page, position: int) -> None:
-    """Wait until the page is at a step, counted from 0."""
-    expect(page.locator("#position")).to_have_text(re.compile(rf"^{position + 1} /"))
-
-
-def go(page: Page, position: int) -> None:
-    """Go to a step that is known."""
-    page.locator("#scrubber").fill(str(position))
-    at(page, position)
-    page.locator("#scrubber").blur()
-
-
-def variable(page: Page, name: str) -> Locator:
-    return page.locator(f'#variables [data-name="{name}"]')
 
 
 def test_the_address_loses_its_token_and_the_page_shows_the_program(page: Page) -> None:
@@ -195,10 +110,10 @@ def test_breakpoints_by_mouse_by_key_and_with_a_condition(visit: Visit) -> None:
     press(page, "c")
     expect(page.locator("#now .reason")).to_have_text("breakpoint 1, line 5")
     press(page, "B")
-    page.locator("#ask input").fill("n ==")
+    page.locator("#ask input").first.fill("n ==")
     press(page, "Enter")
     expect(page.locator("#ask .problem-text")).to_contain_text("not an expression")
-    page.locator("#ask input").fill("letter == 'b'")
+    page.locator("#ask input").first.fill("letter == 'b'")
     press(page, "Enter")
     expect(page.locator(".breakpoint.conditional")).to_have_count(1)
     expect(page.locator("#ask")).to_be_hidden()
@@ -403,7 +318,7 @@ def test_notices_are_shown_and_a_changed_file_is_noticed(visit: Visit, tmp_path:
     execution = predicted(traced())
     desk = Desk(
         Opened(execution, None, 100, ("count.py: there is no real run to compare with",)),
-        lambda call: opened(predicted(traced(call=call or "f('zz')"))),
+        lambda start: opened(predicted(traced(call=start.call or "f('zz')"))),
         path=path,
     )
     page = visit(desk)
@@ -418,7 +333,7 @@ def test_notices_are_shown_and_a_changed_file_is_noticed(visit: Visit, tmp_path:
     page.locator("#message button").click()
     expect(page.locator("#message")).to_be_hidden()
     press(page, "a")
-    page.locator("#ask input").fill("f('bab')")
+    page.locator("#ask input").first.fill("f('bab')")
     press(page, "Enter")
     expect(page.locator("#call")).to_have_text("f('bab')")
 

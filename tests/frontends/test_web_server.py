@@ -17,6 +17,7 @@ from opencwm.debugger.execution import RealExecution
 from opencwm.debugger.testing import predicted_from
 from opencwm.frontends.sessions import Opened
 from opencwm.frontends.web.desk import Desk
+from opencwm.frontends.web.starting import Start
 
 from .web_desks import CALL, COUNT, Client, client_of, comparing, opened, predicted, traced
 
@@ -172,6 +173,96 @@ def test_changes_and_exceptions_stop_too(client: Client) -> None:
     assert [item["line"] for item in found] == [None, None]
 
 
+def test_breakpoints_of_all_kinds_have_hits_and_messages(client: Client) -> None:
+    wish = {"called": "count", "hit_condition": "2", "condition": "letter != 'z'"}
+    [made] = told(client.post("/api/breakpoints", wish))
+    assert (made["place"], made["hit_condition"], made["log_message"]) == ("function count", "== 2", None)
+    stopped = move(client, start(client), "continue_")
+    assert stopped["stop"]["reason"].endswith("count called, hit 2")
+    [logs] = told(client.post("/api/breakpoints/1", {"log_message": "{word}, {{}}", "hit_condition": ""}))
+    assert (logs["hit_condition"], logs["log_message"]) == (None, "{word}, {{}}")
+    ended = move(client, start(client), "continue_")
+    assert [log["text"] for log in ended["stop"]["logs"]] == ["'abba', {}"] * 2
+    told(client.post("/api/breakpoints/1", {"log_message": ""}))
+    assert move(client, start(client), "continue_")["stop"]["kind"] == "function breakpoint"
+    wish = {"exceptions": "uncaught", "types": ["KeyError", "OSError"]}
+    assert told(client.post("/api/breakpoints", wish))[1]["place"] == "KeyError or OSError uncaught"
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"hit_condition": "often", "condition": "n > 1"}, "not a hit condition"),
+        ({"log_message": "{n", "condition": "n > 1"}, "no expression follows the brace"),
+        ({"condition": "n >", "is_enabled": False}, "not an expression"),
+        ({"log_message": "x" * 4_001}, "more than 4000 characters"),
+    ],
+)
+def test_a_change_that_makes_no_sense_changes_nothing(
+    client: Client, change: dict[str, object], problem: str
+) -> None:
+    before = told(client.post("/api/breakpoints", {"line": 5}))
+    assert problem in refused(client.post("/api/breakpoints/1", change))
+    assert told(client.get("/api/state"))["breakpoints"] == before
+    assert "one of line, called, variable and exceptions" in refused(
+        client.post("/api/breakpoints", {"line": 5, "called": "f"})
+    )
+
+
+def test_the_history_of_a_variable_is_told_with_the_steps_that_made_it(client: Client) -> None:
+    here = move(client, start(client), "run_to", line=6)["place"]
+    where = f"timeline={here['timeline']}&position={here['position']}"
+    found = told(client.get(f"/api/history?{where}&level=2&name=n"))
+    assert [(item["line"], item["value"]["text"], item["how"]) for item in found] == [
+        (2, "0", "line"),
+        (5, "7", "line"),
+        (5, "2", "line"),
+    ]
+    assert all(item["made_at"] < item["position"] for item in found)
+    [word] = told(client.get(f"/api/history?{where}&level=1&name=word"))
+    assert (word["how"], word["value"]["text"]) == ("argument", "'abba'")
+    assert told(client.get(f"/api/history?{where}&level=2&name=nothing")) == []
+    assert "no activation 3" in refused(client.get(f"/api/history?{where}&level=3&name=n"))
+    assert "not known" in refused(
+        client.get(f"/api/history?timeline={here['timeline']}&position=999&level=0&name=n")
+    )
+
+
+def test_starting_again_takes_other_assumptions_or_leaves_all_as_it_was() -> None:
+    asked: list[Start] = []
+
+    def reopen(begin: Start) -> Opened:
+        asked.append(begin)
+        if "bad" in begin.assumptions:
+            raise ConfigError("neither a name nor a call", where="assumption 'bad'")
+        return opened(predicted(traced()))
+
+    first = Start(entry="f", assumptions=("x = 1",))
+    with client_of(Desk(opened(predicted(traced())), reopen, first)) as client:
+        here = start(client)
+        assert "neither a name" in refused(client.post("/api/restart", {"assumptions": ["bad"]}))
+        assert told(client.get("/api/state"))["start"]["assumptions"] == ["x = 1"]
+        move(client, here, "step_into")  # that session goes on
+        told(client.post("/api/restart", {"call": "f('z')", "assumptions": ["y = 2", "z = 3"]}))
+        began = {"call": "f('z')", "entry": None, "assumptions": ["y = 2", "z = 3"]}
+        assert told(client.get("/api/state"))["start"] == began
+        told(client.post("/api/restart", {"assumptions": []}))
+        too_many = {"assumptions": ["x = 1"] * 51}
+        assert "more than 50" in refused(client.post("/api/restart", too_many))
+        assert "assumptions" in refused(client.post("/api/restart", {"assumptions": "x = 1"}))
+    assert asked[1:] == [
+        Start(call="f('z')", assumptions=("y = 2", "z = 3")),
+        Start(call="f('z')", assumptions=()),
+    ]
+
+
+def test_a_call_can_be_left_to_the_entry_again() -> None:
+    begin = Start(call="f(1)", assumptions=("x = 1",))
+    assert begin.changed("", None) == Start(assumptions=("x = 1",))
+    assert Start(entry="f").changed("", ("y = 1",)) == Start(entry="f", assumptions=("y = 1",))
+    assert begin.changed(None, ()) == Start(call="f(1)")
+
+
 def test_a_breakpoint_outside_the_file_is_refused_with_a_line_that_is_not(client: Client) -> None:
     assert "no function has code on line 99" in refused(client.post("/api/breakpoints", {"line": 99}))
     assert "the next line that runs" in refused(client.post("/api/breakpoints", {"line": 1}))
@@ -234,11 +325,11 @@ def test_what_the_model_is_asked_is_labelled_so() -> None:
 def test_starting_again_takes_another_call_and_keeps_breakpoints() -> None:
     asked: list[str | None] = []
 
-    def reopen(call: str | None) -> Opened:
-        asked.append(call)
-        if call == "g()":
+    def reopen(start: Start) -> Opened:
+        asked.append(start.call)
+        if start.call == "g()":
             raise ConfigError("count.py defines no 'g'", where="--call")
-        return opened(predicted(traced(call=call or CALL)))
+        return opened(predicted(traced(call=start.call or CALL)))
 
     with client_of(Desk(opened(predicted(traced())), reopen)) as client:
         told(client.post("/api/breakpoints", {"line": 5}))
@@ -257,7 +348,7 @@ def test_starting_again_takes_another_call_and_keeps_breakpoints() -> None:
 
 
 def test_starting_again_with_what_has_no_first_step_changes_nothing() -> None:
-    def reopen(_: str | None) -> Opened:
+    def reopen(_: Start) -> Opened:
         return opened(RealExecution(dataclasses.replace(traced(), steps=(), codes=())))
 
     with client_of(Desk(opened(predicted(traced())), reopen)) as client:

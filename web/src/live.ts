@@ -1,7 +1,7 @@
 // A server answers. The cookie that the page came with says who we are; nothing is kept here that could leak.
 
 import type {
-  Backend, Breakpoint, Evaluated, Event, Frame, Moved, Overview, Place, Shared, Step, Verb, Wish,
+  Backend, Breakpoint, BreakpointChange, Change, Evaluated, Event, Frame, Moved, Overview, Place, Shared, Step, Verb, Wish,
 } from "./types";
 import { Refusal } from "./types";
 
@@ -61,8 +61,13 @@ export class LiveBackend implements Backend {
     return this.keep(await this.post("/api/set", { ...at, name, value }));
   }
 
-  async restartWith(call: string | null): Promise<Moved> {
-    return this.keep(await this.post("/api/restart", { call }));
+  async restartWith(call: string | null, assumptions: string[] | null): Promise<Moved> {
+    return this.keep(await this.post("/api/restart", { call, assumptions }));
+  }
+
+  history(at: Place, level: number, name: string): Promise<Change[]> {
+    const query = new URLSearchParams({ timeline: `${at.timeline}`, position: `${at.position}`, level: `${level}`, name });
+    return this.get(`/api/history?${query}`);
   }
 
   evaluate(at: Place, level: number, expression: string, ask = false): Promise<Evaluated> {
@@ -73,7 +78,7 @@ export class LiveBackend implements Backend {
     return this.post("/api/breakpoints", wish);
   }
 
-  changeBreakpoint(number: number, change: { is_enabled?: boolean; condition?: string | null }): Promise<Breakpoint[]> {
+  changeBreakpoint(number: number, change: BreakpointChange): Promise<Breakpoint[]> {
     return this.post(`/api/breakpoints/${number}`, change);
   }
 

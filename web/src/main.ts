@@ -1,9 +1,10 @@
 // The page of `opencwm web`, and of the files it saves.
 
+import { askBreakpoint, askStart } from "./dialogs";
 import { byId, fill, h, icon, iconButton } from "./dom";
 import { keyName, listen, type Key } from "./keys";
 import { LiveBackend } from "./live";
-import { drawBreakpoints, drawMessage, drawNow, drawStack, drawTimelines, drawWatches, drawWorkings } from "./panels";
+import { drawAssumptions, drawBreakpoints, drawMessage, drawNow, drawStack, drawTimelines, drawWatches, drawWorkings } from "./panels";
 import { SavedBackend, type SavedSession } from "./saved";
 import { SourceView } from "./source";
 import { Store } from "./store";
@@ -39,8 +40,7 @@ class Page {
 
   constructor(private readonly store: Store) {
     const nonce = document.querySelector<HTMLMetaElement>("meta[name=style-nonce]")?.content ?? "";
-    const ask = (line: number) => this.askCondition(line);
-    this.source = new SourceView(store, byId("source"), nonce, ask);
+    this.source = new SourceView(store, byId("source"), nonce, (line) => this.askBreakpoint(line));
     this.variables = new VariablesView(store, byId("variables"));
     this.timeline = new TimelineView(store, byId("skyline"), byId("scrubber"), byId("position"));
     this.guessButton = iconButton("guess", "Guess the next value", "g", () => store.toggleGuessing(), "Guess");
@@ -63,7 +63,8 @@ class Page {
     drawWorkings(store, byId("workings-card"), byId("workings"));
     drawStack(store, byId("stack"));
     drawWatches(store, byId("watches"));
-    drawBreakpoints(store, byId("breakpoints"), (line) => this.askCondition(line));
+    drawBreakpoints(store, byId("breakpoints"), (item) => askBreakpoint(store, item.line ?? 0, item));
+    drawAssumptions(store, byId("assumptions"));
     drawTimelines(store, byId("timelines"));
     this.message();
     this.score();
@@ -73,7 +74,7 @@ class Page {
   }
 
   private message(): void {
-    drawMessage(this.store, byId("message"), () => void this.store.restartWith(this.store.shared.call));
+    drawMessage(this.store, byId("message"), () => void this.store.restartWith());
   }
 
   private header(): void {
@@ -133,7 +134,10 @@ class Page {
     byId<HTMLSelectElement>("timelines").addEventListener("change", (event) => {
       void store.selectTimeline(Number((event.target as HTMLSelectElement).value));
     });
-    byId("call").addEventListener("click", () => this.askCall());
+    byId("new-breakpoint").addEventListener("click", () => askBreakpoint(store, this.source.line, undefined));
+    byId("change-start").addEventListener("click", () => askStart(store));
+    byId("new-breakpoint").hidden = byId("change-start").hidden = !store.backend.is_live;
+    byId("call").addEventListener("click", () => askStart(store));
   }
 
   private forms(): void {
@@ -185,9 +189,10 @@ class Page {
       { group: "Places", keys: ["t"], does: "to the timeline; ← → scrub", run: () => this.timeline.focus() },
       { group: "Places", keys: ["v"], does: "to the variables; Enter sets one", run: () => document.querySelector<HTMLElement>("#variables button, #variables input")?.focus() },
       { group: "The rest", keys: ["b"], does: "breakpoint at the selected or current line", run: () => void store.toggleBreakpoint(this.source.line) },
-      { group: "The rest", keys: ["B"], does: "breakpoint with a condition", run: () => this.askCondition(this.source.line) },
+      { group: "The rest", keys: ["B"], does: "breakpoint of any kind: condition, hits, message", run: () => this.askBreakpoint(this.source.line) },
       { group: "The rest", keys: ["e"], does: "evaluate and watch an expression", run: () => byId("watch-input").focus() },
-      { group: "The rest", keys: ["a"], does: "start with other arguments", run: () => this.askCall() },
+      { group: "The rest", keys: ["a"], does: "start with other arguments and assumptions", run: () => askStart(store) },
+      { group: "The rest", keys: ["h"], does: "history of each variable", run: () => this.variables.toggleHistories() },
       { group: "The rest", keys: ["g"], does: "guess the next value", run: () => store.toggleGuessing() },
       { group: "The rest", keys: ["w"], does: "save the session as one HTML file", run: () => document.getElementById("share")?.click() },
       { group: "The rest", keys: ["Escape"], does: "cancel a long move, dismiss a message", run: () => (store.busy || store.others !== null ? void store.cancel() : store.dismiss()) },
@@ -201,46 +206,8 @@ class Page {
     else void this.store.goTo(parted);
   }
 
-  private askCondition(line: number): void {
-    const there = this.store.shared.breakpoints.find((item) => item.line === line);
-    this.prompt(`Breakpoint at line ${line}: stop only if`, there?.condition ?? "", "total > 3", (text) =>
-      this.store.toggleBreakpoint(line, text),
-    );
-  }
-
-  private askCall(): void {
-    if (!this.store.backend.is_live) return;
-    this.prompt("Start with another call", this.store.shared.call ?? "", "f('a', 3)", (text) => this.store.restartWith(text));
-  }
-
-  /** Ask for one line; the dialog stays open, and says why, until the answer is taken. */
-  private prompt(title: string, value: string, example: string, use: (text: string) => Promise<boolean>): void {
-    const dialog = byId<HTMLDialogElement>("ask");
-    const input = h("input", { value, placeholder: example, spellcheck: "false", autocapitalize: "off", autocomplete: "off", "aria-label": title });
-    const problem = h("p", { class: "problem-text", role: "alert" });
-    const form = h(
-      "form",
-      { method: "dialog" },
-      h("h2", {}, title),
-      input,
-      problem,
-      h(
-        "div",
-        { class: "choices" },
-        h("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Cancel"),
-        h("button", { type: "submit", class: "button primary" }, "OK"),
-      ),
-    );
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      void use(input.value.trim()).then((done) => {
-        if (done) dialog.close();
-        else problem.textContent = this.store.message?.text ?? "";
-      });
-    });
-    fill(dialog, form);
-    dialog.showModal();
-    input.select();
+  private askBreakpoint(line: number): void {
+    askBreakpoint(this.store, line, this.store.shared.breakpoints.find((item) => item.line === line));
   }
 
   private nextTheme(): void {

@@ -2,7 +2,7 @@
 
 import { fill, h, icon, iconButton } from "./dom";
 import type { Store } from "./store";
-import type { Timeline } from "./types";
+import type { Breakpoint, Timeline } from "./types";
 import { returnedWord, confidence } from "./variables";
 import { shortened, visible } from "./words";
 
@@ -111,40 +111,57 @@ export function drawWatches(store: Store, body: HTMLElement): void {
   );
 }
 
-export function drawBreakpoints(store: Store, body: HTMLElement, askCondition: (line: number) => void): void {
-  const { breakpoints } = store.shared;
-  const lines = store.shared.source.split("\n");
-  const isStopping = breakpoints.some((item) => item.kind.startsWith("exception"));
+export function drawBreakpoints(store: Store, body: HTMLElement, change: (item: Breakpoint) => void): void {
+  const any = store.anyException;
+  const others = store.shared.breakpoints.filter((item) => item !== any);
   fill(
     body,
     store.backend.is_live && h(
       "li",
       { class: "breakpoint-row" },
-      h("label", {}, h("input", { type: "checkbox", checked: isStopping, onchange: () => void store.toggleExceptions() }), " any exception that is raised"),
+      h("label", {}, h("input", { type: "checkbox", checked: any !== undefined, onchange: () => void store.toggleExceptions() }), " any exception that is raised"),
     ),
-    ...(breakpoints.length
-      ? breakpoints.filter((item) => !item.kind.startsWith("exception")).map((item) =>
-          h(
-            "li",
-            { class: "breakpoint-row" },
-            h("input", {
-              type: "checkbox",
-              checked: item.is_enabled,
-              "aria-label": `Breakpoint: ${item.place}, is on`,
-              onchange: () => void store.changeBreakpoint(item.number, { is_enabled: !item.is_enabled }),
-            }),
-            h(
-              "button",
-              { type: "button", class: "row", disabled: item.line === null, title: item.line === null ? null : "Change its condition",
-                onclick: () => item.line !== null && askCondition(item.line) },
-              h("span", { class: "at" }, visible(item.place)),
-              h("code", {}, item.condition ? `if ${visible(item.condition)}` : item.line === null ? "" : shortened((lines[item.line - 1] ?? "").trim(), 60)),
-              item.num_hits > 0 && h("span", { class: "hits" }, `×${item.num_hits}`),
-            ),
-            iconButton("close", `Remove the breakpoint: ${item.place}`, "", () => void store.removeBreakpoint(item.number)),
-          ),
-        )
-      : [h("li", { class: "empty" }, "None. Click beside a line number, or press B.")]),
+    ...(others.length
+      ? others.map((item) => breakpointRow(store, item, change))
+      : [h("li", { class: "empty" }, "None. Click beside a line number, or press b; B for more.")]),
+  );
+}
+
+function breakpointRow(store: Store, item: Breakpoint, change: (item: Breakpoint) => void): HTMLElement {
+  const said = [
+    item.condition && `if ${visible(item.condition)}`,
+    item.hit_condition && `at hit ${item.hit_condition.replace("== ", "")}`,
+    item.log_message && `✎ ${visible(item.log_message)}`,
+  ].filter(Boolean);
+  const text = item.line === null ? "" : (store.shared.source.split("\n")[item.line - 1] ?? "").trim();
+  return h(
+    "li",
+    { class: "breakpoint-row" },
+    h("input", {
+      type: "checkbox",
+      checked: item.is_enabled,
+      "aria-label": `Breakpoint: ${item.place}, is on`,
+      onchange: () => void store.changeBreakpoint(item.number, { is_enabled: !item.is_enabled }),
+    }),
+    h(
+      "button",
+      { type: "button", class: "row", disabled: !store.backend.is_live, title: "Change its condition, hits and message", onclick: () => change(item) },
+      h("span", { class: "at" }, visible(item.place)),
+      h("code", {}, shortened(said.length ? said.join(", ") : text, 80)),
+      item.num_hits > 0 && h("span", { class: "hits" }, `×${item.num_hits}`),
+    ),
+    iconButton("close", `Remove the breakpoint: ${item.place}`, "", () => void store.removeBreakpoint(item.number)),
+  );
+}
+
+/** What was assumed where it cannot be known. */
+export function drawAssumptions(store: Store, body: HTMLElement): void {
+  const { assumptions } = store.shared.start;
+  fill(
+    body,
+    ...(assumptions.length
+      ? assumptions.map((text) => h("li", {}, h("code", {}, shortened(visible(text), 160))))
+      : [h("li", { class: "empty" }, "None.")]),
   );
 }
 

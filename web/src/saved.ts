@@ -3,7 +3,7 @@
 import { moved } from "./moves";
 import { unpacked } from "./live";
 import type {
-  Backend, Breakpoint, Evaluated, Frame, Moved, Overview, Place, Shared, Step, Verb, Wish,
+  Backend, Breakpoint, BreakpointChange, Change, Evaluated, Frame, Moved, Overview, Place, Shared, Step, Verb, Wish,
 } from "./types";
 import { Refusal } from "./types";
 
@@ -75,16 +75,42 @@ export class SavedBackend implements Backend {
     throw new Refusal(FIXED);
   }
 
+  /** As opencwm.debugger.activations.changes_of, from the steps in this file. */
+  async history(at: Place, level: number, name: string): Promise<Change[]> {
+    const steps = this.steps.get(at.timeline) ?? [];
+    const own: Step[] = [];
+    for (let index = at.position; index >= 0; index--) {
+      const step = steps[index]!;
+      if (step.depth > level) continue;
+      if (step.depth < level) break;
+      own.unshift(step);
+      if (step.kind === "call") break;
+    }
+    return own.flatMap((step, place): Change[] => {
+      const before = place ? own[place - 1]! : step;
+      const how = place ? ("line" as const) : ("argument" as const);
+      const told = { position: step.index, made_at: before.index, line: before.line, how };
+      if (step.deleted.includes(name)) return [{ ...told, value: null }];
+      const local = (of: Step) => of.stack.at(level)?.locals.find(([other]) => other === name)?.[1] ?? null;
+      const value = local(step);
+      const isSame = place > 0 && value?.text === local(before)?.text;
+      return value && step.changed.includes(name) && !isSame ? [{ ...told, value }] : [];
+    });
+  }
+
   async addBreakpoint({ line, condition }: Wish): Promise<Breakpoint[]> {
     if (line === undefined || condition) throw new Refusal("A saved session has breakpoints on lines only, without conditions.");
     if (!this.saved.shared.breakable.includes(line)) throw new Refusal(`no function has code on line ${line}`);
     const number = Math.max(0, ...this.breakpoints.map((item) => item.number)) + 1;
-    const made = { number, kind: "breakpoint", place: `line ${line}`, line, condition: null, is_enabled: true, num_hits: 0 };
+    const made = {
+      number, kind: "breakpoint", place: `line ${line}`, line, variable: null, condition: null, hit_condition: null, log_message: null,
+      is_enabled: true, num_hits: 0,
+    };
     this.breakpoints = [...this.breakpoints, made];
     return this.breakpoints;
   }
 
-  async changeBreakpoint(number: number, change: { is_enabled?: boolean }): Promise<Breakpoint[]> {
+  async changeBreakpoint(number: number, change: BreakpointChange): Promise<Breakpoint[]> {
     this.breakpoints = this.breakpoints.map((item) => (item.number === number ? { ...item, ...change } : item));
     return this.breakpoints;
   }

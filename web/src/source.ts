@@ -10,6 +10,7 @@ import { tags } from "@lezer/highlight";
 import { parser } from "@lezer/python";
 import { h } from "./dom";
 import type { Store } from "./store";
+import type { Breakpoint } from "./types";
 import { provenance, shortened, visible } from "./words";
 
 const PYTHON = LRLanguage.define({ name: "python", parser });
@@ -96,6 +97,15 @@ class Arrow extends GutterMarker {
   }
 }
 
+function breakpointTitle(item: Breakpoint): string {
+  return [
+    item.log_message ? `${item.number} writes: ${item.log_message}` : `breakpoint ${item.number}`,
+    item.condition && `if ${item.condition}`,
+    item.hit_condition && `at hit ${item.hit_condition}`,
+    !item.is_enabled && "off",
+  ].filter(Boolean).join(", ");
+}
+
 export class SourceView {
   private readonly view: EditorView;
   private text = "";
@@ -106,7 +116,7 @@ export class SourceView {
     private readonly store: Store,
     parent: HTMLElement,
     private readonly nonce: string,
-    private readonly askCondition: (line: number) => void,
+    private readonly askBreakpoint: (line: number) => void,
   ) {
     this.view = new EditorView({ parent, state: this.state("") });
     window.addEventListener("resize", () => this.reveal(this.line));
@@ -126,8 +136,8 @@ export class SourceView {
       shared.breakpoints.filter((item) => item.line !== null).map((item) => [
         item.line!,
         {
-          title: `breakpoint ${item.number}${item.condition ? `, if ${item.condition}` : ""}${item.is_enabled ? "" : ", off"}`,
-          shape: `${item.is_enabled ? "on" : "off"}${item.condition ? " conditional" : ""}`,
+          title: breakpointTitle(item),
+          shape: `${item.is_enabled ? "on" : "off"}${item.condition || item.hit_condition ? " conditional" : ""}${item.log_message ? " logs" : ""}`,
         },
       ]),
     );
@@ -195,7 +205,7 @@ export class SourceView {
       domEventHandlers: {
         mousedown: (view, block, event) => {
           const line = view.state.doc.lineAt(block.from).number;
-          if ((event as MouseEvent).altKey || (event as MouseEvent).button === 2) this.askCondition(line);
+          if ((event as MouseEvent).altKey || (event as MouseEvent).button === 2) this.askBreakpoint(line);
           else void this.store.toggleBreakpoint(line);
           event.preventDefault();
           return true;

@@ -2,7 +2,8 @@
 
 import { Guessing } from "./guess";
 import type {
-  Backend, Breakpoint, Evaluated, Event, Frame, Moved, Overview, Place, Real, Shared, Step, Stop, Timeline, Value, Verb,
+  Backend, Breakpoint, BreakpointChange, Change, Evaluated, Event, Frame, Moved, Overview, Place, Real, Shared, Step, Stop, Timeline, Value, Verb,
+  Wish,
 } from "./types";
 
 export interface Watch {
@@ -175,27 +176,30 @@ export class Store {
     });
   }
 
-  async restartWith(call: string | null): Promise<boolean> {
+  /** Start again from the file as it is now; see `Backend.restartWith`. */
+  async restartWith(call: string | null = null, assumptions: string[] | null = null): Promise<boolean> {
     return this.attempt(async () => {
-      const moved = await this.backend.restartWith(call);
+      const moved = await this.backend.restartWith(call, assumptions);
       await this.refresh();
       this.overviews.set(moved.place.timeline, await this.backend.overview(moved.place.timeline));
       await this.arrived(moved, null);
+      const { length } = this.shared.start.assumptions;
+      const assuming = length ? `, assuming ${length} thing${length > 1 ? "s" : ""}` : "";
+      this.say(`Started again at the first step${assuming}. The steps and timelines from before are gone.`);
       void this.look();
     });
   }
 
-  async toggleBreakpoint(line: number, condition: string | null = null): Promise<boolean> {
+  async toggleBreakpoint(line: number): Promise<boolean> {
     return this.attempt(async () => {
       const there = this.shared.breakpoints.filter((item) => item.line === line);
-      if (there.length && condition === null) {
-        for (const item of there) this.breakpoints(await this.backend.removeBreakpoint(item.number));
-      } else if (there.length) {
-        this.breakpoints(await this.backend.changeBreakpoint(there[0]!.number, { condition }));
-      } else {
-        this.breakpoints(await this.backend.addBreakpoint({ line, condition: condition || null }));
-      }
+      for (const item of there) this.breakpoints(await this.backend.removeBreakpoint(item.number));
+      if (!there.length) this.breakpoints(await this.backend.addBreakpoint({ line }));
     });
+  }
+
+  async addBreakpoint(wish: Wish): Promise<boolean> {
+    return this.attempt(async () => this.breakpoints(await this.backend.addBreakpoint(wish)));
   }
 
   /** Stop where a variable changes, or no longer. */
@@ -209,19 +213,24 @@ export class Store {
 
   dataBreakpoint(variable: string): Breakpoint | undefined {
     const places = [`change of ${variable}`, `change of ${variable} in ${this.frame.function}`];
-    return this.shared.breakpoints.find((item) => places.includes(item.place));
+    return this.shared.breakpoints.find((item) => item.variable === variable && places.includes(item.place));
+  }
+
+  /** The breakpoint at whatever exception is raised. */
+  get anyException(): Breakpoint | undefined {
+    return this.shared.breakpoints.find((item) => item.place === "any exception raised" && !item.condition && !item.log_message);
   }
 
   async toggleExceptions(): Promise<boolean> {
     return this.attempt(async () => {
-      const there = this.shared.breakpoints.find((item) => item.kind.startsWith("exception"));
+      const there = this.anyException;
       this.breakpoints(
         await (there ? this.backend.removeBreakpoint(there.number) : this.backend.addBreakpoint({ exceptions: "raised" })),
       );
     });
   }
 
-  async changeBreakpoint(number: number, change: { is_enabled?: boolean; condition?: string | null }): Promise<boolean> {
+  async changeBreakpoint(number: number, change: BreakpointChange): Promise<boolean> {
     return this.attempt(async () => this.breakpoints(await this.backend.changeBreakpoint(number, change)));
   }
 
@@ -246,6 +255,11 @@ export class Store {
   /** Evaluate in the activation that is looked at. */
   evaluate(expression: string): Promise<Evaluated> {
     return this.backend.evaluate(this.place, this.level, expression);
+  }
+
+  /** The values that a variable of the activation that is looked at had up to here, oldest first. */
+  history(name: string): Promise<Change[]> {
+    return this.backend.history(this.place, this.step.stack.indexOf(this.frame), name);
   }
 
   /** Ask the model for a watched expression that cannot be computed. */

@@ -82,9 +82,40 @@ export interface Breakpoint {
   /** What it waits for, in words. */
   place: string;
   line: number | null;
+  variable: string | null;
   condition: string | null;
+  /** Which hits stop: "== 5", ">= 3", "% 2". */
+  hit_condition: string | null;
+  /** What is written instead of stopping. */
+  log_message: string | null;
   is_enabled: boolean;
   num_hits: number;
+}
+
+/** What may be changed of a breakpoint; an empty text takes it away. */
+export interface BreakpointChange {
+  is_enabled?: boolean;
+  condition?: string;
+  hit_condition?: string;
+  log_message?: string;
+}
+
+/** A value that a variable got. */
+export interface Change {
+  /** The step at which it is seen first, and the one that made it. */
+  position: number;
+  made_at: number;
+  line: number;
+  how: "line" | "argument" | "set";
+  /** Null where the variable was deleted. */
+  value: Value | null;
+}
+
+/** What the user said of how the program starts. */
+export interface Start {
+  call: string | null;
+  entry: string | null;
+  assumptions: string[];
 }
 
 /** What all windows on a session share. */
@@ -92,6 +123,7 @@ export interface Shared {
   file: string;
   source: string;
   call: string | null;
+  start: Start;
   /** The first line of what was added to the program to make the call. */
   wrapper_line: number | null;
   mode: "predicted" | "real" | "compare";
@@ -119,13 +151,17 @@ export interface Stop {
   logs?: { line: number; text: string }[];
 }
 
-/** What to stop at: before a line, when a variable changes, or at exceptions. */
+/** What to stop at: before a line, at calls of a function, when a variable changes, or at exceptions. */
 export interface Wish {
   line?: number;
+  called?: string;
   variable?: string;
   function?: string;
   exceptions?: "raised" | "uncaught";
-  condition?: string | null;
+  types?: string[];
+  condition?: string;
+  hit_condition?: string;
+  log_message?: string;
 }
 
 export interface Moved {
@@ -173,9 +209,12 @@ export interface Backend {
   evaluate(at: Place, level: number, expression: string, ask?: boolean): Promise<Evaluated>;
   set(at: Place, name: string, value: string): Promise<Moved>;
   addBreakpoint(wish: Wish): Promise<Breakpoint[]>;
-  changeBreakpoint(number: number, change: { is_enabled?: boolean; condition?: string | null }): Promise<Breakpoint[]>;
+  changeBreakpoint(number: number, change: BreakpointChange): Promise<Breakpoint[]>;
   removeBreakpoint(number: number): Promise<Breakpoint[]>;
-  restartWith(call: string | null): Promise<Moved>;
+  /** Start again: with another call and assumptions, or, given null, as before from the file as it is now. */
+  restartWith(call: string | null, assumptions: string[] | null): Promise<Moved>;
+  /** The values a variable of an activation had, oldest first; `level` from 0, the outermost. */
+  history(at: Place, level: number, name: string): Promise<Change[]>;
   cancel(): Promise<void>;
   subscribe(listener: (event: Event) => void): void;
 }

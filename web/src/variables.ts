@@ -3,10 +3,11 @@
 import { fill, h, icon } from "./dom";
 import { RETURNED } from "./guess";
 import type { Store } from "./store";
-import type { Value } from "./types";
+import type { Change, Value } from "./types";
 import { disc, originMark, percent, provenance, shortened, sureness, visible } from "./words";
 
 const MOST = 2000;
+const MOST_CHANGES = 30;
 
 /** Return "✦ predicted" with its meaning as title. */
 function originLabel(value: Value): HTMLElement {
@@ -33,6 +34,9 @@ export class VariablesView {
   private editing: string | null = null;
   private focusGuess = false;
   private shown = "";
+  /** Variables whose history is shown, wherever the session goes. */
+  private readonly open = new Set<string>();
+  private histories = new Map<string, Change[]>();
 
   constructor(private readonly store: Store, private readonly body: HTMLElement) {}
 
@@ -41,6 +45,8 @@ export class VariablesView {
     const key = `${store.place.timeline}:${store.place.position}:${store.level}`;
     if (key !== this.shown) {
       this.editing = null;
+      this.histories = new Map();
+      for (const [name] of store.frame.locals) if (this.open.has(name)) void this.lookBack(name, key);
       this.focusGuess = store.guessing.hidesAnything;
     } else if (this.body.contains(document.activeElement) && document.activeElement instanceof HTMLInputElement) {
       if (this.editing !== null || store.guessing.hidesAnything) return; // someone is typing here
@@ -80,9 +86,82 @@ export class VariablesView {
         h("span", { class: "name" }, isChanged && h("span", { class: "mark", title: "changed by the line before" }, "●"), name),
         this.editing === name ? this.editor(name, value) : this.valueButton(name, value),
       ),
-      h("div", { class: "about" }, originLabel(value), confidence(value.p), this.verdict(name), this.changeButton(name)),
+      h("div", { class: "about" }, originLabel(value), confidence(value.p), this.verdict(name), this.historyButton(name), this.changeButton(name)),
       was && was.text !== value.text && h("div", { class: "was" }, "was ", h("code", {}, shortened(visible(was.text), 120))),
       really && h("div", { class: "really" }, "≠ really ", h("code", {}, shortened(visible(really[1] ?? "unbound"), 300))),
+      this.open.has(name) && !store.guessing.hidesAnything && this.history(name),
+    );
+  }
+
+  /** Show or hide the histories of all variables that are here. */
+  toggleHistories(): void {
+    const names = this.store.frame.locals.map(([name]) => name);
+    const isAll = names.every((name) => this.open.has(name));
+    for (const name of names) if (isAll || !this.open.has(name)) this.toggleHistory(name);
+  }
+
+  private toggleHistory(name: string): void {
+    if (this.open.delete(name)) return this.draw();
+    this.open.add(name);
+    this.draw();
+    void this.lookBack(name, this.shown);
+  }
+
+  private async lookBack(name: string, key: string): Promise<void> {
+    const found = await this.store.history(name).catch(() => []); // the place is gone: another is coming
+    if (key !== this.shown) return;
+    this.histories.set(name, found);
+    if (this.editing === null) this.keepingFocus(() => this.draw());
+  }
+
+  /** Draw anew, and leave the keyboard where it was. */
+  private keepingFocus(draw: () => void): void {
+    const held = document.activeElement;
+    const label = held && this.body.contains(held) ? held.getAttribute("aria-label") : null;
+    draw();
+    if (label) this.body.querySelector<HTMLElement>(`[aria-label="${CSS.escape(label)}"]`)?.focus();
+  }
+
+  private historyButton(name: string): HTMLElement {
+    const isOpen = this.open.has(name);
+    return h(
+      "button",
+      { type: "button", class: "history-toggle", "aria-expanded": String(isOpen), "aria-label": `History of ${name}`,
+        title: `Every value that ${name} had, and the step it came from`, onclick: () => this.keepingFocus(() => this.toggleHistory(name)) },
+      isOpen ? "▾ history" : "▸ history",
+    );
+  }
+
+  /** Every value of a variable with the step that made it, oldest first; a click goes there. */
+  private history(name: string): HTMLElement {
+    const changes = this.histories.get(name);
+    if (!changes) return h("p", { class: "empty" }, "…");
+    const shown = changes.slice(-MOST_CHANGES);
+    return h(
+      "ol",
+      { class: "history", "aria-label": `Values of ${name}, oldest first` },
+      changes.length > shown.length && h("li", { class: "empty" }, `${changes.length - shown.length} earlier ones`),
+      ...shown.map((change) => this.changeRow(name, change)),
+    );
+  }
+
+  private changeRow(name: string, change: Change): HTMLElement {
+    const { store } = this;
+    const by = { line: `line ${change.line}`, argument: "passed", set: "set by hand" }[change.how];
+    const value = change.value;
+    return h(
+      "li",
+      {},
+      h(
+        "button",
+        { type: "button", class: "row", "aria-label": `${name}: step ${change.made_at + 1}, ${by}, ${value?.text.slice(0, 80) ?? "deleted"}`,
+          title: `Go to step ${change.made_at + 1}`, onclick: () => void store.goTo(change.made_at) },
+        h("span", { class: "at" }, `step ${change.made_at + 1}`),
+        h("span", { class: "at" }, by),
+        value ? h("code", { class: "value" }, shortened(visible(value.text), 120)) : h("span", { class: "unbound" }, "deleted"),
+        value && h("span", { class: "at", title: provenance(value) }, originMark(value.origin)),
+        value && confidence(value.p),
+      ),
     );
   }
 

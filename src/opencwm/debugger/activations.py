@@ -5,10 +5,13 @@ Nothing here predicts: only steps up to the one asked about are read.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 
 from opencwm.debugger.execution import Execution, Value
+from opencwm.debugger.value_parts import CUT, reached
 from opencwm.traces import Step, StepFlags, StepKind
 
 
@@ -104,11 +107,59 @@ def call_of(execution: Execution, index: int, depth: int) -> int | None:
     return None
 
 
+def last_step_at(execution: Execution, index: int, depth: int) -> int:
+    """Return the last step, up to step ``index``, of the activation that is live there at ``depth``."""
+    for earlier in range(index, -1, -1):
+        step = step_at(execution, earlier)
+        if step is not None and step.depth == depth:
+            return earlier
+    raise IndexError(f"no activation at depth {depth} is live at step {index}")
+
+
 def change_at(execution: Execution, index: int, name: str) -> Change | None:
     """Return how a variable of the innermost activation changed at step ``index``; None when it did not.
 
-    What a call passes is a change; what a suspended activation still has when it resumes is none.
+    What a call passes is a change; what a suspended activation still has when it resumes is none. A part of a
+    variable, such as ``self.total`` or ``row['a']``, changes where the variable is seen changed and the part
+    is not what it was; one that is not shown, before or after, is not known to change.
     """
+    if name.isidentifier():
+        return _variable_change(execution, index, name)
+    change = _variable_change(execution, index, root_of(name))
+    if change is None:
+        return None
+    root = root_of(name)
+    texts = {} if change.value is None else {root: change.value.text}
+    text = reached(name, texts)
+    previous = None if change.previous is None else reached(name, {root: change.previous})
+    if text == previous or (text is None and change.value is not None and CUT in change.value.text):
+        return None
+    if previous is None and change.previous is not None and CUT in change.previous:
+        return None
+    value = None if text is None or change.value is None else dataclasses.replace(change.value, text=text)
+    return dataclasses.replace(change, value=value, previous=previous)
+
+
+def root_of(name: str) -> str:
+    """Return the variable that a name, or a part such as ``self.total``, begins with; empty for none."""
+    found = re.match(r"[^\W\d]\w*", name)
+    return found[0] if found else ""
+
+
+def is_part(name: str) -> bool:
+    """Whether a text is a name, with attributes and constant keys behind it."""
+    try:
+        node = ast.parse(name, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    while isinstance(node, ast.Attribute) or (
+        isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
+    ):
+        node = node.value
+    return isinstance(node, ast.Name)
+
+
+def _variable_change(execution: Execution, index: int, name: str) -> Change | None:
     view = execution.get(index)
     if view is None or view.malformed is not None:
         return None

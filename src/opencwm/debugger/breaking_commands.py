@@ -31,13 +31,12 @@ class BreakingCommands(Commands):
         self._announce(self._at(place.strip(), log_message=message.strip()))
 
     def do_watch(self, rest: str) -> None:
-        """``watch NAME [in FUNCTION][, CONDITION]``: stop where a variable changes, both ways."""
+        """``watch NAME [in FUNCTION][, CONDITION]``: stop where it, or self.total, changes, both ways."""
         place, condition = _condition(rest)
-        words = place.split()
-        if not words or (len(words) > 1 and (len(words) != 3 or words[1] != "in")):
+        variable, _, function = place.partition(" in ")
+        if not variable or (" in " in place and not function.strip()):
             raise CommandError("usage: watch NAME [in FUNCTION][, CONDITION]")
-        function = words[2] if len(words) > 1 else ""
-        self._announce(self.session.breakpoints.add_data(words[0], function, condition))
+        self._announce(self.session.breakpoints.add_data(variable.strip(), function.strip(), condition))
 
     def do_catch(self, rest: str) -> None:
         """``catch [raised | uncaught] [TYPE...][, CONDITION]``: stop at exceptions, of these types."""

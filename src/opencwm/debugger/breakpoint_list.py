@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from opencwm.core.errors import ConfigError
+from opencwm.debugger.activations import is_part, root_of
 from opencwm.debugger.breakpoints import (
     Breakpoint,
     DataBreakpoint,
@@ -134,14 +135,27 @@ class Breakpoints:
         log_message: str | None = None,
         is_temporary: bool = False,
     ) -> DataBreakpoint:
-        """Stop at changes of a local variable, of one function or of all that have it.
+        """Stop at changes of a local variable, or a part of one, of one function or of all that have it.
+
+        Args:
+            variable: its name, or a part: ``self.total``, ``row['a']``.
+            function: the function; empty for all.
+            condition: one of the options of every breakpoint.
+            hit_condition: likewise.
+            log_message: likewise.
+            is_temporary: likewise.
 
         Raises:
             ConfigError: no such function has such a variable, or one of the texts makes no sense.
         """
         graphs = functions_named(self._control_flow, function) if function else self._control_flow
-        if not any(variable in graph.local_names for graph in graphs):
-            raise ConfigError(f"{variable} is no local variable of {function or 'any function'}")
+        if not is_part(variable):
+            raise ConfigError(
+                f"{variable!r} is neither a variable nor a part of one", hint="n, self.total, row['a']"
+            )
+        root = root_of(variable)
+        if not any(root in graph.local_names for graph in graphs):
+            raise ConfigError(f"{root} is no local variable of {function or 'any function'}")
         item = DataBreakpoint(
             variable=variable, function=function, condition=condition, is_temporary=is_temporary
         )

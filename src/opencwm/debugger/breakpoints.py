@@ -185,7 +185,7 @@ class DataBreakpoint(Breakpoint):
     """Stops where a variable changes: going forward after the change, going back at the line that made it.
 
     Attributes:
-        variable: name of a local variable.
+        variable: name of a local variable, or a part of one: ``self.total``.
         function: of the activations that are meant, named as in a function breakpoint; empty for all.
     """
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from opencwm.debugger import display
 from opencwm.debugger.execution import FrameView
 from opencwm.debugger.session import Session
 from opencwm.source.cfg import CodeGraph
+
+if TYPE_CHECKING:
+    from opencwm.debugger.world_model import WorldModel
 
 
 class CommandError(Exception):
@@ -23,6 +27,7 @@ class Commands:
         write: called with each line of output, without its line end.
         watching: surrounds what may take long; may make it cancellable and show how far it is. Nothing is
             written within.
+        model: returns the model that is asked what came before; None where there is none to ask.
     """
 
     def __init__(
@@ -31,10 +36,12 @@ class Commands:
         write: Callable[[str], None],
         *,
         watching: Callable[[Session], AbstractContextManager[None]] = Session.watched,
+        model: Callable[[], WorldModel] | None = None,
     ) -> None:
         self.session = session
         self._write = write
         self._watching = watching
+        self._model = model
         self._level = -1  # of the activation that is looked at, from the innermost
 
     def show(self) -> None:

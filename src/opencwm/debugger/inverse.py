@@ -12,7 +12,7 @@ import ast
 import dataclasses
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,7 @@ def predict_calls(
     *,
     num_draws: int = 1,
     seed: int = 0,
+    is_cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[PredictedCall]:
     """Yield distinct calls, the greedy one first; draws that fail or repeat an earlier call give none.
 
@@ -70,6 +71,7 @@ def predict_calls(
         wanted: what the call is to return or to raise.
         num_draws: most calls.
         seed: of all draws but the first.
+        is_cancelled: asked before each token; once true, there are no more calls.
 
     Raises:
         CodecError: nothing but the wrapper is shown.
@@ -85,14 +87,21 @@ def predict_calls(
         sampler = Sampler(engine, sampling)
         sampler.restart(prompt)
         room = min(MAX_CALL_TOKENS, engine.max_tokens - len(prompt) - 1)
-        found = _write(codec, sampler, name, arity, room)
+        found = _write(codec, sampler, name, arity, room, is_cancelled)
+        if is_cancelled():
+            return
         if found is not None and found.call not in seen:
             seen.add(found.call)
             yield found
 
 
 def _write(
-    codec: NativeCodec, sampler: Sampler, name: str, arity: Arity, max_tokens: int
+    codec: NativeCodec,
+    sampler: Sampler,
+    name: str,
+    arity: Arity,
+    max_tokens: int,
+    is_cancelled: Callable[[], bool],
 ) -> PredictedCall | None:
     size = max(sampler.engine.vocab_size, len(codec.vocabulary))
     grammar, state = value_grammar(codec.vocabulary, size), ValueState()
@@ -100,7 +109,7 @@ def _write(
     written, logarithm = "", 0.0
     for _ in range(max_tokens):
         mask = grammar.allowed(state) & (arguments.allowed(state) if written else arguments.opening)
-        if not mask.any():
+        if not mask.any() or is_cancelled():
             return None
         mask[Control.END] = state.is_complete and is_call(name + written)
         token, distribution = sampler.choose(mask)

@@ -6,7 +6,9 @@ import ast
 from collections.abc import Callable, Mapping
 
 from opencwm.debugger import display
-from opencwm.debugger.asking import Answer, computed
+from opencwm.debugger.activations import is_part
+from opencwm.debugger.asking import computed
+from opencwm.debugger.asking_commands import answer_text
 from opencwm.debugger.breakpoints import LineBreakpoint
 from opencwm.debugger.commands import CommandError, Commands, marked, number, numbers
 from opencwm.debugger.execution import Value
@@ -47,15 +49,7 @@ class LookingCommands(Commands):
         if rest in shown:
             write(marked(shown[rest].text, display.mark(shown[rest])))
         else:
-            write(_answer_text(computed(rest, shown)))
-
-    def do_ask(self, rest: str) -> None:
-        """``ask EXPRESSION``: as p; where that does not tell, the model predicts it; nothing is run."""
-        if not rest:
-            raise CommandError("usage: ask EXPRESSION")
-        with self._watching(self.session):
-            answer = self.session.ask(rest, self._level)
-        self._write(_answer_text(answer))
+            write(answer_text(computed(rest, shown)))
 
     def do_where(self, _: str) -> None:
         """``w(here)``: show the activations, the current one last; > marks the one looked at."""
@@ -99,7 +93,7 @@ class LookingCommands(Commands):
 
     def do_history(self, rest: str) -> None:
         """``history NAME``: show how a variable of this function changed, and by which lines."""
-        if not rest.isidentifier():
+        if not is_part(rest):
             raise CommandError("usage: history NAME")
         changes = self.session.history(rest)
         if not changes:
@@ -174,16 +168,6 @@ class LookingCommands(Commands):
         current = self._frame().lineno
         for line in display.listing(self.session.program, numbers, current=current, breakpoints=stops):
             self._write(line)
-
-
-def _answer_text(answer: Answer) -> str:
-    if answer.is_predicted:
-        sure = display.percent(answer.probability or 0.0)
-        return f"{'raises ' if answer.has_raised else ''}{answer.text}  (predicted {sure}, by the model)"
-    if answer.probability is None:
-        return answer.text
-    sure = display.percent(answer.probability)
-    return f"{answer.text}  (from predicted values, the least sure {sure})"
 
 
 def _sureness(item: StepRecord) -> float:

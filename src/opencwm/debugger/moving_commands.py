@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
+from opencwm.debugger.activations import is_part
 from opencwm.debugger.commands import CommandError, Commands, number, numbers
 from opencwm.debugger.stops import Stop, StopKind
 
@@ -80,7 +81,7 @@ class MovingCommands(Commands):
 
     def do_who(self, rest: str) -> None:
         """``who NAME``: go back to the line that changed a variable of this function last."""
-        if not rest.isidentifier():
+        if not is_part(rest):
             raise CommandError("usage: who NAME")
         self._move(lambda: self.session.back_to_change(rest))
 

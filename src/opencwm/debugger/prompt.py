@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Callable
 
 from opencwm.core.errors import OpenCWMError
+from opencwm.debugger.asking_commands import AskingCommands
 from opencwm.debugger.breaking_commands import BreakingCommands
 from opencwm.debugger.cancellation import CancelledError
 from opencwm.debugger.commands import CommandError
@@ -23,7 +24,7 @@ from opencwm.debugger.verbs import VERBS, by_command
 _NOT_REPEATED = frozenset({"restart", "set", "quit", "break", "tbreak", "log", "watch", "catch", "drop"})
 
 
-class Prompt(MovingCommands, LookingCommands, BreakingCommands):
+class Prompt(MovingCommands, LookingCommands, AskingCommands, BreakingCommands):
     """Reads pdb's commands and drives a session.
 
     Attributes:

@@ -75,7 +75,14 @@ class StateQuestion:
 
 
 def inputs_for(
-    world: WorldModel, program: Program, name: str, wanted: Outcome, *, num_draws: int = 5, seed: int = 0
+    world: WorldModel,
+    program: Program,
+    name: str,
+    wanted: Outcome,
+    *,
+    num_draws: int = 5,
+    seed: int = 0,
+    is_cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[PredictedCall]:
     """Yield distinct calls of a function that may come to a result, the model's best guess first.
 
@@ -86,6 +93,7 @@ def inputs_for(
         wanted: what the call is to return or to raise.
         num_draws: most calls.
         seed: of all but the first.
+        is_cancelled: asked before each token; once true, there are no more calls.
 
     Raises:
         CodecError: the function does not fit the model.
@@ -94,7 +102,14 @@ def inputs_for(
     asked = Program.from_call(program.source, f"{name}()", filename=program.filename)
     engine = world.engine.fork()
     yield from predict_calls(
-        world.codec, engine, world.view(asked), name, wanted, num_draws=num_draws, seed=seed
+        world.codec,
+        engine,
+        world.view(asked),
+        name,
+        wanted,
+        num_draws=num_draws,
+        seed=seed,
+        is_cancelled=is_cancelled,
     )
 
 
@@ -121,7 +136,8 @@ def states_before(
         known: values of variables before the lines ran, where those are known.
         num_draws: most states that the model proposes.
         seed: of all but its first.
-        is_cancelled: asked before each state is checked; those that are left then are left out.
+        is_cancelled: asked before each token that proposes one, and each step that checks one; what is left
+            then is left out.
 
     Raises:
         ConfigError: no whole statements stand there, or a value is no literal.
@@ -131,14 +147,14 @@ def states_before(
     found: dict[tuple[str, ...], float | None] = {}
     for arguments in _derived(question):
         found.setdefault(tuple(arguments[name] for name in question.parameters), None)
-    for arguments, probability in _guessed(world, question, num_draws, seed):
+    for arguments, probability in _guessed(world, question, num_draws, seed, is_cancelled):
         found.setdefault(tuple(arguments[name] for name in question.parameters), probability)
     states = []
     for texts, guessed in found.items():
+        arguments = dict(zip(question.parameters, texts, strict=True))
+        agrees, forward = _followed(world, question, arguments, is_cancelled)
         if is_cancelled():
             break
-        arguments = dict(zip(question.parameters, texts, strict=True))
-        agrees, forward = _followed(world, question, arguments)
         if agrees or guessed is not None:
             made = question.made(arguments)
             states.append(EarlierState(arguments, guessed, agrees, forward, made))
@@ -148,22 +164,34 @@ def states_before(
 
 
 def states_before_here(
-    world: WorldModel, session: Session, changes: Mapping[str, str] | None = None, *, num_draws: int = 5
+    world: WorldModel,
+    session: Session,
+    changes: Mapping[str, str] | None = None,
+    *,
+    num_draws: int = 5,
+    is_cancelled: Callable[[], bool] = lambda: False,
 ) -> list[EarlierState]:
     """Return states, before the line that ran last in the current activation, that lead to the state here.
 
     Args:
         world: whose model is asked.
         session: stands before a line, or where its function returns.
-        changes: what variables are to be instead of what they are here.
+        changes: what variables are to be instead of what they are here; the others may then be anything.
         num_draws: most states that the model proposes.
+        is_cancelled: see :func:`states_before`.
 
     Raises:
         ConfigError: no line ran yet in this activation, or a value is no literal.
     """
     lineno = _line_before(session)
-    after = {name: value.text for name, value in session.locals.items()} | dict(changes or {})
-    return states_before(world, session.program, lineno, after, num_draws=num_draws)
+    after = dict(changes or {})
+    if not after:  # what the line does not mention was as it is
+        statements = _statements_at(session.program, lineno, lineno)
+        names = {node.id for item in statements for node in ast.walk(item) if isinstance(node, ast.Name)}
+        after = {name: value.text for name, value in session.locals.items() if name in names}
+    return states_before(
+        world, session.program, lineno, after, num_draws=num_draws, is_cancelled=is_cancelled
+    )
 
 
 def _line_before(session: Session) -> int:
@@ -301,7 +329,11 @@ def _may_change(name: str, text: str, statements: Sequence[ast.stmt]) -> bool:
 
 
 def _guessed(
-    world: WorldModel, question: StateQuestion, num_draws: int, seed: int
+    world: WorldModel,
+    question: StateQuestion,
+    num_draws: int,
+    seed: int,
+    is_cancelled: Callable[[], bool],
 ) -> Iterator[tuple[dict[str, str], float]]:
     (function,) = (
         node
@@ -312,7 +344,13 @@ def _guessed(
         return
     try:
         calls = inputs_for(
-            world, question.program, question.name, question.wanted, num_draws=num_draws, seed=seed
+            world,
+            question.program,
+            question.name,
+            question.wanted,
+            num_draws=num_draws,
+            seed=seed,
+            is_cancelled=is_cancelled,
         )
         for call in calls:
             arguments = arguments_of(call.call, function)
@@ -332,7 +370,12 @@ def _is_literal(text: str) -> bool:
     return True
 
 
-def _followed(world: WorldModel, question: StateQuestion, arguments: Mapping[str, str]) -> tuple[bool, float]:
+def _followed(
+    world: WorldModel,
+    question: StateQuestion,
+    arguments: Mapping[str, str],
+    is_cancelled: Callable[[], bool],
+) -> tuple[bool, float]:
     """Predict what follows a state; return whether that is what was asked about, and how probable it is."""
     try:
         execution = world.execution(question.made(arguments), expressions=True, working=Working.CALCULATED)
@@ -340,7 +383,7 @@ def _followed(world: WorldModel, question: StateQuestion, arguments: Mapping[str
         return False, 1.0
     views = []
     for index in range(MAX_STEPS):
-        view = execution.get(index)
+        view = None if is_cancelled() else execution.get(index)
         if view is None or view.malformed is not None:
             break
         views.append(view)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import ast
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from opencwm.core.errors import ConfigError
 
@@ -48,6 +49,7 @@ class Rewriter:
             for child in ast.iter_child_nodes(node):
                 self.parents[child] = node
         self.replaced: list[ast.expr] = []
+        self._in_strings: dict[ast.JoinedStr, dict[ast.expr, ast.expr]] = {}
         self._edits: list[_Edit] = []
         self._appended: list[str] = []
         self._starts = [0]
@@ -73,24 +75,43 @@ class Rewriter:
     def put(self, node: ast.expr, text: str) -> None:
         """Put an expression in the place of another one.
 
+        Within an f-string the whole string is written anew: before Python 3.12 there is no telling where in
+        it an expression stands, nor may its text hold the quotes of the string or a backslash.
+
         Raises:
-            ConfigError: it stands within an f-string, where nothing can be put.
+            ConfigError: it stands within an f-string that this Python cannot write with it.
         """
-        if any(isinstance(parent, ast.JoinedStr) for parent in self.around(node)):
-            raise ConfigError(
-                f"{ast.unparse(node)} stands within an f-string",
-                where=f"line {node.lineno}",
-                hint="give its value a name before it is formatted",
-            )
         parent = self.parents.get(node)
         if isinstance(parent, ast.Await):  # a coroutine is not what is assumed: its result is
             node = parent
+        strings = [item for item in self.around(node) if isinstance(item, ast.JoinedStr)]
+        if strings:
+            self._put_in_string(strings[-1], node, text)
+            return
         is_number = text[:1] in "-0123456789"
         if is_number and isinstance(parent, _TIGHT):
             text = f"({text})"
         self.replaced.append(node)
         num_lines = (node.end_lineno or node.lineno) - node.lineno
         self._edit(node, f"({text}{chr(10) * num_lines})" if num_lines else text)
+
+    def _put_in_string(self, string: ast.JoinedStr, node: ast.expr, text: str) -> None:
+        self.replaced.append(node)
+        within = self._in_strings.setdefault(string, {})
+        within[node] = _expression(text)
+        problem = "it holds a line break"
+        try:
+            whole = ast.unparse(_exchanged(string, within))
+        except ValueError as error:  # quotes and backslashes that do not fit, before Python 3.12
+            whole, problem = "", str(error)
+        num_lines = (string.end_lineno or string.lineno) - string.lineno - whole.count("\n")
+        if not whole or num_lines < 0:
+            raise ConfigError(
+                f"{text} cannot stand within the f-string: {problem}",
+                where=f"line {node.lineno}",
+                hint="give its value a name before it is formatted",
+            )
+        self._edit(string, f"({whole}{chr(10) * num_lines})" if num_lines else whole)
 
     def put_statement(self, node: ast.stmt, text: str) -> None:
         """Put a simple statement in the place of another one."""
@@ -146,6 +167,25 @@ class Rewriter:
         end = self._starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
         self._edits = [edit for edit in self._edits if not start <= edit.start < end]  # they go with it
         self._edits.append(_Edit(start, end, text))
+
+
+def _expression(text: str) -> ast.expr:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text, mode="eval").body
+
+
+def _exchanged(node: ast.AST, others: Mapping[ast.expr, ast.expr]) -> ast.AST:
+    """Return a copy of a tree with other expressions in the place of some."""
+    if isinstance(node, ast.expr) and node in others:
+        return others[node]
+
+    def copied(value: Any) -> Any:
+        if isinstance(value, list):
+            return [copied(item) for item in value]
+        return _exchanged(value, others) if isinstance(value, ast.AST) else value
+
+    return type(node)(**{name: copied(value) for name, value in ast.iter_fields(node)})
 
 
 def own_statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:

@@ -88,6 +88,11 @@ class Session:
         finally:
             self._watch = before
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether what is under way within :meth:`watched` was cancelled."""
+        return self._watch.is_cancelled
+
     # What is here
 
     @property

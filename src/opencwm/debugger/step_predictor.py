@@ -340,7 +340,7 @@ class StepPredictor:
         could be followed to its end.
         """
         outcome = Outcome()
-        if self.expressions:
+        if self.expressions and self._last is not None:  # no line ran before the first step
             allowed = legal.first()
             try:
                 if self._foresight is not None:

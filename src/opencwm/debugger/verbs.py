@@ -49,6 +49,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("evaluate", "p", ("print",)),
     Verb("evaluate", "pp"),
     Verb("ask", "ask", (), "evaluate"),
+    Verb("", "before"),
     Verb("stack", "where", ("w", "bt"), "stackTrace"),
     Verb("last_stop", "why", (), "exceptionInfo"),
     Verb("", "up", ("u",)),

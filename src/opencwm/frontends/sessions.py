@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.working import Working
+from opencwm.frontends.models import Models
 
 if TYPE_CHECKING:
     from opencwm.debugger.assumed import AssumedProgram
     from opencwm.debugger.execution import Execution, RealExecution
     from opencwm.debugger.session import Session
-    from opencwm.debugger.world_model import WorldModel
     from opencwm.traces import Program
 
 
@@ -83,7 +83,7 @@ class Opened:
 
 
 def open_program(
-    program: Program | AssumedProgram, config: SessionConfig, world: WorldModel | None = None
+    program: Program | AssumedProgram, config: SessionConfig, models: Models | None = None
 ) -> Opened:
     """Make the executions that a config asks for; of a predicted one nothing is predicted yet.
 
@@ -92,7 +92,7 @@ def open_program(
     Args:
         program: what to look at; with assumptions, what :func:`opencwm.debugger.assumed.assume` made of it.
         config: how.
-        world: a model that is loaded already; by default that of the config is loaded, if one is needed.
+        models: where that of the config is taken from, if one is needed; by default it is loaded anew.
 
     Raises:
         ConfigError: the program cannot be predicted, or a real run that is to be stepped left no steps.
@@ -102,8 +102,11 @@ def open_program(
     from opencwm.debugger.assumed import AssumedProgram
 
     assumed = program if isinstance(program, AssumedProgram) else AssumedProgram(program)
+    models = models or Models()
     if assumed.missing:
-        assumed, world = _with_arguments(assumed, config, world)
+        from opencwm.debugger.invented import with_invented_arguments
+
+        assumed = with_invented_arguments(models.get(config.model), assumed)
     program = assumed.program
     notices = [f"assumed: {note}" for note in assumed.notes]
     if config.mode is Mode.REAL:
@@ -125,28 +128,17 @@ def open_program(
             max_steps = min(max_steps, 2 * len(observed.trace.steps) + 16)
         else:
             notices.append(f"{program.filename}: there is no real run to compare with: {observed.status}")
-    execution, left_out = _predict(assumed, config, world)
+    execution, left_out = _predict(assumed, config, models)
     notices += [f"{program.filename}: {text}" for text in left_out]
     return Opened(execution, real, max_steps, tuple(notices))
 
 
-def _with_arguments(
-    assumed: AssumedProgram, config: SessionConfig, world: WorldModel | None
-) -> tuple[AssumedProgram, WorldModel]:
-    from opencwm.debugger.invented import with_invented_arguments
-    from opencwm.debugger.world_model import WorldModel
-
-    world = world or WorldModel.load(config.model)
-    return with_invented_arguments(world, assumed), world
-
-
 def _predict(
-    assumed: AssumedProgram, config: SessionConfig, world: WorldModel | None
+    assumed: AssumedProgram, config: SessionConfig, models: Models
 ) -> tuple[Execution, tuple[str, ...]]:
     from opencwm.debugger.step_search import SearchConfig
-    from opencwm.debugger.world_model import WorldModel
 
-    execution = (world or WorldModel.load(config.model)).execution(
+    execution = models.get(config.model).execution(
         assumed.program,
         constrained=config.constrained,
         expressions=config.expressions,

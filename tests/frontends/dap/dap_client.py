@@ -16,8 +16,8 @@ from opencwm.debugger.testing import ScriptedExecution, predicted_from
 from opencwm.debugger.world_model import WorldModel
 from opencwm.frontends.dap.adapter import Settings
 from opencwm.frontends.dap.framing import FrameDecoder, encode
-from opencwm.frontends.dap.launching import Models
 from opencwm.frontends.dap.serving import converse
+from opencwm.frontends.models import Models
 from opencwm.tracer import record
 from opencwm.traces import Program
 
@@ -94,7 +94,7 @@ class ScriptedModels(Models):
         self.delay = delay
         self.malformed_at = malformed_at
 
-    def get(self, path: Path | None) -> WorldModel:  # noqa: ARG002 - there is one
+    def get(self, name: Path | None = None) -> WorldModel:  # noqa: ARG002 - there is one
         return cast(WorldModel, SimpleNamespace(execution=self._execution))
 
     def _execution(self, program: Program, **_: Any) -> Execution:

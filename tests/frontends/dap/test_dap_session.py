@@ -285,6 +285,7 @@ def test_data_breakpoints_tell_who_changes_a_variable_next_and_who_changed_it_la
     info = client("dataBreakpointInfo", variablesReference=client.scopes()["Locals"], name="n")
     assert info["dataId"] == "count:n"
     assert client("dataBreakpointInfo", name="nothing")["dataId"] is None
+    assert client("dataBreakpointInfo", name="n.real")["dataId"] == "count:n.real"
     wanted = client("setDataBreakpoints", breakpoints=[{"dataId": "count:n", "accessType": "write"}])
     assert wanted["breakpoints"][0]["verified"]
     stop = client.step("reverseContinue")
@@ -292,6 +293,45 @@ def test_data_breakpoints_tell_who_changes_a_variable_next_and_who_changed_it_la
     assert "n changed from 1 to 2 by line 5" in stop["description"]
     refused = client("setDataBreakpoints", breakpoints=[{"dataId": "count:n", "accessType": "read"}])
     assert not refused["breakpoints"][0]["verified"]
+
+
+ACCOUNT = """\
+class Account:
+    def __init__(self):
+        self.total = 0
+        self.rates = {'a:b': 1}
+
+    def put(self, amount):
+        self.total += amount
+        self.rates['a:b'] = amount
+        return self.total
+
+
+def main():
+    return Account().put(3)
+"""
+
+
+def test_parts_of_variables_are_watched_from_the_tree_and_by_name(client: DapClient, tmp_path: Path) -> None:
+    path = tmp_path / "account.py"
+    path.write_text(ACCOUNT)
+    client.initialize()
+    client("launch", program=str(path), entry="main")
+    client("setBreakpoints", source={"path": str(path)}, breakpoints=[{"line": 9}])
+    client("configurationDone")
+    client.stopped()
+    (account, *_) = client("variables", variablesReference=client.scopes()["Locals"])["variables"]
+    inside = {"variablesReference": account["variablesReference"]}
+    total = client("dataBreakpointInfo", name="total", **inside)["dataId"]
+    assert total == "Account.put:self.total"
+    parts = client("variables", **inside)["variables"]
+    rates = next(item["variablesReference"] for item in parts if item["name"] == "rates")
+    rate = client("dataBreakpointInfo", name="'a:b'", variablesReference=rates)["dataId"]
+    assert rate == "Account.put:self.rates['a:b']"
+    wanted = client("setDataBreakpoints", breakpoints=[{"dataId": total}, {"dataId": rate}])["breakpoints"]
+    assert [item["verified"] for item in wanted] == [True, True]
+    assert "self.rates['a:b'] changed from 1 to 3 by line 8" in client.step("reverseContinue")["description"]
+    assert "self.total changed from 0 to 3 by line 7" in client.step("reverseContinue")["description"]
 
 
 def test_goto_offers_occurrences_and_restart_frame_goes_to_the_first_line(

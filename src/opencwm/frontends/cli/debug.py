@@ -18,7 +18,9 @@ from opencwm.frontends.cli.options import (
     Entry,
     Json,
     ModelFolder,
+    MostSteps,
     ProgramFile,
+    Real,
     SearchSamples,
     Timeout,
     Unconstrained,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from opencwm.debugger.execution import Execution, StepView
     from opencwm.debugger.prompt import Prompt
     from opencwm.debugger.session import Session
+    from opencwm.debugger.world_model import WorldModel
     from opencwm.frontends.sessions import Opened
 
 PATIENCE_S = 2.0
@@ -43,9 +46,7 @@ def debug(
     commands: Annotated[
         str | None, typer.Option("--commands", metavar="COMMANDS", help='Execute these and end: "s;s;p n;c".')
     ] = None,
-    real: Annotated[
-        bool, typer.Option("--real", help="Step the real run instead, recorded in the sandbox.")
-    ] = False,
+    real: Real = False,
     compare: Annotated[
         bool, typer.Option("--compare", help="Lay prediction and real run side by side, to the end.")
     ] = False,
@@ -54,9 +55,7 @@ def debug(
     detail: DetailLevel = Detail.EXPR,
     working: WorkingLevel = Working.CALCULATED,
     search: SearchSamples = 0,
-    max_steps: Annotated[
-        int, typer.Option("--max-steps", metavar="N", help="Most steps predicted at once.", min=1)
-    ] = 1_000,
+    max_steps: MostSteps = 1_000,
     timeout: Timeout = 10.0,
     as_json: Json = False,
 ) -> None:
@@ -69,27 +68,28 @@ def debug(
     """
     from opencwm.core.errors import ConfigError
     from opencwm.frontends.cli.output import notice
+    from opencwm.frontends.cli.session_options import models_for, session_config
     from opencwm.frontends.programs import load_assumed
-    from opencwm.frontends.sessions import Mode, SessionConfig, open_program
+    from opencwm.frontends.sessions import open_program
 
-    if real and compare:
-        raise ConfigError(
-            "--real and --compare exclude each other", hint="--compare shows the real run as well"
-        )
     if as_json and commands is not None:
         raise ConfigError("--json and --commands exclude each other", hint="--json prints the whole run")
-    config = SessionConfig(
-        mode=Mode.REAL if real else Mode.COMPARE if compare else Mode.PREDICTED,
+    config = session_config(
+        real=real,
+        compare=compare,
         model=model,
-        constrained=not unconstrained,
-        expressions=detail is Detail.EXPR,
+        unconstrained=unconstrained,
+        detail=detail,
         working=working,
         search=search,
         max_steps=max_steps,
-        timeout_s=timeout,
+        timeout=timeout,
     )
     assumed = load_assumed(file, call=call, entry=entry, assumptions=assume or ())
-    opened = open_program(assumed, config)
+    models = models_for(config)
+    import opencwm.debugger.prompt  # noqa: F401 - while the model is loaded
+
+    opened = open_program(assumed, config, models)
     for text in opened.notices:
         notice(text)
     if as_json:
@@ -97,7 +97,7 @@ def debug(
     elif compare and commands is None:
         _print_table(opened)
     else:
-        _step(opened, commands)
+        _step(opened, commands, lambda: models.get(config.model))
 
 
 def _print_json(opened: Opened) -> None:
@@ -141,7 +141,7 @@ def _watched(execution: Execution, max_steps: int) -> Iterator[StepView]:
             yield view
 
 
-def _step(opened: Opened, commands: str | None) -> None:
+def _step(opened: Opened, commands: str | None, model: Callable[[], WorldModel]) -> None:
     from opencwm.debugger.prompt import Prompt
     from opencwm.debugger.session import Session
     from opencwm.frontends.cli.output import visible
@@ -151,6 +151,7 @@ def _step(opened: Opened, commands: str | None) -> None:
         opened.session(),
         lambda line: print(visible(line), flush=True),
         watching=_interruptible if is_asked else Session.watched,
+        model=model,
     )
     if commands is not None:
         prompt.show()

@@ -66,6 +66,10 @@ SearchSamples = Annotated[
         max=64,
     ),
 ]
+Real = Annotated[bool, typer.Option("--real", help="Step the real run instead, recorded in the sandbox.")]
+MostSteps = Annotated[
+    int, typer.Option("--max-steps", metavar="N", help="Most steps predicted at once.", min=1)
+]
 MaxSteps = Annotated[
     int, typer.Option("--max-steps", metavar="N", help="Most steps of a predicted run.", min=1)
 ]

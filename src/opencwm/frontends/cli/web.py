@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +17,9 @@ from opencwm.frontends.cli.options import (
     DetailLevel,
     Entry,
     ModelFolder,
+    MostSteps,
     ProgramFile,
+    Real,
     SearchSamples,
     Timeout,
     Unconstrained,
@@ -27,6 +29,7 @@ from opencwm.frontends.cli.options import (
 if TYPE_CHECKING:
     from opencwm.frontends.sessions import SessionConfig
     from opencwm.frontends.web.desk import Desk
+    from opencwm.frontends.web.starting import Start
 
 
 def web(
@@ -34,9 +37,7 @@ def web(
     call: Call = None,
     entry: Entry = None,
     assume: Assume = None,
-    real: Annotated[
-        bool, typer.Option("--real", help="Step the real run instead, recorded in the sandbox.")
-    ] = False,
+    real: Real = False,
     compare: Annotated[
         bool, typer.Option("--compare", help="Show the real run beside the prediction.")
     ] = False,
@@ -59,9 +60,7 @@ def web(
     detail: DetailLevel = Detail.EXPR,
     working: WorkingLevel = Working.CALCULATED,
     search: SearchSamples = 0,
-    max_steps: Annotated[
-        int, typer.Option("--max-steps", metavar="N", help="Most steps predicted at once.", min=1)
-    ] = 1_000,
+    max_steps: MostSteps = 1_000,
     timeout: Timeout = 10.0,
 ) -> None:
     """Step through a call in the browser.
@@ -69,52 +68,48 @@ def web(
     Prints the address of the page; the token in it is what lets a browser in. Ends with Ctrl-C. With --save
     the whole run goes into a file that shows the same page without a server, for sharing.
     """
-    from opencwm.core.errors import ConfigError
-    from opencwm.frontends.sessions import Mode, SessionConfig
+    from opencwm.frontends.cli.session_options import session_config
+    from opencwm.frontends.web.starting import Start
 
-    if real and compare:
-        raise ConfigError(
-            "--real and --compare exclude each other", hint="--compare shows the real run as well"
-        )
-    config = SessionConfig(
-        mode=Mode.REAL if real else Mode.COMPARE if compare else Mode.PREDICTED,
+    config = session_config(
+        real=real,
+        compare=compare,
         model=model,
-        constrained=not unconstrained,
-        expressions=detail is Detail.EXPR,
+        unconstrained=unconstrained,
+        detail=detail,
         working=working,
         search=search,
         max_steps=max_steps,
-        timeout_s=timeout,
+        timeout=timeout,
     )
-    make_desk = _desk_maker(file, call, entry, assume or [], config)
+    start = Start(call=call, entry=entry, assumptions=tuple(assume or ()))
+    make_desk = _desk_maker(file, start, config)
     if save is not None:
         _save(make_desk, save, max_steps)
     else:
         _serve(make_desk, host, port, opens=opens)
 
 
-def _desk_maker(
-    file: Path, call: str | None, entry: str | None, assumptions: Sequence[str], config: SessionConfig
-) -> Callable[[Callable[[], None]], Desk]:
-    """Return what opens the program; what is wrong with it is said before anything is served."""
-    from opencwm.debugger.world_model import WorldModel
+def _desk_maker(file: Path, start: Start, config: SessionConfig) -> Callable[[Callable[[], None]], Desk]:
+    """Return what opens the program; what is plainly wrong with it is said at once.
+
+    The model is loaded meanwhile.
+    """
     from opencwm.frontends.cli.output import notice
+    from opencwm.frontends.cli.session_options import models_for
     from opencwm.frontends.programs import load_assumed
-    from opencwm.frontends.sessions import Mode, Opened, open_program
-    from opencwm.frontends.web.desk import Desk
+    from opencwm.frontends.web.starting import opens
+
+    load_assumed(file, call=start.call, entry=start.entry, assumptions=start.assumptions)
+    open_start = opens(file, config, models_for(config))
 
     def make_desk(pause: Callable[[], None]) -> Desk:
-        assumed = load_assumed(file, call=call, entry=entry, assumptions=assumptions)
-        world = None if config.mode is Mode.REAL else WorldModel.load(config.model)
-        opened = open_program(assumed, config, world)
+        from opencwm.frontends.web.desk import Desk
+
+        opened = open_start(start)
         for text in opened.notices:
             notice(text)
-
-        def reopen(other: str | None) -> Opened:
-            how = {"call": call, "entry": entry} if other is None else {"call": other, "entry": None}
-            return open_program(load_assumed(file, **how, assumptions=assumptions), config, world)
-
-        return Desk(opened, reopen, path=file, pause=pause)
+        return Desk(opened, open_start, start, path=file, pause=pause)
 
     return make_desk
 

@@ -21,10 +21,11 @@ from opencwm.frontends.dap.breakpoint_table import BreakpointTable, Target, Want
 from opencwm.frontends.dap.completion import completions
 from opencwm.frontends.dap.conversation import Arrival, Conversation
 from opencwm.frontends.dap.debuggee import Debuggee
-from opencwm.frontends.dap.launching import Launched, Models, launch
+from opencwm.frontends.dap.launching import Launched, launch
 from opencwm.frontends.dap.messages import CANCELLED, Body, RequestError
 from opencwm.frontends.dap.places import Dialect
 from opencwm.frontends.dap.rules import CAPABILITIES, RULES, Phase
+from opencwm.frontends.models import Models
 from opencwm.frontends.programs import read_source
 from opencwm.frontends.sessions import Mode
 from opencwm.source.cfg import ControlFlow

@@ -228,7 +228,7 @@ def data_breakpoints(wanted: arguments.SetDataBreakpoints) -> list[Wanted]:
         def add(breakpoints: Breakpoints, _lineno: int) -> Breakpoint:
             if item.access_type != "write":
                 raise ConfigError(f"only writes are seen, not {item.access_type}")
-            function, _colon, variable = item.data_id.rpartition(":")
+            function, _colon, variable = item.data_id.partition(":")
             return breakpoints.add_data(
                 variable, function, item.condition or None, hit_condition=item.hit_condition or None
             )

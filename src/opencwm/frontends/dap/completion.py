@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from opencwm.frontends.dap import arguments, repl, values
+from opencwm.debugger import value_parts
+from opencwm.frontends.dap import arguments, repl
 from opencwm.frontends.dap.messages import Body
 from opencwm.frontends.dap.places import Dialect
 
@@ -65,8 +66,8 @@ def _names(whole: str | None, texts: Mapping[str, str]) -> Iterator[tuple[str, s
         yield from ((name, "variable") for name in texts)
         yield from ((name, "function") for name in _FUNCTIONS)
         return
-    text = values.reached(whole[:-1], texts)
-    for part in values.children(text or ""):
+    text = value_parts.reached(whole[:-1], texts)
+    for part in value_parts.children(text or ""):
         if part.access.startswith("."):
             yield part.name, "property"
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import itertools
 
 from opencwm.core.errors import ConfigError
-from opencwm.debugger import asking, display
+from opencwm.debugger import asking, display, value_parts
 from opencwm.debugger.execution import RealExecution
 from opencwm.debugger.expressions import ExpressionError, Undecided
 from opencwm.debugger.hits import HitFinder
 from opencwm.debugger.stops import Stop, StopKind
-from opencwm.frontends.dap import arguments, moves, presentation, values
+from opencwm.frontends.dap import arguments, moves, presentation
 from opencwm.frontends.dap.breakpoint_table import Target, data_id
 from opencwm.frontends.dap.inspection import Inspection
 from opencwm.frontends.dap.launching import Launched
@@ -186,7 +186,7 @@ class Debuggee:
             answer = asking.computed(expression, shown)
         except Undecided:
             texts = {name: value.text for name, value in shown.items()}
-            part = values.reached(expression, texts)
+            part = value_parts.reached(expression, texts)
             if part is not None:
                 return self.inspection.result(part, "", expression)
             if wanted.context != "repl":

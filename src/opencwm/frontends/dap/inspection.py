@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from opencwm.core.errors import ConfigError
+from opencwm.debugger import value_parts
+from opencwm.debugger.activations import is_part, root_of
 from opencwm.debugger.compare import Row
 from opencwm.debugger.execution import FrameView, Origin, StepView, Value
 from opencwm.debugger.session import Session
-from opencwm.frontends.dap import arguments, presentation, values
+from opencwm.frontends.dap import arguments, presentation
 from opencwm.frontends.dap.handles import FrameHandle, Handles, PartHandle, ScopeHandle, ScopeKind
 from opencwm.frontends.dap.messages import Body, RequestError
 from opencwm.frontends.dap.places import Places
@@ -118,7 +120,7 @@ class Inspection:
             items = [] if wanted.filter == "indexed" else list(self._scope_values(holder))
             page = _page(items, wanted)
             return {"variables": [self._variable(holder, name, value, real) for name, value, real in page]}
-        parts = [part for part in values.children(holder.value.text) if _passes(part, wanted.filter)]
+        parts = [part for part in value_parts.children(holder.value.text) if _passes(part, wanted.filter)]
         return {"variables": [self._part(holder, part) for part in _page(parts, wanted)]}
 
     def _scope_values(self, scope: ScopeHandle) -> Iterator[tuple[str, Value, str | None]]:
@@ -168,7 +170,7 @@ class Inspection:
             **self._described(part, is_settable=is_local and self.can_set(scope.level)),
         }
 
-    def _part(self, holder: PartHandle, part: values.Child) -> Body:
+    def _part(self, holder: PartHandle, part: value_parts.Child) -> Body:
         access = holder.access + part.access if holder.access and part.access else ""
         value = Value(part.text, holder.value.origin, holder.value.probability)
         inner = PartHandle(holder.scope, (*holder.path, part.name), access, value)
@@ -182,7 +184,7 @@ class Inspection:
 
     def _described(self, part: PartHandle, *, is_settable: bool) -> Body:
         """Return what is said of every value: type, insides, origin."""
-        inside = values.children(part.value.text)
+        inside = value_parts.children(part.value.text)
         body: Body = {
             "variablesReference": self._handles.add(part) if inside else 0,
             "presentationHint": presentation.hint(part.value, is_settable=is_settable),
@@ -193,7 +195,7 @@ class Inspection:
         if part.access:
             body["evaluateName"] = part.access
         if self._client.supports_variable_type:
-            body["type"] = values.type_name(part.value.text)
+            body["type"] = value_parts.type_name(part.value.text)
         return body
 
     # Setting
@@ -233,7 +235,7 @@ class Inspection:
         """Return the value of a variable with one part of it replaced."""
         text = self.session.evaluate(expression, level - len(self.session.stack)).text
         whole = self.session.stack[level].locals[path[0]].text
-        found = values.replaced(whole, path[1:], text)
+        found = value_parts.replaced(whole, path[1:], text)
         if found is None:
             raise RequestError(f"{path[-1]} is not shown in full and cannot be set", shows=True)
         return found
@@ -249,7 +251,7 @@ class Inspection:
             raise RequestError(f"{path[0]} is no longer bound")
         part = PartHandle(ScopeHandle(level, ScopeKind.LOCALS), path[:1], path[0], value)
         for name in path[1:]:
-            child = next((item for item in values.children(part.value.text) if item.name == name), None)
+            child = next((item for item in value_parts.children(part.value.text) if item.name == name), None)
             if child is None:
                 raise RequestError(f"{name} is not there any more")
             inner = Value(child.text, value.origin, value.probability)
@@ -271,7 +273,7 @@ class Inspection:
         }
 
     def data_breakpoint(self, wanted: arguments.DataBreakpointInfo) -> tuple[str, str]:
-        """Return the function and the name of the variable that a data breakpoint is asked for.
+        """Return the function and the variable, or the part of one, that a data breakpoint is asked for.
 
         Raises:
             ConfigError: that is no variable of a function.
@@ -281,19 +283,26 @@ class Inspection:
             scope = holder if isinstance(holder, ScopeHandle) else holder.scope
             if scope is None or scope.kind is not ScopeKind.LOCALS:
                 raise ConfigError(f"{wanted.name} is no variable")
-            name = wanted.name if isinstance(holder, ScopeHandle) else holder.path[0]
+            name = wanted.name if isinstance(holder, ScopeHandle) else _part_named(holder, wanted.name)
             return self.session.stack[scope.level].function, name
         frame = self.session.stack[self.level(wanted.frame_id)]
         code = self.session.execution.codes[frame.code]
-        if wanted.name not in code.local_names:
+        if root_of(wanted.name) not in code.local_names or not is_part(wanted.name):
             raise ConfigError(f"{wanted.name} is no local variable of {frame.function}")
         return frame.function, wanted.name
+
+
+def _part_named(holder: PartHandle, name: str) -> str:
+    """Return what to write to reach a part of a value; where nothing does, its variable stands for it."""
+    child = next((item for item in value_parts.children(holder.value.text) if item.name == name), None)
+    is_reachable = child is not None and child.access and holder.access
+    return f"{holder.access}{child.access}" if child is not None and is_reachable else holder.path[0]
 
 
 _SET_KEYS = ("type", "variablesReference", "namedVariables", "indexedVariables")
 
 
-def _passes(part: values.Child, wanted: str) -> bool:
+def _passes(part: value_parts.Child, wanted: str) -> bool:
     return not wanted or part.is_indexed == (wanted == "indexed")
 
 

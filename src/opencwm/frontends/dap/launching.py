@@ -7,42 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from opencwm.core.errors import ConfigError
 from opencwm.frontends.dap.arguments import Launch
 from opencwm.frontends.dap.messages import RequestError
 from opencwm.frontends.dap.places import Dialect
 from opencwm.frontends.dap.snippets import assumed_snippet
+from opencwm.frontends.models import Models
 from opencwm.frontends.programs import load_assumed
 from opencwm.frontends.sessions import Mode, Opened, SessionConfig, open_program
 from opencwm.traces import Program
-
-if TYPE_CHECKING:
-    from opencwm.debugger.world_model import WorldModel
-
-
-class Models:
-    """Models that are loaded once and serve all clients of a server."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loaded: dict[Path | None, WorldModel] = {}
-
-    def get(self, path: Path | None) -> WorldModel:
-        """Return the model at ``path``, or the one in the package.
-
-        Raises:
-            EngineError: it cannot be loaded.
-        """
-        from opencwm.debugger.world_model import WorldModel
-
-        with self._lock:
-            if path not in self._loaded:
-                self._loaded[path] = WorldModel.load(path)
-            return self._loaded[path]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,8 +53,7 @@ def launch(wanted: Launch, dialect: Dialect, models: Models) -> Launched:
     else:
         assumed = assumed_snippet(wanted.source, call=call, entry=entry, assumptions=wanted.assume)
     config = _config(wanted, dialect)
-    world = None if config.mode is Mode.REAL else models.get(config.model)
-    opened = open_program(assumed, config, world)
+    opened = open_program(assumed, config, models)
     return Launched(path, opened.execution.program, opened, config.mode)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from opencwm.debugger import display
+from opencwm.debugger import display, value_parts
 from opencwm.debugger.compare import Row
 from opencwm.debugger.execution import Origin, StepView, Value
-from opencwm.frontends.dap import values
 from opencwm.frontends.dap.messages import Body
 
 _MARK: Final = re.compile(r"  \((?:supplied|carried|predicted|really|from predicted)[^()]*\)\s*$")
@@ -67,4 +66,4 @@ def details(view: StepView, row: Row | None) -> str:
 
 def exception_name(text: str) -> str:
     """Name the type of a rendered exception."""
-    return values.type_name(text) or text.partition("(")[0] or "exception"
+    return value_parts.type_name(text) or text.partition("(")[0] or "exception"

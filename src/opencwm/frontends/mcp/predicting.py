@@ -22,11 +22,12 @@ from opencwm.frontends.mcp.answers import (
     full_step,
     short_step,
 )
-from opencwm.frontends.mcp.service import ProgramRequest, Service
+from opencwm.frontends.mcp.service import OpenSession, ProgramRequest, Service
 from opencwm.frontends.programs import program_of_source
 
 if TYPE_CHECKING:
     from opencwm.debugger.execution import Execution, StepView
+    from opencwm.debugger.questions import EarlierState
     from opencwm.traces import Outcome, Program
 
 MAX_STEPS = 1_000
@@ -171,7 +172,10 @@ def predict_input(
     source, name = service.source_of(request.source, request.file)
     program = program_of_source(source, name, call=f"{function}()")
     calls: list[CallAnswer] = []
-    for found in inputs_for(service.world, program, function, wanted, num_draws=draws):
+    proposed = inputs_for(
+        service.world, program, function, wanted, num_draws=draws, is_cancelled=lambda: watch.is_cancelled
+    )
+    for found in proposed:
         holds = _comes_to(dataclasses.replace(program, call=found.call), wanted) if verify else None
         calls.append({"call": found.call, "probability": found.probability, "holds": holds})
         watch.advance(len(calls))
@@ -213,16 +217,38 @@ def predict_state_before(
         num_draws=draws,
         is_cancelled=lambda: watch.is_cancelled,
     )
-    states = [
-        {
-            "locals": dict(state.locals),
-            "probability": state.probability,
-            "is_predicted_to_lead_there": state.agrees,
-            "holds": _comes_to(state.program, question.wanted) if verify else None,
-        }
-        for state in found
-    ]
+    states = [_state(item, _comes_to(item.program, question.wanted) if verify else None) for item in found]
     return {"states": states}
+
+
+def predict_state_before_here(
+    service: Service, held: OpenSession, watch: Watch, changes: Mapping[str, str], *, draws: int
+) -> StatesAnswer:
+    """Return states that may have come before the line that ran last where a session stands.
+
+    Raises:
+        ConfigError: no line ran yet in this function, or a value is no literal.
+        EngineError: the engine broke.
+    """
+    from opencwm.debugger.questions import states_before_here
+
+    found = states_before_here(
+        service.world,
+        held.session,
+        rendered_values(changes),
+        num_draws=draws,
+        is_cancelled=lambda: watch.is_cancelled,
+    )
+    return {"states": [_state(item, None) for item in found]}
+
+
+def _state(state: EarlierState, holds: bool | None) -> dict[str, Any]:
+    return {
+        "locals": dict(state.locals),
+        "probability": state.probability,
+        "is_predicted_to_lead_there": state.agrees,
+        "holds": holds,
+    }
 
 
 def check(

@@ -85,7 +85,7 @@ Values = Annotated[dict[str, str], Field(description="Variable to its value as a
 
 
 class BreakpointArgument(TypedDict, total=False):
-    """A breakpoint: ``line``, ``function``, ``variable`` or ``exceptions`` by its kind."""
+    """A breakpoint: ``line``, ``function``, ``variable`` (or ``self.total``), ``exceptions`` by its kind."""
 
     kind: Literal["line", "function", "exception", "data"]
     line: int
@@ -369,6 +369,24 @@ class Tools:
             lambda _: debugging.set_variable(self._service.session(session), name, value, max_chars),
         )
 
+    async def state_before(
+        self,
+        context: Context[Any, Any],
+        session: SessionName,
+        changes: Values = {},  # noqa: B006 - read only
+        draws: Draws = 5,
+    ) -> StatesAnswer:
+        """Propose variables before the line that ran last in a session that lead to those that are there.
+
+        With changes: that lead to other values of some of them.
+        """
+        return await self._done(
+            context,
+            lambda watch: predicting.predict_state_before_here(
+                self._service, self._service.session(session), watch, changes, draws=draws
+            ),
+        )
+
     async def select_timeline(
         self, context: Context[Any, Any], session: SessionName, number: int, max_chars: MaxChars = 200
     ) -> StopAnswer:
@@ -430,7 +448,7 @@ def _reporter(context: Context[Any, Any]) -> Callable[[int], None]:
 READING = ("predict_execution", "predict_output", "predict_input", "predict_state_before", "check_function")
 IN_SESSION = (
     "open_session", "list_sessions", "close_session", "step", "set_breakpoints", "inspect", "evaluate",
-    "set_variable", "select_timeline",
+    "set_variable", "select_timeline", "state_before",
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opencwm.core.errors import ConfigError
+from opencwm.frontends.models import Models
 from opencwm.frontends.programs import assumed_of_source, read_source
 from opencwm.frontends.sessions import Mode, Opened, SessionConfig, open_program
 
@@ -98,7 +99,7 @@ class Service:
 
     Args:
         config: its bounds.
-        world: a model that is loaded already; by default it is loaded when it is needed first.
+        models: where its model is taken from; by default it is loaded when it is needed first.
         clock: seconds from any fixed moment.
 
     Attributes:
@@ -108,11 +109,11 @@ class Service:
     NUM_KEPT = 8
 
     def __init__(
-        self, config: McpConfig, world: WorldModel | None = None, clock: Callable[[], float] = time.monotonic
+        self, config: McpConfig, models: Models | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.config = config
         self.busy = threading.Lock()
-        self._world = world
+        self._models = models or Models()
         self._clock = clock
         self._sessions: dict[str, OpenSession] = {}
         self._numbers = itertools.count(1)
@@ -125,11 +126,7 @@ class Service:
         Raises:
             EngineError: it cannot be loaded.
         """
-        from opencwm.debugger.world_model import WorldModel
-
-        if self._world is None:
-            self._world = WorldModel.load(self.config.model)
-        return self._world
+        return self._models.get(self.config.model)
 
     # Programs
 
@@ -206,9 +203,7 @@ class Service:
             ConfigError: as for :meth:`opened`; EngineError and SandboxError likewise.
         """
         assumed = self.program_of(request)
-        needs_model = request.mode is not Mode.REAL or bool(assumed.missing)
-        world = self.world if needs_model else None
-        return open_program(assumed, SessionConfig(mode=request.mode, model=self.config.model), world)
+        return open_program(assumed, SessionConfig(mode=request.mode, model=self.config.model), self._models)
 
     # Sessions
 

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from opencwm.core.config import from_dict
 from opencwm.core.errors import ConfigError, EngineError, OpenCWMError
-from opencwm.frontends.web import messages, saved
+from opencwm.frontends.web import breakpoint_messages, messages, saved
 from opencwm.frontends.web.answers import JsonAnswer, refusal
 from opencwm.frontends.web.assets import asset, page
 from opencwm.frontends.web.desk import Desk
@@ -50,6 +50,7 @@ class App:
             Route("/api/state", _answered(self._state)),
             Route("/api/overview", _answered(self._overview)),
             Route("/api/steps", _answered(self._steps)),
+            Route("/api/history", _answered(self._history)),
             Route("/api/events", self._events),
             *(Route(f"/api/{path}", _answered(answer), methods=["POST"]) for path, answer in self._posts()),
         ]
@@ -67,21 +68,21 @@ class App:
             ),
             (
                 "restart",
-                _posted(messages.Restart, lambda message, _: worker.do(lambda: desk.restart(message.call))),
+                _posted(messages.Restart, lambda message, _: worker.do(lambda: desk.restart(message))),
             ),
             ("evaluate", _posted(messages.Evaluate, self._evaluate)),
             ("cancel", _posted(messages.Nothing, self._cancel)),
             (
                 "breakpoints",
                 _posted(
-                    messages.NewBreakpoint,
+                    breakpoint_messages.NewBreakpoint,
                     lambda message, _: worker.look(lambda: desk.add_breakpoint(message)),
                 ),
             ),
             (
                 "breakpoints/{number:int}",
                 _posted(
-                    messages.ChangeBreakpoint,
+                    breakpoint_messages.ChangeBreakpoint,
                     lambda message, request: worker.look(
                         lambda: desk.change_breakpoint(request.path_params["number"], message)
                     ),
@@ -124,6 +125,13 @@ class App:
     async def _steps(self, request: Request) -> Response:
         timeline, start, stop = (_number(request, name) for name in ("timeline", "start", "stop"))
         return JsonAnswer(await self._worker.look(lambda: self._desk.steps(timeline, start, stop)))
+
+    async def _history(self, request: Request) -> Response:
+        timeline, position, level = (_number(request, name) for name in ("timeline", "position", "level"))
+        name = request.query_params.get("name", "")
+        return JsonAnswer(
+            await self._worker.look(lambda: self._desk.history(timeline, position, level, name))
+        )
 
     async def _move(self, message: messages.Move, request: Request) -> dict[str, Any]:
         return await self._for(request, self._worker.do(lambda: self._desk.move(message)))

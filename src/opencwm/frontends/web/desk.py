@@ -8,6 +8,7 @@ that was away for a day goes on where it is, and two never move each other. All 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from typing import Any
 from opencwm.core.errors import ConfigError
 from opencwm.core.version import __version__
 from opencwm.debugger import asking
-from opencwm.debugger.breakpoints import Breakpoint, DataBreakpoint, LineBreakpoint
+from opencwm.debugger.activations import changes_of, last_step_at
 from opencwm.debugger.cancellation import Cancellation, CancelledError
 from opencwm.debugger.compare import Lockstep
 from opencwm.debugger.display import percent
@@ -27,16 +28,17 @@ from opencwm.debugger.session import Session
 from opencwm.debugger.stops import Stop
 from opencwm.frontends.sessions import Opened
 from opencwm.frontends.web import wire
+from opencwm.frontends.web.breakpoint_messages import ChangeBreakpoint, NewBreakpoint, specification
 from opencwm.frontends.web.lines import Line
 from opencwm.frontends.web.messages import (
     MAX_STEPS_AT_ONCE,
-    ChangeBreakpoint,
     Evaluate,
     Move,
-    NewBreakpoint,
     Place,
+    Restart,
     SetVariable,
 )
+from opencwm.frontends.web.starting import Opens, Start
 from opencwm.frontends.web.subexpressions import SubExpressions
 
 Listener = Callable[[dict[str, Any]], None]
@@ -51,7 +53,8 @@ class Desk:
 
     Args:
         opened: what is looked at first.
-        reopen: makes the same of another call, or, given None, of the file as it is now.
+        open_start: makes the same of another start, or of the file as it is now; None where nothing can.
+        start: how it was opened.
         path: the file; None when there is none to watch.
         pause: called between the steps of a long job.
     """
@@ -59,12 +62,13 @@ class Desk:
     def __init__(
         self,
         opened: Opened,
-        reopen: Callable[[str | None], Opened] | None = None,
+        open_start: Opens | None = None,
+        start: Start = Start(),  # noqa: B008 - frozen
         *,
         path: Path | None = None,
         pause: Callable[[], None] = lambda: None,
     ) -> None:
-        self._reopen = reopen
+        self._open_start, self._start = open_start, start
         self._path = path
         self._pause = pause
         self._listeners: set[Listener] = set()
@@ -153,6 +157,7 @@ class Desk:
             "file": self.name,
             "source": program.text.removesuffix("\n"),
             "call": program.call,
+            "start": dataclasses.asdict(self._start),
             "wrapper_line": program.wrapper_lineno,
             "mode": self._mode,
             "version": __version__,
@@ -216,6 +221,19 @@ class Desk:
             if found is not None:
                 return {"text": found[0], "how": found[1], "is_known": True, "can_ask": False}
         return _unknown(problem, can_ask=not line.is_real)
+
+    def history(self, timeline: int, position: int, level: int, name: str) -> list[dict[str, Any]]:
+        """Return the values that a variable of activation ``level`` had up to a step, oldest first.
+
+        Raises:
+            ConfigError: there is no such place.
+        """
+        line = self._line(timeline)
+        frame = line.stack(position)  # checks the position
+        if not -len(frame) <= level < len(frame):
+            raise ConfigError(f"no activation {level}", hint=f"there are {len(frame)}")
+        own = last_step_at(line.execution, position, level % len(frame))
+        return [wire.change_json(change) for change in changes_of(line.execution, own, name)]
 
     def breakpoints(self) -> list[dict[str, Any]]:
         """Return all breakpoints."""
@@ -290,7 +308,7 @@ class Desk:
         if len(self._sessions[0].breakpoints) >= MAX_BREAKPOINTS:
             raise ConfigError(f"there are {MAX_BREAKPOINTS} breakpoints already")
         for session in self._sessions:
-            _add(session, message)
+            message.add_to(session.breakpoints)
         return self._changed()
 
     def change_breakpoint(self, number: int, message: ChangeBreakpoint) -> list[dict[str, Any]]:
@@ -300,11 +318,7 @@ class Desk:
             ConfigError: there is none with this number, or the condition is no expression.
         """
         for session in self._sessions:
-            item = session.breakpoints[number]
-            if message.condition is not None:
-                item.set_condition(message.condition.strip() or None)
-            if message.is_enabled is not None:
-                item.is_enabled = message.is_enabled
+            message.apply(session.breakpoints[number])
         return self._changed()
 
     def remove_breakpoint(self, number: int) -> list[dict[str, Any]]:
@@ -370,22 +384,25 @@ class Desk:
         how = f"the model was asked: it {verb} this{sure}" if answer.is_predicted else f"computed{sure}"
         return {"text": answer.text, "how": how, "is_known": True, "can_ask": False}
 
-    def restart(self, call: str | None) -> dict[str, Any]:
-        """Begin again from the file as it is now; breakpoints that still make sense stay.
+    def restart(self, message: Restart) -> dict[str, Any]:
+        """Begin again from the file as it is now; breakpoints that still make sense stay, timelines do not.
 
         Raises:
-            ConfigError: there is nothing to begin again from, or the call or the file makes no sense.
+            ConfigError: there is nothing to begin again from, or the call, an assumption or the file makes no
+                sense; then all stays as it was.
             EngineError: the engine broke.
             SandboxError: the sandbox failed.
         """
-        if self._reopen is None:
+        if self._open_start is None:
             raise ConfigError("this session cannot be started again")
-        kept = [(_specified(item), item.is_enabled) for item in self._sessions[0].breakpoints]
-        self._begin(self._reopen(call))
+        start = self._start.changed(message.call, message.assumptions)
+        kept = [(specification(item), item.is_enabled) for item in self._sessions[0].breakpoints]
+        self._begin(self._open_start(start))
+        self._start = start
         for spec, is_enabled in kept:
             with contextlib.suppress(ConfigError):
                 for session in self._sessions:
-                    _add(session, spec).is_enabled = is_enabled
+                    spec.add_to(session.breakpoints).is_enabled = is_enabled
         self.tell({"kind": "shared"})
         line = next(iter(self._lines.values()))
         return self._moved(line, line.session.last_stop, 0)
@@ -450,24 +467,6 @@ class Desk:
         if isinstance(self._opened.execution, RealExecution):
             return "real"
         return "predicted" if self._opened.real is None else "compare"
-
-
-def _add(session: Session, message: NewBreakpoint) -> Breakpoint:
-    condition = (message.condition or "").strip() or None
-    if message.line is not None:
-        return session.breakpoints.add_line(message.line, condition)
-    if message.variable is not None:
-        return session.breakpoints.add_data(message.variable, message.function, condition)
-    return session.breakpoints.add_exception(message.exceptions or "raised", (), condition)
-
-
-def _specified(item: Breakpoint) -> NewBreakpoint:
-    """Return what makes a breakpoint like this one."""
-    if isinstance(item, LineBreakpoint):
-        return NewBreakpoint(line=item.lineno, condition=item.condition)
-    if isinstance(item, DataBreakpoint):
-        return NewBreakpoint(variable=item.variable, function=item.function, condition=item.condition)
-    return NewBreakpoint(exceptions="raised", condition=item.condition)
 
 
 def _sure(probability: float | None) -> str:

@@ -10,6 +10,7 @@ from opencwm.core.errors import ConfigError
 MAX_TEXT = 4_000
 """Most characters of an expression or a call."""
 MAX_STEPS_AT_ONCE = 256
+MAX_ASSUMPTIONS = 50
 
 MoveName = Literal[
     "step_into",
@@ -25,7 +26,12 @@ MoveName = Literal[
 ]
 
 
-def _check_text(name: str, text: str | None) -> None:
+def check_text(name: str, text: str | None) -> None:
+    """Check that a text is not too long.
+
+    Raises:
+        ConfigError: it is.
+    """
     if text is not None and len(text) > MAX_TEXT:
         raise ConfigError(f"more than {MAX_TEXT} characters", where=name)
 
@@ -72,8 +78,8 @@ class SetVariable(Place):
     value: str
 
     def __post_init__(self) -> None:
-        _check_text("name", self.name)
-        _check_text("value", self.value)
+        check_text("name", self.name)
+        check_text("value", self.value)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,52 +97,27 @@ class Evaluate(Place):
     ask: bool = False
 
     def __post_init__(self) -> None:
-        _check_text("expression", self.expression)
+        check_text("expression", self.expression)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Restart:
-    """Begin again: with another call, or with the one there was when it is null."""
-
-    call: str | None = None
-
-    def __post_init__(self) -> None:
-        _check_text("call", self.call)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class NewBreakpoint:
-    """A breakpoint to add: one of ``line``, ``variable`` and ``exceptions``.
+    """Begin again.
 
     Attributes:
-        line: before which to stop.
-        variable: of which each change stops.
-        function: in which the variable is.
-        exceptions: which exceptions stop.
-        condition: over the locals there.
+        call: another call; empty for none, so that the entry starts the program; null for the one there was.
+        assumptions: others; null for those there were.
     """
 
-    line: int | None = None
-    variable: str | None = None
-    function: str = ""
-    exceptions: Literal["raised", "uncaught"] | None = None
-    condition: str | None = None
+    call: str | None = None
+    assumptions: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        _check_text("condition", self.condition)
-        if sum(item is not None for item in (self.line, self.variable, self.exceptions)) != 1:
-            raise ConfigError("one of line, variable and exceptions is wanted", where="breakpoint")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ChangeBreakpoint:
-    """What to change of a breakpoint; what is left out stays. An empty condition removes it."""
-
-    is_enabled: bool | None = None
-    condition: str | None = None
-
-    def __post_init__(self) -> None:
-        _check_text("condition", self.condition)
+        check_text("call", self.call)
+        if len(self.assumptions or ()) > MAX_ASSUMPTIONS:
+            raise ConfigError(f"more than {MAX_ASSUMPTIONS}", where="assumptions")
+        for text in self.assumptions or ():
+            check_text("assumptions", text)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from opencwm.debugger.breakpoints import Breakpoint, LineBreakpoint
+from opencwm.debugger.activations import Change
+from opencwm.debugger.breakpoints import Breakpoint, DataBreakpoint, LineBreakpoint
 from opencwm.debugger.compare import Row
 from opencwm.debugger.execution import Execution, FrameView, Origin, StepView, Value
 from opencwm.frontends.web.subexpressions import Known, SubExpressions
@@ -150,6 +151,17 @@ def _sureness(view: StepView) -> float | None:
     return min((p for p in said if p is not None), default=None)
 
 
+def change_json(change: Change) -> dict[str, Any]:
+    """Return a value that a variable got: ``position`` is where it is seen first, ``made_at`` who made it."""
+    return {
+        "position": change.position,
+        "made_at": change.made_at,
+        "line": change.lineno,
+        "how": "set" if change.is_set else "argument" if change.is_argument else "line",
+        "value": None if change.value is None else value_json(change.value),
+    }
+
+
 def breakpoint_json(item: Breakpoint, num_hits: int) -> dict[str, Any]:
     """Return a breakpoint of any kind."""
     return {
@@ -157,7 +169,10 @@ def breakpoint_json(item: Breakpoint, num_hits: int) -> dict[str, Any]:
         "kind": item.kind,
         "place": item.place,
         "line": item.lineno if isinstance(item, LineBreakpoint) else None,
+        "variable": item.variable if isinstance(item, DataBreakpoint) else None,
         "condition": item.condition,
+        "hit_condition": None if item.hit_condition is None else str(item.hit_condition),
+        "log_message": None if item.log_message is None else str(item.log_message),
         "is_enabled": item.is_enabled,
         "num_hits": num_hits,
     }

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opencwm.frontends.dap.values import children, reached, replaced, type_name
+from opencwm.debugger.value_parts import children, reached, replaced, type_name
 
 ATOMS = st.one_of(
     st.none(),
