@@ -66,6 +66,7 @@ def build() -> Any:
     evaluation.command(name="all")(evaluate.everything)
     evaluation.command()(evaluate.jumps)
     evaluation.command()(evaluate.inputs)
+    evaluation.command()(evaluate.quantization)
     evaluation.command()(benchmark.benchmark)
     root.add_typer(evaluation, name="eval")
     return typer.main.get_command(root)

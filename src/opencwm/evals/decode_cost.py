@@ -1,0 +1,87 @@
+"""What greedy decoding takes, measured by a process of its own: ``python -m opencwm.evals.decode_cost FOLDER``.
+
+Memory is the peak of a process, so each measurement needs one; interpreter and runtime are part of it, as they
+are for whoever runs the model. One thread, no running ahead: a token costs what its weights cost.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from opencwm.core.errors import EngineError
+from opencwm.evals.quantization import Cost
+from opencwm.model.engine import Engine
+from opencwm.model.folder import load_folder
+
+_PROMPT_TOKENS, _NEW_TOKENS = 256, 64
+
+
+def measure_cost(folder: Path) -> Cost:
+    """Measure a model folder in a new process.
+
+    Raises:
+        EngineError: the process failed.
+    """
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    package = str(Path(__file__).parents[2])
+    paths = os.pathsep.join(path for path in (package, os.environ.get("PYTHONPATH")) if path)
+    done = subprocess.run(
+        [sys.executable, "-m", "opencwm.evals.decode_cost", str(folder)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **threads, "PYTHONPATH": paths},
+        check=False,
+    )
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
+        raise EngineError(f"decoding could not be measured: {last[0]}", where=str(folder))
+    return Cost(**json.loads(done.stdout))
+
+
+def decode(engine: Engine) -> Cost:
+    """Read a prompt and decode greedily; the engine's sequence is replaced."""
+    num_prompt = min(_PROMPT_TOKENS, engine.max_tokens // 2)
+    prompt = [1 + place % (engine.vocab_size - 1) for place in range(num_prompt)]
+    engine.truncate(0)
+    engine.append(prompt[:2])  # what is done only once
+    engine.truncate(0)
+    start = time.perf_counter()
+    token = int(engine.append(prompt).argmax())
+    read, cpu = time.perf_counter(), time.process_time()
+    num_new = min(_NEW_TOKENS, engine.max_tokens - len(prompt))
+    for _ in range(num_new):
+        token = int(engine.append([token]).argmax())
+    end, cpu_end = time.perf_counter(), time.process_time()
+    return Cost(
+        tokens_per_s=num_new / (end - read),
+        cpu_ms_per_token=1000 * (cpu_end - cpu) / num_new,
+        prompt_tokens_per_s=len(prompt) / (read - start),
+        peak_mib=peak_mib(),
+    )
+
+
+def peak_mib() -> float:
+    """Return the peak resident memory of this process, since it began to run this program."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # getrusage counts what the parent held when it started this process
+        lines = status.read_text(encoding="ascii", errors="replace").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes, on macOS
+
+
+def main(folder: str) -> None:
+    """Measure and print one JSON object."""
+    cost = decode(load_folder(Path(folder)).engine())
+    print(json.dumps(dataclasses.asdict(cost)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
