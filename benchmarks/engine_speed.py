@@ -34,7 +34,7 @@ from opencwm.debugger.predicted import source_view
 from opencwm.frontends.exporting import export_run
 from opencwm.frontends.trace_files import held_out_traces
 from opencwm.model.config import ModelConfig
-from opencwm.model.export import Weights, read_weights
+from opencwm.model.export import read_weights
 
 PROMPT, NEW = 256, 200
 SEED = 2
@@ -42,7 +42,7 @@ SEED = 2
 
 def prepare(run: Path, work: Path) -> None:
     """Write the run's weights in every form that a runtime reads."""
-    kinds: tuple[Weights, ...] = ("int8", "fp32")
+    kinds: tuple[str, ...] = ("int8", "fp32")
     for kind in kinds:
         export_run(run, work / kind, precision=kind)
     (work / "hf").symlink_to((run / "model").resolve())

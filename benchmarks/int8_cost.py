@@ -30,10 +30,9 @@ from opencwm.evals.steps import choose_traces, digest_of
 from opencwm.evals.teacher_forced import score_trace
 from opencwm.frontends.exporting import export_run
 from opencwm.frontends.trace_files import held_out_traces, load_traces
-from opencwm.model.export import Weights
 from opencwm.traces import Trace
 
-PRECISIONS: tuple[Weights, ...] = ("fp32", "int8")
+PRECISIONS: tuple[str, ...] = ("fp32", "int8")
 PARTS = ("one step", "teacher-forced")
 
 

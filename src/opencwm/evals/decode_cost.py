@@ -1,7 +1,7 @@
-"""What greedy decoding takes, measured by a process of its own: ``python -m opencwm.evals.decode_cost FOLDER``.
+"""What greedy decoding takes, measured in a new process: ``python -m opencwm.evals.decode_cost FOLDER``.
 
-Memory is the peak of a process, so each measurement needs one; interpreter and runtime are part of it, as they
-are for whoever runs the model. One thread, no running ahead: a token costs what its weights cost.
+Memory is the peak of a process, so each measurement needs one; interpreter and runtime are part of it, as
+they are for whoever runs the model. One thread, no running ahead: a token costs what its weights cost.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from opencwm.core.errors import ConfigError
 from opencwm.evals.journal import Journal, Progress, Record
@@ -65,7 +64,8 @@ class QuantizationConfig:
         num_programs: predicted one step ahead and as whole runs.
         num_documents: further programs that are only scored token by token, which is a hundred times as fast.
         seed: of the draw of programs.
-        max_steps: most steps of a run.
+        max_steps: programs whose recorded run has more steps are left out, so that a whole run is never wrong
+            only because it was cut off.
         expressions: steps are predicted with expression detail.
         num_costs: how often time and memory are measured.
     """
@@ -73,7 +73,7 @@ class QuantizationConfig:
     num_programs: int = 40
     num_documents: int = 0
     seed: int = 0
-    max_steps: int = 256
+    max_steps: int = 64
     expressions: bool = True
     num_costs: int = 3
 
@@ -109,9 +109,10 @@ def evaluate_quantization(
     names = [candidate.name for candidate in candidates]
     if len(set(names)) != len(names) or len(names) < 2:
         raise ConfigError("needs two different precisions or more", where=", ".join(names))
-    chosen = choose_traces(traces, config.num_programs + config.num_documents, config.seed)
+    short = (trace for trace in traces if len(trace.steps) <= config.max_steps)
+    chosen = choose_traces(short, config.num_programs + config.num_documents, config.seed)
     if not chosen:
-        raise ConfigError("no trace with a step in it", where=data or "traces")
+        raise ConfigError(f"no trace of 1 to {config.max_steps} steps", where=data or "traces")
     settings = {
         "benchmark": "quantization",
         "config": dataclasses.asdict(config),
@@ -187,10 +188,6 @@ def _programs(
         bounds = steps(whole=index < config.num_programs)
         turn = index % len(candidates)
         order = [*candidates[turn:], *candidates[:turn]]
-        return lambda: {
-            item.name: StepsEvaluator(item.predictor, bounds).evaluate(trace) for item in order
-        }
+        return lambda: {item.name: StepsEvaluator(item.predictor, bounds).evaluate(trace) for item in order}
 
     return {key: evaluated(index, trace) for index, (key, trace) in enumerate(chosen.items())}
-
-

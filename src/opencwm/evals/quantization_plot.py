@@ -75,7 +75,8 @@ def _costs(axes: Axes, report: QuantizationReport) -> None:
     width = 0.8 / len(names)
     for place, name in enumerate(names):
         heights = [
-            100 * found[name] / found[report.reference] if name in found else 0.0 for found in measured.values()
+            100 * found[name] / found[report.reference] if name in found else 0.0
+            for found in measured.values()
         ]
         axes.bar(
             [index + (place - (len(names) - 1) / 2) * width for index in range(len(measured))],

@@ -165,9 +165,7 @@ class QuantizationReport:
             (name, *(_percent(scores.get(what)) for what in by_token))
             for name, scores in ((name, self.scores(name)) for name in self.size_bytes)
         )
-        tables.append(
-            Table("Most likely tokens, given the true ones before", ("weights", *by_token), rows)
-        )
+        tables.append(Table("Most likely tokens, given the true ones before", ("weights", *by_token), rows))
         return [table for table in tables if table.rows]
 
     @property
@@ -200,15 +198,24 @@ class QuantizationReport:
 
     def _cases(self) -> str:
         measured = self.measured[self.reference]
-        ahead, forced = measured.one_step, measured.teacher_forced
+        ahead, forced = measured.one_step, measured.teacher_forced.scores["step"]
         return (
             f"{ahead.num_steps:,} steps of {ahead.num_programs:,} programs one ahead, "
-            f"{measured.runs.exact.num_total:,} whole runs, {forced.scores['step'].num_total:,} steps token by token"
+            f"{measured.runs.exact.num_total:,} whole runs, {forced.num_total:,} steps token by token"
         )
 
     def headline(self) -> Table:
         """Return the one table that matters: a row for each precision."""
-        columns = ("weights", *_PROMISED, "ECE line", "ECE values", "MiB", "tokens/s", "CPU ms/token", "peak MiB")
+        columns = (
+            "weights",
+            *_PROMISED,
+            "ECE line",
+            "ECE values",
+            "MiB",
+            "tokens/s",
+            "CPU ms/token",
+            "peak MiB",
+        )
         rows = []
         for name, size in self.size_bytes.items():
             scores, cost = self.scores(name), self.costs[name] or {}

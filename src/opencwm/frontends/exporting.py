@@ -10,21 +10,22 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import enum
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opencwm.codec.native import NativeCodec
 from opencwm.codec.vocabulary import Vocabulary
 from opencwm.core.errors import ConfigError
 from opencwm.core.files import write_atomic
 from opencwm.frontends.model_card import model_card, portable_report, report_name, score_lines
+from opencwm.model.config import ModelConfig
 from opencwm.model.folder import (
     CARD_NAME,
+    CONFIG_NAME,
     META_NAME,
     SAFETENSORS_NAME,
     ModelFolder,
@@ -34,16 +35,11 @@ from opencwm.model.folder import (
     load_folder,
 )
 
+if TYPE_CHECKING:
+    from opencwm.model.precision import FloatArray
+
 VOCABULARY_NAME: Final = "native_vocabulary.json"
 GGUF_NAME: Final = "model.gguf"
-
-
-class Format(enum.StrEnum):
-    """What a model is written as."""
-
-    ONNX = "onnx"
-    HF = "hf"
-    GGUF = "gguf"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,6 +55,18 @@ class Source:
     weights_folder: Path
     meta: ModelMeta
     codec_sources: Sequence[Path]
+
+    def read(self) -> tuple[ModelConfig, dict[str, FloatArray]]:
+        """Read shape and weights.
+
+        Raises:
+            ConfigError: a shape this package does not know.
+            EngineError: weights that are missing or broken.
+        """
+        from opencwm.model.export import read_weights
+
+        config = ModelConfig.load(self.weights_folder / CONFIG_NAME)
+        return config, read_weights(self.weights_folder / SAFETENSORS_NAME)
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -100,7 +108,7 @@ def opened_source(
 
 
 def _folder_source(path: Path, scores: Mapping[str, Any]) -> Source:
-    """Return the source in a model folder; its own scores are of weights as it stores them, and stay there."""
+    """Return the source in a model folder. Its scores are of weights as it stores them, and stay there."""
     folder = load_folder(path)
     if not (path / SAFETENSORS_NAME).is_file():
         raise ConfigError(
@@ -133,8 +141,8 @@ def export_run(
         others: further runs.
         reports: of this model.
         with_safetensors: also copy the fp32 weights.
-        precision: of the exported weights, as :meth:`opencwm.model.precision.WeightFormat.parse` reads it; fp32
-            is what others are measured against.
+        precision: of the exported weights, as :meth:`opencwm.model.precision.WeightFormat.parse` reads it;
+            fp32 is what others are measured against.
 
     Raises:
         ConfigError: as :func:`opened_source`; no such precision; ``out`` is the folder that is read.
@@ -153,9 +161,81 @@ def export_run(
         )
 
 
+def export_hub_folder(
+    run: Path,
+    out: Path,
+    *,
+    others: Sequence[Path] = (),
+    reports: Sequence[Path] = (),
+    precision: str = "fp32",
+) -> None:
+    """Export to a folder that transformers and vLLM open, tokenizer and model card included.
+
+    Args:
+        run: see :func:`opened_source`, as the next two.
+        out: the folder to write.
+        others: further runs.
+        reports: of this model.
+        precision: ``fp32`` or ``bf16``.
+
+    Raises:
+        ConfigError: as :func:`export_run`.
+        EngineError: likewise.
+    """
+    from opencwm.codec.hub_tokenizer import BEGIN, END, PAD, hub_tokenizer, tokenizer_config
+    from opencwm.model.hugging_face import SpecialIds, export_hugging_face
+
+    _refuse_itself(run, out)
+    with opened_source(run, others=others, reports=reports) as source:
+        config, weights = source.read()
+        special = SpecialIds(begin=BEGIN, end=END, pad=PAD)
+        export_hugging_face(config, weights, out, kind=precision, special=special)
+        vocabulary = source.vocabulary
+        settings = tokenizer_config(vocabulary, max_tokens=config.max_position_embeddings)
+        write_atomic(out / "tokenizer.json", hub_tokenizer(vocabulary) + "\n")
+        write_atomic(out / "tokenizer_config.json", json.dumps(settings, indent=2) + "\n")
+        for path in source.codec_sources:
+            write_atomic(out / path.name, path.read_bytes())
+        write_atomic(out / CARD_NAME, model_card(source.meta, library="transformers"))
+
+
+def export_gguf_folder(
+    run: Path,
+    out: Path,
+    *,
+    others: Sequence[Path] = (),
+    reports: Sequence[Path] = (),
+    precision: str = "int8",
+) -> None:
+    """Export to ``model.gguf`` in the folder ``out``, with the vocabulary and the model card beside it.
+
+    Args:
+        run: see :func:`opened_source`, as the next two.
+        out: the folder to write.
+        others: further runs.
+        reports: of this model.
+        precision: see :func:`opencwm.model.gguf.export_gguf`.
+
+    Raises:
+        ConfigError: as :func:`export_run`, or the package gguf is missing.
+        EngineError: likewise.
+    """
+    from opencwm.model.gguf import export_gguf
+
+    _refuse_itself(run, out)
+    with opened_source(run, others=others, reports=reports) as source:
+        config, weights = source.read()
+        export_gguf(config, weights, out / GGUF_NAME, kind=precision, name=run.resolve().name)
+        for path in source.codec_sources:
+            write_atomic(out / path.name, path.read_bytes())
+        write_atomic(out / CARD_NAME, model_card(source.meta, library="llama.cpp"))
+
+
 def _refuse_itself(path: Path, out: Path) -> None:
     if path.resolve() == out.resolve():
-        raise ConfigError("cannot be written over what it is made of", where=str(out), hint="name another folder")
+        raise ConfigError(
+            "cannot be written over what it is made of", where=str(out), hint="name another folder"
+        )
 
 
 def _described(run: Path) -> dict[str, Any]:

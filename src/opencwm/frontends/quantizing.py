@@ -74,7 +74,9 @@ def open_candidates(
     if is_hugging_face(source):
         return [_with_torch(source, form, torch_opener) for form in formats]
     return [
-        _with_onnx(source, form, folder / str(form).replace(":", "-"), expressions=expressions, working=working)
+        _with_onnx(
+            source, form, folder / str(form).replace(":", "-"), expressions=expressions, working=working
+        )
         for form in formats
     ]
 

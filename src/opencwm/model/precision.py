@@ -1,9 +1,9 @@
 """How weights are stored: as they were trained, at half the size, or in blocks of small integers.
 
-The idea: a :class:`WeightFormat` is what a person names (``int8``, ``int4:64``) and what every exporter takes,
-so that one word means one thing in ``opencwm export``, ``opencwm quantize`` and ``opencwm eval quantization``.
-Blocks are rounded to nearest with a scale for each, without calibration data: nothing of a test set can leak
-into the weights.
+The idea: a :class:`WeightFormat` is what a person names (``int8``, ``int4:64``) and what every exporter
+takes, so that one word means one thing in ``opencwm export``, ``opencwm quantize`` and ``opencwm eval
+quantization``. Blocks are rounded to nearest with a scale for each, without calibration data: nothing of a
+test set can leak into the weights.
 """
 
 from __future__ import annotations

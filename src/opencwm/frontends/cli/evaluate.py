@@ -225,11 +225,16 @@ def quantization(
     programs: Programs = 40,
     documents: Annotated[
         int,
-        typer.Option("--documents", metavar="N", help="So many more, only scored token by token: fast.", min=0),
+        typer.Option(
+            "--documents", metavar="N", help="So many more, only scored token by token: fast.", min=0
+        ),
     ] = 0,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the draw of programs.")] = 0,
     working: WorkingLevel = Working.FOLLOWED,
-    max_steps: MaxSteps = 256,
+    max_steps: Annotated[
+        int,
+        typer.Option("--max-steps", metavar="N", help="Longer runs are left out.", min=1),
+    ] = 64,
     output: Resume = None,
     as_json: Json = False,
 ) -> None:
@@ -249,7 +254,7 @@ def quantization(
         num_programs=programs, num_documents=documents, seed=seed, max_steps=max_steps
     )
     wanted = programs + documents
-    traces = load_traces(data) if data else held_out_traces(wanted, seed, expressions=config.expressions)
+    traces = load_traces(data) if data else held_out_traces(2 * wanted, seed, expressions=config.expressions)
     with progress("evaluating") as advance, tempfile.TemporaryDirectory() as scratch:
         report = evaluate_quantization(
             traces,
