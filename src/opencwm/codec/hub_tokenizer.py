@@ -4,8 +4,9 @@ The idea: ids mean the same text there as here, always, so whatever a model wrot
 lines and indentation are special tokens under their names (``<|trace|>``, ``<|line_3|>``). Text is cut as
 :mod:`opencwm.codec.lexer` cuts it as far as regular expressions can: code, values, and string literals by
 characters. They cannot look into the fields of an f-string, whose code becomes characters too, nor end a
-string where the codec knows that a value ends. A model that is to predict is given ids made by the codec;
-text made of ids is never made into ids again.
+string where the codec knows that a value ends; and in a longer name ``pass``, ``break`` and ``continue`` are
+taken for the keywords. A model that is to predict is given ids made by the codec; text made of ids is never
+made into ids again.
 
 Source: tokenizers, ``tokenizer.json``; Radford et al., "Language models are unsupervised multitask learners",
 2019, for bytes as printable characters.

@@ -107,5 +107,4 @@ def quantize_blocks(
 
 def pack_nibbles(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Put two 4-bit codes into a byte, the first of two in its lower half: (..., n) -> (..., n / 2)."""
-    packed: NDArray[np.uint8] = codes[..., 0::2] | (codes[..., 1::2] << 4)
-    return packed
+    return (codes[..., 0::2] | (codes[..., 1::2] << 4)).astype(np.uint8)
