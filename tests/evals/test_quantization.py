@@ -8,9 +8,10 @@ import pytest
 from evals_programs import generator, knowing, loop, mixed, raising
 
 from opencwm.core.errors import ConfigError
+from opencwm.evals.decode_cost import Cost
 from opencwm.evals.journal import FILE_NAME
 from opencwm.evals.predictor import NativePredictor
-from opencwm.evals.quantization import Candidate, Cost, QuantizationConfig, evaluate_quantization
+from opencwm.evals.quantization import Candidate, QuantizationConfig, evaluate_quantization
 from opencwm.evals.quantization_plot import draw
 from opencwm.evals.quantization_report import QuantizationReport
 

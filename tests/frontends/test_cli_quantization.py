@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from opencwm.codec.native import NativeCodec
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.working import Working
+from opencwm.evals.decode_cost import Cost
 from opencwm.evals.predictor import NativePredictor
-from opencwm.evals.quantization import Candidate, Cost
+from opencwm.evals.quantization import Candidate
 from opencwm.frontends.exporting import export_hub_folder
 from opencwm.frontends.quantizing import TorchLoading, is_hugging_face, open_candidates
 from opencwm.model.testing import ScriptedEngine
@@ -17,9 +19,14 @@ from opencwm.model.testing import ScriptedEngine
 from .conftest import Cli
 
 
-def test_precisions_are_compared(cli: Cli, run_folder: Path, tmp_path: Path) -> None:
+def test_precisions_are_compared(
+    cli: Cli, program: Callable[[str], Path], run_folder: Path, tmp_path: Path
+) -> None:
     pytest.importorskip("matplotlib")
-    options = ("--precisions", "fp32,int8:64", "--programs", "1", "--documents", "1", "--max-steps", "20")
+    short = program("def f(x):\n    return x\n")
+    runs = tmp_path / "runs.jsonl"
+    assert cli("trace", short, "--call", "f(1)", "--format", "jsonl", "-o", runs).status == 0
+    options = ("--precisions", "fp32,int8:64", "--programs", "1", "--data", runs)
     arguments = ("eval", "quantization", run_folder, *options, "-o", tmp_path / "out")
     first = cli(*arguments)
     assert first.status == 0, first

@@ -110,7 +110,7 @@ def test_vllm_is_told_what_it_asks_for(run_folder: Path, tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_the_shipped_shape_gives_the_same_logits(run_folder: Path, tmp_path: Path) -> None:
-    """At the size of the model in the package and past its window; weights are random, for it ships int8 only."""
+    """At the size of the model in the package, past its window. Weights are random: it ships int8 only."""
     from safetensors.numpy import save_file
 
     config = ModelConfig.load(default_model_path() / "config.json")

@@ -15,11 +15,28 @@ import time
 from pathlib import Path
 
 from opencwm.core.errors import EngineError
-from opencwm.evals.quantization import Cost
 from opencwm.model.engine import Engine
 from opencwm.model.folder import load_folder
 
 _PROMPT_TOKENS, _NEW_TOKENS = 256, 64
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cost:
+    """What decoding took once, in a process of its own.
+
+    Attributes:
+        tokens_per_s: new tokens a second, one at a time, wall-clock.
+        cpu_ms_per_token: CPU milliseconds of one of them; on a busy machine the number to trust.
+        prompt_tokens_per_s: tokens a second of a prompt that is read at once, wall-clock.
+        peak_mib: peak resident memory of the process, interpreter and libraries included; of the accelerator
+            where the weights are on one.
+    """
+
+    tokens_per_s: float
+    cpu_ms_per_token: float
+    prompt_tokens_per_s: float
+    peak_mib: float
 
 
 def measure_cost(folder: Path) -> Cost:

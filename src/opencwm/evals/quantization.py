@@ -13,30 +13,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from opencwm.core.errors import ConfigError
+from opencwm.evals.decode_cost import Cost
 from opencwm.evals.journal import Journal, Progress, Record
 from opencwm.evals.predictor import Predictor
 from opencwm.evals.quantization_report import QuantizationReport
 from opencwm.evals.report import Provenance
 from opencwm.evals.steps import StepsConfig, StepsEvaluator, choose_traces, digest_of
 from opencwm.traces import Trace
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Cost:
-    """What decoding took once, in a process of its own.
-
-    Attributes:
-        tokens_per_s: new tokens a second, one at a time, wall-clock.
-        cpu_ms_per_token: CPU milliseconds of one of them; on a busy machine the number to trust.
-        prompt_tokens_per_s: tokens a second of a prompt that is read at once, wall-clock.
-        peak_mib: peak resident memory of the process, interpreter and libraries included; of the accelerator
-            where the weights are on one.
-    """
-
-    tokens_per_s: float
-    cpu_ms_per_token: float
-    prompt_tokens_per_s: float
-    peak_mib: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

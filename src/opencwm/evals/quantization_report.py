@@ -77,7 +77,7 @@ class QuantizationReport:
         differences: name -> what is compared -> the candidate less the reference; the reference has none.
         num_differing: name -> what is compared -> programs in which the counts differ.
         size_bytes: name -> of the weights on disk.
-        costs: name -> what :class:`opencwm.evals.quantization.Cost` holds, the least disturbed; None where
+        costs: name -> what :class:`opencwm.evals.decode_cost.Cost` holds, the least disturbed; None where
             nothing was measured.
     """
 
