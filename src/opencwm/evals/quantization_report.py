@@ -25,6 +25,7 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "whole step": ("one_step", "step"),
     "whole run": ("free_running", "is_exact"),
     "outcome": ("free_running", "is_outcome_right"),
+    "steps to the first wrong": ("free_running", "num_right"),
     "next line, by token": ("teacher_forced", "next_line"),
     "state, by token": ("teacher_forced", "state"),
     "whole step, by token": ("teacher_forced", "step"),
@@ -62,7 +63,8 @@ class Measured:
     def score(self, part: str, metric: str) -> Score:
         """Return one score of :data:`METRICS`."""
         if part == "free_running":
-            return self.runs.exact if metric == "is_exact" else self.runs.outcome
+            runs = self.runs
+            return {"is_exact": runs.exact, "num_right": runs.right_steps}.get(metric, runs.outcome)
         scores = self.one_step.scores if part == "one_step" else self.teacher_forced.scores
         return scores[metric]
 
@@ -261,7 +263,9 @@ def _paired(
         if one is None or other is None:
             continue
         if part == "free_running":
-            if one[metric] is not None:
+            if metric == "num_right":
+                yield one[metric], other[metric], one["num_steps"]
+            elif one[metric] is not None:
                 yield int(one[metric]), int(other[metric]), 1
         elif metric in one["counts"]:
             right, total = one["counts"][metric]
