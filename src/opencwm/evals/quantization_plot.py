@@ -39,29 +39,31 @@ def draw(folder: Path, report: QuantizationReport) -> dict[str, str]:
 
 
 def _differences(axes: Axes, report: QuantizationReport) -> None:
-    """Draw the points lost or gained, with their intervals: a group for each score."""
+    """Draw the points lost or gained, a group for each score; where no program differs, a ring alone.
+
+    The interval of no difference says how many programs there are, and would hide the others.
+    """
     names = list(report.differences)
     for place, name in enumerate(names):
         found = report.differences[name]
-        present = [(index, found[what]) for index, what in enumerate(_COMPARED) if what in found]
-        values = [100 * item.value for _, item in present]
-        axes.errorbar(
-            [index + (place - (len(names) - 1) / 2) * 0.8 / len(names) for index, _ in present],
-            values,
-            yerr=[
-                [value - 100 * item.low for value, (_, item) in zip(values, present, strict=True)],
-                [100 * item.high - value for value, (_, item) in zip(values, present, strict=True)],
-            ],
-            fmt="o",
-            markersize=4,
-            capsize=2,
-            linewidth=1,
-            color=_COLOURS[place % len(_COLOURS)],
-            label=name,
-        )
-    axes.axhline(0, color="#888888", linewidth=1)
+        colour = _COLOURS[place % len(_COLOURS)]
+        shift = (place - (len(names) - 1) / 2) * 0.8 / len(names)
+        axes.plot([], [], "o", color=colour, markersize=4, label=name)
+        for index, what in enumerate(_COMPARED):
+            if what not in found:
+                continue
+            low, value, high = (100 * end for end in (found[what].low, found[what].value, found[what].high))
+            if report.num_differing[name][what]:
+                bar = [[value - low], [high - value]]
+                axes.errorbar(index + shift, value, bar, fmt="o", color=colour, markersize=4, capsize=2)
+            else:
+                axes.plot(
+                    index + shift, 0, "o", markersize=4, markeredgecolor=colour, markerfacecolor="white"
+                )
+    axes.axhline(0, color="#888888", linewidth=1, zorder=0)
     axes.set_xticks(range(len(_COMPARED)), [what.replace(", ", ",\n") for what in _COMPARED])
-    axes.set_ylabel(f"points exact, less {report.reference}")
+    axes.set_ylabel(f"points exact, less {report.reference}\n(ring: no program differs)")
+    axes.margins(y=0.15)
     axes.grid(axis="y", alpha=0.3)
     axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(names), fontsize="small")
 
