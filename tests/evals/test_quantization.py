@@ -7,16 +7,15 @@ from pathlib import Path
 import pytest
 from evals_programs import generator, knowing, loop, mixed, raising
 
-from opencwm.codec.view import SourceView
 from opencwm.core.errors import ConfigError
-from opencwm.debugger.predicted import PredictedExecution
-from opencwm.evals.decode_cost import Cost
+from opencwm.evals.decode_cost import Cost, decode
 from opencwm.evals.journal import FILE_NAME
-from opencwm.evals.predictor import NativePredictor
+from opencwm.evals.predictor import NativePredictor, WholeRunPredictor
 from opencwm.evals.quantization import Candidate, QuantizationConfig, evaluate_quantization
 from opencwm.evals.quantization_plot import draw
 from opencwm.evals.quantization_report import QuantizationReport
-from opencwm.traces import Program
+from opencwm.model.generation import EngineGenerator
+from opencwm.model.testing import ScriptedEngine
 
 TRACES = [mixed(), raising(), generator(), loop(3)]
 CONFIG = QuantizationConfig(num_programs=4, expressions=False, num_costs=2)
@@ -138,25 +137,22 @@ def test_the_report_is_one_page_with_its_picture(tmp_path: Path) -> None:
     json.dumps(report.to_json())
 
 
-class RunningOnly(NativePredictor):
-    """A model of another format, which knows no single steps: facebook/cwm is evaluated so."""
-
-    def __init__(self, known: NativePredictor) -> None:
-        super().__init__("cwm", known.codec, known.scoring_engine())
-        self._known = known
-
-    def execution(self, program: Program) -> PredictedExecution:
-        return self._known.execution(program)
-
-    def view(self, program: Program) -> SourceView:  # noqa: ARG002 - as any predictor
-        raise ConfigError("this format has no such view")
-
-
 def test_a_model_that_can_only_run_is_scored_on_whole_runs() -> None:
     known = knowing(*(trace.program for trace in TRACES))
-    items = [Candidate(name, RunningOnly(known), 1, Meter()) for name in ("bf16", "int8")]
+    items = [
+        Candidate(name, WholeRunPredictor("cwm", known.execution, {}), 1, Meter())
+        for name in ("bf16", "int8")
+    ]
     report = evaluate(items)
     assert set(report.scores("int8")) == {"whole run", "outcome", "steps to the first wrong"}
     assert report.scores("int8")["whole run"].num_right == len(TRACES)
     assert report.headline().rows[1][:2] == ("int8", "-")
     assert "0 steps of 0 programs one ahead, 4 whole runs" in report.markdown({})
+
+
+def test_decoding_is_measured_on_any_generator() -> None:
+    generator = EngineGenerator(ScriptedEngine.saying(48, [], max_tokens=100))
+    cost = decode(generator, memory=lambda: 7.0)
+    assert cost.peak_mib == 7.0
+    assert min(cost.tokens_per_s, cost.prompt_tokens_per_s) > 0
+    assert 10 < decode(generator).peak_mib < 100_000

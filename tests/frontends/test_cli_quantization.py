@@ -13,7 +13,7 @@ from opencwm.evals.decode_cost import Cost
 from opencwm.evals.predictor import NativePredictor
 from opencwm.evals.quantization import Candidate
 from opencwm.frontends.exporting import export_hub_folder
-from opencwm.frontends.quantizing import TorchLoading, is_hugging_face, open_candidates
+from opencwm.frontends.quantizing import TORCH, TorchLoading, is_hugging_face, open_candidates
 from opencwm.model.testing import ScriptedEngine
 
 from .conftest import Cli
@@ -98,9 +98,15 @@ class TestHuggingFaceFolders:
 
     def test_without_the_engine_it_is_said(self, cli: Cli, folder: Path) -> None:
         line = cli("eval", "quantization", folder, "--precisions", "bf16,int8").refused()
-        assert "Hugging Face folder" in line
+        assert "Hugging Face model" in line
 
     def test_ours_are_told_from_theirs(self, folder: Path, run_folder: Path, model_folder: Path) -> None:
         assert is_hugging_face(folder)
         assert not is_hugging_face(run_folder)
         assert not is_hugging_face(model_folder)
+        assert is_hugging_face(Path("facebook/cwm"))
+        assert not is_hugging_face(Path("/nowhere/at/all"))
+
+    def test_options_are_one_word(self) -> None:
+        assert TORCH["int8"].spec(Path("facebook/cwm")) == "facebook/cwm,dtype=bfloat16,quantize=int8"
+        assert TORCH["fp32"].spec(Path("folder")) == "folder,dtype=float32"

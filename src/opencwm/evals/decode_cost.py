@@ -12,11 +12,13 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from opencwm.core.errors import EngineError
-from opencwm.model.engine import Engine
 from opencwm.model.folder import load_folder
+from opencwm.model.generation import EngineGenerator, Generator
+from opencwm.model.sampling import SamplingConfig
 
 _PROMPT_TOKENS, _NEW_TOKENS = 256, 64
 
@@ -61,25 +63,31 @@ def measure_cost(folder: Path) -> Cost:
     return Cost(**json.loads(done.stdout))
 
 
-def decode(engine: Engine) -> Cost:
-    """Read a prompt and decode greedily; the engine's sequence is replaced."""
-    num_prompt = min(_PROMPT_TOKENS, engine.max_tokens // 2)
-    prompt = [1 + place % (engine.vocab_size - 1) for place in range(num_prompt)]
-    engine.truncate(0)
-    engine.append(prompt[:2])  # what is done only once
-    engine.truncate(0)
+def decode(generator: Generator, *, memory: Callable[[], float] | None = None) -> Cost:
+    """Read a prompt and decode greedily.
+
+    Args:
+        generator: is changed.
+        memory: returns the peak to report, in MiB; :func:`peak_mib` by default.
+    """
+    num_prompt = min(_PROMPT_TOKENS, generator.max_tokens // 2)
+    num_new = min(_NEW_TOKENS, generator.max_tokens - num_prompt)
+    prompt = [1 + place % (generator.vocab_size - 1) for place in range(num_prompt)]
+
+    def write(ids: Sequence[int], max_tokens: int) -> Sequence[int]:
+        return generator.generate(ids, stops=(), max_tokens=max_tokens, sampling=SamplingConfig()).ids
+
+    write(prompt[::-1][:2], 1)  # what is done only once
     start = time.perf_counter()
-    token = int(engine.append(prompt).argmax())
+    first = write(prompt, 1)
     read, cpu = time.perf_counter(), time.process_time()
-    num_new = min(_NEW_TOKENS, engine.max_tokens - len(prompt))
-    for _ in range(num_new):
-        token = int(engine.append([token]).argmax())
+    written = write([*prompt, *first], num_new - 1)
     end, cpu_end = time.perf_counter(), time.process_time()
     return Cost(
-        tokens_per_s=num_new / (end - read),
-        cpu_ms_per_token=1000 * (cpu_end - cpu) / num_new,
+        tokens_per_s=len(written) / (end - read),
+        cpu_ms_per_token=1000 * (cpu_end - cpu) / len(written),
         prompt_tokens_per_s=len(prompt) / (read - start),
-        peak_mib=peak_mib(),
+        peak_mib=(memory or peak_mib)(),
     )
 
 
@@ -96,7 +104,7 @@ def peak_mib() -> float:
 
 def main(folder: str) -> None:
     """Measure and print one JSON object."""
-    cost = decode(load_folder(Path(folder)).engine())
+    cost = decode(EngineGenerator(load_folder(Path(folder)).engine()))
     print(json.dumps(dataclasses.asdict(cost)))
 
 

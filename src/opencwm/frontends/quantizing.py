@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -24,7 +25,7 @@ from opencwm.frontends.exporting import export_run
 from opencwm.model.folder import CONFIG_NAME, META_NAME, ONNX_NAME
 from opencwm.model.precision import WeightFormat
 
-DEFAULT_PRECISIONS: Final = ("fp32", "bf16", "int8", "int8:128", "int4")
+_HUB_NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,6 +34,12 @@ class TorchLoading:
 
     dtype: str
     quantize: str | None = None
+
+    def spec(self, source: Path) -> str:
+        """Return folder or hub name with these options, in one word."""
+        options = {"dtype": self.dtype, "quantize": self.quantize}
+        told = (f"{key}={value}" for key, value in options.items() if value is not None)
+        return ",".join([str(source), *told])
 
 
 TORCH: Final[Mapping[str, TorchLoading]] = {
@@ -82,7 +89,9 @@ def open_candidates(
 
 
 def is_hugging_face(source: Path) -> bool:
-    """Whether ``source`` is a folder as transformers reads it, and none of ours."""
+    """Whether ``source`` is a folder as transformers reads it, and none of ours, or a name of the hub."""
+    if not source.exists():
+        return _HUB_NAME.fullmatch(str(source)) is not None
     if (source / META_NAME).is_file() or not (source / CONFIG_NAME).is_file():
         return False
     try:
@@ -99,7 +108,7 @@ def _with_torch(source: Path, form: WeightFormat, opener: TorchOpener | None) ->
         )
     if opener is None:
         raise ConfigError(
-            "is a Hugging Face folder, which this version cannot evaluate",
+            "is a Hugging Face model, which this version cannot evaluate",
             where=str(source),
             hint="name a training run or a model folder",
         )
