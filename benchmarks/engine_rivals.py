@@ -1,11 +1,9 @@
 """Greedy decoding of one prompt by our engine and by others on the same weights, one process and thread each.
 
 Every runtime is a process that loads the model, says when it has its first token, and then decodes the same
-number of tokens each time it is told to, so that ``engine_speed.py`` can let them take turns. Prompt and new
-tokens together stay within the sliding window: llama.cpp, whose ``llama`` graph has none, then computes the
-same function.
+number of tokens each time it is told to, so that ``engine_speed.py`` can let them take turns.
 
-Sources: transformers, ``GenerationMixin.generate``; llama.cpp, ``include/llama.h``; ggml, ``docs/gguf.md``.
+Sources: transformers, ``GenerationMixin.generate``; llama.cpp, ``include/llama.h``.
 """
 
 from __future__ import annotations
@@ -23,7 +21,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 Decoder = Callable[[Sequence[int], int], Iterator[int]]
 """Yields so many greedy tokens after a prompt, each as soon as it is known; the prompt is run anew."""
@@ -81,8 +78,9 @@ def open_transformers(weights: Path, *, dtype: str, static: bool) -> Decoder:
     import torch
     import transformers
 
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    talk: Any = transformers.logging  # published without types
+    talk.set_verbosity_error()
+    talk.disable_progress_bar()
     torch.set_num_threads(1)
     model = transformers.AutoModelForCausalLM.from_pretrained(weights, dtype=getattr(torch, dtype))
     model.generation_config.eos_token_id = None  # as many tokens as the others
@@ -161,69 +159,6 @@ def open_runtime(name: str, weights: Path) -> Decoder:
         dtype = "bfloat16" if "bf16" in name else "float32"
         return open_transformers(weights, dtype=dtype, static=name.endswith("static cache"))
     return open_llama_cpp(weights)
-
-
-# -- weights
-
-
-def write_gguf(config: Any, weights: dict[str, NDArray[np.float32]], path: Path, *, quantized: bool) -> None:
-    """Write a ``llama`` model for llama.cpp, without vocabulary; queries and keys rotate in its order."""
-    import gguf
-
-    writer = gguf.GGUFWriter(path, "llama")
-    writer.add_context_length(config.max_position_embeddings)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_key_length(config.head_dim)
-    writer.add_value_length(config.head_dim)
-    writer.add_rope_dimension_count(config.head_dim)
-    writer.add_rope_freq_base(config.rope_theta)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_vocab_size(config.vocab_size)
-    writer.add_tokenizer_model("no_vocab")
-    kind = gguf.GGMLQuantizationType.Q8_0
-    for name, array in weights.items():
-        if name == "lm_head.weight" and config.tie_word_embeddings:
-            continue
-        for part, heads in (
-            ("q_proj", config.num_attention_heads),
-            ("k_proj", config.num_key_value_heads),
-        ):
-            if f".{part}." in name:
-                halves = array.reshape(heads, 2, config.head_dim // 2, config.hidden_size)
-                array = np.ascontiguousarray(halves.swapaxes(1, 2)).reshape(array.shape)
-        if quantized and array.ndim == 2:
-            data = gguf.quants.quantize(array, kind)
-            writer.add_tensor(_gguf_name(name), data, raw_dtype=kind)
-        else:
-            writer.add_tensor(_gguf_name(name), array)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-
-
-def _gguf_name(name: str) -> str:
-    ends = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
-    parts = {
-        "self_attn.q_proj": "attn_q",
-        "self_attn.k_proj": "attn_k",
-        "self_attn.v_proj": "attn_v",
-        "self_attn.o_proj": "attn_output",
-        "mlp.gate_proj": "ffn_gate",
-        "mlp.up_proj": "ffn_up",
-        "mlp.down_proj": "ffn_down",
-        "input_layernorm": "attn_norm",
-        "post_attention_layernorm": "ffn_norm",
-    }
-    stem = name.removesuffix(".weight")
-    if stem in ends:
-        return f"{ends[stem]}.weight"
-    _, _, layer, part = stem.split(".", 3)
-    return f"blk.{layer}.{parts[part]}.weight"
 
 
 # -- processes

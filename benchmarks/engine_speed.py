@@ -26,7 +26,7 @@ from typing import Any
 
 import engine_passes
 import engine_together
-from engine_rivals import RUNTIMES, Runtime, missing, version, write_gguf
+from engine_rivals import RUNTIMES, Runtime, missing, version
 
 from opencwm.codec.cwm_tokenizer import Tokenizer
 from opencwm.codec.native import NativeCodec
@@ -34,7 +34,8 @@ from opencwm.debugger.predicted import source_view
 from opencwm.frontends.exporting import export_run
 from opencwm.frontends.trace_files import held_out_traces
 from opencwm.model.config import ModelConfig
-from opencwm.model.export import Weights, read_weights
+from opencwm.model.export import read_weights
+from opencwm.model.gguf import export_gguf
 
 PROMPT, NEW = 256, 200
 SEED = 2
@@ -42,8 +43,7 @@ SEED = 2
 
 def prepare(run: Path, work: Path) -> None:
     """Write the run's weights in every form that a runtime reads."""
-    kinds: tuple[Weights, ...] = ("int8", "fp32")
-    for kind in kinds:
+    for kind in ("int8", "fp32"):
         export_run(run, work / kind, precision=kind)
     (work / "hf").symlink_to((run / "model").resolve())
     if not missing("llama.cpp"):
@@ -51,8 +51,8 @@ def prepare(run: Path, work: Path) -> None:
             ModelConfig.load(run / "model" / "config.json"),
             read_weights(run / "model" / "model.safetensors"),
         )
-        for name, quantized in (("q8_0", True), ("f32", False)):
-            write_gguf(config, weights, work / f"{name}.gguf", quantized=quantized)
+        for name, kind in (("q8_0", "int8"), ("f32", "fp32")):
+            export_gguf(config, weights, work / f"{name}.gguf", kind=kind)
 
 
 def prompt(num_ids: int) -> list[int]:

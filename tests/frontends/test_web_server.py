@@ -185,8 +185,8 @@ def test_breakpoints_of_all_kinds_have_hits_and_messages(client: Client) -> None
     assert [log["text"] for log in ended["stop"]["logs"]] == ["'abba', {}"] * 2
     told(client.post("/api/breakpoints/1", {"log_message": ""}))
     assert move(client, start(client), "continue_")["stop"]["kind"] == "function breakpoint"
-    wish = {"exceptions": "uncaught", "types": ["KeyError", "OSError"]}
-    assert told(client.post("/api/breakpoints", wish))[1]["place"] == "KeyError or OSError uncaught"
+    typed = {"exceptions": "uncaught", "types": ["KeyError", "OSError"]}
+    assert told(client.post("/api/breakpoints", typed))[1]["place"] == "KeyError or OSError uncaught"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -64,10 +65,9 @@ def test_a_folder_in_fp32_gives_the_weights_as_they_are(folder: ModelFolder, tmp
     exact = export_folder(
         tmp_path / "run",
         tmp_path / "fp32",
-        meta=folder.meta,
+        meta=dataclasses.replace(folder.meta, weights="fp32"),
         card="",
         codec_sources=[tmp_path / "vocabulary.json"],
-        precision="fp32",
     )
     export_onnx(
         folder.config, read_weights(tmp_path / "run" / "model.safetensors"), tmp_path / "x.onnx", kind="fp32"

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from opencwm.core.errors import EngineError
 from opencwm.model.config import ModelConfig
-from opencwm.model.export import export_onnx, quantize_blocks
+from opencwm.model.export import export_onnx
 from opencwm.model.onnx_engine import OnnxEngine
+from opencwm.model.precision import quantize_blocks
 from opencwm.model.testing import random_weights, tiny_config
 
 pytest.importorskip("onnx")
@@ -67,7 +68,7 @@ def test_int8_graph_is_close_to_fp32(tmp_path: Path) -> None:
     ids = some_ids(200)
     for kind in ("fp32", "int8"):
         path = tmp_path / f"{kind}.onnx"
-        export_onnx(config, weights, path, kind="fp32" if kind == "fp32" else "int8")
+        export_onnx(config, weights, path, kind=kind)
         logits[kind] = OnnxEngine.load(path, config).append_all(ids)
     error = np.abs(logits["int8"] - logits["fp32"])
     assert 0 < error.max() < 0.1 * np.abs(logits["fp32"]).max()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from opencwm.core.errors import EngineError
 from opencwm.model.engine import ScoringEngine
-from opencwm.model.export import Weights, export_onnx
+from opencwm.model.export import export_onnx
 from opencwm.model.export_rows import export_rows
 from opencwm.model.graph import Pass
 from opencwm.model.onnx_engine import ROWS_NAME, OnnxEngine
@@ -29,7 +29,7 @@ NUM_ROWS = 3
 Job = Callable[[], NDArray[np.float32]]
 
 
-def exported(folder: Path, kind: Weights) -> OnnxEngine:
+def exported(folder: Path, kind: str) -> OnnxEngine:
     config = tiny_config()
     export_onnx(config, random_weights(config, seed=3), folder / "model.onnx", kind=kind)
     export_rows(folder / "model.onnx", folder / ROWS_NAME, num_rows=NUM_ROWS)

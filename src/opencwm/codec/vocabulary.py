@@ -111,15 +111,15 @@ class Vocabulary:
 
     def decode_text(self, ids: Iterable[int]) -> str:
         """Return the text of byte and piece ids; others give nothing, bytes that are no UTF-8 U+FFFD."""
-        data = b"".join(
-            self._bytes[i - BYTE_BASE] if i < PIECE_BASE else self._piece_bytes[i - PIECE_BASE]
-            for i in ids
-            if BYTE_BASE <= i < len(self)
-        )
+        data = b"".join(self.token_bytes(i) for i in ids if BYTE_BASE <= i < len(self))
         try:
             return data.decode("utf-8", "surrogatepass")
         except UnicodeDecodeError:
             return data.decode("utf-8", "replace")
+
+    def token_bytes(self, token: int) -> bytes:
+        """Return what a byte or piece id stands for, in UTF-8."""
+        return self._bytes[token - BYTE_BASE] if token < PIECE_BASE else self._piece_bytes[token - PIECE_BASE]
 
     def token_name(self, token: int) -> str:
         """Return a readable name of one id, for messages and for the vocabulary file."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ from opencwm.codec.native import NativeCodec
 from opencwm.codec.native_input import called_name
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import BYTE_BASE, Control, is_text
+from opencwm.core.errors import ConfigError
 from opencwm.debugger.execution import Execution
 from opencwm.debugger.inverse import PredictedCall, predict_calls
 from opencwm.debugger.jumps import JumpPredictor
@@ -291,6 +292,69 @@ class NativePredictor:
         yield from predict_calls(
             self.codec, self._engine.fork(), view, name, wanted, num_draws=num_draws, seed=seed
         )
+
+
+class WholeRunPredictor:
+    """A model of another format, such as facebook/cwm: its whole runs are evaluated, and nothing else.
+
+    Everything that rests on the native codec is refused with a ConfigError, which evaluations put on record
+    as not measured.
+
+    Args:
+        name: of the model, for reports.
+        execution: returns a fresh predicted execution of a program.
+        settings: what predictions depend on besides the name, as JSON.
+    """
+
+    def __init__(
+        self, name: str, execution: Callable[[Program], CountedExecution], settings: Mapping[str, Any]
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self._execution = execution
+
+    def execution(self, program: Program) -> CountedExecution:
+        """Return a fresh predicted execution."""
+        return self._execution(program)
+
+    @property
+    def codec(self) -> NativeCodec:
+        """Refuse."""
+        raise self._refusal()
+
+    def scoring_engine(self) -> ScoringEngine:
+        """Refuse."""
+        raise self._refusal()
+
+    def view(self, program: Program) -> SourceView:  # noqa: ARG002 - as any predictor
+        """Refuse."""
+        raise self._refusal()
+
+    def step_predictor(self, program: Program) -> StepPredictor:  # noqa: ARG002
+        """Refuse."""
+        raise self._refusal()
+
+    def jump_predictor(self, program: Program) -> JumpPredictor:  # noqa: ARG002
+        """Refuse."""
+        raise self._refusal()
+
+    def outcome(self, program: Program) -> DirectPrediction:  # noqa: ARG002
+        """Refuse."""
+        raise self._refusal()
+
+    def calls(
+        self,
+        program: Program,  # noqa: ARG002
+        wanted: Outcome,  # noqa: ARG002
+        *,
+        num_draws: int,  # noqa: ARG002
+        seed: int,  # noqa: ARG002
+    ) -> Iterator[PredictedCall]:
+        """Refuse."""
+        raise self._refusal()
+
+    def _refusal(self) -> ConfigError:
+        return ConfigError("only whole runs of this model can be evaluated", where=self.name)
 
 
 def predict_outcome(

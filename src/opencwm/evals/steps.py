@@ -120,7 +120,7 @@ def evaluate_steps(
         raise ConfigError("no trace with a step in it", where=data or "traces")
     provenance, records = evaluate_cases(
         chosen,
-        _Evaluator(predictor, config).evaluate,
+        StepsEvaluator(predictor, config).evaluate,
         predictor,
         {
             "benchmark": "steps",
@@ -171,7 +171,9 @@ def digest_of(chosen: dict[str, Trace]) -> str:
     return digest.hexdigest()
 
 
-class _Evaluator:
+class StepsEvaluator:
+    """Measures one program after the other, by a config whose choice of programs it does not look at."""
+
     def __init__(self, predictor: Predictor, config: StepsConfig) -> None:
         self.predictor = predictor
         self.config = config

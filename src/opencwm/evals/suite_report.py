@@ -1,13 +1,8 @@
-"""The report of ``eval all``: one table of what matters, all others behind it, as JSON, Markdown and HTML.
-
-The HTML is the Markdown, rendered, with its pictures inside: one file that can be sent to somebody.
-"""
+"""The report of ``eval all``: one table of what matters, all others behind it, as JSON, Markdown and HTML."""
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,16 +10,11 @@ from typing import Any
 from opencwm.evals.inputs_report import InputsReport
 from opencwm.evals.jumps_report import JumpsReport
 from opencwm.evals.metrics import Score
+from opencwm.evals.page import heading, html_page
 from opencwm.evals.report import Provenance, Table, markdown_table, score_cells
 from opencwm.evals.steps_report import StepsReport
 
 SUITE = "all"
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; margin: 1rem 0; font-size: 14px; font-variant-numeric: tabular-nums }
-th, td { border-bottom: 1px solid #ddd; padding: .25rem .75rem; text-align: left }
-pre { background: #f5f5f5; padding: .75rem; overflow-x: auto } img { max-width: 100% }
-"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,6 +85,11 @@ class SuiteReport:
     provenance: Provenance
     sets: Mapping[str, SetReport]
 
+    @property
+    def title(self) -> str:
+        """What it is."""
+        return f"Evaluation of {self.provenance.model}"
+
     def to_json(self) -> dict[str, Any]:
         """Return the report as one JSON object; keys are only ever added within a schema version."""
         return {
@@ -122,15 +117,7 @@ class SuiteReport:
         Args:
             pictures: what a picture shows -> its file name.
         """
-        provenance = self.provenance
-        lines = [
-            f"# Evaluation of {provenance.model}",
-            "",
-            f"By OpenCWM {provenance.opencwm_version}, Python {provenance.python}, on {provenance.data}.",
-            "",
-        ]
-        if provenance.command:
-            lines += ["```", provenance.command, "```", ""]
+        lines = heading(self.title, self.provenance)
         lines += markdown_table(self.headline())
         lines += [line for what, name in pictures.items() for line in (f"![{what}]({name})", "")]
         for name, report in self.sets.items():
@@ -146,15 +133,7 @@ class SuiteReport:
             pictures: what a picture shows -> its file name.
             folder: where the pictures are.
         """
-        from markdown_it import MarkdownIt
-
-        body = MarkdownIt("commonmark", {"html": False}).enable("table").render(self.markdown(pictures))
-        for name in pictures.values():
-            data = base64.b64encode((folder / name).read_bytes()).decode("ascii")
-            body = body.replace(f'src="{name}"', f'src="data:image/png;base64,{data}"')
-        title = re.sub(r"[<>&]", "", f"Evaluation of {self.provenance.model}")
-        head = f'<meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
-        return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}</body></html>\n'
+        return html_page(self.title, self.markdown(pictures), pictures, folder)
 
 
 def _cell(score: Score | None) -> str:

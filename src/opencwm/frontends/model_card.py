@@ -52,12 +52,34 @@ _WRONG: Final = {
 """Of :class:`opencwm.evals.free_running.Divergence`, in words."""
 
 
-def model_card(meta: ModelMeta) -> str:
-    """Return the card with the front matter that model hubs read."""
+_USES: Final = {
+    "transformers": """\
+`AutoModelForCausalLM.from_pretrained(FOLDER)` and `AutoTokenizer.from_pretrained(FOLDER)` open it, and
+`vllm serve FOLDER` serves it. The tokenizer reads ids exactly. Prompts are made by OpenCWM's codec
+(`opencwm.codec.native.NativeCodec`, with the vocabulary in this folder) and given as ids.
+""",
+    "llama.cpp": """\
+`model.gguf` takes ids and gives ids: it holds no vocabulary. Prompts are made and read by OpenCWM's codec
+(`opencwm.codec.native.NativeCodec`, with the vocabulary in this folder). Its architecture is called `mimo2`:
+that is the graph of llama.cpp that computes this model, windows included.
+""",
+}
+"""How a model is used by a library other than ours."""
+
+
+def model_card(meta: ModelMeta, *, library: str = "opencwm") -> str:
+    """Return the card with the front matter that model hubs read.
+
+    Args:
+        meta: what is on record.
+        library: what opens the folder: ``opencwm``, ``transformers`` or ``llama.cpp``.
+    """
+    use = _USES.get(library)
     lines = [
         "---",
         "license: apache-2.0",
-        "library_name: opencwm",
+        f"library_name: {library}",
+        *(["pipeline_tag: text-generation"] if use else []),
         "tags: [code, world-model, execution-prediction]",
         "---",
         "",
@@ -66,12 +88,13 @@ def model_card(meta: ModelMeta) -> str:
         "Predicts what a Python program does, line by line, without running it.",
         f"It reads and writes the `{meta.codec}` trace format of OpenCWM.",
         "",
+        *([f"## With {library}", "", use] if use else []),
         "## Scores",
         "",
         *score_lines(meta.scores),
         "## Training",
         "",
-        *_training(meta.training),
+        *_training(meta.training, is_on_record=use is None),
         "## Limits",
         "",
         "- It was trained on short programs. Long runs, large numbers, and library calls are guessed at.",
@@ -195,7 +218,7 @@ def _benchmark(report: Mapping[str, Any]) -> list[str]:
     return ["#### Output prediction", "", *_table("pass@1 by method", rows)] if rows else []
 
 
-def _training(training: Mapping[str, Any]) -> list[str]:
+def _training(training: Mapping[str, Any], *, is_on_record: bool) -> list[str]:
     recipe = training.get("recipe", {})
     data = recipe.get("data", {})
     hours = float(training.get("seconds") or 0.0) / 3600
@@ -212,11 +235,7 @@ def _training(training: Mapping[str, Any]) -> list[str]:
             f"- averaged with a run from the same checkpoint on {json.dumps(options)}: its weights after",
             f"  {steps:,} steps, {tokens:,} tokens, the common ones included",
         ]
-    lines += [
-        "",
-        "The whole recipe is in `opencwm.json`.",
-        "",
-    ]
+    lines += ["", *(["The whole recipe is in `opencwm.json`.", ""] if is_on_record else [])]
     held_out: Mapping[str, float] = training.get("held_out", {})
     rows = [(name, f"{held_out[name]:.4f}") for name in TRAINING_SCORES if name in held_out]
     if rows:

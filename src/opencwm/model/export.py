@@ -2,9 +2,10 @@
 
 The idea: the graph is written down node by node in ONNX Runtime's fused operators instead of being traced
 from a framework, so a decoding step is a dozen nodes a layer: packed QKV projection, ``GroupQueryAttention``
-(rotary positions, window and cache inside), ``SkipSimplifiedLayerNormalization`` and SwiGLU. With
-``weights="int8"`` every projection is ``MatMulNBits`` with 8-bit blocks and integer arithmetic. It needs the
-``onnx`` package; running the result needs only onnxruntime.
+(rotary positions, window and cache inside), ``SkipSimplifiedLayerNormalization`` and SwiGLU. In int8 and
+int4 every projection is ``MatMulNBits`` over blocks of weights, with integer arithmetic; bf16 is a way to
+store: onnxruntime has no bf16 products on a CPU, so weights become fp32 when a graph is opened. It needs
+the ``onnx`` package; running the result needs only onnxruntime.
 
 Graph inputs: ``input_ids`` (1, T) int64, ``seqlens_k`` (1,) int32 = tokens in the sequence after this call
 minus one, ``total_sequence_length`` () int32, ``logit_positions`` (K,) int64 = which of the T positions to
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,32 +27,10 @@ from numpy.typing import NDArray
 from opencwm.core.errors import EngineError
 from opencwm.core.files import write_atomic
 from opencwm.model.config import ModelConfig
+from opencwm.model.precision import FloatArray, WeightFormat, pack_nibbles, quantize_blocks
 
-Weights = Literal["fp32", "int8"]
-FloatArray = NDArray[np.float32]
-
-BLOCK_SIZE = 32
 _OPSET = 17
 _INT8_COMPUTE = 4  # MatMulNBits' accuracy_level: activations are quantized to int8 too
-_ZERO_POINT = 128
-
-
-def quantize_blocks(weight: FloatArray, block_size: int = BLOCK_SIZE) -> tuple[NDArray[np.uint8], FloatArray]:
-    """Quantize rows to 8 bits, symmetric, one scale per block of ``block_size`` inputs.
-
-    Args:
-        weight: (out, in); ``in`` is padded with zeros to whole blocks.
-        block_size: inputs that share a scale.
-
-    Returns:
-        Codes of shape (out, blocks, block_size), where 128 stands for 0, and scales of shape (out, blocks).
-    """
-    padding = -weight.shape[1] % block_size
-    blocks = np.pad(weight, ((0, 0), (0, padding))).reshape(weight.shape[0], -1, block_size)
-    scales = (np.abs(blocks).max(axis=-1) / 127.0).astype(np.float32)
-    safe = np.where(scales == 0, 1.0, scales)[..., None]
-    codes = np.rint(blocks / safe).astype(np.int16) + _ZERO_POINT
-    return codes.astype(np.uint8), scales
 
 
 def read_weights(path: Path) -> dict[str, FloatArray]:
@@ -70,7 +49,7 @@ def read_weights(path: Path) -> dict[str, FloatArray]:
 
 
 def export_onnx(
-    config: ModelConfig, weights: Mapping[str, FloatArray], path: Path, *, kind: Weights = "int8"
+    config: ModelConfig, weights: Mapping[str, FloatArray], path: Path, *, kind: str = "int8"
 ) -> None:
     """Write the ONNX graph of a decoder to ``path``, whole or not at all.
 
@@ -78,18 +57,21 @@ def export_onnx(
         config: the shape.
         weights: arrays under Hugging Face's names; ``lm_head.weight`` may be absent when embeddings are tied.
         path: the file to write.
-        kind: ``"fp32"``, or ``"int8"`` for 8-bit projections and an fp16 embedding table.
+        kind: how projections are stored, as :meth:`WeightFormat.parse` reads it. The embedding table is fp16
+            beside int8 and int4; the head stays int8 beside int4.
 
     Raises:
+        ConfigError: no such ``kind``.
         EngineError: a weight is missing or has another shape than ``config`` says.
     """
-    write_atomic(path, _GraphBuilder(config, weights, kind).build().SerializeToString())
+    built = _GraphBuilder(config, weights, WeightFormat.parse(kind)).build()
+    write_atomic(path, built.SerializeToString())
 
 
 class _GraphBuilder:
     """Collects nodes and initializers; each method appends nodes and returns the name of their output."""
 
-    def __init__(self, config: ModelConfig, weights: Mapping[str, FloatArray], kind: Weights) -> None:
+    def __init__(self, config: ModelConfig, weights: Mapping[str, FloatArray], kind: WeightFormat) -> None:
         self.config, self.weights, self.kind = config, weights, kind
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
@@ -170,19 +152,24 @@ class _GraphBuilder:
 
     def embedding(self) -> str:
         """Token ids to channels, (1, T, C)."""
+        table = self.weight("model.embed_tokens.weight", self.config.vocab_size, self.config.hidden_size)
+        if self.kind.precision == "fp32":
+            return self.node("Gather", [self.constant("embed_tokens", table), "input_ids"], ["embedded"])
+        stored = self.brain_floats("embed_tokens", table) if self.kind.precision == "bf16" else None
+        name = stored or self.constant("embed_tokens", table.astype(np.float16))
+        return self.full(self.node("Gather", [name, "input_ids"], ["embedded_half"]), "embedded")
+
+    def brain_floats(self, name: str, array: FloatArray) -> str:
+        """Append a bf16 initializer, rounded to nearest, and return its name."""
+        import ml_dtypes
+
+        return self.constant(name, array.astype(ml_dtypes.bfloat16))
+
+    def full(self, source: str, name: str) -> str:
+        """Cast to fp32."""
         from onnx import TensorProto
 
-        table = self.weight("model.embed_tokens.weight", self.config.vocab_size, self.config.hidden_size)
-        half = self.kind == "int8"
-        name = self.constant("embed_tokens", table.astype(np.float16) if half else table)
-        if not half:
-            return self.node("Gather", [name, "input_ids"], ["embedded"])
-        return self.node(
-            "Cast",
-            [self.node("Gather", [name, "input_ids"], ["embedded_half"])],
-            ["embedded"],
-            to=TensorProto.FLOAT,
-        )
+        return self.node("Cast", [source], [name], to=TensorProto.FLOAT)
 
     def rotary_tables(self) -> None:
         """Cosines and sines by position, as operators that the runtime folds: the file stays small."""
@@ -227,20 +214,26 @@ class _GraphBuilder:
         )
         return summed, normed
 
-    def matmul(self, name: str, source: str, weight: FloatArray) -> str:
-        """Multiply by the transpose of ``weight`` (out, in)."""
-        if self.kind == "fp32":
-            return self.node("MatMul", [source, self.constant(f"{name}.weight", weight.T)], [f"{name}.out"])
-        codes, scales = quantize_blocks(weight)
+    def matmul(self, name: str, source: str, weight: FloatArray, *, bits: int | None = None) -> str:
+        """Multiply by the transpose of ``weight`` (out, in); ``bits`` overrides those of a quantized kind."""
+        if self.kind.bits is None:
+            is_half = self.kind.precision == "bf16"
+            store = self.brain_floats if is_half else self.constant
+            stored = store(f"{name}.weight", weight.T)
+            factor = self.full(stored, f"{name}.full") if is_half else stored
+            return self.node("MatMul", [source, factor], [f"{name}.out"])
+        bits = bits or self.kind.bits
+        codes, scales = quantize_blocks(weight, self.kind.block_size, bits=bits)
+        packed = pack_nibbles(codes) if bits == 4 else codes
         return self.node(
             "MatMulNBits",
-            [source, self.constant(f"{name}.codes", codes), self.constant(f"{name}.scales", scales)],
+            [source, self.constant(f"{name}.codes", packed), self.constant(f"{name}.scales", scales)],
             [f"{name}.out"],
             domain="com.microsoft",
             K=weight.shape[1],
             N=weight.shape[0],
-            bits=8,
-            block_size=BLOCK_SIZE,
+            bits=bits,
+            block_size=self.kind.block_size,
             accuracy_level=_INT8_COMPUTE,
         )
 
@@ -291,6 +284,5 @@ class _GraphBuilder:
         flat = self.constant("flat", np.array([-1, config.hidden_size], np.int64))
         rows = self.node("Reshape", [source, flat], ["hidden"])
         chosen = self.node("Gather", [rows, "logit_positions"], ["chosen"], axis=0)
-        logits = self.matmul("lm_head", chosen, self.weight(name, config.vocab_size, config.hidden_size))
+        self.matmul("lm_head", chosen, self.weight(name, config.vocab_size, config.hidden_size), bits=8)
         self.nodes[-1].output[0] = "logits"
-        del logits

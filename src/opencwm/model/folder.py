@@ -1,7 +1,7 @@
 """A model folder: weights, shape, tokenizer and measured scores, readable here and by Hugging Face tools.
 
     config.json         the shape, as transformers reads it
-    model.onnx          the fused graph the default engine runs: int8, or fp32 when it was exported so
+    model.onnx          the fused graph the default engine runs: int8, or as opencwm.json says under weights
     rows.onnx           the same for several sequences in one call, on the weights in model.onnx; optional
     opencwm.json        schema version, codec, tokenizer files, measured scores
     README.md           the model card
@@ -20,7 +20,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -28,9 +28,6 @@ from opencwm.core.errors import ConfigError, EngineError
 from opencwm.core.files import atomic_path, write_atomic
 from opencwm.model.config import ModelConfig
 from opencwm.model.onnx_engine import ROWS_NAME, OnnxEngine
-
-if TYPE_CHECKING:
-    from opencwm.model.export import Weights
 
 SCHEMA_VERSION = 1
 CONFIG_NAME = "config.json"
@@ -46,13 +43,15 @@ class ModelMeta:
 
     ``codec`` names the codec the ids belong to; ``codec_files`` are file names in the folder that the codec
     needs; ``scores`` maps the name of a measurement to its value, ``training`` says what the model was
-    trained on and for how long.
+    trained on and for how long. ``weights`` says how ``model.onnx`` stores them, as
+    :meth:`opencwm.model.precision.WeightFormat.parse` reads it.
     """
 
     codec: str
     codec_files: tuple[str, ...] = ()
     scores: Mapping[str, Any]
     training: Mapping[str, Any]
+    weights: str = "int8"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +133,7 @@ def _read_meta(path: Path) -> ModelMeta:
             codec_files=tuple(names),
             scores=dict(data["scores"]),
             training=dict(data["training"]),
+            weights=str(data.get("weights", "int8")),  # folders of 0.1.0 do not say
         )
     except (KeyError, TypeError, ValueError) as error:
         raise EngineError(f"is incomplete or malformed: {error}", where=str(path)) from None
@@ -147,20 +147,20 @@ def export_folder(
     card: str,
     codec_sources: Sequence[Path] = (),
     with_safetensors: bool = False,
-    precision: Weights = "int8",
 ) -> ModelFolder:
     """Build a model folder from ``config.json`` and ``model.safetensors`` (a training run's ``model/``).
 
     Args:
         weights_folder: where the two files lie.
         out: the folder to write; ``opencwm.json`` comes last, so a half-written folder is no model.
-        meta: what ``opencwm.json`` is to say; its ``codec_files`` are the names of ``codec_sources``.
+        meta: what ``opencwm.json`` is to say; its ``codec_files`` are the names of ``codec_sources``, and
+            ``weights`` is how ``model.onnx`` stores them.
         card: the text of ``README.md``.
         codec_sources: files to copy for the codec.
         with_safetensors: also copy the fp32 weights.
-        precision: of the weights in ``model.onnx``.
 
     Raises:
+        ConfigError: no such way to store weights.
         EngineError: weights that are missing or do not fit their config.
     """
     from opencwm.model.export import export_onnx, read_weights
@@ -175,7 +175,7 @@ def export_folder(
     weights = read_weights(weights_folder / SAFETENSORS_NAME)
     out.mkdir(parents=True, exist_ok=True)
     (out / META_NAME).unlink(missing_ok=True)
-    export_onnx(config, weights, out / ONNX_NAME, kind=precision)
+    export_onnx(config, weights, out / ONNX_NAME, kind=meta.weights)
     export_rows(out / ONNX_NAME, out / ROWS_NAME)
     config.save(out / CONFIG_NAME)
     copies = [*codec_sources, *([weights_folder / SAFETENSORS_NAME] if with_safetensors else [])]
@@ -220,5 +220,6 @@ def write_meta(folder: Path, meta: ModelMeta) -> None:
         "codec_files": list(meta.codec_files),
         "scores": dict(meta.scores),
         "training": dict(meta.training),
+        "weights": meta.weights,
     }
     write_atomic(folder / META_NAME, json.dumps(data, indent=2, ensure_ascii=False) + "\n")

@@ -24,11 +24,14 @@ from opencwm.frontends.cli.mcp import mcp
 from opencwm.frontends.cli.mutate import mutate
 from opencwm.frontends.cli.predict import predict
 from opencwm.frontends.cli.trace import trace
-from opencwm.frontends.cli.train import export, train
+from opencwm.frontends.cli.train import export, quantize, train
 from opencwm.frontends.cli.web import web
 
 PROGRAM: Final = "opencwm"
-_COMMANDS: Final = (predict, debug, web, dap, mcp, trace, check, inputs, before, train, export, doctor)
+_COMMANDS: Final = (
+    *(predict, debug, web, dap, mcp, trace, check, inputs, before),
+    *(train, export, quantize, doctor),
+)
 
 
 def _print_version(value: bool) -> None:
@@ -74,6 +77,7 @@ def build(only: str = "") -> Any:
     evaluation.command(name="all")(evaluate.everything)
     evaluation.command()(evaluate.jumps)
     evaluation.command()(evaluate.inputs)
+    evaluation.command()(evaluate.quantization)
     evaluation.command()(benchmark.benchmark)
     root.add_typer(evaluation, name="eval")
     return typer.main.get_command(root)

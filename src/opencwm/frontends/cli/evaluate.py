@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,6 +32,9 @@ from opencwm.frontends.cli.options import (
     Unconstrained,
     WorkingLevel,
 )
+
+if TYPE_CHECKING:
+    from opencwm.evals.quantization_report import QuantizationReport
 
 
 def steps(
@@ -198,3 +201,91 @@ def jumps(
             progress=advance,
         )
     print_report(report, as_json=as_json)
+
+
+def quantization(
+    context: typer.Context,
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL",
+            help="A training run, a model folder made with --safetensors, or a Hugging Face folder.",
+            show_default=False,
+        ),
+    ],
+    precisions: Annotated[
+        str,
+        typer.Option(
+            "--precisions",
+            metavar="LIST",
+            help="Ways to store weights; int8 and int4 may say a block size. Compared with the first.",
+        ),
+    ] = "fp32,bf16,int8,int8:128,int4",
+    data: Data = None,
+    programs: Programs = 40,
+    documents: Annotated[
+        int,
+        typer.Option(
+            "--documents", metavar="N", help="So many more, only scored token by token: fast.", min=0
+        ),
+    ] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the draw of programs.")] = 0,
+    working: WorkingLevel = Working.FOLLOWED,
+    max_steps: Annotated[
+        int,
+        typer.Option("--max-steps", metavar="N", help="Longer runs are left out.", min=1),
+    ] = 64,
+    output: Resume = None,
+    as_json: Json = False,
+) -> None:
+    """Measure what quantization costs: one model in several precisions, on the same programs.
+
+    Steps, states and whole runs that are exact, calibration, size, speed and memory; differences are paired
+    by program. DIR gets report.json, report.md, report.html and a picture too.
+    """
+    import tempfile
+
+    from opencwm.evals.quantization import QuantizationConfig, evaluate_quantization
+    from opencwm.frontends.cli.output import progress
+    from opencwm.frontends.quantizing import open_candidates
+    from opencwm.frontends.trace_files import held_out_traces, load_traces
+
+    config = QuantizationConfig(
+        num_programs=programs, num_documents=documents, seed=seed, max_steps=max_steps
+    )
+    wanted = programs + documents
+    traces = load_traces(data) if data else held_out_traces(2 * wanted, seed, expressions=config.expressions)
+    with progress("evaluating") as advance, tempfile.TemporaryDirectory() as scratch:
+        report = evaluate_quantization(
+            traces,
+            open_candidates(
+                source,
+                precisions.split(","),
+                Path(scratch),
+                expressions=config.expressions,
+                working=working,
+            ),
+            config,
+            model=source.resolve().name,
+            data=described(data, wanted, seed),
+            folder=output,
+            command=command_line(context),
+            progress=advance,
+        )
+    if output is not None:
+        _write_quantization(report, output)
+    print_report(report, as_json=as_json)
+
+
+def _write_quantization(report: QuantizationReport, folder: Path) -> None:
+    """Write a report as JSON, Markdown and HTML, with its picture."""
+    from opencwm.core.files import write_atomic
+    from opencwm.evals.quantization_plot import draw
+    from opencwm.frontends.cli.output import notice
+
+    pictures = draw(folder, report)
+    if not pictures:
+        notice("no picture: pip install 'opencwm[plots]'")
+    write_atomic(folder / "report.json", json.dumps(report.to_json(), indent=2) + "\n")
+    write_atomic(folder / "report.md", report.markdown(pictures) + "\n")
+    write_atomic(folder / "report.html", report.html(pictures, folder))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from opencwm.evals.jumps_report import JumpsReport
     from opencwm.evals.predictor import NativePredictor
     from opencwm.evals.probes_report import ProbesReport
+    from opencwm.evals.quantization_report import QuantizationReport
     from opencwm.evals.steps_report import StepsReport
 
 Resume = Annotated[
@@ -119,7 +120,9 @@ def command_line(context: typer.Context) -> str:
 
 
 def print_report(
-    report: StepsReport | JumpsReport | InputsReport | CruxEvalReport | ProbesReport, *, as_json: bool
+    report: StepsReport | JumpsReport | InputsReport | CruxEvalReport | ProbesReport | QuantizationReport,
+    *,
+    as_json: bool,
 ) -> None:
     """Print a report as tables or as JSON."""
     from opencwm.evals.report import format_table

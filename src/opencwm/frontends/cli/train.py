@@ -1,4 +1,4 @@
-"""``opencwm train`` and ``opencwm export``."""
+"""``opencwm train``, ``opencwm export`` and ``opencwm quantize``."""
 
 from __future__ import annotations
 
@@ -20,11 +20,32 @@ Checkpoint = Annotated[
 ]
 
 
+class Format(enum.StrEnum):
+    """What a model is written as."""
+
+    ONNX = "onnx"
+    HF = "hf"
+    GGUF = "gguf"
+
+
 class Precision(enum.StrEnum):
     """Weights of an exported model."""
 
-    INT8 = "int8"
     FP32 = "fp32"
+    BF16 = "bf16"
+    INT8 = "int8"
+    INT4 = "int4"
+
+
+BlockSize = Annotated[
+    int,
+    typer.Option(
+        "--block-size",
+        metavar="N",
+        help="Weights of int8 and int4 that share a scale: 16, 32, 64, 128 or 256.",
+    ),
+]
+_PRECISIONS = "fp32|bf16|int8|int4"
 
 
 def train(
@@ -107,29 +128,87 @@ def export(
     with_safetensors: Annotated[
         bool, typer.Option("--safetensors", help="Also copy the fp32 weights.")
     ] = False,
+    format: Annotated[  # noqa: A002 - the option's name
+        Format,
+        typer.Option(
+            "--format",
+            metavar="onnx|hf|gguf",
+            help="A model folder, a Hugging Face folder, or a file for llama.cpp.",
+        ),
+    ] = Format.ONNX,
     precision: Annotated[
-        Precision,
+        Precision | None,
         typer.Option(
             "--precision",
-            metavar="int8|fp32",
-            help="Of the weights; fp32 is four times as large, and slower.",
+            metavar=_PRECISIONS,
+            help="Of the weights [default: int8; fp32 in a Hugging Face folder].",
+            show_default=False,
         ),
-    ] = Precision.INT8,
+    ] = None,
+    block_size: BlockSize = 32,
 ) -> None:
-    """Make a model folder that runs without torch.
+    """Make a folder that runs without this package's trainer.
 
-    From a training run: an ONNX graph, the vocabulary, and a model card that says how it was trained.
+    CHECKPOINT is a training run, or a model folder made with --safetensors. onnx: a graph that needs no
+    torch, the vocabulary, and a model card that says how it was trained. hf: what transformers and vLLM open.
+    gguf: what llama.cpp opens.
     """
-    from opencwm.frontends.cli.output import notice
+    from opencwm.frontends import exporting
+
+    common: dict[str, Any] = {"others": average or [], "reports": scores or []}
+    if format is Format.ONNX:
+        stored = _stored(precision or Precision.INT8, block_size)
+        exporting.export_run(
+            checkpoint, output, **common, with_safetensors=with_safetensors, precision=stored
+        )
+    elif format is Format.HF:
+        stored = _stored(precision or Precision.FP32, block_size)
+        exporting.export_hub_folder(checkpoint, output, **common, precision=stored)
+    else:
+        stored = _stored(precision or Precision.INT8, block_size)
+        exporting.export_gguf_folder(checkpoint, output, **common, precision=stored)
+    _say_size(output)
+
+
+def quantize(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL",
+            help="A model folder made with --safetensors, or a training run.",
+            show_default=False,
+        ),
+    ],
+    output: OutputFolder,
+    precision: Annotated[
+        Precision, typer.Option("--precision", metavar=_PRECISIONS, help="Of the weights.")
+    ] = Precision.INT8,
+    block_size: BlockSize = 32,
+) -> None:
+    """Store a model's weights in another precision, in a model folder of its own.
+
+    It starts from fp32 weights, which MODEL must hold; scores of MODEL are not taken over. What a precision
+    costs is measured by `opencwm eval quantization`.
+    """
     from opencwm.frontends.exporting import export_run
 
-    folder = export_run(
-        checkpoint,
-        output,
-        others=average or [],
-        reports=scores or [],
-        with_safetensors=with_safetensors,
-        precision=precision.value,
-    )
-    size_bytes = sum(path.stat().st_size for path in folder.path.iterdir())
-    notice(f"{size_bytes / 2**20:.1f} MiB written to {folder.path}")
+    export_run(source, output, precision=_stored(precision, block_size))
+    _say_size(output)
+
+
+def _stored(precision: Precision, block_size: int) -> str:
+    """Return both as one word.
+
+    Raises:
+        ConfigError: no such block size.
+    """
+    from opencwm.model.precision import WeightFormat
+
+    return str(WeightFormat(precision.value, block_size))
+
+
+def _say_size(folder: Path) -> None:
+    from opencwm.frontends.cli.output import notice
+
+    size_bytes = sum(path.stat().st_size for path in folder.iterdir())
+    notice(f"{size_bytes / 2**20:.1f} MiB written to {folder}")
