@@ -33,6 +33,7 @@ BUILT_IN: Final = ("<built-in function ", *(f"<class '{name}'>" for name in vars
 """What rendered built-in functions and classes begin with."""
 _HARMLESS: Final = frozenset({"__init__", "__new__", "__repr__", "__str__", "__hash__"})
 _VIEWS: Final = (".keys()", ".values()", ".items()")
+_IN_WORDS: Final = frozenset({"str", "repr", "ascii", "format"})
 _SETS: Final = frozenset({"set", "frozenset"})
 _WITHOUT_ORDER: Final = frozenset({"len", "sorted", "min", "max", "any", "all", "bool"})
 
@@ -100,6 +101,8 @@ class Known:
             names = {node.id for node in nodes if isinstance(node, ast.Name)}
             has_set = any(isinstance(node, ast.Set) for node in nodes) or not names.isdisjoint(_SETS)
             if has_set and not _ignores_order(tree.body) and not _makes_a_set(tree.body):
+                return None
+            if self.has_values and not names.isdisjoint(_IN_WORDS):  # perhaps in words of its own
                 return None
             has_rounds = any(isinstance(node, ast.comprehension) for node in nodes)
             found = self._read(expected) or self._instance(tree.body, text)

@@ -56,7 +56,7 @@ class LineFollower(ExpressionFollower):
         self._statement(self._node)
         if self._written:
             self.outcome.is_told = False
-        if not self._entered:
+        if not self._entered and self._known.attributes.is_plain:
             self.outcome.untouched = self._changing.untouched(bound | self._known.shared)
         return self.outcome
 
