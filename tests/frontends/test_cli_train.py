@@ -49,7 +49,7 @@ def test_train_then_export_then_predict(cli: Cli, recipe: Path, tmp_path: Path) 
     assert trained.status == 0
     assert json.loads(trained.out)["status"] == "finished"
     assert "step 2 train: loss" in trained.err
-    assert {"config.json", "metrics.jsonl", "loss.png", "checkpoint.pt", "model"} <= {
+    assert {"config.json", "metrics.jsonl", "loss.png", "checkpoint", "model"} <= {
         p.name for p in run.iterdir()
     }
     assert cli("export", run, "-o", model).status == 0

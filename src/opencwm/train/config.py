@@ -148,6 +148,57 @@ class CanaryConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LoraConfig:
+    """Small matrices trained beside weights that stay as they are (Hu et al., arXiv 2106.09685), through peft.
+
+    ``targets`` are names of projections; beside each of them ``alpha / rank`` times the product of two
+    matrices, of ``rank`` columns and rows, is learned. ``base_dtype`` is the type the frozen weights are kept
+    in.
+    """
+
+    rank: int = 16
+    alpha: float = 32.0
+    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    base_dtype: Literal["float32", "bfloat16"] = "bfloat16"
+
+    def __post_init__(self) -> None:
+        _require(self.rank >= 1 and self.alpha > 0, "init.lora.rank is >= 1 and init.lora.alpha above 0")
+        _require(len(self.targets) >= 1, "init.lora.targets names no projection")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitConfig:
+    """What training begins with.
+
+    ``from`` is a Hugging Face folder, or the name of one on the hub: the model is then the one transformers
+    makes of it, and ``[model]`` says its shape. Empty means random weights of our own decoder. ``lora``
+    trains an adapter instead of all weights. ``attention`` is transformers' name of an implementation;
+    ``auto`` is sdpa on a CPU, and on a GPU flash attention where the package is installed, else
+    FlexAttention.
+    """
+
+    from_: str = ""
+    lora: LoraConfig | None = None
+    attention: str = "auto"
+
+    def __post_init__(self) -> None:
+        _require(bool(self.from_) or self.lora is None, "init.lora needs init.from: an adapter of what?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParallelConfig:
+    """How a large model fits: under torchrun every process keeps its share of weights and optimizer.
+
+    ``checkpoint_activations`` keeps only the input of each layer for the backward pass, which computes the
+    rest again: a third more arithmetic. ``reshard`` gives the other processes' share of a layer back after
+    its forward pass and fetches it again for the backward one; false saves that for all the weights' memory.
+    """
+
+    checkpoint_activations: bool = False
+    reshard: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """A whole recipe.
 
@@ -164,6 +215,8 @@ class TrainConfig:
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig
     canary: CanaryConfig = CanaryConfig()
+    init: InitConfig = InitConfig()
+    parallel: ParallelConfig = ParallelConfig()
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
