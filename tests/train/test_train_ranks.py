@@ -21,7 +21,6 @@ torch = pytest.importorskip("torch")
 
 from opencwm.train.checkpoint import load_model  # noqa: E402 - needs torch
 from opencwm.train.loop import train  # noqa: E402
-from opencwm.train.ranks import Ranks  # noqa: E402
 from opencwm.train.testing import copy_documents, run_ranks, tiny_recipe  # noqa: E402
 
 KILLED_AT = 350  # documents: some 36 make a step
@@ -138,7 +137,15 @@ def test_ranks_that_read_different_data_are_stopped(tmp_path: Path) -> None:
 
 def test_rows_that_cannot_be_dealt_out_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"batch.rows 4 cannot be dealt out to 3 ranks \(make it a multiple"):
-        Ranks(0, 3).demand_divisor(4)
+        BATCH.dealt_to(3)
+    with pytest.raises(ConfigError, match=r"8 rows cannot be dealt out to 3 ranks, 2 each \(make batch.rows a mult"):
+        dataclasses.replace(BATCH, rows_per_rank=2).dealt_to(3)
+
+
+def test_a_rank_can_compute_few_rows_at_a_time(tmp_path: Path) -> None:
+    go_long(steady(4), tmp_path / "all")
+    go_long(steady(4, batch=dataclasses.replace(BATCH, rows_per_rank=2)), tmp_path / "few")
+    assert_same_run(tmp_path / "all", tmp_path / "few")
 
 
 def test_a_part_of_a_batch_is_some_of_its_rows() -> None:

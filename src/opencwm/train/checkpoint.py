@@ -58,7 +58,7 @@ def save_checkpoint(
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
     ranks.wait()
-    with _quiet():
+    with quiet():
         dcp.save(dict(tensors), checkpoint_id=temporary, no_dist=ranks.world == 1)
     if ranks.is_first:
         with atomic_path(temporary / _STATE_NAME) as path:
@@ -102,7 +102,7 @@ def load_tensors(folder: Path, tensors: dict[str, Tensor], ranks: Ranks = ALONE)
     latest = _latest(folder)
     assert latest is not None, "load_state comes first"
     try:
-        with _quiet():
+        with quiet():
             dcp.load(dict(tensors), checkpoint_id=latest, no_dist=ranks.world == 1)
     except Exception as error:  # a torn file makes the reader raise anything
         raise _unreadable(latest, error) from None
@@ -133,7 +133,7 @@ def _unreadable(path: Path, error: Exception) -> ConfigError:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the library from telling a run in one process that it is one."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="torch.distributed is disabled")

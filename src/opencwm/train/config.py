@@ -6,6 +6,7 @@ The idea: one dataclass per concern, filled strictly by ``opencwm.core.config``;
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -42,11 +43,15 @@ class BatchConfig:
     slot is a multiple of ``align_tokens``, and documents of a row lie in order of length: equally long
     neighbours are attended to in one call on a CPU. ``lookahead`` is the number of documents the packer
     chooses from; ``num_ahead`` batches are made ahead in a thread, which a GPU wants.
+
+    The rows of a batch are dealt out to the ranks of a run. With ``rows_per_rank`` above 0 a rank computes that
+    many at a time, and a step takes as many batches as that needs: the same rows on any number of ranks.
     """
 
     rows: int = 1
     row_tokens: int = 4096
     num_micro_batches: int = 1
+    rows_per_rank: int = 0
     max_document_tokens: int = 0
     align_tokens: int = 32
     lookahead: int = 64
@@ -58,7 +63,7 @@ class BatchConfig:
             "rows, row_tokens and num_micro_batches are >= 1",
         )
         _require(self.align_tokens >= 1 and self.lookahead >= 1, "align_tokens and lookahead are >= 1")
-        _require(self.num_ahead >= 0, "num_ahead is >= 0")
+        _require(self.num_ahead >= 0 and self.rows_per_rank >= 0, "num_ahead and rows_per_rank are >= 0")
         _require(
             0 <= self.max_document_tokens <= self.row_tokens,
             "max_document_tokens must be between 0 and row_tokens",
@@ -68,6 +73,29 @@ class BatchConfig:
     def document_limit(self) -> int:
         """Longest document used, in tokens."""
         return self.max_document_tokens or self.row_tokens
+
+    def dealt_to(self, world: int) -> BatchConfig:
+        """Return the batches with which ``world`` ranks come to the same steps.
+
+        Raises:
+            ConfigError: the rows cannot be dealt out evenly.
+        """
+        if not self.rows_per_rank:
+            if self.rows % world:
+                raise ConfigError(
+                    f"batch.rows {self.rows} cannot be dealt out to {world} ranks",
+                    where="recipe",
+                    hint=f"make it a multiple of {world}",
+                )
+            return self
+        step_rows, rows = self.rows * self.num_micro_batches, self.rows_per_rank * world
+        if step_rows % rows:
+            raise ConfigError(
+                f"a step's {step_rows} rows cannot be dealt out to {world} ranks, {self.rows_per_rank} each",
+                where="recipe",
+                hint=f"make batch.rows a multiple of {rows}",
+            )
+        return dataclasses.replace(self, rows=rows, num_micro_batches=step_rows // rows)
 
 
 @dataclass(frozen=True, kw_only=True)

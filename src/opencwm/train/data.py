@@ -29,6 +29,7 @@ SOURCES: dict[str, str] = {
     "generated_held_out": "opencwm.train.curriculum:generated_held_out",
     "stored": "opencwm.train.stored:stored",
     "stored_held_out": "opencwm.train.stored:stored_held_out",
+    "streamed": "opencwm.train.streamed:streamed",
     "mixture": "opencwm.train.mixture:mixture",
 }
 """Short names of sources for recipes: name -> ``package.module:function``."""

@@ -122,7 +122,7 @@ class _Run:
         device: torch.device,
         ranks: Ranks,
     ) -> None:
-        ranks.demand_divisor(config.batch.rows)
+        config = dataclasses.replace(config, batch=config.batch.dealt_to(ranks.world))
         for batch in held_out:
             check_ids(batch, config.model.vocab_size)
         self.class_names, self.progress, self.device, self.ranks = class_names, progress, device, ranks

@@ -52,19 +52,6 @@ class Ranks:
         """Whether this one writes the files and shows the progress."""
         return self.rank == 0
 
-    def demand_divisor(self, rows: int) -> None:
-        """Demand that ``rows`` can be dealt out evenly.
-
-        Raises:
-            ConfigError: they cannot.
-        """
-        if rows % self.world:
-            raise ConfigError(
-                f"batch.rows {rows} cannot be dealt out to {self.world} ranks",
-                where="recipe",
-                hint=f"make it a multiple of {self.world}",
-            )
-
     def agree(self, *, stop: bool, save: bool, used_s: float, seen: int) -> Word:
         """Settle how to go on: anyone may stop, the first rank's clock counts.
 

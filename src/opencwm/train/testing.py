@@ -19,6 +19,8 @@ from opencwm.model.config import ModelConfig
 from opencwm.train.config import BatchConfig, OptimizerConfig, ScheduleConfig, TrainConfig
 from opencwm.train.data import Document
 
+_PRELOADED = ["opencwm.train.loop", "torch._dynamo", "matplotlib.figure", "matplotlib.backends.backend_agg"]
+
 TIMEOUT_S = 120.0
 """How long ranks may take."""
 
@@ -68,7 +70,7 @@ def run_ranks(
             took too long.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["opencwm.train.loop", function.__module__])
+    context.set_forkserver_preload([*_PRELOADED, function.__module__])
     port = free_port()
     processes = [
         context.Process(target=_as_rank, args=(rank, world, port, function, arguments), daemon=True)
