@@ -242,16 +242,16 @@ def test_a_run_that_does_not_copy_is_given_up(tmp_path: Path) -> None:
 
 def test_a_canary_counts_on_where_a_run_was_stopped() -> None:
     config = CanaryConfig(after_tokens=100, token_class=1, min_accuracy=0.6)
-    logits, targets = torch.eye(4), torch.tensor([0, 1, 3, 2])
+    right = torch.tensor([True, True, False, False])
     first = Canary(config, torch.device("cpu"))
-    first.count(80, logits, targets, torch.ones(4))  # too early
-    first.count(95, logits, targets, torch.tensor([1, 1, 1, 0]))
+    first.count(80, right, torch.ones(4))  # too early
+    first.count(95, right, torch.tensor([1, 1, 1, 0]))
     second = Canary(config, torch.device("cpu"))
     second.restore(first.state())
     second.check(99)
-    second.count(99, logits, targets, torch.tensor([1, 0, 0, 0]))
+    second.count(99, right, torch.tensor([1, 0, 0, 0]))
     second.check(100)  # 3 of 4
     assert second.state() == {"right": 3, "total": 4, "is_over": True}
-    first.count(99, logits, targets, torch.tensor([0, 0, 1, 1]))
+    first.count(99, right, torch.tensor([0, 0, 1, 1]))
     with pytest.raises(ConfigError, match=r"40\.0% of the 5 targets"):
         first.check(100)

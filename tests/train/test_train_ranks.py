@@ -24,6 +24,7 @@ from opencwm.train.loop import train  # noqa: E402
 from opencwm.train.testing import copy_documents, run_ranks, tiny_recipe  # noqa: E402
 
 KILLED_AT = 350  # documents: some 36 make a step
+LESS = ParallelConfig(checkpoint_activations=True, reshard=False, loss_chunk=100)
 BATCH = BatchConfig(
     rows=4, row_tokens=96, num_micro_batches=2, max_document_tokens=48, align_tokens=8, lookahead=8
 )
@@ -87,7 +88,7 @@ def test_any_number_of_ranks_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "two-one", tmp_path / "two-four")
     run_ranks(2, go, steady(12), tmp_path / "one-two")
     go(steady(12), tmp_path / "two-one")
-    run_ranks(4, go, steady(12, parallel=ParallelConfig(checkpoint_activations=True)), tmp_path / "two-four")
+    run_ranks(4, go, steady(12, parallel=LESS), tmp_path / "two-four")
     for path in ("one-two", "two-one", "two-four"):
         assert_same_run(tmp_path / "whole", tmp_path / path, ignore_evaluations=True)
 
@@ -159,7 +160,7 @@ def test_a_part_of_a_batch_is_some_of_its_rows() -> None:
         assert np.array_equal(after, part.targets_P)
 
 
-def test_activation_checkpointing_changes_nothing(tmp_path: Path) -> None:
-    for out, parallel in (("plain", ParallelConfig()), ("less", ParallelConfig(checkpoint_activations=True))):
+def test_what_saves_memory_changes_nothing(tmp_path: Path) -> None:
+    for out, parallel in (("plain", ParallelConfig()), ("less", LESS)):
         go_long(steady(4, parallel=parallel), tmp_path / out)
     assert_same_run(tmp_path / "plain", tmp_path / "less")

@@ -1,7 +1,7 @@
 """The model of a recipe, ready to be trained: built, its activations checkpointed, compiled, sharded.
 
-The idea: the loop knows one interface, ``model(ids_BT, doc_BT, positions_P, borders_A)`` giving logits;
-behind it stands our own decoder with random weights, or a model that transformers loads from a folder.
+The idea: the loop knows one interface, that of :meth:`opencwm.model.torch_decoder.Decoder.forward`; behind it
+stands our own decoder with random weights, or a model that transformers makes of a folder.
 """
 
 from __future__ import annotations

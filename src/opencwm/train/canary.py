@@ -34,12 +34,12 @@ class Canary:
         self._total = torch.zeros((), dtype=torch.int64, device=device)
         self._is_over = not config.after_tokens
 
-    def count(self, num_tokens: int, logits_PV: Tensor, targets_P: Tensor, classes_P: Tensor) -> None:
-        """Take in a batch that begins after ``num_tokens`` tokens of the run."""
+    def count(self, num_tokens: int, right_P: Tensor, classes_P: Tensor) -> None:
+        """Take in a batch that begins after ``num_tokens`` tokens of the run, and which targets were right."""
         if self._is_over or num_tokens < _COUNTED_FROM * self._config.after_tokens:
             return
         chosen = classes_P == self._config.token_class
-        self._right += ((logits_PV.detach().argmax(-1) == targets_P) & chosen).sum()
+        self._right += (right_P & chosen).sum()
         self._total += chosen.sum()
 
     def check(self, num_tokens: int) -> None:

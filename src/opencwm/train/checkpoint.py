@@ -23,10 +23,13 @@ from typing import Any
 import torch
 import torch.distributed.checkpoint as dcp
 from torch import Tensor
+from torch.distributed.checkpoint.api import CheckpointException
 
-from opencwm.core.errors import ConfigError
+from opencwm.core.config import to_dict
+from opencwm.core.errors import ConfigError, OpenCWMError
 from opencwm.core.files import atomic_path, sync
 from opencwm.model.torch_decoder import Decoder
+from opencwm.train.config import TrainConfig
 from opencwm.train.ranks import ALONE, Ranks
 from opencwm.train.sharding import gather
 
@@ -40,15 +43,23 @@ _MEND = "delete it to start anew"
 
 
 def save_checkpoint(
-    folder: Path, tensors: dict[str, Tensor], state: dict[str, Any], ranks: Ranks = ALONE
+    folder: Path,
+    config: TrainConfig,
+    tensors: dict[str, Tensor],
+    state: dict[str, Any],
+    ranks: Ranks = ALONE,
 ) -> None:
     """Write a checkpoint into ``folder`` in place of the last one; all ranks must.
 
     Args:
         folder: of the run.
+        config: its recipe.
         tensors: by name, sharded or not.
         state: plain data and small tensors; the first rank's counts.
         ranks: those that write.
+
+    Raises:
+        OpenCWMError: a rank could not write its share; the last checkpoint is still there.
     """
     parent = folder / CHECKPOINT_FOLDER
     known = _numbers(parent)
@@ -58,11 +69,15 @@ def save_checkpoint(
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
     ranks.wait()
-    with quiet():
-        dcp.save(dict(tensors), checkpoint_id=temporary, no_dist=ranks.world == 1)
+    try:
+        with quiet():
+            dcp.save(dict(tensors), checkpoint_id=temporary, no_dist=ranks.world == 1)
+    except CheckpointException as error:
+        what = " ".join(str(error).split())[-200:]
+        raise OpenCWMError(f"the checkpoint cannot be written: {what}", where=str(parent)) from error
     if ranks.is_first:
         with atomic_path(temporary / _STATE_NAME) as path:
-            torch.save({"schema_version": SCHEMA_VERSION, **state}, path)
+            torch.save({"schema_version": SCHEMA_VERSION, "identity": _identity(config), **state}, path)
         temporary.rename(parent / f"{number:08d}")
         sync(parent)
         for old in known:
@@ -70,11 +85,11 @@ def save_checkpoint(
     ranks.wait()
 
 
-def load_state(folder: Path) -> dict[str, Any] | None:
+def load_state(folder: Path, config: TrainConfig) -> dict[str, Any] | None:
     """Return the ``state`` of the run's checkpoint, None when it has none.
 
     Raises:
-        ConfigError: it is corrupt or of another schema version.
+        ConfigError: it is corrupt, of another schema version, or not of a run by such a recipe.
     """
     latest = _latest(folder)
     if latest is None:
@@ -90,7 +105,18 @@ def load_state(folder: Path) -> dict[str, Any] | None:
             where=str(latest),
             hint="start a new folder",
         )
+    for what, mine in _identity(config).items():
+        if state["identity"][what] != mine:
+            raise ConfigError(
+                f"the checkpoint there has another {what}", where=str(folder), hint="use a new folder"
+            )
     return dict(state)
+
+
+def _identity(config: TrainConfig) -> dict[str, Any]:
+    """Return what must stay the same while a run is gone on with."""
+    shape = {**config.model.to_hugging_face(), "lora": to_dict(config.init)["lora"]}
+    return {"model shape": shape, "optimizer": config.optimizer.name}
 
 
 def load_tensors(folder: Path, tensors: dict[str, Tensor], ranks: Ranks = ALONE) -> None:
@@ -104,7 +130,7 @@ def load_tensors(folder: Path, tensors: dict[str, Tensor], ranks: Ranks = ALONE)
     try:
         with quiet():
             dcp.load(dict(tensors), checkpoint_id=latest, no_dist=ranks.world == 1)
-    except Exception as error:  # a torn file makes the reader raise anything
+    except (Exception, CheckpointException) as error:  # a torn file makes the reader raise anything
         raise _unreadable(latest, error) from None
 
 
@@ -125,7 +151,7 @@ def _numbers(parent: Path) -> list[int]:
     return sorted(int(name) for name in names if name.isdecimal())
 
 
-def _unreadable(path: Path, error: Exception) -> ConfigError:
+def _unreadable(path: Path, error: BaseException) -> ConfigError:
     what = " ".join(str(error).split())[-160:]
     return ConfigError(
         f"is no readable checkpoint ({type(error).__name__}: {what})", where=str(path), hint=_MEND

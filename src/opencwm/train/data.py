@@ -34,6 +34,8 @@ SOURCES: dict[str, str] = {
 }
 """Short names of sources for recipes: name -> ``package.module:function``."""
 
+_HOPELESS = 10_000  # documents dropped in a row: an endless source would be read for ever
+
 NO_CLASS = 255
 """The class of a target whose document brings no ``class_ids``."""
 
@@ -211,13 +213,15 @@ class Packer:
 
     Rows are filled in the order documents arrive; when the next one does not fit, the longest of the
     ``lookahead`` buffer that does fills the rest. Documents over the limit are dropped and counted in
-    ``num_dropped``; so are documents without a target.
+    ``num_dropped``; so are documents without a target. When ten thousand in a row are, ``next`` raises
+    ConfigError.
     """
 
     def __init__(self, source: TokenSource, config: BatchConfig) -> None:
         self._source = source
         self._config = config
         self._buffer: list[TokenDocument] = []
+        self._dropped_in_a_row = 0
         self.num_dropped = 0
 
     def __iter__(self) -> Packer:
@@ -243,7 +247,11 @@ class Packer:
                 or not document.loss_mask[1:].any()
             ):
                 self.num_dropped += 1
+                self._dropped_in_a_row += 1
+                if self._dropped_in_a_row == _HOPELESS:
+                    raise nothing_fits()
             else:
+                self._dropped_in_a_row = 0
                 self._buffer.append(document)
 
     def _fill_row(self) -> list[TokenDocument]:
@@ -326,6 +334,15 @@ def open_held_out(config: DataConfig) -> Iterable[TokenDocument]:
         return ()
     made = _call(config.held_out, config.held_out_options, "data.held_out_options")
     return cast("Iterable[TokenDocument]", made)
+
+
+def nothing_fits() -> ConfigError:
+    """Return the error of a source from which nothing can be trained on."""
+    return ConfigError(
+        "the source yields no document that fits",
+        where="data.source",
+        hint="documents longer than batch.max_document_tokens, or without a target, are dropped",
+    )
 
 
 def _call(name: str, options: Mapping[str, Any], where: str) -> Any:

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn import functional
 
 from opencwm.train.data import Batch
 from opencwm.train.ranks import ALONE, Ranks
@@ -64,9 +63,7 @@ def _score(model: nn.Module, batch: Batch) -> tuple[NDArray[np.float64], NDArray
         torch.from_numpy(array).to(device)
         for array in (batch.ids_BT, batch.doc_BT, batch.positions_P, batch.targets_P)
     )
-    logits_PV = model(ids, doc, positions)
-    loss_P = functional.cross_entropy(logits_PV, targets, reduction="none")
-    right_P = logits_PV.argmax(-1) == targets
+    loss_P, right_P = model(ids, doc, positions, None, targets)
     return loss_P.double().cpu().numpy(), right_P.cpu().numpy()
 
 

@@ -25,7 +25,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from opencwm.core.config import to_dict
 from opencwm.core.errors import ConfigError
@@ -40,6 +39,7 @@ from opencwm.train.data import (
     Packer,
     TokenDocument,
     TokenSource,
+    nothing_fits,
     open_held_out,
     open_source,
     pack_all,
@@ -181,7 +181,7 @@ class _Run:
             if word.save:
                 self.save()
         if self.step == 0:
-            raise ConfigError("the source yields no document that fits", where="data.source")
+            raise nothing_fits()
         if status != "interrupted":
             self._flush_metrics()
             self._evaluate()
@@ -235,9 +235,16 @@ class _Run:
             self._flush_metrics()
 
     def _backward(self, batch: DeviceBatch, num_targets: int) -> Tensor:
-        logits = self.model(batch.ids_BT, batch.doc_BT, batch.positions_P, batch.borders_A)
-        self.canary.count(self.num_tokens, logits, batch.targets_P, batch.classes_P)
-        loss = functional.cross_entropy(logits, batch.targets_P, reduction="sum") / num_targets
+        loss_P, right_P = self.model(
+            batch.ids_BT,
+            batch.doc_BT,
+            batch.positions_P,
+            batch.borders_A,
+            batch.targets_P,
+            self.config.parallel.loss_chunk,
+        )
+        self.canary.count(self.num_tokens, right_P, batch.classes_P)
+        loss: Tensor = loss_P.sum() / num_targets
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
@@ -285,18 +292,16 @@ class _Run:
         """Write the checkpoint and the weights for others; all ranks come here after the same step."""
         self._demand_finite()
         state = {
-            "optimizer": self.config.optimizer.name,
             "average_steps": self.average.steps if self.average else None,
             "data": self._data_state(),
             "step": self.step,
             "num_tokens": self.num_tokens,
             "used_s": time.perf_counter() - self._started,
             "random": torch.get_rng_state(),
-            "shape": _shape(self.config),
             "meter": self._meter.state(),
             "canary": self.canary.state(),
         }
-        checkpoints.save_checkpoint(self.out, self._tensors(), state, self.ranks)
+        checkpoints.save_checkpoint(self.out, self.config, self._tensors(), state, self.ranks)
         if self.average:
             self.average.swap()
         export_weights(self.out, self.model, self.ranks, is_last=is_last)
@@ -320,17 +325,9 @@ class _Run:
         }
 
     def _restore(self) -> None:
-        state = checkpoints.load_state(self.out)
+        state = checkpoints.load_state(self.out, self.config)
         if state is None:
             return
-        for found, mine, what in (
-            (state["shape"], _shape(self.config), "model shape"),
-            (state["optimizer"], self.config.optimizer.name, "optimizer"),
-        ):
-            if found != mine:
-                raise ConfigError(
-                    f"the checkpoint there has another {what}", where=str(self.out), hint="use a new folder"
-                )
         was_averaged = state["average_steps"] is not None
         saved = {
             name: tensor
@@ -347,11 +344,6 @@ class _Run:
         self._meter.restore(state["meter"])
         self.canary.restore(state["canary"])
         torch.set_rng_state(state["random"])
-
-
-def _shape(config: TrainConfig) -> dict[str, Any]:
-    """Return what must be the same for a checkpoint to be gone on from."""
-    return {**config.model.to_hugging_face(), "lora": to_dict(config.init)["lora"]}
 
 
 def _flops_per_token(config: TrainConfig) -> float:

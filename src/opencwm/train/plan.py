@@ -51,7 +51,7 @@ class Memory:
 
     ``weights``, ``gradients``, ``optimizer`` and ``average`` are its share of each; ``assembled`` what is put
     together of the other ranks' weights and gradients, or cast; ``activations`` what the backward pass
-    needs; ``loss`` the logits, their softmax and their gradients when every token is a target.
+    needs; ``loss`` the logits, their softmax and their gradients, of as many targets as are held at once.
     """
 
     weights: float
@@ -180,7 +180,7 @@ class Planner:
             average=(4 * counts.trained if config.optimizer.ema_decay else 0) / ranks,
             assembled=self._assembled(ranks),
             activations=layers * inputs + kept if is_less else layers * kept,
-            loss=tokens * config.model.vocab_size * (3 * 4 + self._dtype.itemsize),
+            loss=min(tokens, config.parallel.loss_chunk or tokens) * config.model.vocab_size * (3 * 4 + self._dtype.itemsize),
         )
 
     def _assembled(self, ranks: int) -> float:

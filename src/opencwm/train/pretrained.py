@@ -22,13 +22,15 @@ from typing import Any
 import torch
 import torch.distributed.checkpoint as dcp
 from torch import Tensor, nn
+from torch.distributed.checkpoint.api import CheckpointException
 
 from opencwm.core.errors import ConfigError
+from opencwm.model.token_loss import token_losses
 from opencwm.train.checkpoint import MODEL_FOLDER, quiet
 from opencwm.train.config import LoraConfig, TrainConfig
 from opencwm.train.pretrained_folder import open_folder, write_folder
 from opencwm.train.ranks import Ranks
-from opencwm.train.sharding import fill, gather, whole
+from opencwm.train.sharding import fill, gather, materialize, whole
 
 ADAPTER_FOLDER = "adapter"
 
@@ -70,6 +72,7 @@ class PretrainedDecoder(nn.Module):
                 dtype=torch.bfloat16 if is_small else torch.float32,
                 attn_implementation=self._attention,
             )
+            model.tie_weights()  # type: ignore[operator]
             if self._lora:
                 model = _with_adapter(model, self._lora)
         return model.train()
@@ -91,16 +94,20 @@ class PretrainedDecoder(nn.Module):
         doc_BT: Tensor,
         positions_P: Tensor,
         borders_A: Tensor | None = None,  # noqa: ARG002 - transformers finds them itself
-    ) -> Tensor:
-        """Return fp32 logits of the next token at ``positions_P``, (P, V); see ``Decoder.forward``."""
+        targets_P: Tensor | None = None,
+        chunk: int = 0,
+    ) -> Any:
+        """Return logits at ``positions_P``, or, given targets, their losses; see ``Decoder.forward``."""
         places_BT = restarting_positions(doc_BT)
         if self._attention.startswith("flash"):  # it knows documents in a single row only
             ids_BT, places_BT = ids_BT.view(1, -1), places_BT.view(1, -1)
         with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
             out = self.base.get_decoder()(input_ids=ids_BT, position_ids=places_BT, use_cache=False)
             hidden_PC = out.last_hidden_state.flatten(0, 1).index_select(0, positions_P)
-            logits: Tensor = self.base.get_output_embeddings()(hidden_PC)
-        return logits.float()
+            head = self.base.get_output_embeddings()
+            if targets_P is not None:
+                return token_losses(head, hidden_PC, targets_P, chunk)
+            return head(hidden_PC).float()
 
     def load(self, ranks: Ranks) -> None:
         """Fill this rank's share of the weights from the folder, and draw the adapter's.
@@ -108,16 +115,13 @@ class PretrainedDecoder(nn.Module):
         Raises:
             ConfigError: the files lack a weight, or hold one of another shape.
         """
-        buffers = {name: buffer.clone() for name, buffer in self.named_buffers()}
-        self.to_empty(device=self._device)
-        for name, buffer in self.named_buffers():
-            buffer.copy_(buffers[name])
+        materialize(self, self._device)
         wanted = {name: weight.detach() for name, weight in self._published()}
         try:
             with quiet():
                 reader = dcp.HuggingFaceStorageReader(str(self._folder))
                 dcp.load(wanted, storage_reader=reader, no_dist=ranks.world == 1)
-        except Exception as error:  # a torn or a foreign file makes the reader raise anything
+        except (Exception, CheckpointException) as error:  # a torn or a foreign file makes the reader raise anything
             what = " ".join(str(error).split())[-200:]
             raise ConfigError(f"its weights cannot be read: {what}", where=str(self._folder)) from None
         self._draw_adapter()

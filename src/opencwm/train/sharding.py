@@ -56,6 +56,23 @@ def shard(
             module.set_force_sum_reduction_for_comms(True)
 
 
+def materialize(model: nn.Module, device: torch.device) -> None:
+    """Give weights that are on the meta device memory, not content; tied ones stay tied. Buffers move along.
+
+    (``Module.to_empty`` unties weights and empties buffers.)
+    """
+    made: dict[nn.Parameter, nn.Parameter] = {}
+    for module in model.modules():
+        for name, weight in module.named_parameters(recurse=False):
+            if weight not in made:
+                empty = torch.empty_like(weight, device=device)
+                made[weight] = nn.Parameter(empty, requires_grad=weight.requires_grad)
+            setattr(module, name, made[weight])
+        for name, buffer in module.named_buffers(recurse=False):
+            setattr(module, name, buffer.to(device))
+    model._apply(lambda tensor: tensor)  # tells FSDP2 that its shares are others now
+
+
 def take_apart(model: nn.Module) -> None:
     """Have the next forward pass put layers together anew, their shares having been written to."""
     for module in model.modules():

@@ -60,6 +60,10 @@ def shard_files(path: Path, kind: str) -> list[Path]:
         raise ConfigError(
             f"no format {kind!r}", where="data.options.format", hint=f"one of {', '.join(FORMATS)}"
         )
+    if not path.exists():
+        raise TraceFormatError(
+            "no token shard: there is no such file or folder", where=str(path), hint=_MEND.format(kind)
+        )
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     if not files:
         raise TraceFormatError("holds no token shards", where=str(path), hint=_MEND.format(kind))
