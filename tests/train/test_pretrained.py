@@ -1,4 +1,4 @@
-"""Fine-tuning tiny random models of transformers: learning, packing, adapters, folders that load again, two ranks."""
+"""Fine-tuning tiny random models of transformers: packing, adapters, folders that load again, two ranks."""
 
 from __future__ import annotations
 
@@ -12,13 +12,24 @@ import pytest
 
 from opencwm.core.errors import ConfigError, OpenCWMError
 from opencwm.model.config import FULL_ATTENTION
-from opencwm.train.config import InitConfig, LoraConfig, OptimizerConfig, ParallelConfig, ScheduleConfig, TrainConfig
+from opencwm.train.config import (
+    InitConfig,
+    LoraConfig,
+    OptimizerConfig,
+    ParallelConfig,
+    ScheduleConfig,
+    TrainConfig,
+)
 from opencwm.train.data import Batch, Document, MemorySource, pack
 from opencwm.train.metrics import METRICS_NAME, read_metrics
 
 torch = pytest.importorskip("torch")
 for package in ("transformers", "peft"):
-    pytest.importorskip(package, reason=f"fine-tuning is not tested: {package} is missing (the extra finetune)")
+    pytest.importorskip(
+        package, reason=f"fine-tuning is not tested: {package} is missing (the extra finetune)"
+    )
+
+from torch.distributed.checkpoint import FileSystemReader  # noqa: E402
 
 from opencwm.train.building import build_model  # noqa: E402 - needs torch
 from opencwm.train.loop import train  # noqa: E402
@@ -66,9 +77,7 @@ def recipe(folder: Path, lora: LoraConfig | None = None, **changes: Any) -> Trai
 
 
 def go(config: TrainConfig, out: Path) -> dict[str, float]:
-    result = train(
-        config, out, source=MemorySource(copy_documents(60)), held_out=copy_documents(10, seed=1)
-    )
+    result = train(config, out, source=MemorySource(copy_documents(60)), held_out=copy_documents(10, seed=1))
     return result.evaluation
 
 
@@ -112,7 +121,9 @@ def test_positions_begin_anew_with_every_document() -> None:
 
 
 def test_all_weights_are_trained_and_the_folder_loads_again(base: Path, tmp_path: Path) -> None:
-    evaluation = go(recipe(base, parallel=ParallelConfig(checkpoint_activations=True, loss_chunk=50)), tmp_path / "run")
+    evaluation = go(
+        recipe(base, parallel=ParallelConfig(checkpoint_activations=True, loss_chunk=50)), tmp_path / "run"
+    )
     assert losses(tmp_path / "run")[-1] < losses(tmp_path / "run")[0] - 0.3
     written = tmp_path / "run" / "model"
     assert {path.name for path in written.iterdir()} >= {"config.json", "tokenizer.json", "model.safetensors"}
@@ -123,9 +134,14 @@ def test_all_weights_are_trained_and_the_folder_loads_again(base: Path, tmp_path
     ids = torch.from_numpy(document.ids.astype(np.int64))[None]
     with torch.no_grad():
         torch.testing.assert_close(
-            again(ids).logits[0, :-1], logits_of(trained, pack([[everything(document)]], 48, 8)), rtol=1e-5, atol=1e-5
+            again(ids).logits[0, :-1],
+            logits_of(trained, pack([[everything(document)]], 48, 8)),
+            rtol=1e-5,
+            atol=1e-5,
         )
-    unchanged = recipe(written, optimizer=OptimizerConfig(learning_rate=1e-12), schedule=ScheduleConfig(num_steps=1))
+    unchanged = recipe(
+        written, optimizer=OptimizerConfig(learning_rate=1e-12), schedule=ScheduleConfig(num_steps=1)
+    )
     assert go(unchanged, tmp_path / "same")["loss"] == pytest.approx(evaluation["loss"], rel=1e-5)
 
 
@@ -133,14 +149,15 @@ def everything(document: Document) -> Document:
     return Document(document.ids, np.ones(len(document.ids), np.bool_))
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # between transformers and peft
 def test_an_adapter_learns_and_leaves_the_weights_alone(base: Path, tmp_path: Path) -> None:
     import peft
     from safetensors.torch import load_file
 
     run = tmp_path / "run"
-    optimizer = OptimizerConfig(learning_rate=5e-2)
-    go(recipe(base, LORA, optimizer=optimizer), run)
-    assert losses(run)[-1] < losses(run)[0] - 0.1
+    schedule = ScheduleConfig(num_steps=30, warmup_steps=2)
+    go(recipe(base, LORA, optimizer=OptimizerConfig(learning_rate=3e-2), schedule=schedule), run)
+    assert np.mean(losses(run)[-5:]) < np.mean(losses(run)[:5]) - 0.1
     merged, before = load(run / "model").state_dict(), load(base).state_dict()
     for name, weight in before.items():
         is_target = any(target in name for target in LORA.targets)
@@ -153,9 +170,12 @@ def test_an_adapter_learns_and_leaves_the_weights_alone(base: Path, tmp_path: Pa
         torch.testing.assert_close(adapted(ids).logits, load(run / "model")(ids).logits, rtol=1e-4, atol=1e-5)
         with adapted.disable_adapter():
             torch.testing.assert_close(adapted(ids).logits, load(base)(ids).logits)
-    numbers = sum(tensor.numel() for tensor in load_file(run / "adapter" / "adapter_model.safetensors").values())
-    saved = sum(path.stat().st_size for path in (run / "checkpoint").rglob("*.distcp"))
-    assert numbers * 4 * 3 < saved < sum(weight.numel() for weight in before.values()) * 4
+    numbers = sum(
+        tensor.numel() for tensor in load_file(run / "adapter" / "adapter_model.safetensors").values()
+    )
+    saved = FileSystemReader(run / "checkpoint" / "00000001").read_metadata().state_dict_metadata
+    weights = {name: held for name, held in saved.items() if name.startswith("model.")}
+    assert sum(held.size.numel() for held in weights.values()) == numbers  # and no frozen ones
 
 
 def test_stopping_and_resuming_an_adapter_gives_the_same_curve(base: Path, tmp_path: Path) -> None:
@@ -216,7 +236,7 @@ def test_what_cannot_be_fine_tuned_is_told(base: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match=r"holds no \*\.safetensors"):
         go(recipe(tmp_path / "empty"), tmp_path / "a")
-    with pytest.raises(OpenCWMError, match="there is no such folder"):
+    with pytest.raises(OpenCWMError, match="no such folder"):
         go(recipe(tmp_path / "nowhere"), tmp_path / "a")
     with pytest.raises(ConfigError, match=r"init\.lora\.targets: .*k_prjo"):
         go(recipe(base, dataclasses.replace(LORA, targets=("k_prjo",))), tmp_path / "a")

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from opencwm.core.errors import ConfigError
-from opencwm.model.config import ModelConfig
-from opencwm.train.config import BatchConfig, CanaryConfig, OptimizerConfig, ScheduleConfig, TrainConfig
+from opencwm.train.config import BatchConfig, CanaryConfig, OptimizerConfig, ScheduleConfig
 from opencwm.train.data import Document, MemorySource
 
 torch = pytest.importorskip("torch")
@@ -20,7 +19,8 @@ torch = pytest.importorskip("torch")
 from opencwm.train.canary import Canary  # noqa: E402 - needs torch
 from opencwm.train.loop import train  # noqa: E402
 from opencwm.train.metrics import METRICS_NAME, read_metrics  # noqa: E402
-from opencwm.train.testing import copy_documents, tiny_recipe as recipe  # noqa: E402
+from opencwm.train.testing import copy_documents  # noqa: E402
+from opencwm.train.testing import tiny_recipe as recipe  # noqa: E402
 
 
 def curve(folder: Path) -> list[tuple[int, float]]:
@@ -90,7 +90,11 @@ def test_it_learns_to_copy_and_the_run_folder_is_complete(tmp_path: Path) -> Non
     assert 0 < result.evaluation["exact/copy"] < result.evaluation["accuracy/copy"]
     assert result.evaluation["loss"] == result.evaluation["loss/copy"]
     names = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    kept = {"checkpoint/00000001/.metadata", "checkpoint/00000001/__0_0.distcp", "checkpoint/00000001/state.pt"}
+    kept = {
+        "checkpoint/00000001/.metadata",
+        "checkpoint/00000001/__0_0.distcp",
+        "checkpoint/00000001/state.pt",
+    }
     model_files = {"model/config.json", "model/model.safetensors"}
     assert names == {"config.json", "metrics.jsonl", "loss.png"} | kept | model_files
     assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")

@@ -1,4 +1,4 @@
-"""Several ranks train as one does: same rows, same losses, and checkpoints that any number of them goes on from."""
+"""Several ranks train as one does: same rows, same losses, checkpoints that any number goes on from."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def config(name: Any, num_steps: int = 12, **changes: Any) -> TrainConfig:
         "log_interval_steps": 1,
         "eval_interval_steps": 5,
     }
-    changes.setdefault("model", dataclasses.replace(tiny_recipe().model, intermediate_size=66))  # no multiple of 4
+    changes.setdefault(
+        "model", dataclasses.replace(tiny_recipe().model, intermediate_size=66)
+    )  # no multiple of 4
     return tiny_recipe(**{**settings, **changes})
 
 
@@ -137,9 +139,13 @@ def test_ranks_that_read_different_data_are_stopped(tmp_path: Path) -> None:
 
 
 def test_rows_that_cannot_be_dealt_out_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"batch.rows 4 cannot be dealt out to 3 ranks \(make it a multiple"):
+    with pytest.raises(
+        ConfigError, match=r"batch.rows 4 cannot be dealt out to 3 ranks \(make it a multiple"
+    ):
         BATCH.dealt_to(3)
-    with pytest.raises(ConfigError, match=r"8 rows cannot be dealt out to 3 ranks, 2 each \(make batch.rows a mult"):
+    with pytest.raises(
+        ConfigError, match=r"8 rows cannot be dealt out to 3 ranks, 2 each \(make batch.rows a mult"
+    ):
         dataclasses.replace(BATCH, rows_per_rank=2).dealt_to(3)
 
 

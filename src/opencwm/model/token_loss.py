@@ -32,15 +32,13 @@ def token_losses(
         return _losses(head, hidden_PC, targets_P)
     parts = [
         checkpoint(_losses, head, hidden, targets, use_reentrant=False)
-        for hidden, targets in zip(hidden_PC.split(chunk), targets_P.split(chunk), strict=True)
+        for hidden, targets in zip(torch.split(hidden_PC, chunk), torch.split(targets_P, chunk), strict=True)
     ]
     losses, rights = zip(*parts, strict=True)
     return torch.cat(losses), torch.cat(rights)
 
 
-def _losses(
-    head: Callable[[Tensor], Tensor], hidden_PC: Tensor, targets_P: Tensor
-) -> tuple[Tensor, Tensor]:
+def _losses(head: Callable[[Tensor], Tensor], hidden_PC: Tensor, targets_P: Tensor) -> tuple[Tensor, Tensor]:
     logits_PV = head(hidden_PC).float()
     loss_P = functional.cross_entropy(logits_PV, targets_P, reduction="none")
     return loss_P, logits_PV.detach().argmax(-1) == targets_P

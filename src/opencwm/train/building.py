@@ -7,6 +7,7 @@ stands our own decoder with random weights, or a model that transformers makes o
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,9 @@ from opencwm.train import checkpoint as checkpoints
 from opencwm.train.config import TrainConfig
 from opencwm.train.ranks import Ranks
 from opencwm.train.sharding import checkpoint_activations, shard
+
+if TYPE_CHECKING:
+    from opencwm.train.pretrained import PretrainedDecoder
 
 
 def build_model(config: TrainConfig, device: torch.device, ranks: Ranks) -> nn.Module:
@@ -69,7 +73,4 @@ def export_weights(out: Path, model: nn.Module, ranks: Ranks, *, is_last: bool) 
     if isinstance(model, Decoder):
         checkpoints.save_model(out / checkpoints.MODEL_FOLDER, model, ranks)
     else:
-        from opencwm.train.pretrained import PretrainedDecoder
-
-        assert isinstance(model, PretrainedDecoder)
-        model.save(out, ranks, is_last=is_last)
+        cast("PretrainedDecoder", model).save(out, ranks, is_last=is_last)

@@ -35,7 +35,7 @@ class Canary:
         self._is_over = not config.after_tokens
 
     def count(self, num_tokens: int, right_P: Tensor, classes_P: Tensor) -> None:
-        """Take in a batch that begins after ``num_tokens`` tokens of the run, and which targets were right."""
+        """Take in which targets of a batch that begins after ``num_tokens`` tokens of the run were right."""
         if self._is_over or num_tokens < _COUNTED_FROM * self._config.after_tokens:
             return
         chosen = classes_P == self._config.token_class

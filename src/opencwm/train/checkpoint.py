@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed.checkpoint as dcp
 from torch import Tensor
 from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
 
 from opencwm.core.config import to_dict
 from opencwm.core.errors import ConfigError, OpenCWMError
@@ -71,7 +72,7 @@ def save_checkpoint(
     ranks.wait()
     try:
         with quiet():
-            dcp.save(dict(tensors), checkpoint_id=temporary, no_dist=ranks.world == 1)
+            save(dict(tensors), checkpoint_id=temporary, no_dist=ranks.world == 1)
     except CheckpointException as error:
         what = " ".join(str(error).split())[-200:]
         raise OpenCWMError(f"the checkpoint cannot be written: {what}", where=str(parent)) from error
@@ -123,13 +124,14 @@ def load_tensors(folder: Path, tensors: dict[str, Tensor], ranks: Ranks = ALONE)
     """Overwrite ``tensors``, sharded or not, with those of the run's checkpoint; all ranks must.
 
     Raises:
-        ConfigError: one is missing or has another shape, or a file is corrupt.
+        ConfigError: there is no checkpoint, a tensor is missing or has another shape, or a file is corrupt.
     """
     latest = _latest(folder)
-    assert latest is not None, "load_state comes first"
+    if latest is None:
+        raise ConfigError("holds no checkpoint", where=str(folder))
     try:
         with quiet():
-            dcp.load(dict(tensors), checkpoint_id=latest, no_dist=ranks.world == 1)
+            load(dict(tensors), checkpoint_id=latest, no_dist=ranks.world == 1)
     except (Exception, CheckpointException) as error:  # a torn file makes the reader raise anything
         raise _unreadable(latest, error) from None
 
@@ -170,9 +172,7 @@ def save_model(folder: Path, model: Decoder, ranks: Ranks = ALONE) -> None:
     """Write ``config.json`` and ``model.safetensors`` (fp32, tied weights once); all ranks must."""
     from safetensors.torch import save_file
 
-    tensors = {
-        name: tensor.float().contiguous() for name, tensor in gather(model.named_parameters(), ranks)
-    }
+    tensors = {name: tensor.float().contiguous() for name, tensor in gather(model.named_parameters(), ranks)}
     if not ranks.is_first:
         return
     folder.mkdir(parents=True, exist_ok=True)

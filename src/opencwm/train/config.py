@@ -44,8 +44,8 @@ class BatchConfig:
     neighbours are attended to in one call on a CPU. ``lookahead`` is the number of documents the packer
     chooses from; ``num_ahead`` batches are made ahead in a thread, which a GPU wants.
 
-    The rows of a batch are dealt out to the ranks of a run. With ``rows_per_rank`` above 0 a rank computes that
-    many at a time, and a step takes as many batches as that needs: the same rows on any number of ranks.
+    The rows of a batch are dealt out to the ranks of a run. With ``rows_per_rank`` above 0 a rank computes
+    that many at a time, and a step takes as many batches as that needs: the same rows on any number of ranks.
     """
 
     rows: int = 1
@@ -177,7 +177,7 @@ class CanaryConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LoraConfig:
-    """Small matrices trained beside weights that stay as they are (Hu et al., arXiv 2106.09685), through peft.
+    """Small matrices trained beside weights that stay as they are, through peft (arXiv 2106.09685).
 
     ``targets`` are names of projections; beside each of them ``alpha / rank`` times the product of two
     matrices, of ``rank`` columns and rows, is learned. ``base_dtype`` is the type the frozen weights are kept

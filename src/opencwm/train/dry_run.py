@@ -96,27 +96,25 @@ def table(planner: Planner, made: Sequence[Plan]) -> list[str]:
     counts, config, gpu = planner.weights, planner.config, planner.gpu
     frozen = f", of which {counts.trained:,} are trained" if counts.trained < counts.all else ""
     batch = config.batch
+    rows, peak = batch.rows * batch.num_micro_batches, gpu.peak_flops / 1e12
+    parts = f"{planner.matmul_flops:.3e} with weights + {planner.attention_flops:.3e} between tokens"
+    memory = f"{gpu.memory_bytes / GIB:.0f} GiB"
     lines = [
-        f"weights            {counts.all:,}{frozen}",
-        f"a step             {planner.tokens_per_step:,} tokens: {batch.rows * batch.num_micro_batches} rows of "
-        f"{batch.row_tokens:,}",
-        f"FLOPs a token      {planner.flops_per_token:.3e} = {planner.matmul_flops:.3e} with weights + "
-        f"{planner.attention_flops:.3e} between tokens (documents of {batch.document_limit:,})",
-        f"a GPU              {gpu.name}: {gpu.peak_flops / 1e12:,.0f} TFLOP/s, {planner.mfu:.0%} of them reached, "
-        f"{gpu.memory_bytes / GIB:.0f} GiB",
+        f"weights        {counts.all:,}{frozen}",
+        f"a step         {planner.tokens_per_step:,} tokens: {rows} rows of {batch.row_tokens:,}",
+        f"FLOPs a token  {planner.flops_per_token:.3e}: {parts} (documents of {batch.document_limit:,})",
+        f"a GPU          {gpu.name}, {memory}, {peak:,.0f} TFLOP/s, {planner.mfu:.0%} of them reached",
+        "",
     ]
-    return [*lines, "", *(_row(name, [cell(plan) for plan in made]) for name, cell in _rows(gpu))]
+    return [*lines, *(_row(name, [cell(plan) for plan in made]) for name, cell in _rows(gpu))]
 
 
 def _rows(gpu: Gpu) -> list[tuple[str, Callable[[Plan], str]]]:
-    parts: list[tuple[str, Callable[[Plan], str]]] = [
+    fields = dataclasses.fields(Memory)
+    return [
         ("ranks", lambda plan: f"{plan.ranks}"),
         ("rows at once x accumulated", lambda plan: f"{plan.rows_per_rank} x {plan.micro_batches}"),
-    ]
-    for field in dataclasses.fields(Memory):
-        parts.append((f"{field.name}, GiB a rank", partial(_gib, field.name)))
-    return [
-        *parts,
+        *((f"{field.name}, GiB a rank", partial(_gib, field.name)) for field in fields),
         ("all of them", partial(_gib, "total")),
         ("fits", lambda plan: "yes" if plan.memory.total <= gpu.memory_bytes else "no"),
         ("tokens/s", lambda plan: f"{plan.tokens_per_s:,.0f}"),
@@ -143,8 +141,6 @@ def as_json(planner: Planner, made: Sequence[Plan], error: OpenCWMError | None) 
         "flops_per_token": planner.flops_per_token,
         "gpu": dataclasses.asdict(planner.gpu),
         "mfu": planner.mfu,
-        "plans": [
-            {**dataclasses.asdict(plan), "memory_total": plan.memory.total} for plan in made
-        ],
+        "plans": [{**dataclasses.asdict(plan), "memory_total": plan.memory.total} for plan in made],
         "error": str(error) if error else None,
     }

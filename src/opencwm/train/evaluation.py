@@ -32,8 +32,8 @@ def evaluate(
 ) -> EvalReport:
     """Score ``model`` by teacher forcing; loss in nats per target, accuracies as fractions.
 
-    Classes without a name in ``class_names`` count in the totals only. The batches are dealt out to the ranks,
-    each of which returns the same report.
+    Classes without a name in ``class_names`` count in the totals only. The batches are dealt out to the
+    ranks, each of which returns the same report.
     """
     was_training = model.training
     model.eval()

@@ -94,8 +94,10 @@ class Feed:
         if isinstance(prepared, BaseException):
             raise prepared
         self._state = prepared.state
-        tensors = [tensor.to(self._device, non_blocking=True) for tensor in prepared.tensors]
-        return DeviceBatch(*tensors, *prepared.counts)
+        ids, doc, borders, positions, targets, classes = (
+            tensor.to(self._device, non_blocking=True) for tensor in prepared.tensors
+        )
+        return DeviceBatch(ids, doc, borders, positions, targets, classes, *prepared.counts)
 
     def state(self) -> Mapping[str, Any]:
         """Return the packer's position after the last batch that :meth:`next` returned."""
@@ -108,7 +110,7 @@ class Feed:
     def _prepare(self) -> _Prepared:
         everyones = next(self._packer)
         check_ids(everyones, self._vocab_size)
-        checksum = zlib.crc32(everyones.ids_BT) if self._ranks.world > 1 else 0
+        checksum = zlib.crc32(everyones.ids_BT.tobytes()) if self._ranks.world > 1 else 0
         batch = part_of(everyones, self._ranks.rank, self._ranks.world)
         arrays = (batch.ids_BT, batch.doc_BT, batch.positions_P, batch.targets_P, batch.classes_P)
         ids, doc, *of_targets = (torch.from_numpy(array) for array in arrays)

@@ -65,7 +65,7 @@ class Memory:
     @property
     def total(self) -> float:
         """All of it."""
-        return sum(getattr(self, field.name) for field in dataclasses.fields(self))
+        return float(sum(getattr(self, field.name) for field in dataclasses.fields(self)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +87,8 @@ class Plan:
 class Weights:
     """Numbers of weights by what becomes of them.
 
-    ``matrices`` are those that Muon would train; ``layer`` and ``layer_trained`` are of one layer; ``outside``
-    are in no layer: embedding, head and last norm.
+    ``matrices`` are those that Muon would train; ``layer`` and ``layer_trained`` are of one layer;
+    ``outside`` are in no layer: embedding, head and last norm.
     """
 
     all: int
@@ -180,7 +180,9 @@ class Planner:
             average=(4 * counts.trained if config.optimizer.ema_decay else 0) / ranks,
             assembled=self._assembled(ranks),
             activations=layers * inputs + kept if is_less else layers * kept,
-            loss=min(tokens, config.parallel.loss_chunk or tokens) * config.model.vocab_size * (3 * 4 + self._dtype.itemsize),
+            loss=min(tokens, config.parallel.loss_chunk or tokens)
+            * config.model.vocab_size
+            * (3 * 4 + self._dtype.itemsize),
         )
 
     def _assembled(self, ranks: int) -> float:

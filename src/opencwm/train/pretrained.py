@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed.checkpoint as dcp
 from torch import Tensor, nn
 from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
+from torch.distributed.checkpoint.state_dict_loader import load
 
 from opencwm.core.errors import ConfigError
 from opencwm.model.token_loss import token_losses
@@ -72,9 +73,9 @@ class PretrainedDecoder(nn.Module):
                 dtype=torch.bfloat16 if is_small else torch.float32,
                 attn_implementation=self._attention,
             )
-            model.tie_weights()  # type: ignore[operator]
-            if self._lora:
-                model = _with_adapter(model, self._lora)
+        model.tie_weights()  # type: ignore[operator]
+        if self._lora:
+            model = _with_adapter(model, self._lora)
         return model.train()
 
     @property
@@ -119,9 +120,12 @@ class PretrainedDecoder(nn.Module):
         wanted = {name: weight.detach() for name, weight in self._published()}
         try:
             with quiet():
-                reader = dcp.HuggingFaceStorageReader(str(self._folder))
-                dcp.load(wanted, storage_reader=reader, no_dist=ranks.world == 1)
-        except (Exception, CheckpointException) as error:  # a torn or a foreign file makes the reader raise anything
+                reader = HuggingFaceStorageReader(str(self._folder))
+                load(wanted, storage_reader=reader, no_dist=ranks.world == 1)
+        except (
+            Exception,
+            CheckpointException,
+        ) as error:  # a torn or a foreign file makes the reader raise anything
             what = " ".join(str(error).split())[-200:]
             raise ConfigError(f"its weights cannot be read: {what}", where=str(self._folder)) from None
         self._draw_adapter()

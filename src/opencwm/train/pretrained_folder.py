@@ -50,6 +50,8 @@ def open_folder(config: TrainConfig) -> Path:
     demand_packages(config)
     folder = Path(config.init.from_)
     if not folder.is_dir():
+        if config.init.from_.count("/") != 1:  # a name on the hub is OWNER/NAME
+            raise ConfigError("there is no such folder", where=config.init.from_, hint="set init.from")
         folder = fetch(config.init.from_)
     if not any(folder.glob("*.safetensors")):
         raise ConfigError("holds no *.safetensors", where=str(folder))
@@ -130,13 +132,14 @@ def _write_weights(
     plan = plan_files({name: math.prod(shape) * dtype.itemsize for name, shape in shapes.items()})
     remaining = iter(tensors)
     for number, names in enumerate(plan, 1):
-        held = {name: tensor.to(dtype).contiguous() for name, tensor in (next(remaining) for _ in names)}
-        assert list(held) == names
+        held = {name: next(remaining)[1].to(dtype).contiguous() for name in names}
         with atomic_path(folder / _file_name(number, len(plan))) as temporary:
             save_file(held, str(temporary), metadata={"format": "pt"})
     next(remaining, None)  # lets the other ranks finish
     if len(plan) > 1:
-        places = {name: _file_name(number, len(plan)) for number, names in enumerate(plan, 1) for name in names}
+        places = {
+            name: _file_name(number, len(plan)) for number, names in enumerate(plan, 1) for name in names
+        }
         total = sum(math.prod(shape) for shape in shapes.values()) * dtype.itemsize
         index = {"metadata": {"total_size": total}, "weight_map": places}
         write_atomic(folder / "model.safetensors.index.json", json.dumps(index, indent=2) + "\n")

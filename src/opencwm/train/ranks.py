@@ -37,7 +37,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
-    """This process among ``world`` of them; ``rank`` counts from 0, over all machines."""
+    """A process among ``world`` of them; ``rank`` counts from 0, over all machines."""
 
     rank: int = 0
     world: int = 1

@@ -26,7 +26,7 @@ from opencwm.train.ranks import Ranks
 def checkpoint_activations(layers: Iterable[nn.Module]) -> None:
     """Have each layer keep its input alone for the backward pass, and compute itself again there."""
     for layer in layers:
-        layer.forward = functools.partial(checkpoint, layer.forward, use_reentrant=False)  # type: ignore[method-assign]
+        layer.forward = functools.partial(checkpoint, layer.forward, use_reentrant=False)
 
 
 def shard(
@@ -44,9 +44,7 @@ def shard(
     if ranks.world == 1:
         return
     mesh = init_device_mesh(device.type, (ranks.world,))
-    precision = MixedPrecisionPolicy(
-        param_dtype=dtype, reduce_dtype=torch.float32, cast_forward_inputs=False
-    )
+    precision = MixedPrecisionPolicy(param_dtype=dtype, reduce_dtype=torch.float32, cast_forward_inputs=False)
     for layer in layers:
         fully_shard(layer, mesh=mesh, mp_policy=precision, reshard_after_forward=config.reshard)
     fully_shard(model, mesh=mesh, mp_policy=precision)
@@ -70,7 +68,8 @@ def materialize(model: nn.Module, device: torch.device) -> None:
             setattr(module, name, made[weight])
         for name, buffer in module.named_buffers(recurse=False):
             setattr(module, name, buffer.to(device))
-    model._apply(lambda tensor: tensor)  # tells FSDP2 that its shares are others now
+    # This tells FSDP2 that its shares are others now.
+    model._apply(lambda tensor: tensor)  # type: ignore[no-untyped-call]
 
 
 def take_apart(model: nn.Module) -> None:
@@ -94,9 +93,7 @@ def fill(tensor: Tensor, content: Tensor) -> None:
     """Copy into ``tensor``, sharded or not, its share of ``content``, which every rank holds whole."""
     with torch.no_grad():
         if isinstance(tensor, DTensor):
-            placed = distribute_tensor(
-                content, tensor.device_mesh, tensor.placements, src_data_rank=None
-            )
+            placed = distribute_tensor(content, tensor.device_mesh, tensor.placements, src_data_rank=None)
             tensor.copy_(placed)
         else:
             tensor.copy_(content)

@@ -91,7 +91,9 @@ def _read(path: Path, kind: str) -> tuple[Any, Any, Any]:
     lengths = ids.value_lengths().to_numpy()
     if len(lengths) and not lengths.any():
         raise TraceFormatError(
-            "holds text, and no ids", where=str(path), hint="build it with encode.tokenizer, the model's folder"
+            "holds text, and no ids",
+            where=str(path),
+            hint="build it with encode.tokenizer, the model's folder",
         )
     return ids.flatten().to_numpy(), classes.flatten().to_numpy(), lengths
 

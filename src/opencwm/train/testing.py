@@ -1,4 +1,4 @@
-"""For tests: a tiny recipe with data to copy, and several ranks on one machine without ``torchrun``'s start-up.
+"""For tests: a tiny recipe with data to copy, and several ranks without ``torchrun``'s start-up.
 
 A server process imports torch once; ranks are forked from it and joined through gloo, as ``torchrun`` would
 join them.
@@ -82,7 +82,8 @@ def run_ranks(
         for process in processes:
             process.join(TIMEOUT_S)
         codes = [process.exitcode for process in processes]
-        assert codes == list(exit_codes or [0] * world), f"exit codes of the ranks: {codes}"
+        if codes != list(exit_codes or [0] * world):
+            raise AssertionError(f"exit codes of the ranks: {codes}")
     finally:
         for process in processes:
             with contextlib.suppress(ValueError):

@@ -47,19 +47,21 @@ def train(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Train nothing: tell memory, operations and time, and what would go wrong first."
+            "--dry-run", help="Tell what a run would need and take, and its first error; train nothing."
         ),
     ] = False,
     ranks: Annotated[
         list[int] | None,
-        typer.Option("--ranks", metavar="N", help="With --dry-run: GPUs to plan for [default: 1]; repeatable.", min=1),
+        typer.Option("--ranks", metavar="N", help="Dry run: GPUs, repeatable [default: 1].", min=1),
     ] = None,
     gpu: Annotated[
-        PlannedGpu, typer.Option("--gpu", metavar="h100|h200", help="With --dry-run: which GPU.")
+        PlannedGpu, typer.Option("--gpu", metavar="h100|h200", help="Dry run: which GPU.")
     ] = PlannedGpu.H100,
     mfu: Annotated[
         float,
-        typer.Option("--mfu", metavar="PART", help="With --dry-run: the part of its peak reached.", min=0.01, max=1.0),
+        typer.Option(
+            "--mfu", metavar="PART", help="Dry run: the part of its peak reached.", min=0.01, max=1.0
+        ),
     ] = 0.4,
     as_json: Json = False,
 ) -> None:
