@@ -192,7 +192,7 @@ def as_rank(config: TrainConfig, out: Path) -> None:
     go(config, out)
 
 
-@pytest.mark.parametrize("lora", [None, LORA], ids=["full", "lora"])
+@pytest.mark.parametrize("lora", [None, pytest.param(LORA, marks=pytest.mark.slow)], ids=["full", "lora"])
 def test_two_ranks_fine_tune_as_one_does(base: Path, tmp_path: Path, lora: LoraConfig | None) -> None:
     config = recipe(base, lora, batch=dataclasses.replace(tiny_recipe().batch, rows=2))
     go(config, tmp_path / "one")
@@ -214,7 +214,8 @@ def test_frozen_weights_in_bfloat16(base: Path, tmp_path: Path) -> None:
     assert losses(tmp_path)[0] == pytest.approx(np.log(24), rel=0.05)
 
 
-def test_a_llama_is_fine_tuned_too(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_llama_with_tied_weights_is_fine_tuned_by_two_ranks(tmp_path: Path) -> None:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     shape = dataclasses.replace(
@@ -223,7 +224,7 @@ def test_a_llama_is_fine_tuned_too(tmp_path: Path) -> None:
     settings = {k: v for k, v in shape.to_hugging_face().items() if k not in {"model_type", "layer_types"}}
     LlamaForCausalLM(LlamaConfig(**settings)).save_pretrained(tmp_path / "llama")
     config = recipe(tmp_path / "llama", model=shape, batch=dataclasses.replace(tiny_recipe().batch, rows=2))
-    run_ranks(2, as_rank, config, tmp_path / "run")  # tied weights, sharded
+    run_ranks(2, as_rank, config, tmp_path / "run")
     assert losses(tmp_path / "run")[-1] < losses(tmp_path / "run")[0] - 0.3
     written = load(tmp_path / "run" / "model")
     assert written.config.model_type == "llama"

@@ -190,8 +190,9 @@ class Planner:
         counts, size, parallel = self.weights, self._dtype.itemsize, self.config.parallel
         layers = self.config.model.num_hidden_layers
         if ranks == 1:
-            if size == 4:
-                return 0
+            frozen = counts.all - counts.trained
+            if size == 4 or (frozen and counts.frozen_bytes == size * frozen):
+                return 0  # they are of that type already
             at_once = 1 if parallel.checkpoint_activations else layers
             return size * (counts.outside + at_once * counts.layer)
         at_once = 2 if parallel.reshard else layers
