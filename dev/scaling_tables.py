@@ -1,4 +1,4 @@
-"""Write the tables of docs/scaling.md: behind each comment ``<!-- dry run: ARGUMENTS -->`` the command's output.
+"""Write the tables of docs/scaling.md: behind each ``<!-- dry run: ARGUMENTS -->`` the command's output.
 
 python dev/scaling_tables.py
 """

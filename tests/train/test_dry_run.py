@@ -87,11 +87,10 @@ def test_an_adapter_leaves_the_weights_out_of_gradients_and_optimizer() -> None:
 def test_what_a_layer_keeps_is_what_autograd_keeps() -> None:
     """The count on the meta device against the one of a real layer."""
     shape = ModelConfig(vocab_size=10, hidden_size=64, intermediate_size=128, num_hidden_layers=1)
-    model = Decoder(shape)
+    mlp: torch.nn.Module = Decoder(shape).model.layers[0].mlp
     kept = []
     for device in ("cpu", "meta"):
-        mlp = model.model.layers[0].mlp.to(device)
-        kept.append(bytes_kept(mlp, torch.zeros(7, 64, device=device, requires_grad=True)))
+        kept.append(bytes_kept(mlp.to(device), torch.zeros(7, 64, device=device, requires_grad=True)))
     tensors = (64, 128, 128, 128, 128)  # the input, the gate and its SiLU, the other half, their product
     assert kept == [7 * 4 * sum(tensors)] * 2
 

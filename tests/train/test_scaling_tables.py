@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-import scaling_tables  # noqa: E402 - in dev/, and needs torch
+import scaling_tables
 
 
 def test_the_tables_of_the_page_are_what_the_commands_print() -> None:

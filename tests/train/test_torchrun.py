@@ -14,8 +14,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from opencwm.train.metrics import METRICS_NAME, read_metrics  # noqa: E402 - needs torch
-from opencwm.train.testing import free_port  # noqa: E402
+from opencwm.train.metrics import METRICS_NAME, read_metrics
+from opencwm.train.testing import free_port
 
 RECIPE = """
 log_interval_steps = 1

@@ -57,7 +57,7 @@ def first_error(
         if config.compile and device.type == "cpu":
             return ConfigError("compile is for GPUs", where="recipe")
         if config.init.from_:
-            open_folder(config)
+            open_folder(config, with_weights=False)
         if out is not None:
             checkpoints.load_state(out, config)
         _first_batch(config, source)

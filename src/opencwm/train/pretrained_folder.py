@@ -21,7 +21,7 @@ from torch import Tensor
 from opencwm.core.errors import ConfigError
 from opencwm.core.files import atomic_path, write_atomic
 from opencwm.model.config import FULL_ATTENTION, ModelConfig
-from opencwm.model.hub import fetch
+from opencwm.model.hub import MODEL_FILES, fetch
 from opencwm.train.config import TrainConfig
 
 FILE_BYTES: Final = 5_000_000_000
@@ -40,8 +40,10 @@ _SIZES = (
 _COMPANIONS = ("tokenizer*", "special_tokens_map.json", "generation_config.json", "chat_template*")
 
 
-def open_folder(config: TrainConfig) -> Path:
+def open_folder(config: TrainConfig, *, with_weights: bool = True) -> Path:
     """Return the folder that ``init.from`` names, fetched when it is a name on the hub.
+
+    Without ``with_weights`` only its configuration is fetched, to be looked at.
 
     Raises:
         ConfigError: a package is missing, the folder holds no model, or its shape is not the recipe's.
@@ -52,8 +54,8 @@ def open_folder(config: TrainConfig) -> Path:
     if not folder.is_dir():
         if config.init.from_.count("/") != 1:  # a name on the hub is OWNER/NAME
             raise ConfigError("there is no such folder", where=config.init.from_, hint="set init.from")
-        folder = fetch(config.init.from_)
-    if not any(folder.glob("*.safetensors")):
+        folder = fetch(config.init.from_, MODEL_FILES if with_weights else ("config.json",))
+    elif not any(folder.glob("*.safetensors")):
         raise ConfigError("holds no *.safetensors", where=str(folder))
     _demand_shape(config.model, folder / "config.json")
     return folder
