@@ -88,9 +88,10 @@ def test_what_a_layer_keeps_is_what_autograd_keeps() -> None:
     """The count on the meta device against the one of a real layer."""
     shape = ModelConfig(vocab_size=10, hidden_size=64, intermediate_size=128, num_hidden_layers=1)
     mlp: torch.nn.Module = Decoder(shape).model.layers[0].mlp
-    kept = []
-    for device in ("cpu", "meta"):
-        kept.append(bytes_kept(mlp.to(device), torch.zeros(7, 64, device=device, requires_grad=True)))
+    kept = [
+        bytes_kept(mlp.to(device), torch.zeros(7, 64, device=device, requires_grad=True))
+        for device in ("cpu", "meta")
+    ]
     tensors = (64, 128, 128, 128, 128)  # the input, the gate and its SiLU, the other half, their product
     assert kept == [7 * 4 * sum(tensors)] * 2
 
