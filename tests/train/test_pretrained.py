@@ -10,9 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from opencwm.codec.bpe import save_tokenizer, train_bpe
+from opencwm.codec.cwm_tokenizer import HuggingFaceTokenizer
+from opencwm.codec.nd_special import ND_TOKENS
 from opencwm.core.errors import ConfigError, OpenCWMError
+from opencwm.frontends.cli import main
 from opencwm.model.config import FULL_ATTENTION
 from opencwm.train.config import (
+    BatchConfig,
+    DataConfig,
     InitConfig,
     LoraConfig,
     OptimizerConfig,
@@ -256,3 +262,49 @@ def test_what_cannot_be_fine_tuned_is_told(base: Path, tmp_path: Path) -> None:
 def test_large_models_are_written_in_several_files() -> None:
     sizes = {"a": FILE_BYTES // 2, "b": FILE_BYTES // 2, "c": 1, "d": 2 * FILE_BYTES, "e": 3}
     assert plan_files(sizes) == [["a", "b"], ["c"], ["d"], ["e"]]
+
+
+CORPUS = """
+seed = 1
+[sources.generated]
+kind = "generated"
+programs = 30
+[split]
+valid = 0.2
+test = 0.0
+[encode]
+formats = ["cwm", "nd"]
+tokenizer = "{tokenizer}"
+"""
+
+
+def test_from_a_corpus_to_a_fine_tuned_folder(tmp_path: Path) -> None:
+    """`opencwm corpus build` with the model's tokenizer, then `opencwm train` on both published formats."""
+    from transformers import CwmConfig, CwmForCausalLM
+
+    save_tokenizer(train_bpe(["def main():\n    return f(1)\n"], 300, tuple(ND_TOKENS)), tmp_path / "base")
+    vocab_size = HuggingFaceTokenizer.from_pretrained_folder(tmp_path / "base").vocab_size
+    shape = dataclasses.replace(SHAPE, vocab_size=vocab_size, max_position_embeddings=4096)
+    settings = {**shape.to_hugging_face(), "pad_token_id": None, "eos_token_id": 2}
+    CwmForCausalLM(CwmConfig(**settings)).save_pretrained(tmp_path / "base")
+    (tmp_path / "corpus.toml").write_text(CORPUS.format(tokenizer=tmp_path / "base"))
+    assert main(["corpus", "build", str(tmp_path / "corpus.toml"), "-o", str(tmp_path / "corpus")]) == 0
+    for kind in ("cwm", "nd"):
+        tokens = tmp_path / "corpus" / "tokens" / kind
+        config = recipe(
+            tmp_path / "base",
+            LORA,
+            model=shape,
+            batch=BatchConfig(row_tokens=2048, lookahead=8),
+            data=DataConfig(
+                source="streamed",
+                options={"path": str(tokens / "train"), "format": kind},
+                held_out="stored_held_out",
+                held_out_options={"path": str(tokens / "valid"), "format": kind, "num_documents": 4},
+            ),
+            schedule=ScheduleConfig(num_steps=2, warmup_steps=1),
+        )
+        result = train(config, tmp_path / kind)
+        assert result.status == "finished"
+        assert result.evaluation["loss"] < np.log(vocab_size) + 0.1
+        assert (tmp_path / kind / "model" / "tokenizer.json").exists()

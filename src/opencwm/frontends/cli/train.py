@@ -91,6 +91,9 @@ def _run(config: TrainConfig, output: Path, *, as_json: bool) -> None:
     from opencwm.train.loop import train
     from opencwm.train.ranks import Ranks
 
+    if not Ranks.from_environment().is_first:  # of the processes of a run, one speaks
+        result = train(config, output, class_names=CLASS_NAMES)
+        raise typer.Exit(130 if result.status == "interrupted" else 0)
     with progress(f"training {output.name}", 1_000, counts=False) as show:
 
         def report(fraction: float, record: Mapping[str, Any]) -> None:
@@ -98,16 +101,14 @@ def _run(config: TrainConfig, output: Path, *, as_json: bool) -> None:
             notice(_line(record))
 
         result = train(config, output, class_names=CLASS_NAMES, progress=report)
-    is_first = Ranks.from_environment().is_first
-    if is_first and as_json:
+    if as_json:
         print_json(dataclasses.asdict(result))
-    elif is_first:
+    else:
         print(f"{result.status} after {result.step} steps, loss {result.loss:.4f}: {output}")
         for name, value in result.evaluation.items():
             print(f"  {name:<24} {value:.4f}")
     if result.status == "interrupted":
-        if is_first:
-            notice("the same command goes on from here")
+        notice("the same command goes on from here")
         raise typer.Exit(130)
 
 
