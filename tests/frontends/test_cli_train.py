@@ -49,7 +49,7 @@ def test_train_then_export_then_predict(cli: Cli, recipe: Path, tmp_path: Path) 
     assert trained.status == 0
     assert json.loads(trained.out)["status"] == "finished"
     assert "step 2 train: loss" in trained.err
-    assert {"config.json", "metrics.jsonl", "loss.png", "checkpoint.pt", "model"} <= {
+    assert {"config.json", "metrics.jsonl", "loss.png", "checkpoint", "model"} <= {
         p.name for p in run.iterdir()
     }
     assert cli("export", run, "-o", model).status == 0
@@ -87,6 +87,30 @@ def test_a_wrong_recipe_is_refused_before_anything_is_written(
     path.write_text(text)
     assert said in cli("train", path, "-o", tmp_path / "run").refused()
     assert not (tmp_path / "run").exists()
+
+
+def test_a_dry_run_tells_what_a_run_takes_and_writes_nothing(cli: Cli, recipe: Path, tmp_path: Path) -> None:
+    told = cli("train", recipe, "--dry-run", "--ranks", "1", "-o", tmp_path / "run", "--set", "device=cpu")
+    assert (told.status, told.err) == (0, "")
+    assert "weights        99,008\n" in told.out
+    assert "rows at once x accumulated         1 x 1\n" in told.out
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_dry_run_ends_with_the_first_error_of_a_run(cli: Cli, recipe: Path) -> None:
+    told = cli("train", recipe, "--dry-run", "--ranks", 1, "--ranks", 2, "--json", "--set", "device=cpu")
+    assert told.status == 2
+    assert told.err.startswith(
+        "opencwm: the first error of a run: recipe: batch.rows 1 cannot be dealt out to 2"
+    )
+    data = json.loads(told.out)
+    assert data["error"] in told.err
+    assert [plan["ranks"] for plan in data["plans"]] == [1]
+    assert data["plans"][0]["memory_total"] == sum(data["plans"][0]["memory"].values())
+
+
+def test_a_run_needs_a_folder(cli: Cli, recipe: Path) -> None:
+    assert "give one with -o" in cli("train", recipe).refused()
 
 
 def test_a_missing_recipe(cli: Cli, tmp_path: Path) -> None:

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from opencwm.core.errors import ConfigError
-from opencwm.model.config import ModelConfig
-from opencwm.train.config import BatchConfig, CanaryConfig, OptimizerConfig, ScheduleConfig, TrainConfig
+from opencwm.train.config import BatchConfig, CanaryConfig, OptimizerConfig, ScheduleConfig
 from opencwm.train.data import Document, MemorySource
 
 torch = pytest.importorskip("torch")
@@ -20,40 +19,8 @@ torch = pytest.importorskip("torch")
 from opencwm.train.canary import Canary  # noqa: E402 - needs torch
 from opencwm.train.loop import train  # noqa: E402
 from opencwm.train.metrics import METRICS_NAME, read_metrics  # noqa: E402
-
-
-def copy_documents(count: int, seed: int = 0) -> list[Document]:
-    """Random strings and their copies; the copy is what is predicted."""
-    rng = np.random.default_rng(seed)
-    documents = []
-    for _ in range(count):
-        text = rng.integers(3, 24, size=rng.integers(3, 9))
-        ids = np.concatenate([[1], text, [2], text]).astype(np.uint16)
-        mask = np.arange(len(ids)) > len(text) + 1
-        documents.append(Document(ids, mask, np.where(mask, 1, 0).astype(np.uint8)))
-    return documents
-
-
-def recipe(**changes: Any) -> TrainConfig:
-    settings: dict[str, Any] = {
-        "model": ModelConfig(
-            vocab_size=24,
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            num_key_value_heads=1,
-            head_dim=16,
-            sliding_window=8,
-            max_position_embeddings=64,
-        ),
-        "batch": BatchConfig(row_tokens=192, max_document_tokens=48, align_tokens=8, lookahead=8),
-        "optimizer": OptimizerConfig(learning_rate=3e-3),
-        "schedule": ScheduleConfig(num_steps=20, warmup_steps=4),
-        "log_interval_steps": 5,
-        "dtype": "float32",
-    }
-    return TrainConfig(**{**settings, **changes})
+from opencwm.train.testing import copy_documents  # noqa: E402
+from opencwm.train.testing import tiny_recipe as recipe  # noqa: E402
 
 
 def curve(folder: Path) -> list[tuple[int, float]]:
@@ -123,8 +90,13 @@ def test_it_learns_to_copy_and_the_run_folder_is_complete(tmp_path: Path) -> Non
     assert 0 < result.evaluation["exact/copy"] < result.evaluation["accuracy/copy"]
     assert result.evaluation["loss"] == result.evaluation["loss/copy"]
     names = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    kept = {
+        "checkpoint/00000001/.metadata",
+        "checkpoint/00000001/__0_0.distcp",
+        "checkpoint/00000001/state.pt",
+    }
     model_files = {"model/config.json", "model/model.safetensors"}
-    assert names == {"config.json", "metrics.jsonl", "loss.png", "checkpoint.pt"} | model_files
+    assert names == {"config.json", "metrics.jsonl", "loss.png"} | kept | model_files
     assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
     resolved = json.loads((tmp_path / "config.json").read_text())
     assert resolved["recipe"]["schedule"]["num_steps"] == 200
@@ -185,9 +157,19 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     other = dataclasses.replace(recipe().model, hidden_size=64)
     with pytest.raises(ConfigError, match="another model shape"):
         train(recipe(model=other), tmp_path, source=source)
-    (tmp_path / "checkpoint.pt").write_bytes(b"torn")
+    folder = tmp_path / "checkpoint" / "00000001"
+    whole = (folder / "__0_0.distcp").read_bytes()
+    (folder / "__0_0.distcp").write_bytes(whole[:100])
     with pytest.raises(ConfigError, match="no readable checkpoint"):
         train(recipe(), tmp_path, source=source)
+    (folder / "__0_0.distcp").write_bytes(whole)
+    (folder / "state.pt").write_bytes(b"torn")
+    with pytest.raises(ConfigError, match="no readable checkpoint"):
+        train(recipe(), tmp_path, source=source)
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "checkpoint.pt").write_bytes(b"of another version")
+    with pytest.raises(ConfigError, match="schema version 1"):
+        train(recipe(), tmp_path / "old", source=source)
 
 
 def test_bfloat16_learns_like_float32(tmp_path: Path) -> None:
@@ -241,11 +223,11 @@ def test_averaging_can_be_switched_on_later(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> None:
     source = MemorySource(copy_documents(40))
     train(recipe(schedule=ScheduleConfig(num_steps=5)), tmp_path, source=source)
-    saved = (tmp_path / "checkpoint.pt").read_bytes()
+    saved = sorted(path.name for path in (tmp_path / "checkpoint").iterdir())
     wild = OptimizerConfig(learning_rate=1e30, max_grad_norm=0.0)
     with pytest.raises(ConfigError, match="no longer a number"):
         train(recipe(optimizer=wild, schedule=ScheduleConfig(num_steps=30)), tmp_path, source=source)
-    assert (tmp_path / "checkpoint.pt").read_bytes() == saved
+    assert sorted(path.name for path in (tmp_path / "checkpoint").iterdir()) == saved == ["00000001"]
 
 
 def test_a_run_that_does_not_copy_is_given_up(tmp_path: Path) -> None:
@@ -264,16 +246,16 @@ def test_a_run_that_does_not_copy_is_given_up(tmp_path: Path) -> None:
 
 def test_a_canary_counts_on_where_a_run_was_stopped() -> None:
     config = CanaryConfig(after_tokens=100, token_class=1, min_accuracy=0.6)
-    logits, targets = torch.eye(4), torch.tensor([0, 1, 3, 2])
+    right = torch.tensor([True, True, False, False])
     first = Canary(config, torch.device("cpu"))
-    first.count(80, logits, targets, torch.ones(4))  # too early
-    first.count(95, logits, targets, torch.tensor([1, 1, 1, 0]))
+    first.count(80, right, torch.ones(4))  # too early
+    first.count(95, right, torch.tensor([1, 1, 1, 0]))
     second = Canary(config, torch.device("cpu"))
     second.restore(first.state())
     second.check(99)
-    second.count(99, logits, targets, torch.tensor([1, 0, 0, 0]))
+    second.count(99, right, torch.tensor([1, 0, 0, 0]))
     second.check(100)  # 3 of 4
     assert second.state() == {"right": 3, "total": 4, "is_over": True}
-    first.count(99, logits, targets, torch.tensor([0, 0, 1, 1]))
+    first.count(99, right, torch.tensor([0, 0, 1, 1]))
     with pytest.raises(ConfigError, match=r"40\.0% of the 5 targets"):
         first.check(100)

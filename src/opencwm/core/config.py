@@ -7,7 +7,8 @@ error naming the nearest key, never a silently ignored line. Precedence: the cla
 
 Field types understood: bool, int, float (an integer is accepted), str, Path, Literal, ``X | None``,
 ``tuple[X, ...]``, ``dict[str, X]``, ``Any`` and nested dataclasses. A union of dataclasses is told apart by
-the field ``kind`` that each of them declares as a Literal. Ranges are checked by the dataclass itself in
+the field ``kind`` that each of them declares as a Literal. A field ``from_`` is written ``from``, which
+Python keeps for itself. Ranges are checked by the dataclass itself in
 ``__post_init__``.
 """
 
@@ -50,16 +51,19 @@ def from_dict(cls: type[ConfigType], data: Mapping[str, Any], *, where: str = "c
     Raises:
         ConfigError: unknown key (the nearest one is named), wrong type, missing required key.
     """
-    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
+    fields = {_key(field): field for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
     for key in data:
         if key not in fields:
             raise ConfigError(f"unknown key {key!r}", where=where, hint=_nearest(key, list(fields)))
     hints = typing.get_type_hints(cls)
-    values = {key: _convert(hints[key], value, f"{where}: {key}") for key, value in data.items()}
-    for name, field in fields.items():
+    values = {
+        fields[key].name: _convert(hints[fields[key].name], value, f"{where}: {key}")
+        for key, value in data.items()
+    }
+    for key, field in fields.items():
         no_default = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if no_default and name not in values:
-            raise ConfigError(f"the key {name!r} is missing", where=where)
+        if no_default and key not in data:
+            raise ConfigError(f"the key {key!r} is missing", where=where)
     return cls(**values)
 
 
@@ -68,13 +72,17 @@ def to_dict(config: Any) -> dict[str, Any]:
     if not dataclasses.is_dataclass(config) or isinstance(config, type):
         raise TypeError("to_dict takes an instance of a dataclass")
     return {
-        field.name: _plain(getattr(config, field.name)) for field in dataclasses.fields(config) if field.init
+        _key(field): _plain(getattr(config, field.name)) for field in dataclasses.fields(config) if field.init
     }
 
 
 def to_json(config: Any) -> str:
     """Return the resolved settings as indented JSON, keys in order of declaration."""
     return json.dumps(to_dict(config), indent=2, ensure_ascii=False)
+
+
+def _key(field: dataclasses.Field[Any]) -> str:
+    return field.name.removesuffix("_")
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

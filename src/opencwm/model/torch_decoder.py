@@ -28,6 +28,7 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 from torch.nn.attention.varlen import varlen_attn
 
 from opencwm.model.config import ModelConfig
+from opencwm.model.token_loss import token_losses
 
 _INIT_STD = 0.02
 _CHUNK = 256
@@ -356,22 +357,29 @@ class Decoder(nn.Module):
         doc_BT: Tensor,
         positions_P: Tensor | None = None,
         borders_A: Tensor | None = None,
-    ) -> Tensor:
-        """Return fp32 logits of the next token.
+        targets_P: Tensor | None = None,
+        chunk: int = 0,
+    ) -> Any:
+        """Return fp32 logits of the next token, or, given targets, their losses.
 
         Args:
             ids_BT: token ids, int64.
             doc_BT: document index of every position; it sees earlier ones of its row with the same index.
             positions_P: flattened positions (row * T + column) to give logits for, None for all.
             borders_A: the :func:`document_borders` of ``doc_BT`` where they are known already.
+            targets_P: the next tokens at ``positions_P``.
+            chunk: how many targets' logits are held at once, 0 for all.
 
         Returns:
-            (P, V), or (B, T, V) when ``positions_P`` is None.
+            Logits (P, V), or (B, T, V) when ``positions_P`` is None. Given targets, what
+            :func:`opencwm.model.token_loss.token_losses` returns.
         """
         layout = DocumentLayout.of(doc_BT, self.config, self.compute_dtype, borders_A)
         hidden_BTC = self.hidden(ids_BT, layout)
         if positions_P is not None:
             hidden_BTC = hidden_BTC.flatten(0, 1).index_select(0, positions_P)
+        if targets_P is not None:
+            return token_losses(self.lm_head, hidden_BTC, targets_P, chunk)
         logits: Tensor = self.lm_head(hidden_BTC)
         return logits.float()
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from opencwm.core.errors import ConfigError
 from opencwm.train.config import CanaryConfig
+from opencwm.train.ranks import ALONE, Ranks
 
 _COUNTED_FROM = 0.9  # of the tokens before the mark
 
@@ -24,20 +25,21 @@ class Canary:
     Args:
         config: of the recipe; with ``after_tokens`` 0 there is no canary.
         device: where targets are.
+        ranks: all of which count, each its own rows.
     """
 
-    def __init__(self, config: CanaryConfig, device: torch.device) -> None:
-        self._config = config
+    def __init__(self, config: CanaryConfig, device: torch.device, ranks: Ranks = ALONE) -> None:
+        self._config, self._ranks = config, ranks
         self._right = torch.zeros((), dtype=torch.int64, device=device)
         self._total = torch.zeros((), dtype=torch.int64, device=device)
         self._is_over = not config.after_tokens
 
-    def count(self, num_tokens: int, logits_PV: Tensor, targets_P: Tensor, classes_P: Tensor) -> None:
-        """Take in a batch that begins after ``num_tokens`` tokens of the run."""
+    def count(self, num_tokens: int, right_P: Tensor, classes_P: Tensor) -> None:
+        """Take in which targets of a batch that begins after ``num_tokens`` tokens of the run were right."""
         if self._is_over or num_tokens < _COUNTED_FROM * self._config.after_tokens:
             return
         chosen = classes_P == self._config.token_class
-        self._right += ((logits_PV.detach().argmax(-1) == targets_P) & chosen).sum()
+        self._right += (right_P & chosen).sum()
         self._total += chosen.sum()
 
     def check(self, num_tokens: int) -> None:
@@ -49,7 +51,7 @@ class Canary:
         if self._is_over or num_tokens < self._config.after_tokens:
             return
         self._is_over = True
-        right, total = int(self._right), int(self._total)
+        right, total = self._sums()
         if total and right < self._config.min_accuracy * total:
             raise ConfigError(
                 f"the canary: after {num_tokens:,} tokens {right / total:.1%} of the {total:,} targets of "
@@ -61,10 +63,15 @@ class Canary:
 
     def state(self) -> dict[str, Any]:
         """Return what :meth:`restore` needs."""
-        return {"right": int(self._right), "total": int(self._total), "is_over": self._is_over}
+        right, total = self._sums()
+        return {"right": right, "total": total, "is_over": self._is_over}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on counting."""
-        self._right.fill_(state["right"])
-        self._total.fill_(state["total"])
+        """Go on counting; what was counted before, the first rank keeps."""
+        self._right.fill_(state["right"] if self._ranks.is_first else 0)
+        self._total.fill_(state["total"] if self._ranks.is_first else 0)
         self._is_over = self._is_over or state["is_over"]
+
+    def _sums(self) -> tuple[int, int]:
+        right, total = self._ranks.sum(torch.stack([self._right, self._total])).tolist()
+        return right, total

@@ -6,6 +6,7 @@ The idea: one dataclass per concern, filled strictly by ``opencwm.core.config``;
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -42,11 +43,15 @@ class BatchConfig:
     slot is a multiple of ``align_tokens``, and documents of a row lie in order of length: equally long
     neighbours are attended to in one call on a CPU. ``lookahead`` is the number of documents the packer
     chooses from; ``num_ahead`` batches are made ahead in a thread, which a GPU wants.
+
+    The rows of a batch are dealt out to the ranks of a run. With ``rows_per_rank`` above 0 a rank computes
+    that many at a time, and a step takes as many batches as that needs: the same rows on any number of ranks.
     """
 
     rows: int = 1
     row_tokens: int = 4096
     num_micro_batches: int = 1
+    rows_per_rank: int = 0
     max_document_tokens: int = 0
     align_tokens: int = 32
     lookahead: int = 64
@@ -58,7 +63,7 @@ class BatchConfig:
             "rows, row_tokens and num_micro_batches are >= 1",
         )
         _require(self.align_tokens >= 1 and self.lookahead >= 1, "align_tokens and lookahead are >= 1")
-        _require(self.num_ahead >= 0, "num_ahead is >= 0")
+        _require(self.num_ahead >= 0 and self.rows_per_rank >= 0, "num_ahead and rows_per_rank are >= 0")
         _require(
             0 <= self.max_document_tokens <= self.row_tokens,
             "max_document_tokens must be between 0 and row_tokens",
@@ -68,6 +73,29 @@ class BatchConfig:
     def document_limit(self) -> int:
         """Longest document used, in tokens."""
         return self.max_document_tokens or self.row_tokens
+
+    def dealt_to(self, world: int) -> BatchConfig:
+        """Return the batches with which ``world`` ranks come to the same steps.
+
+        Raises:
+            ConfigError: the rows cannot be dealt out evenly.
+        """
+        if not self.rows_per_rank:
+            if self.rows % world:
+                raise ConfigError(
+                    f"batch.rows {self.rows} cannot be dealt out to {world} ranks",
+                    where="recipe",
+                    hint=f"make it a multiple of {world}",
+                )
+            return self
+        step_rows, rows = self.rows * self.num_micro_batches, self.rows_per_rank * world
+        if step_rows % rows:
+            raise ConfigError(
+                f"a step's {step_rows} rows cannot be dealt out to {world} ranks, {self.rows_per_rank} each",
+                where="recipe",
+                hint=f"make batch.rows a multiple of {rows}",
+            )
+        return dataclasses.replace(self, rows=rows, num_micro_batches=step_rows // rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +176,63 @@ class CanaryConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LoraConfig:
+    """Small matrices trained beside weights that stay as they are, through peft (arXiv 2106.09685).
+
+    ``targets`` are names of projections; beside each of them ``alpha / rank`` times the product of two
+    matrices, of ``rank`` columns and rows, is learned. ``base_dtype`` is the type the frozen weights are kept
+    in.
+    """
+
+    rank: int = 16
+    alpha: float = 32.0
+    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    base_dtype: Literal["float32", "bfloat16"] = "bfloat16"
+
+    def __post_init__(self) -> None:
+        _require(self.rank >= 1 and self.alpha > 0, "init.lora.rank is >= 1 and init.lora.alpha above 0")
+        _require(len(self.targets) >= 1, "init.lora.targets names no projection")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitConfig:
+    """What training begins with.
+
+    ``from`` is a Hugging Face folder, or the name of one on the hub: the model is then the one transformers
+    makes of it, and ``[model]`` says its shape. Empty means random weights of our own decoder. ``lora``
+    trains an adapter instead of all weights. ``attention`` is transformers' name of an implementation;
+    ``auto`` is sdpa on a CPU, and on a GPU flash attention where the package is installed, else
+    FlexAttention.
+    """
+
+    from_: str = ""
+    lora: LoraConfig | None = None
+    attention: str = "auto"
+
+    def __post_init__(self) -> None:
+        _require(bool(self.from_) or self.lora is None, "init.lora needs init.from: an adapter of what?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParallelConfig:
+    """How a large model fits: under torchrun every process keeps its share of weights and optimizer.
+
+    ``checkpoint_activations`` keeps only the input of each layer for the backward pass, which computes the
+    rest again: a third more arithmetic. ``reshard`` gives the other processes' share of a layer back after
+    its forward pass and fetches it again for the backward one; false saves that for all the weights' memory.
+    ``loss_chunk`` is the number of targets whose logits are held at once (0: all): with a vocabulary of
+    128,256, a token's logits and their gradients take 1.8 MB.
+    """
+
+    checkpoint_activations: bool = False
+    reshard: bool = True
+    loss_chunk: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.loss_chunk >= 0, "parallel.loss_chunk is >= 0")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """A whole recipe.
 
@@ -164,6 +249,8 @@ class TrainConfig:
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig
     canary: CanaryConfig = CanaryConfig()
+    init: InitConfig = InitConfig()
+    parallel: ParallelConfig = ParallelConfig()
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -10,7 +10,9 @@ Shape suffixes: B rows, T tokens of a row, P positions that carry loss.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
+import inspect
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,16 +22,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opencwm.core.errors import ConfigError
-from opencwm.train.config import BatchConfig
+from opencwm.train.config import BatchConfig, DataConfig
 
 SOURCES: dict[str, str] = {
     "generated": "opencwm.train.curriculum:generated",
     "generated_held_out": "opencwm.train.curriculum:generated_held_out",
     "stored": "opencwm.train.stored:stored",
     "stored_held_out": "opencwm.train.stored:stored_held_out",
+    "streamed": "opencwm.train.streamed:streamed",
     "mixture": "opencwm.train.mixture:mixture",
 }
 """Short names of sources for recipes: name -> ``package.module:function``."""
+
+_HOPELESS = 10_000  # documents dropped in a row: an endless source would be read for ever
 
 NO_CLASS = 255
 """The class of a target whose document brings no ``class_ids``."""
@@ -44,8 +49,8 @@ class TokenDocument(Protocol):
     """
 
     @property
-    def ids(self) -> NDArray[np.uint16]:
-        """Token ids."""
+    def ids(self) -> NDArray[Any]:
+        """Token ids, of any integer type."""
         ...
 
     @property
@@ -63,7 +68,7 @@ class TokenDocument(Protocol):
 class Document:
     """The plain :class:`TokenDocument`."""
 
-    ids: NDArray[np.uint16]
+    ids: NDArray[Any]
     loss_mask: NDArray[np.bool_]
     class_ids: NDArray[np.uint8] | None = None
 
@@ -179,6 +184,26 @@ def pack(rows: Sequence[Sequence[TokenDocument]], row_tokens: int, align_tokens:
     )
 
 
+def part_of(batch: Batch, part: int, num_parts: int) -> Batch:
+    """Return the ``part``-th of ``num_parts`` equal runs of rows, which must divide the rows.
+
+    ``num_tokens`` stays that of the whole batch.
+    """
+    size = len(batch.ids_BT) // num_parts
+    rows = slice(part * size, (part + 1) * size)
+    low, high = rows.start * batch.ids_BT.shape[1], rows.stop * batch.ids_BT.shape[1]
+    mine = (batch.positions_P >= low) & (batch.positions_P < high)
+    return dataclasses.replace(
+        batch,
+        ids_BT=batch.ids_BT[rows],
+        doc_BT=batch.doc_BT[rows],
+        positions_P=batch.positions_P[mine] - low,
+        targets_P=batch.targets_P[mine],
+        classes_P=batch.classes_P[mine],
+        documents_P=batch.documents_P[mine],
+    )
+
+
 def _aligned(length: int, align: int) -> int:
     return -(-length // align) * align
 
@@ -188,13 +213,15 @@ class Packer:
 
     Rows are filled in the order documents arrive; when the next one does not fit, the longest of the
     ``lookahead`` buffer that does fills the rest. Documents over the limit are dropped and counted in
-    ``num_dropped``; so are documents without a target.
+    ``num_dropped``; so are documents without a target. When ten thousand in a row are, ``next`` raises
+    ConfigError.
     """
 
     def __init__(self, source: TokenSource, config: BatchConfig) -> None:
         self._source = source
         self._config = config
         self._buffer: list[TokenDocument] = []
+        self._dropped_in_a_row = 0
         self.num_dropped = 0
 
     def __iter__(self) -> Packer:
@@ -220,7 +247,11 @@ class Packer:
                 or not document.loss_mask[1:].any()
             ):
                 self.num_dropped += 1
+                self._dropped_in_a_row += 1
+                if self._dropped_in_a_row == _HOPELESS:
+                    raise nothing_fits()
             else:
+                self._dropped_in_a_row = 0
                 self._buffer.append(document)
 
     def _fill_row(self) -> list[TokenDocument]:
@@ -261,7 +292,7 @@ class Packer:
         ends = np.cumsum(np.asarray(state["lengths"], np.int64))[:-1]
         ids, mask, kinds = (
             np.split(np.asarray(state[name], dtype), ends)
-            for name, dtype in (("ids", np.uint16), ("loss_mask", np.bool_), ("class_ids", np.uint8))
+            for name, dtype in (("ids", np.int32), ("loss_mask", np.bool_), ("class_ids", np.uint8))
         )
         documents = (Document(*parts) for parts in zip(ids, mask, kinds, strict=True))
         self._buffer = [document for document in documents if len(document.ids)]
@@ -282,6 +313,45 @@ def pack_all(documents: Iterable[TokenDocument], config: BatchConfig) -> list[Ba
         room -= size
     chunks = [rows[start : start + config.rows] for start in range(0, len(rows), config.rows)]
     return [pack(chunk, config.row_tokens, config.align_tokens) for chunk in chunks]
+
+
+def open_source(config: DataConfig) -> TokenSource:
+    """Return the source of a recipe.
+
+    Raises:
+        ConfigError: it is unknown, or its options are wrong.
+    """
+    return cast("TokenSource", _call(config.source, config.options, "data.options"))
+
+
+def open_held_out(config: DataConfig) -> Iterable[TokenDocument]:
+    """Return the evaluation documents of a recipe; none when it names none.
+
+    Raises:
+        ConfigError: see :func:`open_source`.
+    """
+    if not config.held_out:
+        return ()
+    made = _call(config.held_out, config.held_out_options, "data.held_out_options")
+    return cast("Iterable[TokenDocument]", made)
+
+
+def nothing_fits() -> ConfigError:
+    """Return the error of a source from which nothing can be trained on."""
+    return ConfigError(
+        "the source yields no document that fits",
+        where="data.source",
+        hint="documents longer than batch.max_document_tokens, or without a target, are dropped",
+    )
+
+
+def _call(name: str, options: Mapping[str, Any], where: str) -> Any:
+    function = resolve(name)
+    try:
+        inspect.signature(function).bind(**options)
+    except TypeError as error:
+        raise ConfigError(str(error), where=where) from None
+    return function(**options)
 
 
 def resolve(name: str) -> Callable[..., Any]:

@@ -10,15 +10,16 @@ Shape suffixes: P positions that carry loss, V vocabulary.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
+from torch import nn
 
-from opencwm.model.torch_decoder import Decoder
 from opencwm.train.data import Batch
+from opencwm.train.ranks import ALONE, Ranks
 
 EvalReport = dict[str, float]
 """``loss`` and ``accuracy`` (per token), then ``loss/NAME``, ``accuracy/NAME`` and ``exact/NAME`` (per span)
@@ -26,17 +27,20 @@ for each class seen."""
 
 
 @torch.no_grad()
-def evaluate(model: Decoder, batches: Sequence[Batch], class_names: Mapping[int, str]) -> EvalReport:
+def evaluate(
+    model: nn.Module, batches: Sequence[Batch], class_names: Mapping[int, str], ranks: Ranks = ALONE
+) -> EvalReport:
     """Score ``model`` by teacher forcing; loss in nats per target, accuracies as fractions.
 
-    Classes without a name in ``class_names`` count in the totals only.
+    Classes without a name in ``class_names`` count in the totals only. The batches are dealt out to the
+    ranks, each of which returns the same report.
     """
     was_training = model.training
     model.eval()
     losses, rights, classes, spans = [], [], [], []
     first_span = 0
-    for batch in batches:
-        loss_P, right_P = _score(model, batch)
+    scores = ranks.map(functools.partial(_score, model), batches)
+    for batch, (loss_P, right_P) in zip(batches, scores, strict=True):
         span_P = number_spans(batch)
         losses.append(loss_P)
         rights.append(right_P)
@@ -53,15 +57,13 @@ def evaluate(model: Decoder, batches: Sequence[Batch], class_names: Mapping[int,
     )
 
 
-def _score(model: Decoder, batch: Batch) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    device = model.lm_head.weight.device
+def _score(model: nn.Module, batch: Batch) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    device = next(model.parameters()).device
     ids, doc, positions, targets = (
         torch.from_numpy(array).to(device)
         for array in (batch.ids_BT, batch.doc_BT, batch.positions_P, batch.targets_P)
     )
-    logits_PV = model(ids, doc, positions)
-    loss_P = functional.cross_entropy(logits_PV, targets, reduction="none")
-    right_P = logits_PV.argmax(-1) == targets
+    loss_P, right_P = model(ids, doc, positions, None, targets)
     return loss_P.double().cpu().numpy(), right_P.cpu().numpy()
 
 

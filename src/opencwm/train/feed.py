@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,8 @@ from torch import Tensor
 
 from opencwm.core.errors import ConfigError
 from opencwm.model.torch_decoder import document_borders
-from opencwm.train.data import Batch, Packer
+from opencwm.train.data import Batch, Packer, part_of
+from opencwm.train.ranks import ALONE, Ranks
 
 _POLL_S = 0.5
 
@@ -28,7 +30,9 @@ _POLL_S = 0.5
 class DeviceBatch:
     """A batch as tensors on the device: those of a :class:`Batch` but numbers, and the borders of documents.
 
-    ``borders_A`` is what :func:`document_borders` returns, found before the batch goes to the device.
+    ``borders_A`` is what :func:`document_borders` returns, found before the batch goes to the device. The
+    tensors are this rank's rows; ``num_tokens`` and ``num_targets`` count those of all ranks, and
+    ``checksum`` is that of all their ids (0 when there is one rank).
     """
 
     ids_BT: Tensor
@@ -38,6 +42,8 @@ class DeviceBatch:
     targets_P: Tensor
     classes_P: Tensor
     num_tokens: int
+    num_targets: int
+    checksum: int
 
 
 class Feed:
@@ -48,13 +54,22 @@ class Feed:
         device: where tensors go; copies to a GPU run while it computes.
         vocab_size: a batch with an id at or above it is refused.
         num_ahead: how many batches are made ahead in a thread; 0 makes each when it is asked for.
+        ranks: whose packers all make the same batches; this rank's rows are moved.
 
     Attributes:
         waited_s: seconds that :meth:`next` took, all together.
     """
 
-    def __init__(self, packer: Packer, device: torch.device, vocab_size: int, *, num_ahead: int) -> None:
-        self._packer, self._device, self._vocab_size = packer, device, vocab_size
+    def __init__(
+        self,
+        packer: Packer,
+        device: torch.device,
+        vocab_size: int,
+        *,
+        num_ahead: int,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        self._packer, self._device, self._vocab_size, self._ranks = packer, device, vocab_size, ranks
         self._ready: queue.Queue[_Prepared | BaseException] = queue.Queue(max(num_ahead, 1))
         self._thread = threading.Thread(target=self._fill, daemon=True) if num_ahead else None
         self._is_closed = threading.Event()
@@ -82,7 +97,7 @@ class Feed:
         ids, doc, borders, positions, targets, classes = (
             tensor.to(self._device, non_blocking=True) for tensor in prepared.tensors
         )
-        return DeviceBatch(ids, doc, borders, positions, targets, classes, prepared.num_tokens)
+        return DeviceBatch(ids, doc, borders, positions, targets, classes, *prepared.counts)
 
     def state(self) -> Mapping[str, Any]:
         """Return the packer's position after the last batch that :meth:`next` returned."""
@@ -93,14 +108,17 @@ class Feed:
         self._is_closed.set()
 
     def _prepare(self) -> _Prepared:
-        batch = next(self._packer)
-        check_ids(batch, self._vocab_size)
+        everyones = next(self._packer)
+        check_ids(everyones, self._vocab_size)
+        checksum = zlib.crc32(everyones.ids_BT.tobytes()) if self._ranks.world > 1 else 0
+        batch = part_of(everyones, self._ranks.rank, self._ranks.world)
         arrays = (batch.ids_BT, batch.doc_BT, batch.positions_P, batch.targets_P, batch.classes_P)
         ids, doc, *of_targets = (torch.from_numpy(array) for array in arrays)
         tensors = [ids, doc, document_borders(doc), *of_targets]
         if self._device.type == "cuda":
             tensors = [tensor.pin_memory() for tensor in tensors]
-        return _Prepared(tensors, batch.num_tokens, self._packer.state())
+        counts = (everyones.num_tokens, len(everyones.targets_P), checksum)
+        return _Prepared(tensors, counts, self._packer.state())
 
     def _fill(self) -> None:
         item: _Prepared | BaseException
@@ -122,7 +140,7 @@ class Feed:
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     tensors: list[Tensor]
-    num_tokens: int
+    counts: tuple[int, int, int]
     state: Mapping[str, Any]
 
 

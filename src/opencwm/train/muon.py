@@ -4,6 +4,9 @@ The one idea beyond ``torch.optim.Muon``: matrices of one shape are orthogonalis
 product. A model of eight layers has three or four shapes and fifty matrices; one after another they cost a
 GPU more in launches than in arithmetic. The arithmetic is the same, and the test holds the two equal.
 
+Of matrices that are sharded by rows, each rank gets its part of them whole, orthogonalises those, and sends
+every rank its rows of the result: two exchanges a shape, and no matrix is orthogonalised twice.
+
 Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks"; the scale of the update
 after Liu et al., arXiv 2502.16982 (its root mean square is .2, as AdamW's is about).
 """
@@ -15,7 +18,12 @@ from collections.abc import Callable, Iterable
 from typing import Any, overload
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.tensor import DTensor
+from torch.nn import functional
+
+from opencwm.train.sharding import local
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _NUM_ITERATIONS = 5
@@ -38,6 +46,28 @@ def orthogonalize(matrices_MRC: Tensor) -> Tensor:
         x = a * x + (b * gram + c * gram @ gram) @ x
     out: Tensor = x.mT if is_tall else x
     return out
+
+
+def _orthogonalize_sharded(share_MSC: Tensor, num_rows: int, group: dist.ProcessGroup) -> Tensor:
+    """Return this rank's S rows of M orthogonalised matrices, given its rows of them.
+
+    Rows are dealt out as FSDP2 does it: ceil(R / W) to each of W ranks, fewer or none to the last ones.
+    """
+    world, (count, rows, columns) = group.size(), share_MSC.shape
+    most, each = -(-num_rows // world), -(-count // world)
+    sent = functional.pad(share_MSC, (0, 0, 0, most - rows, 0, each * world - count))
+    mine = _exchange(sent.view(world, each, most, columns), group)
+    matrices = mine.transpose(0, 1).reshape(each, world * most, columns)[:, :num_rows]
+    done = functional.pad(orthogonalize(matrices).to(share_MSC.dtype), (0, 0, 0, world * most - num_rows))
+    back = _exchange(done.view(each, world, most, columns).transpose(0, 1), group)
+    return back.reshape(world * each, most, columns)[:count, :rows]
+
+
+def _exchange(parts_W: Tensor, group: dist.ProcessGroup) -> Tensor:
+    """Send the i-th part to rank i; return what came, by sender."""
+    received = torch.empty_like(parts_W, memory_format=torch.contiguous_format)
+    dist.all_to_all_single(received, parts_W.contiguous(), group=group)
+    return received
 
 
 class Muon(torch.optim.Optimizer):
@@ -79,15 +109,19 @@ class Muon(torch.optim.Optimizer):
         return None
 
     def _update(self, parameters: list[Tensor], shape: torch.Size, group: dict[str, Any]) -> None:
-        grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        means = [self._mean(parameter) for parameter in parameters]
+        grads = [local(parameter.grad) for parameter in parameters if parameter.grad is not None]
+        means = [local(self._mean(parameter)) for parameter in parameters]
         torch._foreach_lerp_(means, grads, 1.0 - group["momentum"])
-        ahead = torch._foreach_lerp(grads, means, group["momentum"])
-        updates = orthogonalize(torch.stack(list(ahead)))
-        rate = group["lr"]
-        torch._foreach_mul_(parameters, 1.0 - rate * group["weight_decay"])
+        ahead = torch.stack(list(torch._foreach_lerp(grads, means, group["momentum"])))
+        first = parameters[0]
+        if isinstance(first, DTensor):
+            updates = _orthogonalize_sharded(ahead, first.shape[0], first.device_mesh.get_group())
+        else:
+            updates = orthogonalize(ahead)
+        rate, shares = group["lr"], [local(parameter) for parameter in parameters]
+        torch._foreach_mul_(shares, 1.0 - rate * group["weight_decay"])
         scale = _UPDATE_RMS * max(shape) ** 0.5
-        torch._foreach_add_(parameters, list(updates.to(parameters[0].dtype)), alpha=-rate * scale)
+        torch._foreach_add_(shares, list(updates.to(shares[0].dtype)), alpha=-rate * scale)
 
     def _mean(self, parameter: Tensor) -> Tensor:
         state = self.state[parameter]

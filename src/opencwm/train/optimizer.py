@@ -7,7 +7,6 @@ number of steps or a time budget, so the same recipe can say "2,000 steps" or "9
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from opencwm.train.config import OptimizerConfig, ScheduleConfig
 from opencwm.train.muon import Muon
+from opencwm.train.sharding import local, take_apart, whole
 
 
 def rate_factor(config: ScheduleConfig, *, step: int, progress: float) -> float:
@@ -45,7 +45,10 @@ class Optimizer:
         self.peak = self.rate = config.learning_rate
         self._config = config
         matrices, embeddings, gains = [], [], []
-        for name, parameter in model.named_parameters():
+        self._named = {
+            name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad
+        }
+        for name, parameter in self._named.items():
             if parameter.ndim != 2:
                 gains.append(parameter)
             elif "embed_tokens" in name or "lm_head" in name:
@@ -60,11 +63,11 @@ class Optimizer:
             },
             {"params": gains, "weight_decay": 0.0},
         ]
+        groups = [group for group in groups if group["params"]]
         betas = (config.beta1, config.beta2)
-        fused = all(group["params"] for group in groups)
-        self._parts: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW(groups, lr=self.peak, betas=betas, eps=1e-8, fused=fused)
-        ]
+        self._parts: list[torch.optim.Optimizer] = []
+        if groups:
+            self._parts.append(torch.optim.AdamW(groups, lr=self.peak, betas=betas, eps=1e-8, fused=True))
         if use_muon:
             self._parts.append(
                 Muon(
@@ -74,60 +77,69 @@ class Optimizer:
                     weight_decay=config.weight_decay,
                 )
             )
-        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
 
     def step(self, factor: float) -> Tensor:
         """Clip, update at ``factor`` of the peak rate, clear gradients; return the norm before clipping."""
         limit = self._config.max_grad_norm or float("inf")
-        norm = nn.utils.clip_grad_norm_(self._parameters, limit)
-        self.rate = self.peak * factor
-        for part in self._parts:
-            for group in part.param_groups:
-                group["lr"] = self.rate
-            part.step()
-            part.zero_grad(set_to_none=True)
+        norm = whole(nn.utils.clip_grad_norm_(self._named.values(), limit))
+        self._update(self.peak * factor)
         return norm
 
-    def state(self) -> list[dict[str, Any]]:
-        """Return what :meth:`restore` needs."""
-        return [part.state_dict() for part in self._parts]
+    def _update(self, rate: float) -> None:
+        self.rate = rate
+        for part in self._parts:
+            for group in part.param_groups:
+                group["lr"] = rate
+            part.step()
+            part.zero_grad(set_to_none=True)
 
-    def restore(self, state: Sequence[dict[str, Any]]) -> None:
-        """Continue from ``state``."""
-        for part, part_state in zip(self._parts, state, strict=True):
-            part.load_state_dict(part_state)
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the state's live tensors by parameter and role, to be saved or to be overwritten.
+
+        Before the first step there are none; a step at rate 0 then makes them, and moves no weight.
+        """
+        if not any(part.state for part in self._parts):
+            for parameter in self._named.values():
+                parameter.grad = torch.zeros_like(parameter)
+            self._update(0.0)
+        return {
+            f"{name}.{role}": tensor
+            for name, parameter in self._named.items()
+            for part in self._parts
+            for role, tensor in part.state.get(parameter, {}).items()
+        }
 
 
 class AveragedWeights:
-    """An exponential moving average of the weights, young averages forgetting faster."""
+    """An exponential moving average of the trained weights, young averages forgetting faster.
+
+    ``steps`` is how many have been taken in.
+    """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        self._decay = decay
-        self._steps = 0
-        self._live = list(model.parameters())
-        self._mean = [parameter.detach().clone() for parameter in self._live]
+        self._decay, self._model = decay, model
+        self.steps = 0
+        named = {name: value for name, value in model.named_parameters() if value.requires_grad}
+        self._means = {name: parameter.detach().clone() for name, parameter in named.items()}
+        self._live = [local(parameter.detach()) for parameter in named.values()]
+        self._mean = [local(mean) for mean in self._means.values()]
 
     @torch.no_grad()
     def update(self) -> None:
         """Take in the current weights."""
-        self._steps += 1
-        decay = min(self._decay, self._steps / (self._steps + 10))
-        torch._foreach_lerp_(self._mean, [parameter.detach() for parameter in self._live], 1.0 - decay)
+        self.steps += 1
+        decay = min(self._decay, self.steps / (self.steps + 10))
+        torch._foreach_lerp_(self._mean, self._live, 1.0 - decay)
 
     @torch.no_grad()
     def swap(self) -> None:
         """Exchange live and averaged weights; call it twice to evaluate the average and go on."""
         for live, mean in zip(self._live, self._mean, strict=True):
-            kept = live.detach().clone()
+            kept = live.clone()
             live.copy_(mean)
             mean.copy_(kept)
+        take_apart(self._model)
 
-    def state(self) -> dict[str, Any]:
-        """Return what :meth:`restore` needs."""
-        return {"steps": self._steps, "mean": self._mean}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from ``state``."""
-        self._steps = int(state["steps"])
-        for mine, saved in zip(self._mean, state["mean"], strict=True):
-            mine.copy_(saved)
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the live averages by parameter, to be saved or to be overwritten."""
+        return self._means

@@ -6,11 +6,14 @@ import dataclasses
 import enum
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from opencwm.frontends.cli.options import Json, OutputFolder, Settings
+
+if TYPE_CHECKING:
+    from opencwm.train.config import TrainConfig
 
 Recipe = Annotated[
     Path, typer.Argument(metavar="RECIPE", help="A TOML file, for example of recipes/.", show_default=False)
@@ -26,6 +29,13 @@ class Format(enum.StrEnum):
     ONNX = "onnx"
     HF = "hf"
     GGUF = "gguf"
+
+
+class PlannedGpu(enum.StrEnum):
+    """GPUs whose peak and memory are known."""
+
+    H100 = "h100"
+    H200 = "h200"
 
 
 class Precision(enum.StrEnum):
@@ -50,31 +60,68 @@ _PRECISIONS = "fp32|bf16|int8|int4"
 
 def train(
     recipe: Recipe,
-    output: OutputFolder,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="The folder of the run.", show_default=False),
+    ] = None,
     settings: Settings = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Tell what a run would need and take, and its first error; train nothing."
+        ),
+    ] = False,
+    ranks: Annotated[
+        list[int] | None,
+        typer.Option("--ranks", metavar="N", help="Dry run: GPUs, repeatable [default: 1].", min=1),
+    ] = None,
+    gpu: Annotated[
+        PlannedGpu, typer.Option("--gpu", metavar="h100|h200", help="Dry run: which GPU.")
+    ] = PlannedGpu.H100,
+    mfu: Annotated[
+        float,
+        typer.Option(
+            "--mfu", metavar="PART", help="Dry run: the part of its peak reached.", min=0.01, max=1.0
+        ),
+    ] = 0.4,
     as_json: Json = False,
 ) -> None:
     """Train a model by a recipe.
 
     Goes on where it stopped when DIR holds a checkpoint; Ctrl-C or SIGTERM ends it with one. In DIR:
-    config.json, metrics.jsonl, loss.png, checkpoint.pt, and model/ with the latest weights.
+    config.json, metrics.jsonl, loss.png, checkpoint/, and model/ with the latest weights. Several GPUs:
+    torchrun --nproc-per-node N --no-python opencwm train RECIPE -o DIR.
     """
     from opencwm.core.config import load_config
-    from opencwm.frontends.cli.output import notice, print_json, progress
+    from opencwm.core.errors import ConfigError
     from opencwm.train.config import TrainConfig
-    from opencwm.train.curriculum import CLASS_NAMES
 
     config = load_config(TrainConfig, recipe, settings or [])
     _require_torch()
-    from opencwm.train.loop import train as run
+    if dry_run:
+        _plan(config, output, ranks or [1], gpu, mfu, as_json=as_json)
+    elif output is None:
+        raise ConfigError("a run needs a folder to write", where="train", hint="give one with -o")
+    else:
+        _run(config, output, as_json=as_json)
 
+
+def _run(config: TrainConfig, output: Path, *, as_json: bool) -> None:
+    from opencwm.frontends.cli.output import notice, print_json, progress
+    from opencwm.train.curriculum import CLASS_NAMES
+    from opencwm.train.loop import train
+    from opencwm.train.ranks import Ranks
+
+    if not Ranks.from_environment().is_first:  # of the processes of a run, one speaks
+        result = train(config, output, class_names=CLASS_NAMES)
+        raise typer.Exit(130 if result.status == "interrupted" else 0)
     with progress(f"training {output.name}", 1_000, counts=False) as show:
 
         def report(fraction: float, record: Mapping[str, Any]) -> None:
             show(int(1_000 * fraction))
             notice(_line(record))
 
-        result = run(config, output, class_names=CLASS_NAMES, progress=report)
+        result = train(config, output, class_names=CLASS_NAMES, progress=report)
     if as_json:
         print_json(dataclasses.asdict(result))
     else:
@@ -84,6 +131,25 @@ def train(
     if result.status == "interrupted":
         notice("the same command goes on from here")
         raise typer.Exit(130)
+
+
+def _plan(
+    config: TrainConfig, output: Path | None, ranks: list[int], gpu: PlannedGpu, mfu: float, *, as_json: bool
+) -> None:
+    from opencwm.frontends.cli.output import notice, print_json
+    from opencwm.train import dry_run
+    from opencwm.train.plan import GPUS, Planner
+
+    planner = Planner(config, GPUS[gpu.value], mfu)
+    made, undealt = dry_run.plans(planner, ranks)
+    error = dry_run.first_error(config, output, made, undealt, planner.gpu)
+    if as_json:
+        print_json(dry_run.as_json(planner, made, error))
+    else:
+        print("\n".join(dry_run.table(planner, made)))
+    if error:
+        notice(f"the first error of a run: {error}")
+        raise typer.Exit(2)
 
 
 def _require_torch() -> None:
