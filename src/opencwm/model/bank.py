@@ -1,8 +1,8 @@
 """Sequences side by side: what a scheduler that serves many requests asks of an engine.
 
 The idea: a bank has a fixed number of rows, each a sequence of ids with its cache. A row is extended alone,
-by any number of ids, or together with others, by one id each, which is where serving many at once gains. A row
-that nobody uses keeps what it holds, for the next request that begins alike.
+by any number of ids, or together with others, by one id each, which is where serving many at once gains. A
+row that nobody uses keeps what it holds, for the next request that begins alike.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """From a ``model.onnx`` to the same graph for a batch, a few kilobytes that use its weights.
 
-The idea: nothing in the graph needs a batch of one, only its signature says so. It needs the ``onnx`` package;
-running the result, in :mod:`opencwm.model.onnx_bank`, does not.
+The idea: nothing in the graph needs a batch of one, only its signature says so. It needs the ``onnx``
+package; running the result, in :mod:`opencwm.model.onnx_bank`, does not.
 
-Graph inputs and outputs are those of :mod:`opencwm.model.export` with a batch B in place of 1: one id of each of B
-sequences, or many ids of one. ``logit_positions`` counts through all ids, sequence by sequence.
+Graph inputs and outputs are those of :mod:`opencwm.model.export` with a batch B in place of 1: one id of each
+of B sequences, or many ids of one. ``logit_positions`` counts through all ids, sequence by sequence.
 """
 
 from __future__ import annotations

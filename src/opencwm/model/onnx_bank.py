@@ -1,9 +1,10 @@
 """Many sequences over one graph of onnxruntime, each decoding a token in one call for all of them.
 
-The idea: the caches of all rows are one block of memory, (layers, 2, rows, G, S, D), so any run of neighbours is
-a batch that ``GroupQueryAttention`` extends in place, and one row alone is a batch of one. Rows that decode
-together are moved next to each other first; that happens when a request comes or goes, not at each token.
-Memory is taken page by page as positions are written, so a row costs what it holds, not what it may hold.
+The idea: the caches of all rows are one block of memory, (layers, 2, rows, G, S, D), so any run of neighbours
+is a batch that ``GroupQueryAttention`` extends in place, and one row alone is a batch of one. Rows that
+decode together are moved next to each other first; that happens when a request comes or goes, not at each
+token. Memory is taken page by page as positions are written, so a row costs what it holds, not what it may
+hold.
 
 The graph takes one id of each of many rows, or many ids of one: ``batch.onnx`` of
 :mod:`opencwm.model.export_batch`.

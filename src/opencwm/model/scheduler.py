@@ -1,11 +1,12 @@
 """Serves many requests with one bank: which rows are run when, and which keep what they hold.
 
-The idea is continuous batching: between any two steps, requests that are done leave and others take their rows.
-A turn first reads prompts, so many ids at most that those who write are not kept waiting, then lets all that
-write take one step in one call. A request begins with the longest beginning of its prompt that some row holds,
-so a session that sends a growing prompt pays for what is new.
+The idea is continuous batching: between any two steps, requests that are done leave and others take their
+rows. A turn first reads prompts, so many ids at most that those who write are not kept waiting, then lets all
+that write take one step in one call. A request begins with the longest beginning of its prompt that some row
+holds, so a session that sends a growing prompt pays for what is new.
 
-All work is done in one thread of its own. Greedy writing and probabilities are worked out for all rows at once.
+All work is done in one thread of its own. Greedy writing and probabilities are worked out for all rows at
+once.
 
 Source: Yu et al., "Orca: A Distributed Serving System for Transformer-Based Generative Models", OSDI 2022
 (iteration-level scheduling); prefix reuse as in vLLM's automatic prefix caching, by row instead of by block.
@@ -30,7 +31,7 @@ READ_TOKENS = 256
 """Prompt ids that are read between two steps."""
 
 _SPARED_TOKENS = 16
-"""A row is continued in place when no more ids than these are lost by it; otherwise its beginning is copied."""
+"""A row is continued in place when no more ids than these are lost by it; else its beginning is copied."""
 
 Finish = Literal["stop", "length", "cancelled"]
 
@@ -57,7 +58,7 @@ class Request:
     prompt: tuple[int, ...]
     max_tokens: int
     stops: frozenset[int] = frozenset()
-    sampling: SamplingConfig = SamplingConfig()
+    sampling: SamplingConfig = dataclasses.field(default_factory=SamplingConfig)
     num_top: int | None = None
     logits_from: int | None = None
     read_from: int | None = None
@@ -229,9 +230,8 @@ class Scheduler:
     def _check(self, request: Request) -> None:
         room = self._bank.max_tokens - (request.max_tokens > 0)
         if not 0 < len(request.prompt) <= room:
-            raise EngineError(
-                f"a prompt of {len(request.prompt)} ids does not fit", where=f"context {self._bank.max_tokens}"
-            )
+            problem = f"a prompt of {len(request.prompt)} ids does not fit"
+            raise EngineError(problem, where=f"context {self._bank.max_tokens}")
         if min(request.prompt) < 0 or max(request.prompt) >= self._bank.vocab_size:
             raise EngineError(f"an id of the prompt is outside 0..{self._bank.vocab_size - 1}")
 

@@ -23,6 +23,7 @@ from opencwm.frontends.cli.inputs import inputs
 from opencwm.frontends.cli.mcp import mcp
 from opencwm.frontends.cli.mutate import mutate
 from opencwm.frontends.cli.predict import predict
+from opencwm.frontends.cli.serve import serve
 from opencwm.frontends.cli.trace import trace
 from opencwm.frontends.cli.train import export, train
 from opencwm.frontends.cli.web import web
@@ -53,7 +54,21 @@ def build() -> Any:
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
     root = _group(context_settings=settings)
     root.callback()(_root)
-    for command in (predict, debug, web, dap, mcp, trace, check, inputs, before, train, export, doctor):
+    for command in (
+        predict,
+        debug,
+        web,
+        dap,
+        mcp,
+        serve,
+        trace,
+        check,
+        inputs,
+        before,
+        train,
+        export,
+        doctor,
+    ):
         root.command()(command)
     shards = _group(help="Programs and their recorded runs, as training data.")
     shards.command()(corpus.build)
