@@ -159,19 +159,24 @@ def _url(path: Path | str | None) -> str | None:
 def _at_server(url: str, *, speculative: bool) -> WorldModel:
     """Connect to a native model at a server."""
     found = open_http(url)
-    remote, codec = found.remote, NativeCodec()
     try:
-        if remote.codec != NativeCodec.name or not isinstance(found, HttpEngine):
-            raise EngineError(
-                f"the model speaks {remote.codec!r}, this needs {NativeCodec.name!r}", where=url
-            )
-        if remote.vocabulary_sha256 != codec.vocabulary.digest():
-            hint = "use the same version of OpenCWM on both sides"
-            raise EngineError("the server's vocabulary is another than the one here", where=url, hint=hint)
+        codec = _native_codec(found.remote, url)
+        engine = HttpEngine(found.connection, found.remote)
     except EngineError:
         found.connection.close()
         raise
-    return WorldModel(None, codec, SpeculativeEngine(found) if speculative else found, remote=remote)
+    return WorldModel(None, codec, SpeculativeEngine(engine) if speculative else engine, remote=found.remote)
+
+
+def _native_codec(remote: RemoteModel, url: str) -> NativeCodec:
+    """Return the codec here, if it is that of a model elsewhere."""
+    if remote.codec != NativeCodec.name:
+        raise EngineError(f"the model speaks {remote.codec!r}, this needs {NativeCodec.name!r}", where=url)
+    codec = NativeCodec()
+    if remote.vocabulary_sha256 != codec.vocabulary.digest():
+        hint = "use the same version of OpenCWM on both sides"
+        raise EngineError("the server's vocabulary is another than the one here", where=url, hint=hint)
+    return codec
 
 
 def _find(path: Path | None) -> ModelFolder:
