@@ -274,5 +274,5 @@ def test_the_likeliest_come_in_order() -> None:
 def test_a_graph_of_other_weights_is_refused(engine: OnnxEngine, tmp_path: Any) -> None:
     weights = engine.together._graph.path
     export_onnx(tiny_config(), random_weights(tiny_config(), seed=4), tmp_path / "model.onnx", kind="fp32")
-    with pytest.raises(EngineError, match="is not of the model.onnx beside it"):
+    with pytest.raises(EngineError, match=r"is not of the model\.onnx beside it"):
         OnnxBank(weights.with_name(BATCH_NAME), tmp_path / "model.onnx", tiny_config(), num_rows=1)

@@ -228,9 +228,14 @@ class StepPredictor:
     def _predict(self) -> Prediction:
         sampled = self.sampler.num_sampled
         before, ahead = self.sampler.ids, self._writer.ahead
-        attempt = self._attempt()
-        if self.search.samples and attempt.logarithm < math.log(max(self.search.below, 1e-300)):
-            attempt = self._best_of(attempt, before, ahead)
+        try:
+            attempt = self._attempt()
+            if self.search.samples and attempt.logarithm < math.log(max(self.search.below, 1e-300)):
+                attempt = self._best_of(attempt, before, ahead)
+        except EngineError:  # whoever asks for the step again gets it from where it begins
+            self.sampler.restart(before)
+            self._writer.ahead = ahead
+            raise
         step: Step | MalformedStep
         running = self._running
         if attempt.malformed:

@@ -109,9 +109,9 @@ class HttpConnection:
         thread.start()
         self._end = weakref.finalize(self, _close, self._loop, self._client, thread)
 
-    def get(self, path: str) -> Any:
-        """Return the JSON at a path below the address; see :meth:`post`."""
-        return self._wait(self._ask("GET", path, None))
+    def get(self, path: str, *, attempts: int | None = None) -> Any:
+        """Return the JSON at a path below the address, after at most so many attempts; see :meth:`post`."""
+        return self._wait(self._ask("GET", path, None, attempts or self.config.attempts))
 
     def post(self, path: str, data: Mapping[str, Any]) -> Any:
         """Send JSON and return the JSON that comes back.
@@ -120,7 +120,8 @@ class HttpConnection:
             EngineError: the server cannot be reached, refuses, or answers what is no JSON, after as many
                 attempts as make sense; the connection was closed or the question cancelled.
         """
-        return self._wait(self._ask("POST", path, json.dumps(data, separators=(",", ":")).encode()))
+        body = json.dumps(data, separators=(",", ":")).encode()
+        return self._wait(self._ask("POST", path, body, self.config.attempts))
 
     def cancel(self) -> None:
         """End all questions that are under way; whoever waits for one gets an EngineError."""
@@ -152,14 +153,14 @@ class HttpConnection:
             future.cancel()  # whoever waited was interrupted
             raise
 
-    async def _ask(self, method: str, path: str, body: bytes | None) -> Any:
+    async def _ask(self, method: str, path: str, body: bytes | None, attempts: int) -> Any:
         """Ask until there is an answer, or no sense in asking again."""
         config = self.config
-        for attempt in range(1, config.attempts + 1):
+        for attempt in range(1, attempts + 1):
             try:
                 return await self._ask_once(method, path, body)
             except _LaterError as error:
-                if attempt == config.attempts:
+                if attempt == attempts:
                     tried = f", {attempt} times" if attempt > 1 else ""
                     raise EngineError(f"{error}{tried}", where=self.url) from None
                 wait_s = error.wait_s

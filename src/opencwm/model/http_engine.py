@@ -75,7 +75,7 @@ def find_model(connection: HttpConnection, name: str | None = None) -> RemoteMod
         EngineError: there is no such model, or none or several where none was named; a server that answers
             otherwise than the API says.
     """
-    reply = connection.get("models")
+    reply = connection.get("models", attempts=2)
     data = reply.get("data") if isinstance(reply, dict) else None
     if not isinstance(data, list) or not all(
         isinstance(one, dict) and isinstance(one.get("id"), str) for one in data
@@ -122,20 +122,26 @@ class HttpGenerator:
 
     @classmethod
     def connect(
-        cls, url: str, *, model: str | None = None, config: HttpConfig | None = None
+        cls,
+        url: str,
+        *,
+        model: str | None = None,
+        api_key: str | None = None,
+        config: HttpConfig | None = None,
     ) -> HttpGenerator:
         """Connect to a server.
 
         Args:
             url: of the API, for example ``http://127.0.0.1:8000/v1``.
             model: its name; None for the only one.
+            api_key: the server's token; by default that of the config.
             config: how the server is asked.
 
         Raises:
             ConfigError: no such kind of address, or the extra ``http`` is not installed.
             EngineError: the server cannot be reached or has no such model.
         """
-        return cls(*_connected(url, model, config))
+        return cls(*_connected(url, model, api_key, config))
 
     @property
     def vocab_size(self) -> int:
@@ -177,6 +183,10 @@ class HttpGenerator:
             },
         )
         return self._read(_only_choice(self.connection, reply), frozenset(stops), bound)
+
+    def fork(self) -> HttpGenerator:
+        """Return what goes on from another sequence: itself, for it holds none."""
+        return self
 
     def _read(self, choice: Mapping[str, Any], stops: frozenset[int], bound: int) -> Generation:
         """Read a choice, trusting nothing of it."""
@@ -251,14 +261,21 @@ class HttpEngine:
         self._num_passes = 0
 
     @classmethod
-    def connect(cls, url: str, *, model: str | None = None, config: HttpConfig | None = None) -> HttpEngine:
+    def connect(
+        cls,
+        url: str,
+        *,
+        model: str | None = None,
+        api_key: str | None = None,
+        config: HttpConfig | None = None,
+    ) -> HttpEngine:
         """Connect to a server; see :meth:`HttpGenerator.connect`.
 
         Raises:
             ConfigError: no such kind of address, or the extra ``http`` is not installed.
             EngineError: the server cannot be reached, has no such model, or gives no logits.
         """
-        connection, remote = _connected(url, model, config)
+        connection, remote = _connected(url, model, api_key, config)
         try:
             return cls(connection, remote)
         except EngineError:
@@ -346,7 +363,7 @@ class HttpEngine:
 
 
 def open_http(
-    url: str, *, model: str | None = None, config: HttpConfig | None = None
+    url: str, *, model: str | None = None, api_key: str | None = None, config: HttpConfig | None = None
 ) -> HttpEngine | HttpGenerator:
     """Connect to a server, and return what its model is good for.
 
@@ -357,12 +374,17 @@ def open_http(
         ConfigError: no such kind of address, or the extra ``http`` is not installed.
         EngineError: the server cannot be reached or has no such model.
     """
-    connection, remote = _connected(url, model, config)
+    connection, remote = _connected(url, model, api_key, config)
     return HttpEngine(connection, remote) if remote.has_logits else HttpGenerator(connection, remote)
 
 
-def _connected(url: str, model: str | None, config: HttpConfig | None) -> tuple[HttpConnection, RemoteModel]:
-    connection = HttpConnection(url, config)
+def _connected(
+    url: str, model: str | None, api_key: str | None, config: HttpConfig | None
+) -> tuple[HttpConnection, RemoteModel]:
+    config = config or HttpConfig()
+    connection = HttpConnection(
+        url, config if api_key is None else dataclasses.replace(config, api_key=api_key)
+    )
     try:
         return connection, find_model(connection, model)
     except BaseException:
