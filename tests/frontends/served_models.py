@@ -36,7 +36,7 @@ def counting(ids: Sequence[int]) -> Logits:
     """Return logits after which the next id is the last one and one more, up to the stop id; then 0."""
     logits = np.arange(VOCAB_SIZE, dtype=np.float32) / 10
     logits[(ids[-1] + 1) % (STOP + 1)] = 8.0
-    return logits
+    return logits.astype(np.float32)
 
 
 def counting_model(*, rows: int = 4, max_tokens: int = 64, pause_s: float = 0.0) -> ServedModel:

@@ -131,7 +131,8 @@ def test_a_stream_tells_each_id_as_it_is_written(client: openai.OpenAI) -> None:
 
 
 def test_the_models_are_listed_and_wrong_ones_refused(client: openai.OpenAI) -> None:
-    [card] = client.models.list().data
+    [listed] = client.models.list().data
+    card: Any = listed
     assert card.id == MODEL
     assert card.max_model_len == 64
     assert card.opencwm["vocab_size"] == VOCAB_SIZE

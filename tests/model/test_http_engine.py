@@ -424,7 +424,7 @@ def unused_url() -> str:
 def test_settings_and_keys_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     for wrong in ({"attempts": 0}, {"timeout_s": 0.0}, {"connections": 0}):
         with pytest.raises(ConfigError):
-            HttpConfig(**wrong)  # type: ignore[arg-type]
+            HttpConfig(**wrong)
     monkeypatch.setenv("OPENCWM_API_KEY", "caf\u00e9")
     with pytest.raises(ConfigError, match="printable ASCII"):
         HttpConnection("http://127.0.0.1:9/v1")

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opencwm.codec.native import NativeCodec
 from opencwm.codec.view import SourceView
@@ -22,11 +23,13 @@ from opencwm.debugger.step_search import SearchConfig
 from opencwm.debugger.working import Working
 from opencwm.model.engine import ScoringEngine
 from opencwm.model.folder import ONNX_NAME, ModelFolder, default_model_path, load_folder
-from opencwm.model.http_engine import HttpEngine, RemoteModel, open_http
 from opencwm.model.sampling import SamplingConfig
 from opencwm.model.speculation import SpeculativeEngine
 from opencwm.model.together import Together, Worker, one_by_one
 from opencwm.traces import Program
+
+if TYPE_CHECKING:
+    from opencwm.model.http_engine import RemoteModel
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,6 +161,8 @@ def _url(path: Path | str | None) -> str | None:
 
 def _at_server(url: str, *, speculative: bool) -> WorldModel:
     """Connect to a native model at a server."""
+    from opencwm.model.http_engine import HttpEngine, open_http  # brings asyncio along
+
     found = open_http(url)
     try:
         codec = _native_codec(found.remote, url)
