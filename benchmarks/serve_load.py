@@ -105,8 +105,8 @@ async def session(
     return ids[length:]
 
 
-async def measured(url: str, pid: int, shape: Shape, at_once: int) -> Measured:
-    """Run all sessions, so many at once."""
+async def measured(url: str, pid: int, shape: Shape, at_once: int, number: int) -> Measured:
+    """Run the first so many of the sessions, so many at once."""
     rng = np.random.default_rng(0)
     prompts = [rng.integers(0, 1000, shape.prompt).tolist() for _ in range(shape.sessions)]
     latencies_s: list[float] = []
@@ -123,7 +123,7 @@ async def measured(url: str, pid: int, shape: Shape, at_once: int) -> Measured:
 
         cpu_s, _ = spent(pid)
         begin_s = time.perf_counter()
-        written = await asyncio.gather(*map(one, prompts))
+        written = await asyncio.gather(*map(one, prompts[:number]))
         wall_s = time.perf_counter() - begin_s
     after_s, peak_mib = spent(pid)
     return Measured(list(written), latencies_s, wall_s, after_s - cpu_s, peak_mib)
@@ -151,6 +151,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=4, help="of each session")
     parser.add_argument("--new", type=int, default=32, metavar="IDS", help="of each answer")
     parser.add_argument("--turns", type=int, default=1)
+    parser.add_argument("--alone", type=int, default=64, help="sessions that are also run one at a time")
     asked = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[-1]})
@@ -161,14 +162,16 @@ def main() -> None:
     ratios = []
     for _ in range(asked.turns):
         both = []
-        for at_once in (1, shape.sessions):
+        for at_once, number in ((1, min(asked.alone, shape.sessions)), (shape.sessions, shape.sessions)):
             with server(asked.model, cores[0], shape.sessions) as (url, pid):
-                both.append(asyncio.run(measured(url, pid, shape, at_once)))
+                both.append(asyncio.run(measured(url, pid, shape, at_once, number)))
             print(told(f"{at_once} at once", both[-1]), flush=True)
         alone, together = both
-        assert alone.written == together.written, "sessions got other ids together than alone"
+        same = together.written[: len(alone.written)]
+        assert alone.written == same, "sessions got other ids together than alone"
         assert together.num_tokens == shape.sessions * shape.requests * shape.new, "ids were lost"
-        ratios.append((alone.wall_s / together.wall_s, alone.cpu_s / together.cpu_s))
+        share = together.num_tokens / alone.num_tokens
+        ratios.append((share * alone.wall_s / together.wall_s, share * alone.cpu_s / together.cpu_s))
     walls, cpus = zip(*ratios, strict=True)
     print(
         f"nothing lost, all ids equal; throughput {statistics.median(walls):.2f} times that of one at a time"

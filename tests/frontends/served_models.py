@@ -23,9 +23,9 @@ STOP = 9
 class Numbers:
     """Names of ids that are their numbers; text is not read."""
 
-    def name(self, token: int) -> str:
-        """Return the number, in brackets."""
-        return f"[{token}]"
+    def text(self, ids: Sequence[int]) -> str:
+        """Return the numbers, each in brackets."""
+        return "".join(f"[{token}]" for token in ids)
 
     def encode(self, text: str) -> Sequence[int]:
         """Return an id for each character."""

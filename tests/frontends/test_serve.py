@@ -18,8 +18,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from opencwm.codec.testing import tiny_tokenizer
 from opencwm.core.errors import ConfigError
+from opencwm.frontends.serve.served_model import CwmNames, ServedModel
 from opencwm.frontends.serve.serving import ServeConfig, Served
+from opencwm.model.bank import EngineBank
+from opencwm.model.testing import ScriptedEngine
 
 from .served_models import STOP, TOKEN, VOCAB_SIZE, counting, counting_model, serving
 
@@ -287,7 +291,7 @@ def wait_until_idle(server: Served) -> None:
 def test_a_client_that_goes_away_frees_its_row_and_a_full_server_says_when_to_come_back() -> None:
     config = ServeConfig(token=None, max_requests=2, patience_s=1)
     with (
-        serving(lambda: counting_model(rows=1, pause_s=0.05), config) as server,
+        serving(lambda: counting_model(rows=1, pause_s=0.2), config) as server,
         httpx.Client(base_url=server.url, timeout=20, trust_env=False) as client,
         ThreadPoolExecutor(4) as pool,
     ):
@@ -328,6 +332,36 @@ def test_a_port_that_is_taken_is_said_before_a_model_is_opened() -> None:
         pytest.raises(ConfigError, match="cannot listen there"),
     ):
         Served(lambda: pytest.fail("opened"), ServeConfig(port=taken.getsockname()[1]))
+
+
+def test_a_model_of_the_cwm_format_reads_and_writes_text_whose_marks_are_ordinary_characters() -> None:
+    tokenizer = tiny_tokenizer()
+    names = CwmNames(tokenizer)
+    source = "x = '<|frame_sep|>' # caf\u00e9"
+    ids = list(names.encode(source))
+    assert ids[0] == tokenizer.special_id("<|begin_of_text|>")
+    assert tokenizer.special_id("<|frame_sep|>") not in ids
+    assert names.text(ids) == "<|begin_of_text|>" + source
+    assert names.text([10**6]) == "<|1000000|>"
+    end = tokenizer.special_id("<|end_of_text|>")
+    assert end in names.ends
+    engine = ScriptedEngine.saying(
+        tokenizer.vocab_size, [[*ids, *tokenizer.encode("\n"), end, end, end, end]]
+    )
+    model = ServedModel(
+        name="text", bank=EngineBank(engine, 1), names=names, ends=names.ends, about={"codec": "cwm"}
+    )
+    with (
+        serving(lambda: model) as server,
+        openai.OpenAI(base_url=server.url, api_key=TOKEN, max_retries=0) as client,
+    ):
+        for ignores, length in ((False, 2), (True, 5)):
+            reply = client.completions.create(
+                model="text", prompt=source, max_tokens=5, temperature=0, extra_body={"ignore_eos": ignores}
+            )
+            assert reply.usage is not None
+            assert reply.usage.completion_tokens == length
+            assert reply.choices[0].text.startswith("\n")
 
 
 VALUES = st.recursive(

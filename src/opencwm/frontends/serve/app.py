@@ -12,7 +12,7 @@ import dataclasses
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -71,7 +71,7 @@ class App:
             Route("/health", self._health),
             Route("/metrics", self._shown_metrics),
         ]
-        handlers = {404: _unknown, 405: _unknown}
+        handlers = {404: _unknown, 405: _unknown, 500: _broken}
         guarded = Guard(
             Starlette(routes=routes, exception_handlers=handlers),
             token=token,
@@ -138,8 +138,7 @@ class App:
         waited = _Waited(jobs, asked, news, self._metrics, begin_s)
         if order.stream:
             headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-cache"}
-            parts = _parts(order, writer, waited)
-            return StreamingResponse(parts, media_type="text/event-stream", headers=headers)
+            return _Stream(waited, _parts(order, writer, waited), headers=headers)
         return await self._whole(request, writer, waited)
 
     async def _body(self, request: Request) -> bytes | None:
@@ -219,8 +218,25 @@ class _Waited:
                 self.metrics.cancelled()
 
 
+class _Stream(StreamingResponse):
+    """A stream of events; whoever stops reading ends the sequences behind it, wherever they are."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, waited: _Waited, parts: AsyncIterator[str], *, headers: Mapping[str, str]) -> None:
+        super().__init__(parts, headers=headers)
+        self._waited = waited
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._waited.close()
+
+
 async def _parts(order: Order, writer: Writer, waited: _Waited) -> AsyncIterator[str]:
-    """Yield a stream's events; whoever stops reading ends the sequences."""
+    """Yield a stream's events."""
     options = order.stream_options
     written: list[list[Token]] = [[] for _ in waited.jobs]
     try:
@@ -235,8 +251,6 @@ async def _parts(order: Order, writer: Writer, waited: _Waited) -> AsyncIterator
         yield "data: [DONE]\n\n"
     except EngineError as error:
         yield event({"error": told(500, str(error))})
-    finally:
-        waited.close()
 
 
 def _listener(news: asyncio.Queue[_News], index: int) -> Callable[[Update], None]:
@@ -257,6 +271,10 @@ async def _disconnected(request: Request) -> None:
 
 def _json(data: object) -> Response:
     return Response(json.dumps(data, separators=(",", ":")), media_type="application/json")
+
+
+async def _broken(_: Request, error: Exception) -> Response:
+    return refusal(500, f"the server failed: {type(error).__name__}")
 
 
 async def _unknown(request: Request, error: Exception) -> Response:

@@ -71,7 +71,7 @@ class Writer:
             tokens = [*self._prompt_tokens(request, update.logits), *tokens]
         made: dict[str, Any] = {
             "index": index,
-            "text": "".join(self._served.names.name(token.id) for token in self._shown(tokens, request)),
+            "text": self._served.names.text([token.id for token in self._shown(tokens, request)]),
             "finish_reason": _reason(update.finish),
             "stop_reason": update.tokens[-1].id if update.finish == "stop" else None,
             "logprobs": None if order.logprobs is None else self._logprobs(index, tokens),
@@ -105,7 +105,7 @@ class Writer:
         offsets, at = [], self._lengths[index]
         for token in tokens:
             offsets.append(at)
-            at += len(self._served.names.name(token.id))
+            at += len(self._served.names.text([token.id]))
         return {
             "tokens": [self._name(token.id) for token in tokens],
             "token_logprobs": [_finite(token.logarithm) for token in tokens],
@@ -121,9 +121,8 @@ class Writer:
         return {self._name(other): _finite(logarithm) for other, logarithm in found.items()}
 
     def _name(self, token: int) -> str:
-        return (
-            f"token_id:{token}" if self._order.return_tokens_as_token_ids else self._served.names.name(token)
-        )
+        wants_ids = self._order.return_tokens_as_token_ids
+        return f"token_id:{token}" if wants_ids else self._served.names.text([token])
 
 
 def packed(logits_KV: NDArray[np.float32]) -> dict[str, Any]:

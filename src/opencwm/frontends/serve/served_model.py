@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
+import itertools
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from opencwm.codec.cwm_special import BEGIN_OF_TEXT, END_OF_MESSAGE, END_OF_TEXT, END_OF_TURN, SPECIAL_IDS
+from opencwm.codec.cwm_tokenizer import HuggingFaceTokenizer, Tokenizer
 from opencwm.codec.native import NativeCodec
 from opencwm.codec.vocabulary import Vocabulary
 from opencwm.core.errors import CodecError, ConfigError
 from opencwm.core.version import __version__
 from opencwm.model.bank import Bank
-from opencwm.model.folder import ONNX_NAME, default_model_path, load_folder
+from opencwm.model.folder import ONNX_NAME, ModelFolder, default_model_path, load_folder
+
+CWM = "cwm"
+_ENDS = frozenset({END_OF_TEXT, END_OF_MESSAGE, END_OF_TURN})
 
 
 class Names(Protocol):
     """Readable text of ids, and ids of text where a codec has a tokenizer."""
 
-    def name(self, token: int) -> str:
-        """Return the text of one id."""
+    def text(self, ids: Sequence[int]) -> str:
+        """Return readable text of ids; any ids have some."""
         ...
 
     def encode(self, text: str) -> Sequence[int]:
@@ -39,9 +46,10 @@ class NativeNames:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
 
-    def name(self, token: int) -> str:
-        """Return the text of one id."""
-        return self._vocabulary.token_name(token) if token < len(self._vocabulary) else f"<|{token}|>"
+    def text(self, ids: Sequence[int]) -> str:
+        """Return the names of ids, joined."""
+        known = len(self._vocabulary)
+        return "".join(self._vocabulary.token_name(i) if i < known else f"<|{i}|>" for i in ids)
 
     def encode(self, text: str) -> Sequence[int]:
         """Refuse.
@@ -51,6 +59,46 @@ class NativeNames:
         """
         del text
         raise CodecError("this model reads token ids, not text", hint="send a list of ids")
+
+
+class CwmNames:
+    """Text of the ``cwm`` codec. Special tokens are shown by name, and never made of the text of a prompt."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._special = {}
+        for name in SPECIAL_IDS:
+            with contextlib.suppress(CodecError):  # a small vocabulary lacks some
+                self._special[tokenizer.special_id(name)] = name
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """The ids that end a text or a turn."""
+        return frozenset(token for token, name in self._special.items() if name in _ENDS)
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Return the text of ids."""
+        parts = []
+        for is_special, group in itertools.groupby(ids, self._special.__contains__):
+            if is_special:
+                parts += [self._special[token] for token in group]
+            else:
+                parts.append(self._ordinary(list(group)))
+        return "".join(parts)
+
+    def _ordinary(self, ids: list[int]) -> str:
+        try:
+            return self._tokenizer.decode(ids)
+        except CodecError:  # reserved ids are no text
+            return "".join(f"<|{token}|>" for token in ids)
+
+    def encode(self, text: str) -> Sequence[int]:
+        """Return the ids of a text, all of it ordinary characters, after the mark that begins a sequence.
+
+        Raises:
+            CodecError: it holds a lone surrogate.
+        """
+        return [self._tokenizer.special_id(BEGIN_OF_TEXT), *self._tokenizer.encode(text)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -121,20 +169,29 @@ def open_served(path: Path | None, *, num_rows: int, num_threads: int = 1) -> Se
         ConfigError: a model of a codec that is not served.
     """
     folder = load_folder(path or default_model_path())
-    if folder.meta.codec != NativeCodec.name:
+    names: Names
+    about: dict[str, Any] = {"codec": folder.meta.codec}
+    ends: frozenset[int] = frozenset()
+    if folder.meta.codec == NativeCodec.name:
+        vocabulary = _vocabulary(folder)
+        names, about["vocabulary_sha256"] = NativeNames(vocabulary), vocabulary.digest()
+    elif folder.meta.codec == CWM:
+        names = CwmNames(HuggingFaceTokenizer.from_pretrained_folder(folder.path))
+        ends, about["full_logits"] = names.ends, False  # whoever steps in this format asks for stretches
+    else:
         raise ConfigError(f"models of the codec {folder.meta.codec!r} are not served", where=str(folder.path))
-    vocabulary = Vocabulary.default()
-    if folder.meta.codec_files:
-        file = folder.codec_file(folder.meta.codec_files[0])
-        vocabulary = Vocabulary.from_json(file.read_text(encoding="utf-8"), where=str(file))
-    revision = hashlib.sha256((folder.path / ONNX_NAME).read_bytes()).hexdigest()[:16]
+    about["revision"] = hashlib.sha256((folder.path / ONNX_NAME).read_bytes()).hexdigest()[:16]
     return ServedModel(
         name=folder.path.resolve().name,
         bank=folder.bank(num_rows, num_threads=num_threads),
-        names=NativeNames(vocabulary),
-        about={
-            "codec": folder.meta.codec,
-            "vocabulary_sha256": vocabulary.digest(),
-            "revision": revision,
-        },
+        names=names,
+        ends=ends,
+        about=about,
     )
+
+
+def _vocabulary(folder: ModelFolder) -> Vocabulary:
+    if not folder.meta.codec_files:
+        return Vocabulary.default()
+    file = folder.codec_file(folder.meta.codec_files[0])
+    return Vocabulary.from_json(file.read_text(encoding="utf-8"), where=str(file))
