@@ -23,6 +23,9 @@ from opencwm.core.errors import ConfigError
 from opencwm.frontends.serve.served_model import CwmNames, ServedModel
 from opencwm.frontends.serve.serving import ServeConfig, Served
 from opencwm.model.bank import EngineBank
+from opencwm.model.generation import EngineGenerator
+from opencwm.model.http_engine import HttpGenerator
+from opencwm.model.sampling import SamplingConfig
 from opencwm.model.testing import ScriptedEngine
 
 from .served_models import STOP, TOKEN, VOCAB_SIZE, counting, counting_model, serving
@@ -250,6 +253,17 @@ def test_other_paths_methods_and_bodies_are_refused_in_the_same_form(raw: httpx.
     ):
         assert answer.status_code == status
         assert answer.json()["error"]["message"]
+
+
+def test_a_generator_at_the_server_writes_what_one_at_hand_writes(served: Served) -> None:
+    at_hand = EngineGenerator(ScriptedEngine(VOCAB_SIZE, counting, max_tokens=64))
+    generator = HttpGenerator.connect(served.url, api_key=TOKEN)
+    with generator.connection:
+        for sampling in (SamplingConfig(), SamplingConfig(temperature=9.0, top_p=0.9, seed=3)):
+            asked: dict[str, Any] = {"stops": {STOP}, "max_tokens": 9, "sampling": sampling}
+            there, here = (one.generate([2, 3], **asked) for one in (generator, at_hand))
+            assert (there.ids, there.stopped) == (here.ids, here.stopped)
+            assert there.logarithms == pytest.approx(here.logarithms)
 
 
 def test_metrics_count_what_was_done(raw: httpx.Client, served: Served) -> None:

@@ -193,7 +193,7 @@ class Scheduler:
     @property
     def num_running(self) -> int:
         """Requests that have a row."""
-        return len(self._writing) + (self._reading is not None)
+        return max(0, self._num_jobs - len(self._inbox))
 
     @property
     def num_waiting(self) -> int:
