@@ -412,7 +412,7 @@ BODIES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(BODIES | VALUES)
 def test_whatever_is_asked_is_answered_or_refused(raw: httpx.Client, body: Any) -> None:
     answer = raw.post("completions", content=json.dumps(body), headers=JSON)
@@ -423,7 +423,7 @@ def test_whatever_is_asked_is_answered_or_refused(raw: httpx.Client, body: Any) 
         assert answer.json()["error"]["message"].isprintable()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300))
 def test_bytes_that_are_no_request_end_nothing(served: Served, raw: httpx.Client, junk: bytes) -> None:
     address = httpx.URL(served.url)

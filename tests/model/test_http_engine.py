@@ -275,7 +275,7 @@ FIELDS = st.fixed_dictionaries(
 REPLIES = JSON | st.fixed_dictionaries({"choices": JSON | st.lists(FIELDS, max_size=2)})
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(REPLIES)
 def test_whatever_a_server_answers_is_an_answer_or_an_error_made_on_purpose(
     server: FaultyServer, generator: HttpGenerator, reply: Any
