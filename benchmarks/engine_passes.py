@@ -155,6 +155,7 @@ def measure(folder: Path, tokenizer: Tokenizer, *, num_programs: int, data: Path
     heads = ("steps/s", "CPU ms", "exact %", "passes", "of 1 token", "tokens", "cwm/passes")
     print(f"{'':46}" + "".join(f"{head:>11}" for head in heads) + "   a step")
     model = WorldModel.load(folder, speculative=False)
+    assert model.folder is not None
     config = model.folder.config
     counting = CountingPasses(Graph(folder / ONNX_NAME, config), folder / ROWS_NAME)
     plain = OnnxEngine(counting, config)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from opencwm.frontends.listening import is_loopback, served_hosts
 from opencwm.frontends.web.guard import MAX_BODY_BYTES
-from opencwm.frontends.web.serving import is_loopback, served_hosts
 
 from .web_desks import HOST, TOKEN, Client, client_of, comparing
 

@@ -46,6 +46,7 @@ def test_a_folder_is_whole_and_runs(folder: ModelFolder) -> None:
     assert names == {
         "config.json",
         "model.onnx",
+        "batch.onnx",
         "rows.onnx",
         "opencwm.json",
         "README.md",

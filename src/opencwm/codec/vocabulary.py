@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import collections
 import enum
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -142,6 +143,10 @@ class Vocabulary:
         """Return the vocabulary file: the format version and the two lists of pieces."""
         table = {"schema_version": FORMAT_VERSION, "code_pieces": self.code_pieces, "words": self.words}
         return json.dumps(table, ensure_ascii=False, indent=1) + "\n"
+
+    def digest(self) -> str:
+        """Return the SHA-256 of :meth:`to_json`, in hexadecimal: the same exactly for the same ids."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     @classmethod
     def from_json(cls, text: str, *, where: str = "vocabulary") -> Vocabulary:

@@ -207,14 +207,11 @@ class StepPredictor:
 
     def _predict_anyhow(self) -> Prediction:
         """Predict the next step, starting anew from less and less where the context is full."""
-        try:
-            return self._predict()
-        except OutOfContextError:
-            self.start(self._steps, self.codes)
-        try:
-            return self._predict()
-        except OutOfContextError:
-            self.start(self._steps, self.codes, max_tokens=0)
+        for max_tokens in (None, 0):
+            try:
+                return self._predict()
+            except OutOfContextError:
+                self.start(self._steps, self.codes, max_tokens=max_tokens)
         try:
             return self._predict()
         except OutOfContextError as error:
@@ -227,9 +224,14 @@ class StepPredictor:
     def _predict(self) -> Prediction:
         sampled = self.sampler.num_sampled
         before, ahead = self.sampler.ids, self._writer.ahead
-        attempt = self._attempt()
-        if self.search.samples and attempt.logarithm < math.log(max(self.search.below, 1e-300)):
-            attempt = self._best_of(attempt, before, ahead)
+        try:
+            attempt = self._attempt()
+            if self.search.samples and attempt.logarithm < math.log(max(self.search.below, 1e-300)):
+                attempt = self._best_of(attempt, before, ahead)
+        except EngineError:  # whoever asks for the step again gets it from where it begins
+            self.sampler.restart(before)
+            self._writer.ahead = ahead
+            raise
         step: Step | MalformedStep
         running = self._running
         if attempt.malformed:
@@ -240,7 +242,6 @@ class StepPredictor:
         if isinstance(step, Step):
             names, is_value_supplied = self.assumed.supplies(running, step)
             supplied |= names
-        if isinstance(step, Step):
             self._last = step
             self._steps.append(step)
             if self._foresight is not None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opencwm.codec.native import NativeCodec
 from opencwm.codec.view import SourceView
@@ -26,29 +28,36 @@ from opencwm.model.speculation import SpeculativeEngine
 from opencwm.model.together import Together, Worker, one_by_one
 from opencwm.traces import Program
 
+if TYPE_CHECKING:
+    from opencwm.model.http_engine import RemoteModel
+
 
 @dataclasses.dataclass(frozen=True)
 class WorldModel:
     """A model ready to predict.
 
     Attributes:
-        folder: where it came from and what it says about itself.
+        folder: where it came from and what it says about itself; None for a model at a server.
         codec: of its vocabulary.
         engine: holds no ids; every use works on a fork of it.
         together: what runs the passes of all forks; None where it can only be done one by one.
+        remote: what the server says of its model; None for a model at hand.
     """
 
-    folder: ModelFolder
+    folder: ModelFolder | None
     codec: NativeCodec
     engine: ScoringEngine
     together: Together | None = None
+    remote: RemoteModel | None = None
 
     @classmethod
-    def load(cls, path: Path | None = None, *, num_threads: int = 1, speculative: bool = True) -> WorldModel:
-        """Open the model folder at ``path``, or the model in the package.
+    def load(
+        cls, path: Path | str | None = None, *, num_threads: int = 1, speculative: bool = True
+    ) -> WorldModel:
+        """Open the model folder at ``path``, the model at a server, or the model in the package.
 
         Args:
-            path: of the folder.
+            path: of the folder, or the address of an API: ``http://host:8000/v1``.
             num_threads: of the engine.
             speculative: whether ids that probably follow are run along, which takes fewer forward passes
                 and changes logits by no more than rounding; see :mod:`opencwm.model.speculation`.
@@ -57,7 +66,10 @@ class WorldModel:
             EngineError: no model folder, one of another schema version, codec or vocabulary, or broken
                 weights.
         """
-        folder = _find(path)
+        url = _url(path)
+        if url is not None:
+            return _at_server(url, speculative=speculative)
+        folder = _find(None if path is None else Path(path))
         codec = _open_codec(folder)
         weights = folder.engine(num_threads=num_threads)
         engine = SpeculativeEngine(weights) if speculative else weights
@@ -71,11 +83,13 @@ class WorldModel:
     @property
     def name(self) -> str:
         """Name for reports: of the folder, which is ``default`` for the one in the package."""
-        return self.folder.path.name
+        return self.folder.path.name if self.folder is not None else self.remote.name if self.remote else ""
 
     @property
     def revision(self) -> str:
         """SHA-256 of the weights, the first 16 hexadecimal digits."""
+        if self.folder is None:
+            return self.remote.revision if self.remote is not None else ""
         return hashlib.sha256((self.folder.path / ONNX_NAME).read_bytes()).hexdigest()[:16]
 
     def worker(self, at_once: int) -> Worker:
@@ -137,6 +151,37 @@ class WorldModel:
             search=search,
             assumed=assumed,
         )
+
+
+def _url(path: Path | str | None) -> str | None:
+    """Return the address that a path is, also one whose slashes were taken for those of a path."""
+    found = re.match("(https?):/{1,2}(.+)", str(path or ""), re.DOTALL)
+    return None if found is None else f"{found[1]}://{found[2]}"
+
+
+def _at_server(url: str, *, speculative: bool) -> WorldModel:
+    """Connect to a native model at a server."""
+    from opencwm.model.http_engine import HttpEngine, open_http  # brings asyncio along
+
+    found = open_http(url)
+    try:
+        codec = _native_codec(found.remote, url)
+        engine = HttpEngine(found.connection, found.remote)
+    except EngineError:
+        found.connection.close()
+        raise
+    return WorldModel(None, codec, SpeculativeEngine(engine) if speculative else engine, remote=found.remote)
+
+
+def _native_codec(remote: RemoteModel, url: str) -> NativeCodec:
+    """Return the codec here, if it is that of a model elsewhere."""
+    if remote.codec != NativeCodec.name:
+        raise EngineError(f"the model speaks {remote.codec!r}, this needs {NativeCodec.name!r}", where=url)
+    codec = NativeCodec()
+    if remote.vocabulary_sha256 != codec.vocabulary.digest():
+        hint = "use the same version of OpenCWM on both sides"
+        raise EngineError("the server's vocabulary is another than the one here", where=url, hint=hint)
+    return codec
 
 
 def _find(path: Path | None) -> ModelFolder:

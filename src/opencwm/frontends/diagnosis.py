@@ -128,7 +128,8 @@ def check_model(path: Path | None) -> Check:
         model.engine.fork().append([1])
     except OpenCWMError as error:
         return Check("model", "model", Verdict.BAD, str(error))
-    size_bytes = sum(file.stat().st_size for file in model.folder.path.iterdir() if file.is_file())
+    files = model.folder.path.iterdir() if model.folder is not None else ()
+    size_bytes = sum(file.stat().st_size for file in files if file.is_file())
     size = f"{size_bytes / 2**20:.1f} MiB, context {model.engine.max_tokens} tokens"
     detail = f"{size}, codec {model.codec.name}, answers"
     return Check("model", model.name, Verdict.GOOD, detail)

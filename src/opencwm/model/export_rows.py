@@ -43,7 +43,7 @@ def export_rows(weights: Path, path: Path, *, num_rows: int = ROWS) -> None:
     nodes = []
     for node in source.graph.node:
         nodes += _by_rows(node, num_rows) if node in attention else [node]
-    constants = [_placed(tensor, data, weights.name) for tensor in source.graph.initializer]
+    constants = [placed(tensor, data, weights.name) for tensor in source.graph.initializer]
     for name, value in (("first_token", 0), ("token_axis", 1)):
         constants.append(helper.make_tensor(name, onnx.TensorProto.INT64, [1], [value]))
     inputs, outputs = _signature(source.graph, _width(source.graph, attention[0]), num_rows)
@@ -86,7 +86,7 @@ def _by_rows(node: Any, num_rows: int) -> list[Any]:
     return [with_idle, split, *mixed, joined, used]
 
 
-def _placed(tensor: Any, data: bytes, file_name: str) -> Any:
+def placed(tensor: Any, data: bytes, file_name: str) -> Any:
     """Return an initializer that names the place of its bytes in the file, unless they are few."""
     from onnx import TensorProto
 

@@ -26,7 +26,9 @@ import numpy as np
 
 from opencwm.core.errors import ConfigError, EngineError
 from opencwm.core.files import atomic_path, write_atomic
+from opencwm.model.bank import Bank, EngineBank
 from opencwm.model.config import ModelConfig
+from opencwm.model.onnx_bank import BATCH_NAME, OnnxBank
 from opencwm.model.onnx_engine import ROWS_NAME, OnnxEngine
 
 SCHEMA_VERSION = 1
@@ -69,6 +71,17 @@ class ModelFolder:
             EngineError: ``model.onnx`` cannot be loaded.
         """
         return OnnxEngine.load(self.path / ONNX_NAME, self.config, num_threads=num_threads)
+
+    def bank(self, num_rows: int, *, num_threads: int = 1) -> Bank:
+        """Open the weights for so many sequences side by side; without a ``batch.onnx``, one after the other.
+
+        Raises:
+            EngineError: a graph cannot be loaded, or is of other weights.
+        """
+        batch, weights = self.path / BATCH_NAME, self.path / ONNX_NAME
+        if not batch.is_file():
+            return EngineBank(self.engine(num_threads=num_threads), num_rows)
+        return OnnxBank(batch, weights, self.config, num_rows=num_rows, num_threads=num_threads)
 
     def codec_file(self, name: str) -> Path:
         """Return the path of one of the codec's files.
@@ -164,6 +177,7 @@ def export_folder(
         EngineError: weights that are missing or do not fit their config.
     """
     from opencwm.model.export import export_onnx, read_weights
+    from opencwm.model.export_batch import export_batch
     from opencwm.model.export_rows import export_rows
 
     if {source.name for source in codec_sources} != set(meta.codec_files):
@@ -177,6 +191,7 @@ def export_folder(
     (out / META_NAME).unlink(missing_ok=True)
     export_onnx(config, weights, out / ONNX_NAME, kind=meta.weights)
     export_rows(out / ONNX_NAME, out / ROWS_NAME)
+    export_batch(out / ONNX_NAME, out / BATCH_NAME)
     config.save(out / CONFIG_NAME)
     copies = [*codec_sources, *([weights_folder / SAFETENSORS_NAME] if with_safetensors else [])]
     for source in copies:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +120,18 @@ def check_fit(session: Any, config: ModelConfig, path: Path, past: str = "past_k
         )
 
 
+def check_weights(session: Any, path: Path, weights: Path) -> Mapping[str, str]:
+    """Refuse a graph that uses other weights than it was made for; return what it says of itself.
+
+    Raises:
+        EngineError: it does.
+    """
+    told: Mapping[str, str] = session.get_modelmeta().custom_metadata_map
+    if told.get("weights_sha256") != hashlib.sha256(weights.read_bytes()).hexdigest():
+        raise EngineError(f"is not of the {weights.name} beside it", where=str(path), hint="export again")
+    return told
+
+
 class Graph:
     """The graph of one sequence, a ``model.onnx``.
 
@@ -160,10 +172,7 @@ class RowsGraph:
     def __init__(self, path: Path, weights: Path, config: ModelConfig, *, num_threads: int = 1) -> None:
         self._session = open_session(path, num_threads)
         check_fit(self._session, config, path, "past.0")
-        told = self._session.get_modelmeta().custom_metadata_map
-        if told.get("weights_sha256") != hashlib.sha256(weights.read_bytes()).hexdigest():
-            raise EngineError(f"is not of the {weights.name} beside it", where=str(path), hint="export again")
-        self.num_rows = int(told["num_rows"])
+        self.num_rows = int(check_weights(self._session, path, weights)["num_rows"])
         self._config = config
         self._idle = Cache(config, 1)
         self._width = int(

@@ -22,7 +22,7 @@ from opencwm.model.together import Together
 
 ROWS_NAME = "rows.onnx"
 _MIN_CAPACITY = 256
-_MAX_CALL_TOKENS = 512  # a call's scratch memory is heads x tokens x capacity floats
+MAX_CALL_TOKENS = 512  # a call's scratch memory is heads x tokens x capacity floats
 
 
 class OnnxEngine:
@@ -126,8 +126,8 @@ class OnnxEngine:
         before = len(self._ids)
         self._make_room(before + len(ids))
         pieces = []
-        for start in range(0, len(ids), _MAX_CALL_TOKENS):
-            chunk = ids[start : start + _MAX_CALL_TOKENS]
+        for start in range(0, len(ids), MAX_CALL_TOKENS):
+            chunk = ids[start : start + MAX_CALL_TOKENS]
             is_last = start + len(chunk) == len(ids)
             positions = np.arange(0 if every else len(chunk) - 1, len(chunk), dtype=np.int64)
             try:

@@ -134,7 +134,8 @@ def _serve(make_desk: Callable[[Callable[[], None]], Desk], host: str, port: int
     from opencwm.frontends.cli.output import notice
 
     try:
-        from opencwm.frontends.web.serving import Served, is_loopback
+        from opencwm.frontends.listening import is_loopback
+        from opencwm.frontends.web.serving import Served
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"the page needs {error.name}", hint="pip install 'opencwm[web]'; --save needs nothing more"

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import secrets
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import uvicorn
 
-from opencwm.core.errors import ConfigError
+from opencwm.frontends.listening import LOOPBACK, bound, served_hosts, shown_host
 from opencwm.frontends.web.app import App
 from opencwm.frontends.web.desk import Desk
 from opencwm.frontends.web.worker import Worker
-
-LOOPBACK = "127.0.0.1"
 
 
 class Served:
@@ -36,8 +32,8 @@ class Served:
     def __init__(
         self, make_desk: Callable[[Callable[[], None]], Desk], *, host: str = LOOPBACK, port: int = 0
     ) -> None:
-        self._socket = _bound(host, port)
-        bound = self._socket.getsockname()[1]
+        self._socket = bound(host, port)
+        number = self._socket.getsockname()[1]
         token = secrets.token_urlsafe(24)
         self._worker = Worker()
         try:
@@ -45,7 +41,7 @@ class Served:
         except BaseException:
             self._close()
             raise
-        app = App(desk, self._worker, token=token, hosts=served_hosts(host, bound), port=bound)
+        app = App(desk, self._worker, token=token, hosts=served_hosts(host, number), port=number)
         config = uvicorn.Config(
             app.asgi,
             log_level="critical",
@@ -59,8 +55,7 @@ class Served:
             h11_max_incomplete_event_size=32 * 1024,
         )
         self._server = uvicorn.Server(config)
-        shown = LOOPBACK if _is_any(host) else f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{bound}/?token={token}"
+        self.url = f"http://{shown_host(host)}:{number}/?token={token}"
 
     def run(self) -> None:
         """Serve until interrupted, or until :meth:`stop`."""
@@ -77,51 +72,3 @@ class Served:
     def _close(self) -> None:
         self._worker.close()
         self._socket.close()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def served_hosts(host: str, port: int) -> set[str]:
-    """Return the values of the Host header that mean this server."""
-    names = {LOOPBACK, "localhost", "[::1]"}
-    if not is_loopback(host):
-        names |= set(_own_names()) if _is_any(host) else {f"[{host}]" if ":" in host else host.lower()}
-    return {f"{name}:{port}" for name in names} | (names if port == 80 else set())
-
-
-def _own_names() -> Iterator[str]:
-    name = socket.gethostname()
-    yield name.lower()
-    with contextlib.suppress(OSError):
-        for *_, address in socket.getaddrinfo(name, None):
-            yield f"[{address[0]}]" if ":" in str(address[0]) else str(address[0])
-
-
-def _is_any(host: str) -> bool:
-    return host in ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        with contextlib.ExitStack() as undo:
-            made = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            made.bind((host, port))
-            made.listen(128)  # whoever opens the address before the server runs waits, and is served
-            undo.pop_all()
-    except OSError as error:
-        raise ConfigError(
-            f"cannot listen there: {error.strerror or error}",
-            where=f"{host}:{port}",
-            hint="choose another --port, or leave it out for a free one",
-        ) from None
-    return made
