@@ -21,6 +21,7 @@ from opencwm.debugger.inverse import PredictedCall, predict_calls
 from opencwm.debugger.rewriting import own_statements
 from opencwm.debugger.session import Session
 from opencwm.debugger.working import Working
+from opencwm.debugger.native_model import native
 from opencwm.debugger.world_model import WorldModel
 from opencwm.traces import Outcome, OutcomeKind, Program, StepKind, leaves_entry, outcome_of_steps
 from opencwm.traces.program import names_in
@@ -89,12 +90,13 @@ def inputs_for(
 
     Raises:
         CodecError: the function does not fit the model.
+        ConfigError: the model's format has no inverse questions.
         EngineError: the engine broke.
     """
+    model = native(world, "an inverse question")
     asked = Program.from_call(program.source, f"{name}()", filename=program.filename)
-    engine = world.engine.fork()
     yield from predict_calls(
-        world.codec, engine, world.view(asked), name, wanted, num_draws=num_draws, seed=seed
+        model.codec, model.engine.fork(), model.view(asked), name, wanted, num_draws=num_draws, seed=seed
     )
 
 

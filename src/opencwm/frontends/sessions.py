@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opencwm.core.errors import ConfigError
@@ -36,7 +35,7 @@ class SessionConfig:
 
     Attributes:
         mode: what is stepped through.
-        model: folder of the model; None for the one in the package.
+        model: which, as :mod:`opencwm.model.spec` says; None for the one in the package.
         constrained: whether a prediction is limited to what the program allows.
         expressions: whether sub-expressions are predicted and recorded too.
         working: who works them out.
@@ -46,7 +45,7 @@ class SessionConfig:
     """
 
     mode: Mode = Mode.PREDICTED
-    model: Path | None = None
+    model: str | None = None
     constrained: bool = True
     expressions: bool = True
     working: Working = Working.CALCULATED
@@ -154,7 +153,7 @@ def _predict(
         search=SearchConfig(samples=config.search),
         assumed=assumed.assumed,
     )
-    return execution, tuple(execution.view.left_out)
+    return execution, tuple(execution.notices)
 
 
 def _observe(assumed: AssumedProgram, config: SessionConfig) -> RealExecution:

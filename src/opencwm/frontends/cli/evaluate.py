@@ -26,7 +26,7 @@ from opencwm.frontends.cli.options import (
     DetailLevel,
     Json,
     MaxSteps,
-    ModelFolder,
+    Model,
     OutputFolder,
     SearchSamples,
     Unconstrained,
@@ -41,7 +41,7 @@ def steps(
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", help="Of generated programs, or of the draw from DATA.")
     ] = 0,
-    model: ModelFolder = None,
+    model: Model = None,
     unconstrained: Unconstrained = False,
     detail: DetailLevel = Detail.LINE,
     working: WorkingLevel = Working.FOLLOWED,
@@ -94,7 +94,7 @@ def everything(
     ] = 100,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of all draws.")] = 0,
     draws: Draws = 1,
-    model: ModelFolder = None,
+    model: Model = None,
     working: WorkingLevel = Working.FOLLOWED,
     max_steps: MaxSteps = 256,
     as_json: Json = False,
@@ -149,7 +149,7 @@ def inputs(
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", help="Of programs, and of calls after the first.")
     ] = 0,
-    model: ModelFolder = None,
+    model: Model = None,
     output: Resume = None,
     as_json: Json = False,
 ) -> None:
@@ -176,7 +176,7 @@ def jumps(
         int, typer.Option("--per-program", metavar="N", help="Most jumps in one program.", min=1)
     ] = 4,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of programs, places and actions.")] = 0,
-    model: ModelFolder = None,
+    model: Model = None,
     output: Resume = None,
     as_json: Json = False,
 ) -> None:

@@ -60,17 +60,19 @@ def native_predictor(
     search: int = 0,
 ) -> NativePredictor:
     """Return what predicts with a model, as a command was told to."""
+    from opencwm.debugger.native_model import native
     from opencwm.debugger.step_search import SearchConfig
     from opencwm.evals.predictor import NativePredictor
 
+    model = native(world, "this evaluation")
     return NativePredictor(
-        world.name,
-        world.codec,
-        world.engine,
+        model.name,
+        model.codec,
+        model.engine,
         constrained=constrained,
         expressions=expressions,
         working=working,
-        revision=world.revision,
+        revision=model.revision,
         search=SearchConfig(samples=search),
     )
 
@@ -78,7 +80,7 @@ def native_predictor(
 def evaluated_inputs(
     context: typer.Context,
     questions: Iterable[Question],
-    model: Path | None,
+    model: str | None,
     *,
     limit: int | None = None,
     draws: int,

@@ -29,10 +29,10 @@ class Models:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loaded: dict[Path | None, WorldModel] = {}
+        self._loaded: dict[str | None, WorldModel] = {}
 
-    def get(self, path: Path | None) -> WorldModel:
-        """Return the model at ``path``, or the one in the package.
+    def get(self, spec: str | None) -> WorldModel:
+        """Return a model, or the one in the package.
 
         Raises:
             EngineError: it cannot be loaded.
@@ -40,9 +40,9 @@ class Models:
         from opencwm.debugger.world_model import WorldModel
 
         with self._lock:
-            if path not in self._loaded:
-                self._loaded[path] = WorldModel.load(path)
-            return self._loaded[path]
+            if spec not in self._loaded:
+                self._loaded[spec] = WorldModel.load(spec)
+            return self._loaded[spec]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,10 +92,15 @@ def _config(wanted: Launch, dialect: Dialect) -> SessionConfig:
         raise RequestError("must be at least 0.01", where="timeout")
     return SessionConfig(
         mode=Mode(wanted.mode),
-        model=dialect.path_in(wanted.model) if wanted.model else None,
+        model=_model(wanted.model, dialect),
         max_steps=wanted.max_steps,
         timeout_s=wanted.timeout_s,
     )
+
+
+def _model(text: str, dialect: Dialect) -> str | None:
+    """Return the model that a client names: as everywhere, or by the address of a folder."""
+    return str(dialect.path_in(text)) if text.startswith("file://") else text or None
 
 
 def refusal(error: ConfigError | Exception) -> RequestError:
