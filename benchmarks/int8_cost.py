@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from opencwm.core.errors import CodecError, ConfigError
+from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.debugger.working import Working
-from opencwm.debugger.world_model import WorldModel
 from opencwm.evals.journal import FILE_NAME, Journal, Record
 from opencwm.evals.metrics import paired_difference
 from opencwm.evals.one_step import score_one_step
@@ -49,7 +49,7 @@ class Comparison:
             path = folder / precision
             if not (path / "opencwm.json").is_file():
                 export_run(run, path, precision=precision)
-            model = WorldModel.load(path)
+            model = NativeWorldModel.load(path)
             self.predictors[precision] = NativePredictor(
                 precision,
                 model.codec,

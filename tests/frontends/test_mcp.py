@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import time
-import types
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,8 @@ from hypothesis import strategies as st
 
 from opencwm.codec.native import NativeCodec
 from opencwm.core.errors import ConfigError
+from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.debugger.testing import predicted_from
-from opencwm.debugger.world_model import WorldModel
 from opencwm.frontends.mcp.answers import rounded
 from opencwm.frontends.mcp.service import McpConfig, ProgramRequest, Service
 from opencwm.frontends.sessions import Mode
@@ -53,12 +52,12 @@ def slow(n):
 """
 
 
-class Oracle(WorldModel):
+class Oracle(NativeWorldModel):
     """Predicts what really happens; steps of ``slow`` take a while, as a model's do."""
 
     def execution(self, program: Program, **_: Any) -> Any:
         execution: Any = predicted_from(record(program, TraceLimits(max_steps=600)))
-        execution.view = types.SimpleNamespace(left_out=())
+        execution.notices = ()
         if "slow(" in (program.call or ""):
             get = execution.get
 
@@ -70,7 +69,7 @@ class Oracle(WorldModel):
         return execution
 
 
-def oracle() -> WorldModel:
+def oracle() -> NativeWorldModel:
     codec = NativeCodec()
     size = len(codec.vocabulary)
     engine = ScriptedEngine.saying(size, [], max_tokens=64)  # no room for a guess

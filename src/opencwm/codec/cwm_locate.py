@@ -130,7 +130,7 @@ class Locator:
         del self._history[num_steps:]
 
     def settle(self) -> None:
-        """Hold on to the last step as it reads now, because it has been shown: later steps change it no more."""
+        """Hold on to the last step as it reads now: it has been shown, and no later step is to change it."""
         readings = self._history[-1]
         shown = readings[0].located
         self._history[-1] = [reading for reading in readings if reading.located == shown]

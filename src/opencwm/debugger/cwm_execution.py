@@ -34,7 +34,7 @@ from opencwm.traces import CodeInfo, Program, Step, StepFlags, StepKind, leaves_
 
 NUM_ATTEMPTS = 3
 """How often a step is drawn anew that is no step, or that the program does not allow, when constrained."""
-NOTICE = "this model tells whole lines: no sub-expressions, and not what a line changed that returned or raised"
+NOTICE = "this model tells no sub-expressions, and not what a line changed that returned or raised"
 _CERTAIN = Confidence(1.0, {}, None)
 
 
@@ -64,6 +64,11 @@ class _Candidate:
     located: LocatedStep | None
     reason: str = ""
     objection: str = ""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether another attempt is of no use."""
+        return self.written.is_full or not (self.objection or self.reason)
 
 
 class CwmExecution:
@@ -114,7 +119,9 @@ class CwmExecution:
         self._run = RunReader(self._control_flow)
         self._ids = list(self._prompt)
         self._views: list[StepView] = []
-        self._made: list[CwmStep | None] = []  # what the model wrote; None for a step that follows from others
+        self._made: list[
+            CwmStep | None
+        ] = []  # what the model wrote; None for a step that follows from others
         self._history = StackHistory()
         self._status = ""
         self._steering: StepKind | None = None
@@ -228,12 +235,10 @@ class CwmExecution:
             )
         ids = changed_ids(self._writer.codec, made, changes, code.local_names)
         twin = self._copy(index)
-        rewritten = twin._writer.codec.decode_step(ids)
-        located = rewritten if isinstance(rewritten, MalformedStep) else twin._locator.locate(rewritten)
-        assert isinstance(located, LocatedStep)  # it was read before, with other values
+        located = _located(twin._locator, twin._writer.codec.decode_step(ids))
         twin._run.codes = self._codes_until(index + 1)
         view = self._views[index]
-        merged = dict(view.step.changed) | {name: text for name, text in changes.items()}
+        merged = {**dict(view.step.changed), **changes}
         changed = tuple((name, merged[name]) for name in code.local_names if name in merged)
         deleted = tuple(name for name in view.step.deleted if name not in changes)
         twin._keep(
@@ -280,8 +285,7 @@ class CwmExecution:
         twin._num_given = min(self._num_given, num_steps)
         kept = zip(self._views[:num_steps], self._made, self.predictions, strict=False)
         for view, made, prediction in kept:
-            located = None if made is None else twin._locator.locate(made)
-            assert not isinstance(located, MalformedStep)  # it was found before
+            located = None if made is None else _located(twin._locator, made)
             twin._keep(located, view, prediction)
         return twin
 
@@ -298,11 +302,13 @@ class CwmExecution:
         if given is not None:
             ids, names = given
             self._num_given += 1
-            self._take(self._candidate(Written(ids, (0.0,) * len(ids), 0)), names)
+            located = _located(self._locator, self._writer.codec.decode_step(ids))
+            self._locator.truncate(len(self._locator) - 1)
+            self._take(located, _Candidate(Written(ids, (0.0,) * len(ids), 0), located), names)
             return
         candidate = self._best_candidate()
         if candidate.located is not None:
-            self._take(candidate)
+            self._take(candidate.located, candidate)
         elif candidate.written.is_end and not candidate.written.ids:
             self._end()
         elif candidate.written.is_full:
@@ -323,7 +329,9 @@ class CwmExecution:
         if last.kind is StepKind.EXCEPTION and last.depth == 0:
             graph = self._rules.graph(self.codes[last.code])
             after = NOTHING if graph is None else graph.after_exception.get(last.lineno, NOTHING)
-            if after.can_unwind and not (after.lines or after.can_raise or after.can_call or after.can_return):
+            if after.can_unwind and not (
+                after.lines or after.can_raise or after.can_call or after.can_return
+            ):
                 self._unwind(-1)
                 return True
         return False
@@ -342,17 +350,15 @@ class CwmExecution:
         """Return the first attempt at the next step that is one and that the program allows, or the best."""
         given = () if self._steering is None else self._writer.codec.kind_ids(self._steering)
         attempts = 1 + (self._config.num_attempts if self._config.constrained else 0)
-        best: _Candidate | None = None
-        num_sampled = 0
-        for number in range(attempts):
+        best = self._candidate(self._writer.write(self._ids, given))
+        num_sampled = best.written.num_sampled
+        for number in range(1, attempts):
+            if best.is_final:
+                break
             candidate = self._candidate(self._writer.write(self._ids, given, number))
             num_sampled += candidate.written.num_sampled
-            is_good = candidate.written.is_full or not (candidate.objection or candidate.reason)
-            if best is None or is_good or (best.located is None and candidate.located is not None):
+            if candidate.is_final or (best.located is None and candidate.located is not None):
                 best = candidate
-            if is_good:
-                break
-        assert best is not None
         return dataclasses.replace(best, written=dataclasses.replace(best.written, num_sampled=num_sampled))
 
     def _candidate(self, written: Written) -> _Candidate:
@@ -389,10 +395,11 @@ class CwmExecution:
         last = self._run.last
         return last is not None and last.kind is StepKind.EXCEPTION and last.depth == 0
 
-    def _take(self, candidate: _Candidate, supplied: frozenset[str] = frozenset()) -> None:
+    def _take(
+        self, located: LocatedStep, candidate: _Candidate, supplied: frozenset[str] = frozenset()
+    ) -> None:
         """Add a step, and before it those that it implies."""
-        located, written = candidate.located, candidate.written
-        assert located is not None
+        written = candidate.written
         self._unwind(located.depth - (located.kind is StepKind.CALL))
         sure = _CERTAIN if not written.num_sampled else self._confidence(located, written)
         running = self._running(located.depth)
@@ -424,9 +431,7 @@ class CwmExecution:
             supplied=names,
             is_value_supplied=is_value_supplied,
         )
-        again = self._locator.locate(located.step)
-        assert isinstance(again, LocatedStep)
-        self._keep(again, view, prediction)
+        self._keep(_located(self._locator, located.step), view, prediction)
         self._steering = None
 
     def _confidence(self, located: LocatedStep, written: Written) -> Confidence:
@@ -456,7 +461,7 @@ class CwmExecution:
     # The end
 
     def _end(self) -> None:
-        """The model ended the trace."""
+        """Take note that the model ended the trace."""
         if self._may_end():
             self._unwind(-1)
             self._status = self._described_end()
@@ -481,6 +486,14 @@ class CwmExecution:
             return f"the program returned {last.value}"
         raised = (view.step.value for view in reversed(self._views) if view.step.kind is StepKind.EXCEPTION)
         return f"the program raised {next(raised, None) or 'an exception'}"
+
+
+def _located(locator: Locator, step: CwmStep | MalformedStep) -> LocatedStep:
+    """Find a step that was found before, or that we wrote ourselves."""
+    found = step if isinstance(step, MalformedStep) else locator.locate(step)
+    if isinstance(found, LocatedStep):
+        return found
+    raise AssertionError(f"a step of the program is found: {found.reason}")
 
 
 def _entry_graph(program: Program, control_flow: ControlFlow) -> CodeGraph | None:

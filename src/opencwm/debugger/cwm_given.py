@@ -40,7 +40,7 @@ class GivenSteps:
                 self._steps.append((StepKind.CALL, supplied.lineno, values))
 
     def ids(self, codec: CwmCodec, num_steps: int) -> tuple[tuple[int, ...], frozenset[str]] | None:
-        """Return the ids of the next step and the names in it that the user gave; None when it is not certain.
+        """Return the ids of the next step and the names in it that were given; None when it is not certain.
 
         Args:
             codec: whose ids.
@@ -94,5 +94,3 @@ def step_ids(codec: CwmCodec, kind: StepKind, values: Sequence[Binding], source:
         *tokenizer.encode(source),
         codec.frame_sep_id,
     )
-
-

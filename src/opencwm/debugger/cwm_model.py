@@ -82,7 +82,9 @@ class CwmWorldModel(WorldModel):
             max_tokens=options.context,
         )
         name = wanted.target if wanted.place is Place.HUB else folder.name
-        return cls(name, codec, EngineGenerator(engine), sampling=options.sampling, revision=_revision(folder))
+        return cls(
+            name, codec, EngineGenerator(engine), sampling=options.sampling, revision=_revision(folder)
+        )
 
     @classmethod
     def of_folder(cls, folder: ModelFolder, options: ModelOptions, *, num_threads: int = 1) -> CwmWorldModel:
@@ -209,7 +211,7 @@ def _codec(path: Path, where: str) -> CwmCodec:
 
 
 def _revision(folder: Path) -> str:
-    """Return a digest of a model's config and of its weights' names and sizes: hashing 64 GB takes minutes."""
+    """Return a digest of config, names and sizes of the weights: to read 64 GB takes minutes."""
     digest = hashlib.sha256()
     for file in sorted([*folder.glob("*.safetensors"), *folder.glob("*.onnx"), *folder.glob("config.json")]):
         digest.update(f"{file.name} {file.stat().st_size}\n".encode())

@@ -16,8 +16,8 @@ from opencwm.core.errors import CodecError, ConfigError
 from opencwm.debugger.arguments import signature
 from opencwm.debugger.assumed import AssumedProgram, with_arguments
 from opencwm.debugger.inverse import predict_calls
-from opencwm.debugger.usage import FunctionNode, Use, typical, uses_of
 from opencwm.debugger.native_model import NativeWorldModel
+from opencwm.debugger.usage import FunctionNode, Use, typical, uses_of
 from opencwm.debugger.world_model import WorldModel
 from opencwm.traces import Outcome, OutcomeKind, Program
 

@@ -188,6 +188,8 @@ def continuation(graph: CodeGraph, lineno: int, last: Step) -> Continuation:
     if last.kind is StepKind.EXCEPTION:
         return graph.after_exception.get(lineno, NOTHING)
     after = graph.after_line.get(lineno, NOTHING)
-    if last.flags & StepFlags.UNWIND:  # of a called function: its exception arrives here, unless C code caught it
+    if (
+        last.flags & StepFlags.UNWIND
+    ):  # of a called function: its exception arrives here, unless C code caught it
         return after | Continuation(can_raise=True)
     return after

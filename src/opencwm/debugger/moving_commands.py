@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from opencwm.debugger.commands import CommandError, Commands, number, numbers
 from opencwm.debugger.stops import Stop, StopKind
+from opencwm.traces import StepKind
 
 _QUIET_STOPS = frozenset({StopKind.ENTRY, StopKind.STEP, StopKind.GOAL})
 
@@ -99,6 +100,15 @@ class MovingCommands(Commands):
         if not equals or not name.strip().isidentifier() or not expression.strip():
             raise CommandError("usage: set NAME = VALUE")
         self._move(lambda: self.session.set_variable(name.strip(), expression.strip()))
+
+    def do_steer(self, rest: str) -> None:
+        """``steer KIND``: have the next step be a call, line, return or exception, on a new timeline.
+
+        At a call, 'steer return' tells what it comes to without its steps. For models of the cwm format.
+        """
+        if rest not in tuple(StepKind):
+            raise CommandError(f"usage: steer {'|'.join(StepKind)}")
+        self._move(lambda: self.session.steer(StepKind(rest)))
 
     def do_timelines(self, _: str) -> None:
         """``timelines, tl``: show all timelines: the first, and one for each variable that was set."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+from pathlib import Path
 
 from opencwm.codec.native import NativeCodec
 from opencwm.codec.view import SourceView
@@ -43,6 +44,18 @@ class NativeWorldModel(WorldModel):
     engine: ScoringEngine
     together: Together | None = None
     address: str = ""
+
+    @staticmethod
+    def load(
+        spec: str | Path | None = None, *, num_threads: int = 1, speculative: bool = True
+    ) -> NativeWorldModel:
+        """Open a model of our own format; see :meth:`WorldModel.load`.
+
+        Raises:
+            ConfigError: it is of another format, or the spec makes no sense.
+            EngineError: there is no such model.
+        """
+        return native(WorldModel.load(spec, num_threads=num_threads, speculative=speculative), "this")
 
     @classmethod
     def of_folder(

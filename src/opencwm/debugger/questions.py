@@ -18,10 +18,10 @@ from opencwm.core.errors import CodecError, ConfigError
 from opencwm.debugger.expressions import Undecided, literal
 from opencwm.debugger.invented import arguments_of
 from opencwm.debugger.inverse import PredictedCall, predict_calls
+from opencwm.debugger.native_model import native
 from opencwm.debugger.rewriting import own_statements
 from opencwm.debugger.session import Session
 from opencwm.debugger.working import Working
-from opencwm.debugger.native_model import native
 from opencwm.debugger.world_model import WorldModel
 from opencwm.traces import Outcome, OutcomeKind, Program, StepKind, leaves_entry, outcome_of_steps
 from opencwm.traces.program import names_in

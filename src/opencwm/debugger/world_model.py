@@ -28,9 +28,7 @@ class WorldModel(abc.ABC):
     """A model ready to predict."""
 
     @staticmethod
-    def load(
-        spec: str | Path | None = None, *, num_threads: int = 1, speculative: bool = True
-    ) -> WorldModel:
+    def load(spec: str | Path | None = None, *, num_threads: int = 1, speculative: bool = True) -> WorldModel:
         """Open a model.
 
         Args:

@@ -12,6 +12,7 @@ import importlib.metadata
 import platform
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from opencwm.core.errors import OpenCWMError
@@ -55,7 +56,7 @@ class Check:
     tested: str = ""
 
 
-def diagnose(model: str | None = None) -> Iterator[Check]:
+def diagnose(model: str | Path | None = None) -> Iterator[Check]:
     """Yield one check after another; takes a few seconds, because protections are tried.
 
     Args:
@@ -118,7 +119,7 @@ def check_accelerator() -> Check:
     return Check("python", "accelerator", Verdict.GOOD, detail)
 
 
-def check_model(spec: str | None) -> Check:
+def check_model(spec: str | Path | None) -> Check:
     """Open a model, the one in the package when None, and let it predict one token."""
     from opencwm.debugger.world_model import WorldModel
 

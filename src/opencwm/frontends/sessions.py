@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opencwm.core.errors import ConfigError
@@ -45,7 +46,7 @@ class SessionConfig:
     """
 
     mode: Mode = Mode.PREDICTED
-    model: str | None = None
+    model: str | Path | None = None
     constrained: bool = True
     expressions: bool = True
     working: Working = Working.CALCULATED

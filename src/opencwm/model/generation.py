@@ -56,7 +56,7 @@ class Generator(Protocol):
         ...
 
     def fork(self) -> Generator:
-        """Return one for another sequence that begins alike; a server, which serves many, is the same for all."""
+        """Return one for another sequence that begins alike; a server serves all, and returns itself."""
         ...
 
 

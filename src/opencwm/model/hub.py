@@ -43,7 +43,7 @@ def fetch(name: str, files: Sequence[str] = MODEL_FILES) -> Path:
         return _checked(download(name, allow_patterns=list(files)), name, files)
     except Exception as error:
         raise EngineError(
-            f"there is no such folder, it is not in the local cache, and it cannot be downloaded: {_said(error)}",
+            f"no such folder, not in the local cache, and it cannot be downloaded: {_said(error)}",
             where=name,
             hint="check name and network; a gated model needs `hf auth login` after its licence was accepted",
         ) from None

@@ -42,7 +42,9 @@ def _client(name: str) -> Any:
     except ImportError as error:
         missing = error.name or ""
         hint = "pip install 'opencwm[http]'"
-        what = f"a model at an address needs {missing}" if missing != _MODULE else "no models at addresses yet"
+        what = (
+            f"a model at an address needs {missing}" if missing != _MODULE else "no models at addresses yet"
+        )
         raise EngineError(what, hint=hint if missing != _MODULE else "") from None
 
 

@@ -52,7 +52,7 @@ class RewindableLayer(CacheLayerMixin):  # type: ignore[misc]  # the library is 
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Make the first buffer; the library's name for it."""
-        self._move(_Buffer(key_states, value_states, max(LEAST_ROOM, key_states.shape[2])))
+        self._writable(key_states, value_states)
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any
@@ -95,10 +95,10 @@ class RewindableLayer(CacheLayerMixin):  # type: ignore[misc]  # the library is 
     def _writable(self, key_states: torch.Tensor, value_states: torch.Tensor) -> _Buffer:
         """Return a buffer with room in which nobody else reads what comes next."""
         needed = self.length + key_states.shape[2]
-        if self._buffer is None:
-            self.lazy_initialization(key_states, value_states)
         buffer = self._buffer
-        assert buffer is not None
+        if buffer is None:
+            buffer = _Buffer(key_states, value_states, max(LEAST_ROOM, needed))
+            self._move(buffer)
         is_own = len(buffer.users) == 1 or buffer.num_filled == self.length
         if is_own and needed <= buffer.room:
             return buffer

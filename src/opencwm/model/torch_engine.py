@@ -28,7 +28,7 @@ DTYPES: Final = ("auto", "bfloat16", "float16", "float32")
 QUANTIZATIONS: Final = ("int8", "int4")
 """What weights may be quantized to while they are loaded."""
 MAX_PASS_TOKENS: Final = 2048
-"""Most ids of one forward pass: a longer prompt is read piece by piece, so that masks and scores stay small."""
+"""Most ids of one forward pass: a longer prompt is read piece by piece, so that masks stay small."""
 _KNOWN_LAYERS: Final = frozenset({"full_attention", "sliding_attention"})
 
 
@@ -150,7 +150,7 @@ class TorchEngine:
         del self._ids[length:]
 
     def fork(self) -> TorchEngine:
-        """Return an independent engine that holds the same ids; nothing is copied before one of both writes."""
+        """Return an independent engine that holds the same ids; nothing is copied before one writes."""
         twin = object.__new__(TorchEngine)
         twin._model, twin._config, twin._max_tokens = self._model, self._config, self._max_tokens
         twin._cache_name = self._cache_name
@@ -258,7 +258,9 @@ def _check_folder(folder: Path) -> None:
         )
     if not any(folder.glob("*.safetensors")):
         raise EngineError(
-            "holds no safetensors", where=str(folder), hint="other weight files can run code, and are not read"
+            "holds no safetensors",
+            where=str(folder),
+            hint="other files can run code, and are not read",
         )
 
 
@@ -283,7 +285,7 @@ def _told(folder: Path) -> Iterator[None]:
         raise EngineError(
             "the weights do not fit the device",
             where=str(folder),
-            hint="quantize=int8 halves what bfloat16 takes, quantize=int4 quarters it; docs/models.md has numbers",
+            hint="quantize=int8 halves what bfloat16 takes, quantize=int4 quarters it; see docs/models.md",
         ) from None
     except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)

@@ -18,8 +18,8 @@ from opencwm.core.errors import CodecError
 from opencwm.corpus.harvest.inputs import mutated_calls
 from opencwm.debugger.invented import arguments_of, fits
 from opencwm.debugger.inverse import predict_calls
-from opencwm.debugger.usage import FunctionNode, Use, edges, typical, uses_of
 from opencwm.debugger.native_model import NativeWorldModel
+from opencwm.debugger.usage import FunctionNode, Use, edges, typical, uses_of
 from opencwm.debugger.world_model import WorldModel
 from opencwm.traces import Outcome, OutcomeKind, Program
 

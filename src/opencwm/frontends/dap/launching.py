@@ -29,9 +29,9 @@ class Models:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loaded: dict[str | None, WorldModel] = {}
+        self._loaded: dict[str | Path | None, WorldModel] = {}
 
-    def get(self, spec: str | None) -> WorldModel:
+    def get(self, spec: str | Path | None) -> WorldModel:
         """Return a model, or the one in the package.
 
         Raises:
