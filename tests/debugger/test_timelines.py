@@ -8,9 +8,8 @@ from debugged import real, traced
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.session import Session
 from opencwm.debugger.stops import StopKind
-from opencwm.debugger.timelines import Fork
 from opencwm.debugger.testing import predicted_from
-from opencwm.debugger.timelines import MAX_TIMELINES
+from opencwm.debugger.timelines import MAX_TIMELINES, Fork
 
 
 def forked() -> Session:
