@@ -239,7 +239,7 @@ class CwmExecution:
         twin._run.codes = self._codes_until(index + 1)
         view = self._views[index]
         merged = {**dict(view.step.changed), **changes}
-        changed = tuple((name, merged[name]) for name in code.local_names if name in merged)
+        changed = twin._run.ordered(view.step.code, merged)
         deleted = tuple(name for name in view.step.deleted if name not in changes)
         twin._keep(
             located,

@@ -7,12 +7,12 @@ suspends and what resumes a generator is flagged.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from opencwm.codec.cwm_step import LocatedStep
 from opencwm.codec.cwm_text import CARRIED
 from opencwm.source.cfg import ControlFlow
-from opencwm.traces import Activation, CodeInfo, Step, StepFlags, StepKind, apply_step
+from opencwm.traces import Activation, Binding, CodeInfo, Step, StepFlags, StepKind, apply_step
 
 
 class RunReader:
@@ -67,13 +67,13 @@ class RunReader:
         if kind is StepKind.CALL:
             if not flags & StepFlags.RESUME and located.code is not None:
                 lineno = located.code.firstlineno  # that of the first decorator, whichever was written
-            return Step(kind, code, lineno, depth, self._ordered(code, now), flags=flags)
+            return Step(kind, code, lineno, depth, self.ordered(code, now), flags=flags)
         live = self.live
         before = live[depth].locals if depth < len(live) else {}
         changed = {name: text for name, text in now.items() if before.get(name) != text}
         kept = dict(located.locals)
         deleted = tuple(name for name in before if name not in kept)
-        return Step(kind, code, lineno, depth, self._ordered(code, changed), deleted)
+        return Step(kind, code, lineno, depth, self.ordered(code, changed), deleted)
 
     def _code(self, located: LocatedStep) -> int:
         live = self.live
@@ -87,7 +87,8 @@ class RunReader:
             self.codes.append(info)
         return self.codes.index(info)
 
-    def _ordered(self, code: int, bindings: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    def ordered(self, code: int, bindings: Mapping[str, str]) -> tuple[Binding, ...]:
+        """Return values in the canonical order of a function's locals; names it does not have come last."""
         order = {name: place for place, name in enumerate(self.codes[code].local_names)}
         return tuple(sorted(bindings.items(), key=lambda item: order.get(item[0], len(order))))
 
