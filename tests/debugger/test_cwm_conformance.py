@@ -168,7 +168,7 @@ ANY = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(ANY, max_size=6), st.booleans())
 def test_whatever_a_model_writes_there_is_an_execution(
     replies: list[list[list[int]]], constrained: bool
@@ -177,7 +177,7 @@ def test_whatever_a_model_writes_there_is_an_execution(
     written = [[id_ for part in reply for id_ in part] for reply in replies]
     playback = Playback(lambda _: written[len(playback.prompts) % max(1, len(written))] if written else [])
     execution = CwmExecution(program, CODEC, playback, CwmConfig(constrained=constrained))
-    for index in range(30):
+    for index in range(12):
         view = execution.get(index)
         if view is None:
             assert execution.ended()

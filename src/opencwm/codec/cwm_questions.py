@@ -1,7 +1,7 @@
 """Questions in words about programs: what a call comes to, and which call comes to a result.
 
-Models of the ``cwm`` kind can be asked without a trace: they reason in words, or answer at once. The answer is
-one line that can be found. The wording is ours; the published one is not known.
+Models of the ``cwm`` kind can be asked without a trace: they reason in words, or answer at once. The answer
+is one line that can be found. The wording is ours; the published one is not known.
 """
 
 from __future__ import annotations
