@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from opencwm.core.errors import EngineError
 
@@ -24,6 +30,7 @@ from opencwm.model import torch_engine  # noqa: E402 - only where both are insta
 from opencwm.model.torch_cache import LEAST_ROOM, RewindableCache  # noqa: E402
 from opencwm.model.torch_engine import TorchEngine, quantization  # noqa: E402
 
+torch.set_num_threads(1)
 V = 61
 SIZES: dict[str, Any] = {
     "vocab_size": V,
@@ -150,10 +157,8 @@ class Rewinding(RuleBasedStateMachine):
 def test_sequences_grow_rewind_and_fork(name: str) -> None:
     machine = type(name, (Rewinding,), {"model": MODELS[name]})
     bounds = settings(
-        max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        max_examples=6, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
-    from hypothesis.stateful import run_state_machine_as_test
-
     run_state_machine_as_test(machine, settings=bounds)
 
 

@@ -281,13 +281,15 @@ def _told(folder: Path) -> Iterator[None]:
     """Turn what loading raises into one line."""
     try:
         yield
+    except EngineError:
+        raise
     except torch.OutOfMemoryError:
         raise EngineError(
             "the weights do not fit the device",
             where=str(folder),
             hint="quantize=int8 halves what bfloat16 takes, quantize=int4 quarters it; see docs/models.md",
         ) from None
-    except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
+    except Exception as error:  # the libraries' errors have no common base
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise EngineError(f"cannot be loaded: {reason}", where=str(folder)) from None
 
