@@ -13,6 +13,7 @@ from opencwm.traces import Program
 
 MARK: Final = "RESULT:"
 """What the line of an answer begins with."""
+_DECORATION: Final = " \t*`"
 _FORM: Final = f"End your answer with one line: {MARK} and then {{what}}, nothing else on it."
 
 
@@ -53,7 +54,7 @@ def _asked(program: Program, question: str, what: str, *, reasons: bool) -> list
 def result_of(text: str) -> str | None:
     """Return what stands on the last line of an answer that begins with :data:`MARK`; None without one."""
     for line in reversed(text.splitlines()):
-        bare = line.strip().strip("*`").strip()
+        bare = line.strip(_DECORATION)
         if bare.startswith(MARK):
-            return bare.removeprefix(MARK).strip().strip("`").strip() or None
+            return bare.removeprefix(MARK).strip(_DECORATION) or None
     return None

@@ -41,11 +41,12 @@ def _client(name: str) -> Any:
         return getattr(importlib.import_module(_MODULE), name)
     except ImportError as error:
         missing = error.name or ""
-        hint = "pip install 'opencwm[http]'"
-        what = (
-            f"a model at an address needs {missing}" if missing != _MODULE else "no models at addresses yet"
-        )
-        raise EngineError(what, hint=hint if missing != _MODULE else "") from None
+        if missing == _MODULE:
+            raise EngineError("this copy of OpenCWM speaks to no servers") from None
+        raise EngineError(
+            f"a model at an address needs {missing}, which is not installed",
+            hint="pip install 'opencwm[http]'",
+        ) from None
 
 
 def _key() -> str | None:

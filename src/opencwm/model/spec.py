@@ -104,7 +104,7 @@ def parse_spec(text: str | Path | None) -> ModelSpec:
         return ModelSpec(Place.PACKAGE)
     if "\0" in str(text):
         raise ConfigError("holds a NUL character", where="--model")
-    if isinstance(text, Path) or Path(text).is_dir():  # a path may hold a comma
+    if isinstance(text, Path) or (text.strip() and Path(text).is_dir()):  # a path may hold a comma
         return ModelSpec(_place(str(text)), str(text))
     target, *parts = _split(text)
     if not target:
