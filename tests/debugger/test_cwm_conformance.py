@@ -75,7 +75,7 @@ def test_replies_are_shown_as_the_rules_say(path: Path) -> None:
         assert CODEC.to_text(CODEC.encode_prompt(case.program)) == case.prompt
     playback = saying(*case.replies)
     execution = CwmExecution(case.program, CODEC, playback, CwmConfig(constrained=False))
-    said = []
+    said: list[str] = []
     while (execution.get(len(said))) is not None:
         said.append(shown(execution, len(said)))
     assert [*said, execution.status] == case.shows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from typing import Any
 
@@ -13,6 +12,7 @@ from cwm_replies import CODEC, LOGARITHM, Playback, followed, ids_of, oracle, st
 from hypothesis import HealthCheck, given, settings
 
 from opencwm.codec.cwm_text import written_steps
+from opencwm.codec.cwm_told import told_by_format
 from opencwm.core.errors import CodecError, ConfigError, EngineError
 from opencwm.core.seeds import derive_rng
 from opencwm.corpus.generator import generate_traced, sample_config
@@ -23,7 +23,7 @@ from opencwm.evals.rollout import End, roll_out
 from opencwm.model.generation import Generation
 from opencwm.model.sampling import SamplingConfig
 from opencwm.tracer import record
-from opencwm.traces import Outcome, OutcomeKind, Program, Step, StepFlags, StepKind, Trace
+from opencwm.traces import Outcome, OutcomeKind, Program, StepFlags, StepKind, Trace
 
 CALL, LINE, RETURN, EXCEPTION = StepKind.CALL, StepKind.LINE, StepKind.RETURN, StepKind.EXCEPTION
 
@@ -91,39 +91,10 @@ def seen(execution: Execution, index: int, *, is_last: bool) -> tuple[object, ..
     return one.kind, lineno, one.depth, one.flags & ~StepFlags.TRUNCATED, one.value, frames
 
 
-def as_the_format_tells(trace: Trace) -> RealExecution:
-    """A run whose callers' locals are those of their last line: what returns or raises shows no change."""
-    told: list[Step] = []
-    held: dict[int, dict[str, str | None]] = {}
-    for one in trace.steps:
-        if one.kind in (RETURN, EXCEPTION):
-            later = held.setdefault(one.depth, {})
-            later.update(dict(one.changed))
-            later.update(dict.fromkeys(one.deleted))
-            told.append(dataclasses.replace(one, changed=(), deleted=()))
-            continue
-        for depth in [
-            depth for depth in held if depth > one.depth or (depth == one.depth and one.kind is CALL)
-        ]:
-            del held[depth]
-        waiting = {} if one.kind is CALL else held.pop(one.depth, {})
-        changed = {name: text for name, text in waiting.items() if text is not None} | dict(one.changed)
-        deleted = {name for name, text in waiting.items() if text is None} | set(one.deleted)
-        order = trace.codes[one.code].local_names
-        told.append(
-            dataclasses.replace(
-                one,
-                changed=tuple((name, changed[name]) for name in order if name in changed),
-                deleted=tuple(name for name in order if name in deleted - dict(one.changed).keys()),
-            )
-        )
-    return RealExecution(dataclasses.replace(trace, steps=tuple(told)))
-
-
 def assert_same_session(trace: Trace) -> CwmExecution:
     """Every step of the prediction is that of the run, and every move of a session ends alike."""
     predicted = CwmExecution(trace.program, CODEC, oracle(trace))
-    real = as_the_format_tells(trace)
+    real = RealExecution(told_by_format(trace))
     for index in itertools.count():
         is_last = index == len(trace.steps) - 1
         assert seen(predicted, index, is_last=is_last) == seen(real, index, is_last=is_last), index

@@ -16,6 +16,8 @@ from opencwm.codec.native import NativeCodec
 from opencwm.codec.native_input import called_name
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import BYTE_BASE, Control, is_text
+from opencwm.debugger.cwm_execution import CwmExecution
+from opencwm.debugger.cwm_model import CwmWorldModel
 from opencwm.debugger.execution import Execution
 from opencwm.debugger.inverse import PredictedCall, predict_calls
 from opencwm.debugger.jumps import JumpPredictor
@@ -58,8 +60,8 @@ class CountedExecution(Execution, Protocol):
         ...
 
 
-class Predictor(Protocol):
-    """A model and everything it needs to predict a program. One thread at a time."""
+class RunPredictor(Protocol):
+    """A model of any format that predicts runs. One thread at a time."""
 
     @property
     def name(self) -> str:
@@ -70,6 +72,20 @@ class Predictor(Protocol):
     def settings(self) -> Mapping[str, Any]:
         """What its predictions depend on besides the name, as JSON: revision of the weights, bounds."""
         ...
+
+    def execution(self, program: Program) -> CountedExecution:
+        """Return a fresh predicted execution.
+
+        Raises:
+            CodecError: nothing of the program fits.
+            ConfigError: it does not parse or has no such entry.
+
+        """
+        ...
+
+
+class Predictor(RunPredictor, Protocol):
+    """A model of our own format and everything it needs to predict a program."""
 
     @property
     def codec(self) -> NativeCodec:
@@ -85,16 +101,6 @@ class Predictor(Protocol):
 
         Raises:
             CodecError: nothing of it fits.
-            ConfigError: it does not parse or has no such entry.
-
-        """
-        ...
-
-    def execution(self, program: Program) -> CountedExecution:
-        """Return a fresh predicted execution.
-
-        Raises:
-            CodecError: nothing of the program fits.
             ConfigError: it does not parse or has no such entry.
 
         """
@@ -143,6 +149,50 @@ class Predictor(Protocol):
 
         """
         ...
+
+
+class CwmPredictor:
+    """Models of the ``cwm`` format, which predict runs and nothing else.
+
+    Args:
+        world: the model.
+        constrained: whether steps that the program does not allow are drawn anew.
+        search: how often.
+    """
+
+    def __init__(
+        self, world: CwmWorldModel, *, constrained: bool = True, search: SearchConfig | None = None
+    ) -> None:
+        self._world = world
+        self._constrained = constrained
+        self._search = search or SearchConfig()
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self._world.name
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What predictions depend on besides the name, as JSON."""
+        return {
+            "codec": self._world.format,
+            "constrained": self._constrained,
+            "max_tokens": self._world.generator.max_tokens,
+            "revision": self._world.revision,
+            "sampling": dataclasses.asdict(self._world.sampling),
+            **({"search": dataclasses.asdict(self._search)} if self._search.samples else {}),
+        }
+
+    def execution(self, program: Program) -> CwmExecution:
+        """Return a fresh predicted execution.
+
+        Raises:
+            CodecError: the program does not fit the model's context.
+            ConfigError: it does not compile or has no such entry.
+
+        """
+        return self._world.execution(program, constrained=self._constrained, search=self._search)
 
 
 class NativePredictor:

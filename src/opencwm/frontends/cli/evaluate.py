@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +21,7 @@ from opencwm.frontends.cli.evaluating import (
     evaluated_inputs,
     native_predictor,
     print_report,
+    run_predictor,
 )
 from opencwm.frontends.cli.options import (
     Detail,
@@ -55,24 +57,33 @@ def steps(
 
     Per step, given the true run so far: next line, state and values, as the debugger predicts them and as
     most likely tokens. Whole runs, left to itself: by number of steps. Without --data it is scored on
-    generated programs that were not in training.
+    generated programs that were not in training. Models of the cwm format are scored on whole runs.
     """
+    from opencwm.codec.cwm_told import told_by_format
     from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.steps import StepsConfig, evaluate_steps
-    from opencwm.frontends.cli.output import progress
+    from opencwm.frontends.cli.output import notice, progress
     from opencwm.frontends.trace_files import held_out_traces, load_traces
+    from opencwm.model.spec import Format
 
     expressions = detail is Detail.EXPR
     world = WorldModel.load(model)
-    predictor = native_predictor(
+    predictor = run_predictor(
         world, constrained=not unconstrained, expressions=expressions, working=working, search=search
     )
     traces = load_traces(data) if data else held_out_traces(programs, seed, expressions=expressions)
+    config = StepsConfig(num_programs=programs, seed=seed, max_steps=max_steps, expressions=expressions)
+    if world.format == Format.CWM:
+        notice("a model of the cwm format: whole runs only, and what returning lines change is not asked for")
+        traces = map(told_by_format, traces)
+        config = dataclasses.replace(
+            config, one_step=False, teacher_forced=False, direct=False, expressions=False
+        )
     with progress("evaluating") as advance:
         report = evaluate_steps(
             traces,
             predictor,
-            StepsConfig(num_programs=programs, seed=seed, max_steps=max_steps, expressions=expressions),
+            config,
             data=described(data, programs, seed),
             folder=output,
             command=command_line(context),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opencwm.evals.inputs import Question
     from opencwm.evals.inputs_report import InputsReport
     from opencwm.evals.jumps_report import JumpsReport
-    from opencwm.evals.predictor import NativePredictor
+    from opencwm.evals.predictor import NativePredictor, RunPredictor
     from opencwm.evals.probes_report import ProbesReport
     from opencwm.evals.steps_report import StepsReport
 
@@ -74,6 +74,26 @@ def native_predictor(
         working=working,
         revision=model.revision,
         search=SearchConfig(samples=search),
+    )
+
+
+def run_predictor(
+    world: WorldModel,
+    *,
+    constrained: bool = True,
+    expressions: bool = False,
+    working: Working = Working.FREE,
+    search: int = 0,
+) -> RunPredictor:
+    """Return what predicts runs with a model of any format, as a command was told to."""
+    from opencwm.debugger.cwm_model import CwmWorldModel
+    from opencwm.debugger.step_search import SearchConfig
+    from opencwm.evals.predictor import CwmPredictor
+
+    if isinstance(world, CwmWorldModel):
+        return CwmPredictor(world, constrained=constrained, search=SearchConfig(samples=search))
+    return native_predictor(
+        world, constrained=constrained, expressions=expressions, working=working, search=search
     )
 
 
