@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from opencwm.codec.cwm import CwmCodec
-from opencwm.codec.cwm_tokenizer import TOKENIZER_FILE, HuggingFaceTokenizer
+from opencwm.codec.cwm_chat import END_THINK, THINK, Message, Turn, encode_chat, parse_turn
+from opencwm.codec.cwm_special import THINKING_END, THINKING_START
+from opencwm.codec.cwm_tokenizer import TOKENIZER_FILE, HuggingFaceTokenizer, readable
 from opencwm.core.errors import CodecError, EngineError
 from opencwm.debugger.assumed import NOTHING_ASSUMED, Assumed
 from opencwm.debugger.cwm_execution import NUM_ATTEMPTS, CwmConfig, CwmExecution
@@ -19,6 +24,11 @@ from opencwm.model.sampling import SamplingConfig
 from opencwm.model.spec import Format, ModelOptions, ModelSpec, Place, parse_spec
 from opencwm.model.together import Worker, one_by_one
 from opencwm.traces import Program
+
+MAX_REPLY_TOKENS: Final = 16_384
+"""Most ids of a turn in which a model reasons."""
+_MARKS: Final = {THINKING_START: THINK, THINKING_END: END_THINK}
+"""Reasoning marks that are tokens of their own, and as what they are read."""
 
 
 class CwmWorldModel(WorldModel):
@@ -144,6 +154,52 @@ class CwmWorldModel(WorldModel):
         prompt = self.codec.encode_prompt(Program("def main():\n    pass\n", "main"))
         self.generator.fork().generate(prompt, stops=(), max_tokens=1, sampling=SamplingConfig())
         return f"context {self.generator.max_tokens} tokens, codec {self.format}, answers"
+
+    def reply(
+        self,
+        messages: Sequence[Message],
+        *,
+        thinks: bool | None = True,
+        max_tokens: int = MAX_REPLY_TOKENS,
+        sampling: SamplingConfig | None = None,
+    ) -> Turn:
+        """Have the model take the next turn of a conversation.
+
+        Args:
+            messages: so far; :mod:`opencwm.codec.cwm_questions` asks about programs.
+            thinks: see :func:`opencwm.codec.cwm_chat.encode_chat`.
+            max_tokens: most ids of the turn.
+            sampling: how ids are picked; by default as the model was opened to.
+
+        Raises:
+            CodecError: the tokenizer has no tokens for turns, or a text cannot be written.
+            EngineError: the conversation does not fit the model's context, or the engine broke.
+        """
+        tokenizer = self.codec.tokenizer
+        prompt = encode_chat(tokenizer, messages, thinks=thinks)
+        found = self.generator.fork().generate(
+            prompt, stops=self.codec.stop_ids, max_tokens=max_tokens, sampling=sampling or self.sampling
+        )
+        turn = parse_turn(self._said(found.ids), was_thinking=bool(thinks))
+        if found.stopped or turn.problem:
+            return turn
+        return dataclasses.replace(
+            turn, call=None, problem=f"the turn has no end within {len(found.ids)} ids"
+        )
+
+    def _said(self, ids: Sequence[int]) -> str:
+        """Return ids as text, up to the token that ends the turn; special tokens are written out."""
+        tokenizer = self.codec.tokenizer
+        marks = {tokenizer.special_id(name): text for name, text in _MARKS.items() if self._has(name)}
+        ended = ids[:-1] if ids and ids[-1] in self.codec.stop_ids else ids
+        return readable(ended, self.codec.names | marks, tokenizer)
+
+    def _has(self, name: str) -> bool:
+        try:
+            self.codec.tokenizer.special_id(name)
+        except CodecError:
+            return False
+        return True
 
     def worker(self, at_once: int) -> Worker:  # noqa: ARG002 - the base's
         """Return what does jobs one after the other."""

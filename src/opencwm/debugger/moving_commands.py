@@ -102,7 +102,7 @@ class MovingCommands(Commands):
         self._move(lambda: self.session.set_variable(name.strip(), expression.strip()))
 
     def do_steer(self, rest: str) -> None:
-        """``steer KIND``: have the next step be a call, line, return or exception (models of the cwm format)."""
+        """``steer KIND``: have the next step be a call, line, return or exception (cwm models only)."""
         if rest not in tuple(StepKind):
             raise CommandError(f"usage: steer {'|'.join(StepKind)}")
         self._move(lambda: self.session.steer(StepKind(rest)))
