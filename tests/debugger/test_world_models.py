@@ -62,17 +62,24 @@ def test_our_own_models_may_be_behind_an_address(monkeypatch: pytest.MonkeyPatch
         def connect(cls, *_: Any, **__: Any) -> ScriptedEngine:
             return ScriptedEngine.saying(cls.vocab_size, [])
 
+    class HttpGenerator:
+        remote = types.SimpleNamespace(name="default", codec="native", revision="")
+
+        @classmethod
+        def connect(cls, *_: Any, **__: Any) -> HttpGenerator:
+            return cls()
+
     module = types.ModuleType("opencwm.model.http_engine")
-    module.__dict__["HttpEngine"] = HttpEngine
+    module.__dict__.update(HttpEngine=HttpEngine, HttpGenerator=HttpGenerator)
     monkeypatch.setitem(sys.modules, "opencwm.model.http_engine", module)
-    found = WorldModel.load("http://localhost:1/v1,format=native")
+    found = WorldModel.load("http://localhost:1/v1")
     assert isinstance(found, NativeWorldModel)
     assert (found.name, found.revision, found.format) == ("http://localhost:1/v1", "", "native")
     assert found.try_out() == "context 4096 tokens, codec native, answers"
     assert found.execution(PROGRAM).get(0) is not None
     monkeypatch.setattr(HttpEngine, "vocab_size", 9)
     with pytest.raises(EngineError, match="the weights have 9 token ids"):
-        WorldModel.load("http://localhost:1/v1,format=native")
+        WorldModel.load("http://localhost:1/v1")
 
 
 def test_what_needs_the_native_format_says_so() -> None:

@@ -220,7 +220,7 @@ def test_a_server_is_asked_with_ids(
     from opencwm.model.torch_engine import TorchEngine
 
     class HttpGenerator(EngineGenerator):
-        model = ""
+        remote = types.SimpleNamespace(name="some model", codec="cwm", revision="7")
 
         @classmethod
         def connect(cls, url: str, *, model: str | None, api_key: str | None) -> EngineGenerator:

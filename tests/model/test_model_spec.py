@@ -10,7 +10,7 @@ import pytest
 from opencwm.core.errors import ConfigError, EngineError, OpenCWMError
 from opencwm.model import hub, served
 from opencwm.model.sampling import SamplingConfig
-from opencwm.model.spec import Format, ModelOptions, ModelSpec, Place, parse_spec
+from opencwm.model.spec import ModelOptions, ModelSpec, Place, parse_spec
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def test_options_stand_after_commas() -> None:
     )
     assert spec.options.sampling == SamplingConfig(temperature=0.6, top_p=0.95, seed=-3)
     assert parse_spec("a/b").options.sampling == SamplingConfig()
-    assert parse_spec("http://x/v1?a=1,b,format=native").options.format is Format.NATIVE
-    assert parse_spec("http://x/v1?a=1,b,format=native").target == "http://x/v1?a=1,b"
+    assert parse_spec("http://x/v1?a=1,b,name=m").options.name == "m"
+    assert parse_spec("http://x/v1?a=1,b,name=m").target == "http://x/v1?a=1,b"
     assert parse_spec("a/b,tokenizer=/x=y/z").options.tokenizer == "/x=y/z"
 
 

@@ -21,6 +21,7 @@ from opencwm.debugger.world_model import WorldModel
 from opencwm.model.folder import ModelFolder
 from opencwm.model.generation import EngineGenerator, Generator
 from opencwm.model.sampling import SamplingConfig
+from opencwm.model.served import RemoteGenerator
 from opencwm.model.spec import Format, ModelOptions, ModelSpec, Place, parse_spec
 from opencwm.model.together import Worker, one_by_one
 from opencwm.traces import Program
@@ -109,26 +110,16 @@ class CwmWorldModel(WorldModel):
         return cls(folder.path.name, codec, generator, sampling=options.sampling, revision=revision)
 
     @classmethod
-    def of_server(cls, wanted: ModelSpec) -> CwmWorldModel:
+    def of_server(cls, wanted: ModelSpec, generator: RemoteGenerator) -> CwmWorldModel:
         """Use a model at an address, for example of vLLM. Ids go there and come back; text never does.
 
         Raises:
-            EngineError: it cannot be reached, or its tokenizer is not known.
+            EngineError: its tokenizer is not known.
         """
-        from opencwm.model.served import connect_generator
-
-        options = wanted.options
-        generator = connect_generator(wanted.target, model=options.name)
-        name = options.name or str(getattr(generator, "model", "") or "")
-        source = options.tokenizer or name
-        if not source:
-            raise EngineError(
-                "the server does not say which model it has, so its tokenizer is not known",
-                where=wanted.target,
-                hint="add ,tokenizer=PATH or ,tokenizer=facebook/cwm",
-            )
+        options, remote = wanted.options, generator.remote
+        source = options.tokenizer or remote.name
         codec = _codec(_tokenizer(source, wanted.target), source)
-        return cls(name or wanted.target, codec, generator, sampling=options.sampling)
+        return cls(remote.name, codec, generator, sampling=options.sampling, revision=remote.revision)
 
     @property
     def name(self) -> str:
@@ -137,7 +128,7 @@ class CwmWorldModel(WorldModel):
 
     @property
     def revision(self) -> str:
-        """Digest of the sizes and names of the weights' files; empty for a server."""
+        """Digest of the sizes and names of the weights' files; of a server, what it says."""
         return self._revision
 
     @property

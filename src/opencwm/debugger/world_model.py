@@ -45,14 +45,8 @@ class WorldModel(abc.ABC):
             return _of_folder(wanted, num_threads=num_threads, speculative=speculative)
         from opencwm.debugger.cwm_model import CwmWorldModel
 
-        if wanted.place is Place.SERVER and wanted.options.format is Format.NATIVE:
-            from opencwm.debugger.native_model import NativeWorldModel
-            from opencwm.model.served import connect_engine
-
-            engine = connect_engine(wanted.target, model=wanted.options.name)
-            return NativeWorldModel.of_engine(engine, wanted.target)
         if wanted.place is Place.SERVER:
-            return CwmWorldModel.of_server(wanted)
+            return _of_server(wanted)
         return CwmWorldModel.of_hugging_face(wanted)
 
     @property
@@ -113,6 +107,18 @@ class WorldModel(abc.ABC):
             CodecError: the entry, or what it calls first, does not fit.
             ConfigError: the program does not compile or has no such entry.
         """
+
+
+def _of_server(wanted: ModelSpec) -> WorldModel:
+    from opencwm.debugger.cwm_model import CwmWorldModel
+    from opencwm.debugger.native_model import NativeWorldModel
+    from opencwm.model.served import connect_engine, connect_generator
+
+    generator = connect_generator(wanted.target, model=wanted.options.name)
+    if generator.remote.codec == Format.NATIVE:
+        engine = connect_engine(wanted.target, model=generator.remote.name)
+        return NativeWorldModel.of_engine(engine, wanted.target)
+    return CwmWorldModel.of_server(wanted, generator)
 
 
 def _of_folder(wanted: ModelSpec, *, num_threads: int, speculative: bool) -> WorldModel:

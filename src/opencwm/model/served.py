@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from opencwm.core.errors import EngineError
 from opencwm.model.engine import ScoringEngine
@@ -18,13 +18,41 @@ KEY_VARIABLE: Final = "OPENCWM_API_KEY"
 _MODULE: Final = "opencwm.model.http_engine"
 
 
-def connect_generator(url: str, *, model: str | None) -> Generator:
+class RemoteModel(Protocol):
+    """What a server says of a model."""
+
+    @property
+    def name(self) -> str:
+        """By which it is asked for."""
+        ...
+
+    @property
+    def codec(self) -> str:
+        """Of its ids: ``native``, or ``cwm``, which it is where the server does not say."""
+        ...
+
+    @property
+    def revision(self) -> str:
+        """Of the weights; empty where the server does not say."""
+        ...
+
+
+class RemoteGenerator(Generator, Protocol):
+    """What goes on from token ids at a server."""
+
+    @property
+    def remote(self) -> RemoteModel:
+        """The model it asks."""
+        ...
+
+
+def connect_generator(url: str, *, model: str | None) -> RemoteGenerator:
     """Return what goes on from token ids at a server, for example vLLM with facebook/cwm.
 
     Raises:
         EngineError: the server cannot be reached or does not do what is needed.
     """
-    return cast(Generator, _client("HttpGenerator").connect(url, model=model, api_key=_key()))
+    return cast(RemoteGenerator, _client("HttpGenerator").connect(url, model=model, api_key=_key()))
 
 
 def connect_engine(url: str, *, model: str | None) -> ScoringEngine:

@@ -37,7 +37,7 @@ class Place(enum.StrEnum):
 
 
 class Format(enum.StrEnum):
-    """What a model on a server writes."""
+    """What a model writes."""
 
     CWM = "cwm"
     NATIVE = "native"
@@ -54,7 +54,6 @@ class ModelOptions:
         context: most ids of a sequence; None for what the model can.
         tokenizer: folder or hub name of the tokenizer of a model on a server; None for that of the model.
         name: of the model on a server that has several; None for its first.
-        format: what a model on a server writes.
         temperature: above 0, ids are drawn.
         top_p: smallest probability mass that is drawn from; the published demo's number.
         seed: of the draws.
@@ -66,7 +65,6 @@ class ModelOptions:
     context: int | None = None
     tokenizer: str | None = None
     name: str | None = None
-    format: Format = Format.CWM
     temperature: float = 0.0
     top_p: float = 0.95
     seed: int = 0
@@ -189,7 +187,6 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "context": _at_least_one,
     "tokenizer": _text,
     "name": _text,
-    "format": Format,
     "temperature": _between(0.0, 10.0),
     "top_p": _between(1e-6, 1.0),
     "seed": int,
@@ -201,7 +198,6 @@ _HINTS: Final[Mapping[str, str]] = {
     "context": "a number of tokens",
     "tokenizer": "a folder or OWNER/NAME",
     "name": "as the server lists it",
-    "format": "cwm or native",
     "temperature": "0 to 10; 0 always takes the likeliest",
     "top_p": "above 0, at most 1",
     "seed": "a whole number",
