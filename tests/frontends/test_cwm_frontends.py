@@ -233,13 +233,10 @@ def test_a_server_is_asked_with_ids(
     address = "http://localhost:1/v1"
     outcome = cli("predict", file, "--call", CALL, "--model", f"{address},tokenizer={cwm_folder}")
     assert outcome.out == "4\n"
-    assert "its tokenizer is not known" in cli("predict", file, "--call", CALL, "--model", address).refused()
-    monkeypatch.setattr(HttpGenerator, "model", str(cwm_folder))  # as vLLM names a model of a folder
+    refused = cli("predict", file, "--call", CALL, "--model", address).refused()
+    assert "the tokenizer of 'some model' is not known" in refused
+    HttpGenerator.remote.name = str(cwm_folder)  # as vLLM names a model of a folder
     assert cli("predict", file, "--call", CALL, "--model", address).out == "4\n"
-    monkeypatch.setattr(HttpGenerator, "model", "some model")
-    assert (
-        "the tokenizer of 'some model'" in cli("predict", file, "--call", CALL, "--model", address).refused()
-    )
 
 
 def test_a_folder_of_our_own_may_speak_it(cli: Cli, file: Path, cwm_folder: Path, tmp_path: Path) -> None:
