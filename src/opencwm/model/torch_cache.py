@@ -78,8 +78,6 @@ class RewindableLayer(CacheLayerMixin):  # type: ignore[misc]  # the library is 
         """Return -1: it grows as need be."""
         return -1
 
-    get_max_cache_shape = get_max_length  # its name in older releases of the library
-
     def truncate(self, length: int) -> None:
         """Forget all but the first ``length`` tokens; a later fork shares what is left."""
         self.length = min(length, self.length)
