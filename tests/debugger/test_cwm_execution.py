@@ -17,8 +17,10 @@ from opencwm.core.errors import CodecError, ConfigError, EngineError
 from opencwm.core.seeds import derive_rng
 from opencwm.corpus.generator import generate_traced, sample_config
 from opencwm.debugger.cwm_execution import CwmConfig, CwmExecution
+from opencwm.debugger.cwm_steps import CwmStepPredictor
 from opencwm.debugger.execution import Execution, Origin, RealExecution, Steerable
 from opencwm.debugger.session import Session
+from opencwm.evals.one_step import score_one_step
 from opencwm.evals.rollout import End, roll_out
 from opencwm.model.generation import Generation
 from opencwm.model.sampling import SamplingConfig
@@ -371,3 +373,20 @@ def test_a_step_that_the_program_does_not_allow_is_drawn_anew_or_marked() -> Non
     assert marked is not None
     assert marked.objection == "line 5 cannot follow line 2"
     assert marked.malformed is None
+
+
+@pytest.mark.parametrize(("source", "call"), CALLS)
+def test_single_steps_are_predicted_from_the_true_ones_before(source: str, call: str) -> None:
+    trace = told_by_format(record(Program.from_call(source, call)))
+    stepping = CwmStepPredictor(trace.program, CODEC, oracle(trace), CwmConfig())
+    scored = score_one_step(trace, stepping, max_steps=100)
+    assert scored.divergences == {}
+    for metric, (right, total) in scored.counts.items():
+        assert right == total, metric
+    stepping.start(trace.steps[:4], trace.codes)
+    found = stepping.predict()
+    assert found is not None
+    assert found.num_sampled > 0
+    assert found.step == trace.steps[4]
+    stepping.start(trace.steps, trace.codes)
+    assert stepping.predict() is None

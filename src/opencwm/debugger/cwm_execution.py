@@ -30,7 +30,7 @@ from opencwm.debugger.step_predictor import Prediction
 from opencwm.model.generation import Generator
 from opencwm.model.sampling import SamplingConfig
 from opencwm.source.cfg import NOTHING, CodeGraph, ControlFlow
-from opencwm.traces import CodeInfo, Program, Step, StepFlags, StepKind, leaves_entry
+from opencwm.traces import CodeInfo, Program, Status, Step, StepFlags, StepKind, Trace, leaves_entry
 
 NUM_ATTEMPTS = 3
 """How often a step is drawn anew that is no step, or that the program does not allow, when constrained."""
@@ -43,14 +43,15 @@ class CwmConfig:
     """How steps are predicted.
 
     Attributes:
-        constrained: whether a step that the program does not allow is attempted again, and what the user's
-            call makes certain is given.
+        constrained: whether a step that the program does not allow is attempted again.
+        gives: whether, constrained, what the user's call makes certain is given.
         num_attempts: how often again.
         sampling: how ids are picked.
         assumed: which values assumptions give.
     """
 
     constrained: bool = True
+    gives: bool = True
     num_attempts: int = NUM_ATTEMPTS
     sampling: SamplingConfig = dataclasses.field(default_factory=SamplingConfig)
     assumed: Assumed = NOTHING_ASSUMED
@@ -267,6 +268,24 @@ class CwmExecution:
         twin._steering = kind
         return twin
 
+    def follow(self, steps: Sequence[Step], codes: Sequence[CodeInfo]) -> None:
+        """Stand where another run of the program stands after some steps, as the format tells them.
+
+        Raises:
+            CodecError: a step's line is not in the program.
+        """
+        codec = self._writer.codec
+        run = Trace(self._program, tuple(codes), tuple(steps), Status.STEP_LIMIT)
+        encoded = codec.encode(run)
+        written = {span.index: encoded.ids[span.start : span.stop] for span in encoded.spans}
+        self._begin()
+        self._run.codes = list(codes)
+        for index, step in enumerate(steps):
+            ids = written.get(index)
+            located = None if ids is None else _located(self._locator, codec.decode_step(ids))
+            view = StepView(step, Origin.PREDICTED, {}, 1.0)
+            self._keep(located, view, Prediction(step, {}, 1.0, None, 0, 0))
+
     def _step_at(self, index: int, what: str) -> CwmStep | None:
         if not 0 <= index < len(self._history):
             raise ConfigError(f"no step {index} to {what}", where=self._program.filename)
@@ -342,7 +361,7 @@ class CwmExecution:
             graph = _entry_graph(self._program, self._control_flow)
             order = graph.local_names if graph is not None else tuple(self._state)
             return entry_ids(codec, self._program, self._state, order), frozenset(self._state)
-        if not self._config.constrained or self._steering is not None:
+        if not (self._config.constrained and self._config.gives) or self._steering is not None:
             return None
         return self._given.ids(codec, self._num_given) if self._num_given == len(self._views) else None
 

@@ -16,8 +16,9 @@ from opencwm.codec.native import NativeCodec
 from opencwm.codec.native_input import called_name
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import BYTE_BASE, Control, is_text
-from opencwm.debugger.cwm_execution import CwmExecution
+from opencwm.debugger.cwm_execution import NUM_ATTEMPTS, CwmConfig, CwmExecution
 from opencwm.debugger.cwm_model import CwmWorldModel
+from opencwm.debugger.cwm_steps import CwmStepPredictor
 from opencwm.debugger.execution import Execution
 from opencwm.debugger.inverse import PredictedCall, predict_calls
 from opencwm.debugger.jumps import JumpPredictor
@@ -30,7 +31,7 @@ from opencwm.debugger.working import Working
 from opencwm.model.engine import ScoringEngine
 from opencwm.model.sampling import SamplingConfig
 from opencwm.source.cfg import ControlFlow
-from opencwm.traces import Outcome, OutcomeKind, Program
+from opencwm.traces import CodeInfo, Outcome, OutcomeKind, Program, Step
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,6 +84,40 @@ class RunPredictor(Protocol):
         """
         ...
 
+    def step_predictor(self, program: Program) -> SteppingPredictor:
+        """Return what predicts single steps of a program, by the rules of :meth:`execution`; greedy.
+
+        Nothing is supplied by the program's call.
+
+        Raises:
+            CodecError: nothing of the program fits.
+            ConfigError: it does not parse or has no such entry.
+
+        """
+        ...
+
+
+class SteppingPredictor(Protocol):
+    """What predicts single steps of a program from the true steps before them."""
+
+    @property
+    def expressions(self) -> bool:
+        """Whether steps come with their sub-expressions."""
+        ...
+
+    def start(self, steps: Sequence[Step], codes: Sequence[CodeInfo]) -> None:
+        """Stand where a run stands after ``steps``; ``codes`` are the code objects entered."""
+        ...
+
+    def predict(self) -> Prediction | None:
+        """Predict the next step; None when the run is over.
+
+        Raises:
+            EngineError: the engine broke, or the context is too small for one step.
+
+        """
+        ...
+
 
 class Predictor(RunPredictor, Protocol):
     """A model of our own format and everything it needs to predict a program."""
@@ -101,18 +136,6 @@ class Predictor(RunPredictor, Protocol):
 
         Raises:
             CodecError: nothing of it fits.
-            ConfigError: it does not parse or has no such entry.
-
-        """
-        ...
-
-    def step_predictor(self, program: Program) -> StepPredictor:
-        """Return what predicts single steps of a program, by the rules of :meth:`execution`; greedy.
-
-        Nothing is supplied by the program's call.
-
-        Raises:
-            CodecError: nothing of the program fits.
             ConfigError: it does not parse or has no such entry.
 
         """
@@ -152,7 +175,7 @@ class Predictor(RunPredictor, Protocol):
 
 
 class CwmPredictor:
-    """Models of the ``cwm`` format, which predict runs and nothing else.
+    """Models of the ``cwm`` format, which predict steps and runs.
 
     Args:
         world: the model.
@@ -193,6 +216,21 @@ class CwmPredictor:
 
         """
         return self._world.execution(program, constrained=self._constrained, search=self._search)
+
+    def step_predictor(self, program: Program) -> CwmStepPredictor:
+        """Return what predicts single steps of a program; its call supplies nothing.
+
+        Raises:
+            CodecError: the program does not fit the model's context.
+            ConfigError: it does not compile or has no such entry.
+
+        """
+        config = CwmConfig(
+            constrained=self._constrained,
+            num_attempts=self._search.samples or NUM_ATTEMPTS,
+            sampling=self._world.sampling,
+        )
+        return CwmStepPredictor(program, self._world.codec, self._world.generator.fork(), config)
 
 
 class NativePredictor:

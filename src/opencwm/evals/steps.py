@@ -99,7 +99,7 @@ def evaluate_steps(
 
     Args:
         traces: recorded runs, for example of a corpus.
-        predictor: what is evaluated; a whole :class:`Predictor`, unless only runs are asked for.
+        predictor: what is evaluated; a whole :class:`Predictor` for teacher forcing and direct outcomes.
         config: bounds and choice of programs.
         data: what the traces are, for the report.
         folder: where results are kept while they come; evaluating into the same folder again goes on where it
@@ -202,7 +202,7 @@ class _Evaluator:
         return cast(Predictor, self.predictor)
 
     def _one_step(self, trace: Trace) -> dict[str, Any]:
-        predictor = self._whole.step_predictor(trace.program)
+        predictor = self.predictor.step_predictor(trace.program)
         start = time.perf_counter()
         result = score_one_step(trace, predictor, max_steps=self.config.max_steps)
         return {**dataclasses.asdict(result), "seconds": time.perf_counter() - start}

@@ -57,7 +57,7 @@ def steps(
 
     Per step, given the true run so far: next line, state and values, as the debugger predicts them and as
     most likely tokens. Whole runs, left to itself: by number of steps. Without --data it is scored on
-    generated programs that were not in training. Models of the cwm format are scored on whole runs.
+    generated programs that were not in training. Models of the cwm format are scored on steps and runs.
     """
     from opencwm.codec.cwm_told import told_by_format
     from opencwm.debugger.world_model import WorldModel
@@ -74,11 +74,9 @@ def steps(
     traces = load_traces(data) if data else held_out_traces(programs, seed, expressions=expressions)
     config = StepsConfig(num_programs=programs, seed=seed, max_steps=max_steps, expressions=expressions)
     if world.format == Format.CWM:
-        notice("a model of the cwm format: whole runs only, and what returning lines change is not asked for")
+        notice("a model of the cwm format: steps and runs, but for what lines that return or raise change")
         traces = map(told_by_format, traces)
-        config = dataclasses.replace(
-            config, one_step=False, teacher_forced=False, direct=False, expressions=False
-        )
+        config = dataclasses.replace(config, teacher_forced=False, direct=False, expressions=False)
     with progress("evaluating") as advance:
         report = evaluate_steps(
             traces,
