@@ -24,7 +24,7 @@ from opencwm.debugger.checking.check import (
     raising_line,
 )
 from opencwm.debugger.checking.verify import MAX_STEPS, verify
-from opencwm.debugger.world_model import WorldModel
+from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.sandbox import RunLimits, Sandbox, record
 from opencwm.tracer import TraceLimits
 from opencwm.traces import OutcomeKind, Program, Status, observed_outcome
@@ -177,7 +177,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path)
     parser.add_argument("--only", nargs="*", choices=FUNCTIONS, default=list(FUNCTIONS))
     options = parser.parse_args()
-    world = WorldModel.load(options.model)
+    world = NativeWorldModel.load(options.model)
     config = CheckConfig(num_inputs=options.inputs, seed=options.seed, max_seconds=options.max_seconds)
     rows = []
     print("| function | inputs | reports | confirmed | refuted | missed | seconds |")
@@ -207,7 +207,7 @@ def show(row: Row) -> None:
     )
 
 
-def row_of(world: WorldModel, name: str, config: CheckConfig, sandbox: Sandbox) -> Row:
+def row_of(world: NativeWorldModel, name: str, config: CheckConfig, sandbox: Sandbox) -> Row:
     source = FUNCTIONS[name].lstrip()
     start = time.perf_counter()
     checked = check_function(world, source, name, config)

@@ -25,8 +25,8 @@ from opencwm.codec.cwm import CwmCodec
 from opencwm.codec.cwm_special import SPECIAL_IDS
 from opencwm.codec.cwm_tokenizer import HuggingFaceTokenizer, Tokenizer
 from opencwm.core.errors import CodecError
+from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.debugger.working import Working
-from opencwm.debugger.world_model import WorldModel
 from opencwm.evals.one_step import score_one_step
 from opencwm.evals.predictor import NativePredictor
 from opencwm.evals.teacher_forced import STEP
@@ -154,7 +154,7 @@ def measure(folder: Path, tokenizer: Tokenizer, *, num_programs: int, data: Path
     print(f"published cwm format: {published:.1f} tokens a step to sample, a pass each")
     heads = ("steps/s", "CPU ms", "exact %", "passes", "of 1 token", "tokens", "cwm/passes")
     print(f"{'':46}" + "".join(f"{head:>11}" for head in heads) + "   a step")
-    model = WorldModel.load(folder, speculative=False)
+    model = NativeWorldModel.load(folder, speculative=False)
     assert model.folder is not None
     config = model.folder.config
     counting = CountingPasses(Graph(folder / ONNX_NAME, config), folder / ROWS_NAME)

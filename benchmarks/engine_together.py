@@ -19,8 +19,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.debugger.working import Working
-from opencwm.debugger.world_model import WorldModel
 from opencwm.evals.agreement import TEMPERATURE
 from opencwm.evals.rollout import Rollout, roll_out
 from opencwm.frontends.trace_files import held_out_traces
@@ -54,7 +54,7 @@ def roll(start: Callable[[], Any]) -> tuple[int, list[Any]]:
     return steps_of(rollout, sum(one.num_tokens for one in execution.predictions))
 
 
-def timed(model: WorldModel, jobs: Sequence[Job], at_once: int) -> tuple[float, float, int, list[Any]]:
+def timed(model: NativeWorldModel, jobs: Sequence[Job], at_once: int) -> tuple[float, float, int, list[Any]]:
     """Do jobs; return wall and CPU seconds, tokens, and what they came to."""
     wall, cpu = time.perf_counter(), time.process_time()
     found = dict(model.worker(at_once)(jobs))
@@ -64,7 +64,12 @@ def timed(model: WorldModel, jobs: Sequence[Job], at_once: int) -> tuple[float, 
 
 
 def table(
-    title: str, unit: str, model: WorldModel, jobs: Callable[[int], Sequence[Job]], *, num_turns: int = 1
+    title: str,
+    unit: str,
+    model: NativeWorldModel,
+    jobs: Callable[[int], Sequence[Job]],
+    *,
+    num_turns: int = 1,
 ) -> None:
     """Print a table: jobs of each size one after the other and together, the best of so many turns."""
     print(f"\n{title}")
@@ -89,7 +94,7 @@ def programs(num_programs: int) -> list[Program]:
 
 def measure(folder: Path, ids: Sequence[int]) -> None:
     """Print the tables; sequences of the first begin with the first of ``ids``, not equally many."""
-    plain = WorldModel.load(folder, speculative=False)
+    plain = NativeWorldModel.load(folder, speculative=False)
     print(
         "\nleft: one after the other; right: N together; int8, one thread; N = 16 is two calls of eight rows"
     )
@@ -104,7 +109,7 @@ def measure(folder: Path, ids: Sequence[int]) -> None:
 
         table(f"appends of {ids_a_pass} ids a pass", "sequences", plain, appends, num_turns=2)
     chosen = programs(max(SIZES))
-    model = WorldModel.load(folder)
+    model = NativeWorldModel.load(folder)
     for name, working in (("line detail", None), ("expression detail, calculated", Working.CALCULATED)):
         settings: dict[str, Any] = {"expressions": working is not None, "working": working or Working.FREE}
         rolled = functools.partial(rollouts, model, chosen[0], settings)
@@ -118,7 +123,7 @@ def measure(folder: Path, ids: Sequence[int]) -> None:
     two_processes(folder, ids)
 
 
-def rollouts(model: WorldModel, program: Program, settings: dict[str, Any], size: int) -> list[Job]:
+def rollouts(model: NativeWorldModel, program: Program, settings: dict[str, Any], size: int) -> list[Job]:
     """Return jobs that predict one program, the first greedily."""
     first = model.execution(program, **settings)
     first.read()
@@ -137,7 +142,7 @@ def two_processes(folder: Path, ids: Sequence[int]) -> None:
 
 
 if __name__ == "__main__":
-    alone = WorldModel.load(Path(sys.argv[1]), speculative=False)
+    alone = NativeWorldModel.load(Path(sys.argv[1]), speculative=False)
     prompt = list(map(int, sys.argv[2:]))
     alone.engine.append(prompt)
     job = functools.partial(append, alone.engine, prompt[:64], 1)

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import httpx
 
-from opencwm.debugger.world_model import WorldModel
+from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.frontends.models import Models
 from opencwm.frontends.programs import load_program
 from opencwm.frontends.sessions import SessionConfig, open_program
@@ -75,7 +75,7 @@ def main() -> None:
     print(
         f"{'':<16}{'lines':>6}{'debug':>8}{'cpu':>7}{'web':>8}{'steps':>7}{'session':>12}{'cpu':>6}{'web':>12}"
     )
-    world = WorldModel.load()
+    world = NativeWorldModel.load()
     for name in wanted:
         source, call = PROGRAMS[name]
         with tempfile.TemporaryDirectory() as folder:
@@ -127,7 +127,7 @@ def first_in_page(path: Path, call: str) -> float:
 
 
 def session_steps(
-    path: Path, call: str, world: WorldModel, max_steps: int
+    path: Path, call: str, world: NativeWorldModel, max_steps: int
 ) -> tuple[list[float], list[float]]:
     """Return the seconds of each step after the first, in this process, and those of processor time."""
     session = open_program(load_program(path, call=call), SessionConfig(), Models({None: world})).session()

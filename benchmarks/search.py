@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.debugger.step_search import SearchConfig
 from opencwm.debugger.working import Working
-from opencwm.debugger.world_model import WorldModel
 from opencwm.evals.agreement import agree
 from opencwm.evals.predictor import NativePredictor
 from opencwm.evals.rollout import RolloutBounds
@@ -38,7 +38,9 @@ WAYS: Final[Mapping[str, Mapping[str, Any]]] = {
 ROLLOUTS: Final = 5
 
 
-def score(way: str, traces: Sequence[Trace], model: WorldModel, config: StepsConfig, folder: Path) -> str:
+def score(
+    way: str, traces: Sequence[Trace], model: NativeWorldModel, config: StepsConfig, folder: Path
+) -> str:
     """Evaluate one way; return its row."""
     predictor = NativePredictor(
         model.name, model.codec, model.engine, revision=model.revision, **{"constrained": True, **WAYS[way]}
@@ -69,7 +71,7 @@ def _share(counts: Mapping[str, Any]) -> str:
     return f"{100 * counts['fraction']:.1f} % of {counts['num_total']:,}"
 
 
-def votes(traces: Sequence[Trace], model: WorldModel, config: StepsConfig, path: Path) -> str:
+def votes(traces: Sequence[Trace], model: NativeWorldModel, config: StepsConfig, path: Path) -> str:
     """Let several runs vote on outcomes; return the row."""
     done = json.loads(path.read_text()) if path.exists() else {}
     bounds = RolloutBounds(max_steps=config.max_steps)
@@ -118,7 +120,7 @@ def main() -> None:
         direct=False,
         expressions=True,
     )
-    model = WorldModel.load(options.model)
+    model = NativeWorldModel.load(options.model)
     options.output.mkdir(parents=True, exist_ok=True)
     print("| way | whole step | outcome | CPU ms a step |\n|---|---|---|---|")
     for way in WAYS:

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from opencwm.core.seeds import derive_rng
 from opencwm.corpus.generator import GeneratorConfig, generate_program
+from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.debugger.predicted import PredictedExecution
-from opencwm.debugger.world_model import WorldModel
 from opencwm.model.engine import Logits, ScoringEngine
 from opencwm.model.speculation import SpeculationConfig, SpeculativeEngine
 from opencwm.traces import Program
@@ -90,7 +90,7 @@ def programs(num_generated: int) -> list[Program]:
 
 
 def predict(
-    model: WorldModel, chosen: Sequence[Program], config: SpeculationConfig | None, *, expressions: bool
+    model: NativeWorldModel, chosen: Sequence[Program], config: SpeculationConfig | None, *, expressions: bool
 ) -> tuple[float, float, float]:
     """Return passes, tokens run and CPU milliseconds a step."""
     num_steps = num_passes = num_tokens = 0
@@ -130,7 +130,7 @@ def print_pass_costs(engine: ScoringEngine) -> None:
 def main() -> None:
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     chosen = programs(int(sys.argv[2]) if len(sys.argv) > 2 else 10)
-    model = WorldModel.load(path, speculative=False)
+    model = NativeWorldModel.load(path, speculative=False)
     print_pass_costs(model.engine.fork())
     heads = "".join(f"{name:>9}" for _ in range(2) for name in ("passes", "tokens", "ms"))
     print(f"\n{'n':>5}{'draft':>8}{heads}   line, then expression detail", flush=True)

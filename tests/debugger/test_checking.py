@@ -22,8 +22,8 @@ from opencwm.debugger.checking.check import (
 )
 from opencwm.debugger.checking.proposals import InputSource, possible_errors, propose_inputs, seen_calls
 from opencwm.debugger.checking.verify import judged, verify
+from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.debugger.testing import predicted_from
-from opencwm.debugger.world_model import WorldModel
 from opencwm.model.folder import ModelFolder
 from opencwm.sandbox import Sandbox
 from opencwm.tracer import TraceLimits, record
@@ -203,11 +203,11 @@ def test_runs_are_made_in_the_sandbox() -> None:
     assert [finding.verdict for finding in checked.findings] == [Verdict.CONFIRMED, Verdict.CONFIRMED]
 
 
-def world(seed: int) -> WorldModel:
-    return WorldModel(ModelFolder.__new__(ModelFolder), CODEC, random_engine(seed))
+def world(seed: int) -> NativeWorldModel:
+    return NativeWorldModel(ModelFolder.__new__(ModelFolder), CODEC, random_engine(seed))
 
 
-class Oracle(WorldModel):
+class Oracle(NativeWorldModel):
     """Predicts what really happens, and proposes nonsense."""
 
     def execution(self, program: Program, **_: Any) -> Any:

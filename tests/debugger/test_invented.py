@@ -10,8 +10,8 @@ from engines import CODEC, random_engine
 from opencwm.debugger.assumed import assume
 from opencwm.debugger.execution import Origin
 from opencwm.debugger.invented import fits, with_invented_arguments
+from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.debugger.usage import Use
-from opencwm.debugger.world_model import WorldModel
 from opencwm.model.folder import ModelFolder
 from opencwm.traces import Program
 
@@ -19,12 +19,12 @@ SOURCE = "def f(count: int, text: str, rest=()):\n    return text * count\n"
 
 
 @pytest.fixture
-def world() -> WorldModel:
+def world() -> NativeWorldModel:
     folder = ModelFolder.__new__(ModelFolder)  # nothing here asks where the model lies
-    return WorldModel(folder, CODEC, random_engine(3))
+    return NativeWorldModel(folder, CODEC, random_engine(3))
 
 
-def test_what_is_missing_is_invented_and_not_called_supplied(world: WorldModel) -> None:
+def test_what_is_missing_is_invented_and_not_called_supplied(world: NativeWorldModel) -> None:
     given = assume(Program(SOURCE, "f"), ["count = 2"])
     assert given.missing == ("text",)
     found = with_invented_arguments(world, given)
@@ -42,7 +42,7 @@ def test_what_is_missing_is_invented_and_not_called_supplied(world: WorldModel) 
     assert found.notes[-1].startswith("text is ")
 
 
-def test_nothing_is_invented_when_nothing_is_missing(world: WorldModel) -> None:
+def test_nothing_is_invented_when_nothing_is_missing(world: NativeWorldModel) -> None:
     given = assume(Program(SOURCE, "f"), ["count = 2", "text = 'a'"])
     assert with_invented_arguments(world, given) == given
 

@@ -10,10 +10,10 @@ from debugged import endless, real, traced
 from engines import CODEC, random_engine
 
 from opencwm.debugger.cancellation import Cancellation
+from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.debugger.prompt import Prompt
 from opencwm.debugger.session import Session
 from opencwm.debugger.testing import ScriptedExecution, predicted_from
-from opencwm.debugger.world_model import WorldModel
 from opencwm.model.folder import ModelFolder
 
 
@@ -36,7 +36,7 @@ def answers(session: Session, *commands: str) -> list[str]:
 def test_the_state_before_needs_a_model_and_values_that_are_known() -> None:
     session = Session(real("count"))
     assert answers(session, "before") == ["*** there is no model here to ask"]
-    world = WorldModel(ModelFolder.__new__(ModelFolder), CODEC, random_engine(1))
+    world = NativeWorldModel(ModelFolder.__new__(ModelFolder), CODEC, random_engine(1))
 
     def asked(command: str) -> list[str]:
         lines: list[str] = []

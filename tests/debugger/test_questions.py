@@ -7,9 +7,9 @@ from engines import CODEC, random_engine
 
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.execution import RealExecution
+from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.debugger.questions import state_question, states_before, states_before_here
 from opencwm.debugger.session import Session
-from opencwm.debugger.world_model import WorldModel
 from opencwm.model.folder import ModelFolder
 from opencwm.tracer import record
 from opencwm.traces import OutcomeKind, Program
@@ -75,8 +75,8 @@ def test_what_cannot_be_asked_is_said(line: int, after: dict[str, str], problem:
         state_question(PROGRAM, line, after)
 
 
-def world() -> WorldModel:
-    return WorldModel(ModelFolder.__new__(ModelFolder), CODEC, random_engine(1))
+def world() -> NativeWorldModel:
+    return NativeWorldModel(ModelFolder.__new__(ModelFolder), CODEC, random_engine(1))
 
 
 def test_a_question_can_be_cancelled() -> None:

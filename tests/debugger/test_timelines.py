@@ -9,7 +9,7 @@ from opencwm.core.errors import ConfigError
 from opencwm.debugger.session import Session
 from opencwm.debugger.stops import StopKind
 from opencwm.debugger.testing import predicted_from
-from opencwm.debugger.timelines import MAX_TIMELINES
+from opencwm.debugger.timelines import MAX_TIMELINES, Fork
 
 
 def forked() -> Session:
@@ -25,7 +25,7 @@ def test_the_old_timeline_is_kept_and_says_what_was_set_where() -> None:
     first, second = session.timelines
     assert session.timeline is second
     assert first.fork is None
-    assert second.fork is not None
+    assert isinstance(second.fork, Fork)
     assert (second.fork.parent, second.fork.position, second.fork.lineno) == (1, 8, 4)
     assert (second.fork.name, second.fork.text, second.fork.previous) == ("n", "7", "0")
     assert second.fork.function == "count"

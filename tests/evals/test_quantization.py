@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from evals_programs import generator, knowing, loop, mixed, raising
@@ -10,12 +11,13 @@ from evals_programs import generator, knowing, loop, mixed, raising
 from opencwm.core.errors import ConfigError
 from opencwm.evals.decode_cost import Cost, decode
 from opencwm.evals.journal import FILE_NAME
-from opencwm.evals.predictor import NativePredictor, WholeRunPredictor
+from opencwm.evals.predictor import NativePredictor, SteppingPredictor
 from opencwm.evals.quantization import Candidate, QuantizationConfig, evaluate_quantization
 from opencwm.evals.quantization_plot import draw
 from opencwm.evals.quantization_report import QuantizationReport
 from opencwm.model.generation import EngineGenerator
 from opencwm.model.testing import ScriptedEngine
+from opencwm.traces import Program
 
 TRACES = [mixed(), raising(), generator(), loop(3)]
 CONFIG = QuantizationConfig(num_programs=4, expressions=False, num_costs=2)
@@ -94,6 +96,7 @@ def test_an_evaluation_goes_on_where_it_stopped(tmp_path: Path) -> None:
 def test_results_of_other_weights_are_not_mixed_in(tmp_path: Path) -> None:
     evaluate(candidates(), tmp_path)
     first, second = candidates()
+    assert isinstance(second.predictor, NativePredictor)
     other = NativePredictor("oracle", second.predictor.codec, second.predictor.scoring_engine(), revision="2")
     with pytest.raises(ConfigError, match="candidates"):
         evaluate([first, Candidate("int4", other, 1_000_000, Meter())], tmp_path)
@@ -137,12 +140,22 @@ def test_the_report_is_one_page_with_its_picture(tmp_path: Path) -> None:
     json.dumps(report.to_json())
 
 
+class RunsOnly:
+    """A model whose single steps cannot be asked for."""
+
+    name = "cwm"
+
+    def __init__(self, known: Any) -> None:
+        self.settings: Mapping[str, Any] = {}
+        self.execution = known.execution
+
+    def step_predictor(self, program: Program) -> SteppingPredictor:
+        raise ConfigError("only whole runs of this model can be evaluated", where=program.filename)
+
+
 def test_a_model_that_can_only_run_is_scored_on_whole_runs() -> None:
     known = knowing(*(trace.program for trace in TRACES))
-    items = [
-        Candidate(name, WholeRunPredictor("cwm", known.execution, {}), 1, Meter())
-        for name in ("bf16", "int8")
-    ]
+    items = [Candidate(name, RunsOnly(known), 1, Meter()) for name in ("bf16", "int8")]
     report = evaluate(items)
     assert set(report.scores("int8")) == {"whole run", "outcome", "steps to the first wrong"}
     assert report.scores("int8")["whole run"].num_right == len(TRACES)

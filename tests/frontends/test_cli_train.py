@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from opencwm.debugger.world_model import WorldModel
+from opencwm.debugger.native_model import NativeWorldModel
 
 from .conftest import Cli
 
@@ -53,7 +53,7 @@ def test_train_then_export_then_predict(cli: Cli, recipe: Path, tmp_path: Path) 
         p.name for p in run.iterdir()
     }
     assert cli("export", run, "-o", model).status == 0
-    folder = WorldModel.load(model).folder
+    folder = NativeWorldModel.load(model).folder
     assert folder is not None
     assert folder.meta.training["num_steps"] == 2
     assert cli("export", run, "-o", tmp_path / "fp32", "--precision", "fp32").status == 0

@@ -11,7 +11,7 @@ import pytest
 
 from opencwm.codec.hub_tokenizer import BEGIN, END, PAD
 from opencwm.codec.vocabulary import Vocabulary
-from opencwm.debugger.world_model import WorldModel
+from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.frontends.exporting import export_hub_folder, export_run
 from opencwm.model.config import ModelConfig
 from opencwm.model.folder import default_model_path, load_folder
@@ -165,7 +165,7 @@ def test_quantize_starts_from_a_run_or_from_fp32_weights(cli: Cli, run_folder: P
     assert made[0].meta.training == made[1].meta.training
     onnx = [(folder.path / "model.onnx").read_bytes() for folder in made]
     assert onnx[0] == onnx[1]
-    assert WorldModel.load(made[1].path).engine.fork().append([1]).shape == (len(Vocabulary.default()),)
+    assert NativeWorldModel.load(made[1].path).engine.fork().append([1]).shape == (len(Vocabulary.default()),)
 
 
 @pytest.mark.parametrize(

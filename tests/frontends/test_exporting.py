@@ -10,7 +10,7 @@ import pytest
 
 from opencwm.codec.vocabulary import Vocabulary
 from opencwm.core.errors import ConfigError, EngineError
-from opencwm.debugger.world_model import WorldModel
+from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.frontends.exporting import export_run
 from opencwm.frontends.model_card import portable_command
 from opencwm.model.onnx_engine import OnnxEngine
@@ -33,7 +33,7 @@ def copy(model_folder: Path, tmp_path: Path) -> Path:
 
 
 def test_an_exported_model_opens_and_answers(model_folder: Path) -> None:
-    model = WorldModel.load(model_folder)
+    model = NativeWorldModel.load(model_folder)
     assert model.name == "tiny"
     assert len(model.revision) == 16
     assert model.codec.vocabulary.words == Vocabulary.default().words
@@ -41,8 +41,8 @@ def test_an_exported_model_opens_and_answers(model_folder: Path) -> None:
 
 
 def test_a_model_runs_ahead_unless_told_not_to(model_folder: Path) -> None:
-    ahead, alone = (WorldModel.load(model_folder, speculative=flag).engine for flag in (True, False))
-    assert isinstance(WorldModel.load(model_folder).engine, SpeculativeEngine)
+    ahead, alone = (NativeWorldModel.load(model_folder, speculative=flag).engine for flag in (True, False))
+    assert isinstance(NativeWorldModel.load(model_folder).engine, SpeculativeEngine)
     assert isinstance(alone, OnnxEngine)
     for token in [5, 6, 7, 5, 6, 7, 5, 6, 9]:
         # int8 activations are rounded otherwise in a pass over several tokens
@@ -224,7 +224,7 @@ def test_a_model_with_a_vocabulary_of_another_version_of_the_format(cli: Cli, co
 def test_a_model_that_speaks_another_format(copy: Path) -> None:
     edited(copy, "opencwm.json", lambda data: data.update(codec="cwm"))
     with pytest.raises(EngineError, match="'cwm'"):
-        WorldModel.load(copy)
+        NativeWorldModel.load(copy)
 
 
 def test_weights_that_do_not_fit_the_vocabulary(copy: Path) -> None:
@@ -235,14 +235,14 @@ def test_weights_that_do_not_fit_the_vocabulary(copy: Path) -> None:
 
     edited(copy, "native_vocabulary.json", grow)
     with pytest.raises(EngineError, match="1001"):
-        WorldModel.load(copy)
+        NativeWorldModel.load(copy)
 
 
 @pytest.mark.parametrize("name", ["opencwm.json", "config.json", "model.onnx", "native_vocabulary.json"])
 def test_an_incomplete_model_folder(copy: Path, name: str) -> None:
     (copy / name).unlink()
     with pytest.raises(EngineError, match=name):
-        WorldModel.load(copy)
+        NativeWorldModel.load(copy)
 
 
 @pytest.mark.parametrize("name", ["opencwm.json", "config.json", "model.onnx", "native_vocabulary.json"])
@@ -250,7 +250,7 @@ def test_a_corrupt_model_folder(copy: Path, name: str) -> None:
     data = (copy / name).read_bytes()
     (copy / name).write_bytes(data[: len(data) // 2])
     with pytest.raises(EngineError):
-        WorldModel.load(copy)
+        NativeWorldModel.load(copy)
 
 
 def test_a_folder_that_is_no_model(cli: Cli, tmp_path: Path) -> None:

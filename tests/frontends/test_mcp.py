@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import time
-import types
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,8 @@ from numpy.typing import NDArray
 from opencwm.codec.native import NativeCodec
 from opencwm.codec.vocabulary import BYTE_BASE
 from opencwm.core.errors import ConfigError
+from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.debugger.testing import predicted_from
-from opencwm.debugger.world_model import WorldModel
 from opencwm.frontends.mcp.answers import rounded
 from opencwm.frontends.mcp.service import McpConfig, ProgramRequest, Service
 from opencwm.frontends.models import Models
@@ -57,12 +56,12 @@ def slow(n):
 """
 
 
-class Oracle(WorldModel):
+class Oracle(NativeWorldModel):
     """Predicts what really happens; steps of ``slow`` take a while, as a model's do."""
 
     def execution(self, program: Program, **_: Any) -> Any:
         execution: Any = predicted_from(record(program, TraceLimits(max_steps=600)))
-        execution.view = types.SimpleNamespace(left_out=())
+        execution.notices = ()
         if "slow(" in (program.call or ""):
             get = execution.get
 
@@ -74,7 +73,7 @@ class Oracle(WorldModel):
         return execution
 
 
-def oracle() -> WorldModel:
+def oracle() -> NativeWorldModel:
     codec = NativeCodec()
     size = len(codec.vocabulary)
     engine = ScriptedEngine.saying(size, [], max_tokens=64)  # no room for a guess
@@ -388,7 +387,7 @@ def test_a_question_that_is_cancelled_stops_within_a_token() -> None:
         logits[BYTE_BASE + ord("1")] = 9
         return logits
 
-    world = WorldModel(ModelFolder.__new__(ModelFolder), codec, ScriptedEngine(size, babbling))
+    world = NativeWorldModel(ModelFolder.__new__(ModelFolder), codec, ScriptedEngine(size, babbling))
 
     async def main() -> None:
         async with Client(build(Service(McpConfig(root=EXAMPLES), Models({None: world})))) as client:

@@ -13,8 +13,8 @@ import pytest
 
 from opencwm.codec.native import NativeCodec
 from opencwm.core.errors import EngineError
+from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.debugger.session import Session
-from opencwm.debugger.world_model import WorldModel
 from opencwm.frontends.serve.served_model import ServedModel, open_served
 from opencwm.frontends.serve.serving import ServeConfig, Served
 from opencwm.model.bank import EngineBank
@@ -59,16 +59,16 @@ def test_with_the_model_in_the_package_too(cli: Cli) -> None:
 def test_two_debuggers_at_once_do_not_meet(served: Served, model_folder: Path) -> None:
     calls = ["f(2)", "f(3)", "f(4)"]
 
-    def steps(world: WorldModel, call: str) -> list[Any]:
+    def steps(world: NativeWorldModel, call: str) -> list[Any]:
         execution = world.execution(Program.from_call(COUNT, call))
         return [execution.get(index) for index in range(4)]
 
-    at_hand = WorldModel.load(model_folder)
+    at_hand = NativeWorldModel.load(model_folder)
     wanted = [steps(at_hand, call) for call in calls]
     found: dict[str, list[Any]] = {}
-    worlds = [WorldModel.load(served.url) for _ in calls]
+    worlds = [NativeWorldModel.load(served.url) for _ in calls]
 
-    def debug(world: WorldModel, call: str) -> None:
+    def debug(world: NativeWorldModel, call: str) -> None:
         found[call] = steps(world, call)
 
     threads = [threading.Thread(target=debug, args=pair) for pair in zip(worlds, calls, strict=True)]
@@ -85,12 +85,12 @@ def test_a_server_that_goes_away_in_a_step_costs_no_step_and_the_session_goes_on
     model_folder: Path,
 ) -> None:
     program = Program.from_call(COUNT, "f(3)")
-    at_hand = WorldModel.load(model_folder).execution(program)
+    at_hand = NativeWorldModel.load(model_folder).execution(program)
     wanted = [at_hand.get(index) for index in range(4)]
     with serving(lambda: open_served(model_folder, num_rows=2), OPEN) as server:
         config = HttpConfig(attempts=2, first_wait_s=0.01)
         engine = HttpEngine.connect(server.url, config=config)
-        world = WorldModel(None, NativeCodec(), SpeculativeEngine(engine), remote=engine.remote)
+        world = NativeWorldModel(None, NativeCodec(), SpeculativeEngine(engine), remote=engine.remote)
         session = Session(world.execution(program))
         session.step_into()
         known = session.execution.num_known
@@ -110,7 +110,7 @@ def test_what_does_not_fit_is_one_line(cli: Cli, model_folder: Path) -> None:
     debug = ["debug", EXAMPLES / "strawberry.py", "--call", "f('a', 'a')", "--commands", "s", "--model"]
 
     def native(**about: Any) -> ServedModel:
-        engine = EngineBank(WorldModel.load(model_folder, speculative=False).engine, 1)
+        engine = EngineBank(NativeWorldModel.load(model_folder, speculative=False).engine, 1)
         return ServedModel(name="odd", bank=engine, names=Numbers(), about={"codec": "native", **about})
 
     with serving(counting_model, OPEN) as server:

@@ -12,11 +12,11 @@ import pytest
 
 from opencwm.core.errors import ConfigError, EngineError
 from opencwm.debugger.execution import Origin, RealExecution, StepView
+from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.debugger.predicted import PredictedExecution
 from opencwm.debugger.session import Session
 from opencwm.debugger.stops import StopKind
 from opencwm.debugger.testing import ScriptedExecution
-from opencwm.debugger.world_model import WorldModel
 from opencwm.frontends.cli.debug import _interruptible
 from opencwm.frontends.models import Models
 from opencwm.frontends.sessions import Mode, SessionConfig, open_program
@@ -47,7 +47,7 @@ def test_a_predicted_session_needs_no_run(model_folder: Path) -> None:
 
 
 def test_a_comparison_has_the_real_run_beside_it(model_folder: Path) -> None:
-    world = WorldModel.load(model_folder)
+    world = NativeWorldModel.load(model_folder)
     opened = open_program(PROGRAM, SessionConfig(mode=Mode.COMPARE), Models({None: world}))
     assert opened.real is not None
     assert opened.max_steps == 2 * len(opened.real.trace.steps) + 16

@@ -113,6 +113,11 @@ class CwmCodec:
         """Generation of a trace ends with any of these; chat tokens that the tokenizer lacks are left out."""
         return self._stops
 
+    @property
+    def names(self) -> dict[int, str]:
+        """The special tokens that the tokenizer has, by id."""
+        return dict(self._names)
+
     def encode_prompt(self, program: Program) -> list[int]:
         """Return the ids up to and with the first ``<|frame_sep|>``.
 

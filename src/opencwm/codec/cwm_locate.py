@@ -25,7 +25,7 @@ from opencwm.codec.cwm_step import CwmStep, LocatedStep, MalformedStep
 from opencwm.codec.cwm_text import CARRIED, MARK, entry_lineno, mark_lineno, source_lines
 from opencwm.core.errors import ConfigError
 from opencwm.source.cfg import NOTHING, CodeGraph, Continuation, ControlFlow
-from opencwm.traces import Program, StepKind
+from opencwm.traces import CodeInfo, Program, StepKind
 
 MAX_READINGS: Final = 12
 """Readings kept after each step."""
@@ -128,6 +128,12 @@ class Locator:
     def truncate(self, num_steps: int) -> None:
         """Forget all but the first ``num_steps`` located steps."""
         del self._history[num_steps:]
+
+    def settle(self) -> None:
+        """Hold on to the last step as it reads now: it has been shown, and no later step is to change it."""
+        readings = self._history[-1]
+        shown = readings[0].located
+        self._history[-1] = [reading for reading in readings if reading.located == shown]
 
     def locate(self, step: CwmStep) -> LocatedStep | MalformedStep:
         """Add ``step``, return it in its cheapest reading; a step not of this program is not added."""
@@ -303,8 +309,10 @@ def _extend(
         cost += (_ILLEGAL if is_foreign else 0) + (_ILLEGAL if unresolved else 0)
         cost += 0 if now.keys() >= known.keys() else _UNUSUAL
         frame = frame.at(frame.lineno, step.kind, now)
+    graph = frame.graph
+    code = None if graph is None else CodeInfo(graph.qualname, graph.firstlineno, graph.local_names)
     located = LocatedStep(
-        step, frame.lineno, candidates, frame.depth, tuple(frame.locals.items()), unresolved
+        step, frame.lineno, candidates, frame.depth, tuple(frame.locals.items()), unresolved, code
     )
     return _Reading((rank[0] + cost, rank[1]), located, frame, before)
 

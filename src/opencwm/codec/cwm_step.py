@@ -10,7 +10,7 @@ import dataclasses
 import json
 from typing import Any
 
-from opencwm.traces import Binding, StepKind
+from opencwm.traces import Binding, CodeInfo, StepKind
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ class LocatedStep:
             those of the activation's previous call or line step.
         unresolved: names written as carried over although the activation had no such value; their text is
             ``".."``.
+        code: the function of the activation; None where it is none of the program.
     """
 
     step: CwmStep
@@ -68,6 +69,7 @@ class LocatedStep:
     depth: int
     locals: tuple[Binding, ...]
     unresolved: tuple[str, ...] = ()
+    code: CodeInfo | None = None
 
     @property
     def kind(self) -> StepKind:

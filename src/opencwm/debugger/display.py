@@ -89,6 +89,8 @@ def step_lines(execution: Execution, index: int, row: Row | None = None) -> Iter
     for item in step.evaluations:
         yield f"    {item.text} -> {item.value}"
     yield from _changed_lines(view, row)
+    if view.objection is not None:
+        yield f"    *** not possible: {view.objection}"
     if row is not None and not (row.line_agrees and row.kind_agrees):
         yield f"    *** {row.describe()}"
 

@@ -11,12 +11,15 @@ import dataclasses
 import enum
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.assumed import NOTHING_ASSUMED, Assumed
 from opencwm.source.cfg import ControlFlow
 from opencwm.traces import Activation, CodeInfo, Program, Status, Step, StepKind, Trace, apply_step
+
+if TYPE_CHECKING:
+    from opencwm.model.sampling import SamplingConfig
 
 
 class Origin(enum.StrEnum):
@@ -83,6 +86,7 @@ class StepView:
         is_value_supplied: whether the step's value was given, not predicted.
         malformed: why the model's output is no step; None for a good step. A malformed step is the last one
             of its execution: nothing is predicted after it, and a session never moves onto it.
+        objection: why the program does not allow this step; None when it does, or when it was not looked at.
     """
 
     step: Step
@@ -93,6 +97,7 @@ class StepView:
     supplied: frozenset[str] = frozenset()
     malformed: str | None = None
     is_value_supplied: bool = False
+    objection: str | None = None
 
     @property
     def value(self) -> Value | None:
@@ -202,6 +207,44 @@ class Execution(Protocol):
 
         Raises:
             ConfigError: this kind of execution knows only what happened, or the entry has no such local.
+        """
+        ...
+
+
+class Predicted(Execution, Protocol):
+    """An execution that a model makes."""
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """What the user should know of it before it is looked at, a line each."""
+        ...
+
+    def read(self) -> None:
+        """Have the model read the program now, so that what :meth:`afresh` returns need not.
+
+        Raises:
+            EngineError: the engine broke, or the program does not fit its context.
+        """
+        ...
+
+    def afresh(self, sampling: SamplingConfig | None = None) -> Predicted:
+        """Return another execution of the program, nothing of it predicted yet.
+
+        Args:
+            sampling: how tokens are picked in it; by default as in this one.
+        """
+        ...
+
+
+@runtime_checkable
+class Steerable(Protocol):
+    """An execution whose next step can be told to be of a kind."""
+
+    def steered(self, index: int, kind: StepKind) -> Execution:
+        """Return an execution that is the same up to and with step ``index``; the next one is of ``kind``.
+
+        Raises:
+            ConfigError: there is no such step, or nothing can follow it.
         """
         ...
 

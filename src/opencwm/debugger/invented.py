@@ -16,6 +16,7 @@ from opencwm.core.errors import CodecError, ConfigError
 from opencwm.debugger.arguments import signature
 from opencwm.debugger.assumed import AssumedProgram, with_arguments
 from opencwm.debugger.inverse import predict_calls
+from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.debugger.usage import FunctionNode, Use, typical, uses_of
 from opencwm.debugger.world_model import WorldModel
 from opencwm.traces import Outcome, OutcomeKind, Program
@@ -39,6 +40,9 @@ def with_invented_arguments(world: WorldModel, assumed: AssumedProgram, *, seed:
     if not assumed.missing:
         return assumed
     program = assumed.program
+    if not isinstance(world, NativeWorldModel) and not assumed.given:  # it says itself what it is called with
+        note = f"{', '.join(assumed.missing)}: what the model says that {program.entry} is called with"
+        return dataclasses.replace(assumed, missing=(), notes=(*assumed.notes, note))
     functions = functions_of(program.source)
     function = functions.get(program.entry)
     if function is None:
@@ -88,7 +92,12 @@ def invent(
 def proposed_arguments(
     world: WorldModel, program: Program, function: FunctionNode, *, seed: int = 0
 ) -> Iterator[tuple[dict[str, str], float]]:
-    """Yield the arguments of calls that the model proposes, by parameter, and how probable each call is."""
+    """Yield the arguments of calls that the model proposes, by parameter, and how probable each call is.
+
+    A model of a format without inverse questions proposes none.
+    """
+    if not isinstance(world, NativeWorldModel):
+        return
     asked = Program.from_call(program.source, f"{function.name}()", filename=program.filename)
     try:
         view = world.view(asked)

@@ -133,7 +133,7 @@ class Legality:
         graph = self.graph_of(codes[top.code])
         if graph is None:
             return Legal(frozenset())
-        after = self._continuation(graph, top.lineno, last)
+        after = continuation(graph, top.lineno, last)
         call_lines = self.call_lines_at(top.lineno)
         ends = {self._labels[line] for line in after.lines if line in self._labels}
         kinds = (
@@ -173,14 +173,22 @@ class Legality:
                 needed[self._labels[line]] = missing
         return needed
 
-    def _continuation(self, graph: CodeGraph, lineno: int, last: Step) -> Continuation:
-        if last.kind is StepKind.CALL and not last.flags & StepFlags.RESUME:
-            return graph.after_call
-        if last.kind is StepKind.EXCEPTION:
-            return graph.after_exception.get(lineno, NOTHING)
-        after = graph.after_line.get(lineno, NOTHING)
-        if (
-            last.flags & StepFlags.UNWIND
-        ):  # of a called function: its exception arrives here, unless C code caught it
-            return after | Continuation(can_raise=True)
-        return after
+
+def continuation(graph: CodeGraph, lineno: int, last: Step) -> Continuation:
+    """Return what may come next in an activation.
+
+    Args:
+        graph: of its function.
+        lineno: the line it is at.
+        last: the last step of the run: its own, or one of a function it called.
+    """
+    if last.kind is StepKind.CALL and not last.flags & StepFlags.RESUME:
+        return graph.after_call
+    if last.kind is StepKind.EXCEPTION:
+        return graph.after_exception.get(lineno, NOTHING)
+    after = graph.after_line.get(lineno, NOTHING)
+    if (
+        last.flags & StepFlags.UNWIND
+    ):  # of a called function: its exception arrives here, unless C code caught it
+        return after | Continuation(can_raise=True)
+    return after

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from opencwm.debugger.activations import is_part
 from opencwm.debugger.commands import CommandError, Commands, number, numbers
 from opencwm.debugger.stops import Stop, StopKind
+from opencwm.traces import StepKind
 
 _QUIET_STOPS = frozenset({StopKind.ENTRY, StopKind.STEP, StopKind.GOAL})
 
@@ -100,6 +101,12 @@ class MovingCommands(Commands):
         if not equals or not name.strip().isidentifier() or not expression.strip():
             raise CommandError("usage: set NAME = VALUE")
         self._move(lambda: self.session.set_variable(name.strip(), expression.strip()))
+
+    def do_steer(self, rest: str) -> None:
+        """``steer KIND``: have the next step be a call, line, return or exception (cwm models only)."""
+        if rest not in tuple(StepKind):
+            raise CommandError(f"usage: steer {'|'.join(StepKind)}")
+        self._move(lambda: self.session.steer(StepKind(rest)))
 
     def do_timelines(self, _: str) -> None:
         """``timelines, tl``: show all timelines: the first, and one for each variable that was set."""

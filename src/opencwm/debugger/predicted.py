@@ -127,6 +127,11 @@ class PredictedExecution:
         """How many steps were predicted so far."""
         return len(self._views)
 
+    @property
+    def notices(self) -> Sequence[str]:
+        """What of the program the model is not shown."""
+        return self.view.left_out
+
     def ended(self) -> bool:
         """Whether the last step is known. Never predicts."""
         return bool(self._status)

@@ -18,6 +18,7 @@ from opencwm.core.errors import CodecError, ConfigError
 from opencwm.debugger.expressions import Undecided, literal
 from opencwm.debugger.invented import arguments_of
 from opencwm.debugger.inverse import PredictedCall, predict_calls
+from opencwm.debugger.native_model import native
 from opencwm.debugger.rewriting import own_statements
 from opencwm.debugger.session import Session
 from opencwm.debugger.working import Working
@@ -97,14 +98,15 @@ def inputs_for(
 
     Raises:
         CodecError: the function does not fit the model.
+        ConfigError: the model's format has no inverse questions.
         EngineError: the engine broke.
     """
+    model = native(world, "an inverse question")
     asked = Program.from_call(program.source, f"{name}()", filename=program.filename)
-    engine = world.engine.fork()
     yield from predict_calls(
-        world.codec,
-        engine,
-        world.view(asked),
+        model.codec,
+        model.engine.fork(),
+        model.view(asked),
         name,
         wanted,
         num_draws=num_draws,

@@ -20,12 +20,12 @@ from opencwm.debugger.asking import Answer
 from opencwm.debugger.breakpoint_list import Breakpoints
 from opencwm.debugger.cancellation import Cancellation, Watch
 from opencwm.debugger.compare import Lockstep, Row
-from opencwm.debugger.execution import Execution, FrameView, StepView, Value
+from opencwm.debugger.execution import Execution, FrameView, Steerable, StepView, Value
 from opencwm.debugger.expressions import ExpressionError, Result, Undecided, UnsupportedError, evaluate
 from opencwm.debugger.places import check_line
 from opencwm.debugger.records import StepRecord, records
 from opencwm.debugger.stops import Stop, StopKind
-from opencwm.debugger.timelines import Fork, Timeline, Timelines
+from opencwm.debugger.timelines import Fork, Steering, Timeline, Timelines
 from opencwm.debugger.travel import Arrives, Travel
 from opencwm.traces import Program, Step, StepKind
 from opencwm.traces.state_tree import ends_back_over, ends_out, ends_over
@@ -411,6 +411,30 @@ class Session:
         stop = Stop(StopKind.STEP, f"{name} set to {text}", self.position)
         self._timelines.add(execution, fork, stop)
         return self._switched(stop)
+
+    def steer(self, kind: StepKind) -> Stop:
+        """Have the next step predicted anew, as one of a kind, on a new timeline; go there.
+
+        At a CALL, a RETURN tells what the call comes to without the steps of the function.
+
+        Raises:
+            ConfigError: the model's format knows no steering, nothing can follow here, or there are too many
+                timelines.
+        """
+        self._timelines.check_room()
+        execution = self.execution
+        if not isinstance(execution, Steerable):
+            raise ConfigError(
+                "the next step cannot be steered",
+                hint="models of the cwm format can be, such as facebook/cwm",
+            )
+        steered = execution.steered(self.position, kind)
+        code = self.execution.codes[self.step.code]
+        steering = Steering(self.timeline.number, self.position, self.step.lineno, code.qualname, kind)
+        self.timeline.left_at = self.last_stop
+        self._timelines.add(steered, steering, Stop(StopKind.STEP, "step", self.position))
+        self._switched(Stop(StopKind.STEP, str(steering), self.position))
+        return self.step_into()
 
     def select_timeline(self, number: int) -> Stop:
         """Go to another timeline, to where it was left.

@@ -232,12 +232,9 @@ class StepPredictor:
             self.sampler.restart(before)
             self._writer.ahead = ahead
             raise
-        step: Step | MalformedStep
         running = self._running
-        if attempt.malformed:
-            step = MalformedStep(attempt.ids, attempt.malformed)
-        else:
-            step = self._decoder.push(attempt.ids)
+        malformed = MalformedStep(attempt.ids, attempt.malformed) if attempt.malformed else None
+        step = malformed or self._decoder.push(attempt.ids)
         supplied, is_value_supplied = attempt.supplied, False
         if isinstance(step, Step):
             names, is_value_supplied = self.assumed.supplies(running, step)

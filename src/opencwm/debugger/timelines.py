@@ -1,4 +1,4 @@
-"""Timelines: one execution, and those that branch off where a variable was set by hand."""
+"""Timelines: one execution, and those that branch off where a variable was set or a step steered by hand."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import dataclasses
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.execution import Execution
 from opencwm.debugger.stops import Stop
+from opencwm.traces import StepKind
 
 MAX_TIMELINES = 50
 """Each may hold the memory of an engine."""
@@ -39,6 +40,28 @@ class Fork:
         return f"{self.name} = {self.text} set at step {self.position}, line {self.lineno}{was}"
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Steering:
+    """What kind of step was asked for, and where.
+
+    Attributes:
+        parent: number of the timeline that was left.
+        position: the last step that both timelines have.
+        lineno: its line.
+        function: qualified name of the function it belongs to.
+        kind: of the step after it.
+    """
+
+    parent: int
+    position: int
+    lineno: int
+    function: str
+    kind: StepKind
+
+    def __str__(self) -> str:
+        return f"{self.kind} asked for after step {self.position}, line {self.lineno}"
+
+
 @dataclasses.dataclass(slots=True)
 class Timeline:
     """One way the program may go.
@@ -52,7 +75,7 @@ class Timeline:
 
     number: int
     execution: Execution
-    fork: Fork | None
+    fork: Fork | Steering | None
     left_at: Stop
 
     def __str__(self) -> str:
@@ -80,7 +103,7 @@ class Timelines:
         if len(self._items) >= MAX_TIMELINES:
             raise ConfigError(f"there are {MAX_TIMELINES} timelines", hint="drop one, or begin anew")
 
-    def add(self, execution: Execution, fork: Fork, stop: Stop) -> None:
+    def add(self, execution: Execution, fork: Fork | Steering, stop: Stop) -> None:
         """Keep a new one and make it the current one."""
         self._last_number += 1
         self.current = Timeline(self._last_number, execution, fork, stop)

@@ -43,6 +43,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("restart", "restart", ("run",), "restart"),
     Verb("goto_divergence", "divergence", ("div",)),
     Verb("set_variable", "set", (), "setVariable"),
+    Verb("steer", "steer"),
     Verb("timelines", "timelines", ("tl",)),
     Verb("select_timeline", "timeline"),
     Verb("drop_timeline", "drop"),

@@ -15,7 +15,7 @@ import enum
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from opencwm.core.errors import CodecError, ConfigError, TaskError
 from opencwm.evals.cruxeval_items import Item
@@ -23,7 +23,7 @@ from opencwm.evals.cruxeval_report import CruxEvalReport
 from opencwm.evals.evaluation import digest_of_lines, evaluate_cases
 from opencwm.evals.grading import is_right
 from opencwm.evals.journal import Progress, Record
-from opencwm.evals.predictor import Predictor
+from opencwm.evals.predictor import Predictor, RunPredictor
 from opencwm.evals.published import CRUXEVAL
 from opencwm.evals.rollout import RolloutBounds, rolled_out
 from opencwm.evals.validation import Validation, validated
@@ -71,7 +71,7 @@ class CruxEvalConfig:
 
 def evaluate_cruxeval(
     items: Sequence[Item],
-    predictor: Predictor,
+    predictor: RunPredictor,
     config: CruxEvalConfig | None = None,
     *,
     suite: str = CRUXEVAL,
@@ -89,7 +89,7 @@ def evaluate_cruxeval(
 
     Args:
         items: for example of :func:`opencwm.evals.cruxeval_items.load_items`.
-        predictor: what is evaluated.
+        predictor: what is evaluated; a whole :class:`Predictor` for the method ``direct``.
         config: methods and bounds.
         suite: of :data:`opencwm.evals.published.BENCHMARKS`, what the items are of.
         data: what the items are, for the report.
@@ -165,14 +165,14 @@ def validate(
     return validated(items, check, progress)
 
 
-def _evaluate(item: Item, predictor: Predictor, config: CruxEvalConfig) -> Record:
+def _evaluate(item: Item, predictor: RunPredictor, config: CruxEvalConfig) -> Record:
     record: Record = {"gold": item.output}
     for method in config.methods:
         try:
             if method is Method.TRACE:
                 found, outcome = _by_trace(item, predictor, config)
             else:
-                found, outcome = _direct(item, predictor)
+                found, outcome = _direct(item, cast(Predictor, predictor))
         except (CodecError, ConfigError) as error:
             found, outcome = {"end": "skipped", "reason": error.what}, None
         found["predicted"] = None if outcome is None else [str(outcome.kind), outcome.value]
@@ -182,7 +182,7 @@ def _evaluate(item: Item, predictor: Predictor, config: CruxEvalConfig) -> Recor
 
 
 def _by_trace(
-    item: Item, predictor: Predictor, config: CruxEvalConfig
+    item: Item, predictor: RunPredictor, config: CruxEvalConfig
 ) -> tuple[dict[str, Any], Outcome | None]:
     bounds = RolloutBounds(max_steps=config.max_steps, max_seconds=config.max_seconds)
     found, rollout = rolled_out(predictor.execution(item.program), bounds)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from opencwm.evals.journal import Journal, Progress, Record
-from opencwm.evals.predictor import Predictor
+from opencwm.evals.predictor import RunPredictor
 from opencwm.evals.report import Provenance
 from opencwm.model.together import Worker, one_by_one
 
@@ -18,7 +18,7 @@ Case = TypeVar("Case")
 def evaluate_cases(
     cases: Mapping[str, Case],
     evaluate: Callable[[Case], Record],
-    predictor: Predictor,
+    predictor: RunPredictor,
     settings: Mapping[str, Any],
     *,
     data: str,

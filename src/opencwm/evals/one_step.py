@@ -14,7 +14,7 @@ from opencwm.codec.native import written_evaluations
 from opencwm.core.errors import EngineError
 from opencwm.debugger.execution import Origin, StepView
 from opencwm.debugger.sampler import OutOfContextError
-from opencwm.debugger.step_predictor import Prediction, StepPredictor
+from opencwm.debugger.step_predictor import Prediction
 from opencwm.evals.failures import Failure
 from opencwm.evals.free_running import (
     Divergence,
@@ -24,6 +24,7 @@ from opencwm.evals.free_running import (
     value_confidences,
 )
 from opencwm.evals.metrics import count_case
+from opencwm.evals.predictor import SteppingPredictor
 from opencwm.evals.teacher_forced import (
     ARGUMENTS,
     EXCEPTION,
@@ -89,7 +90,7 @@ class OneStep:
     failure: Failure | None = None
 
 
-def score_one_step(trace: Trace, predictor: StepPredictor, *, max_steps: int) -> OneStep:
+def score_one_step(trace: Trace, predictor: SteppingPredictor, *, max_steps: int) -> OneStep:
     """Predict each of the first ``max_steps`` steps of ``trace`` from the true steps before it.
 
     After a step that was predicted exactly the predictor goes on where it stands, as in the debugger; after
@@ -127,7 +128,7 @@ def score_one_step(trace: Trace, predictor: StepPredictor, *, max_steps: int) ->
     return result
 
 
-def _leads_on(predicted: Step, observed: Step, predictor: StepPredictor) -> bool:
+def _leads_on(predicted: Step, observed: Step, predictor: SteppingPredictor) -> bool:
     """Tell whether the predictor, having written ``predicted``, stands where the true run stands."""
     bare = dataclasses.replace(predicted, code=observed.code, evaluations=())
     if bare != dataclasses.replace(observed, evaluations=()):
@@ -143,7 +144,7 @@ def _entered(trace: Trace, num_steps: int) -> tuple[CodeInfo, ...]:
     return trace.codes[: 1 + max((step.code for step in trace.steps[:num_steps]), default=-1)]
 
 
-def _predict(predictor: StepPredictor) -> Prediction | None:
+def _predict(predictor: SteppingPredictor) -> Prediction | None:
     try:
         return predictor.predict()
     except EngineError as error:

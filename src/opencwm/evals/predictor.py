@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,7 +16,9 @@ from opencwm.codec.native import NativeCodec
 from opencwm.codec.native_input import called_name
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import BYTE_BASE, Control, is_text
-from opencwm.core.errors import ConfigError
+from opencwm.debugger.cwm_execution import NUM_ATTEMPTS, CwmConfig, CwmExecution
+from opencwm.debugger.cwm_model import CwmWorldModel
+from opencwm.debugger.cwm_steps import CwmStepPredictor
 from opencwm.debugger.execution import Execution
 from opencwm.debugger.inverse import PredictedCall, predict_calls
 from opencwm.debugger.jumps import JumpPredictor
@@ -29,7 +31,7 @@ from opencwm.debugger.working import Working
 from opencwm.model.engine import ScoringEngine
 from opencwm.model.sampling import SamplingConfig
 from opencwm.source.cfg import ControlFlow
-from opencwm.traces import Outcome, OutcomeKind, Program
+from opencwm.traces import CodeInfo, Outcome, OutcomeKind, Program, Step
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,8 +61,8 @@ class CountedExecution(Execution, Protocol):
         ...
 
 
-class Predictor(Protocol):
-    """A model and everything it needs to predict a program. One thread at a time."""
+class RunPredictor(Protocol):
+    """A model of any format that predicts runs. One thread at a time."""
 
     @property
     def name(self) -> str:
@@ -71,6 +73,54 @@ class Predictor(Protocol):
     def settings(self) -> Mapping[str, Any]:
         """What its predictions depend on besides the name, as JSON: revision of the weights, bounds."""
         ...
+
+    def execution(self, program: Program) -> CountedExecution:
+        """Return a fresh predicted execution.
+
+        Raises:
+            CodecError: nothing of the program fits.
+            ConfigError: it does not parse or has no such entry.
+
+        """
+        ...
+
+    def step_predictor(self, program: Program) -> SteppingPredictor:
+        """Return what predicts single steps of a program, by the rules of :meth:`execution`; greedy.
+
+        Nothing is supplied by the program's call.
+
+        Raises:
+            CodecError: nothing of the program fits.
+            ConfigError: it does not parse or has no such entry.
+
+        """
+        ...
+
+
+class SteppingPredictor(Protocol):
+    """What predicts single steps of a program from the true steps before them."""
+
+    @property
+    def expressions(self) -> bool:
+        """Whether steps come with their sub-expressions."""
+        ...
+
+    def start(self, steps: Sequence[Step], codes: Sequence[CodeInfo]) -> None:
+        """Stand where a run stands after ``steps``; ``codes`` are the code objects entered."""
+        ...
+
+    def predict(self) -> Prediction | None:
+        """Predict the next step; None when the run is over.
+
+        Raises:
+            EngineError: the engine broke, or the context is too small for one step.
+
+        """
+        ...
+
+
+class Predictor(RunPredictor, Protocol):
+    """A model of our own format and everything it needs to predict a program."""
 
     @property
     def codec(self) -> NativeCodec:
@@ -86,28 +136,6 @@ class Predictor(Protocol):
 
         Raises:
             CodecError: nothing of it fits.
-            ConfigError: it does not parse or has no such entry.
-
-        """
-        ...
-
-    def execution(self, program: Program) -> CountedExecution:
-        """Return a fresh predicted execution.
-
-        Raises:
-            CodecError: nothing of the program fits.
-            ConfigError: it does not parse or has no such entry.
-
-        """
-        ...
-
-    def step_predictor(self, program: Program) -> StepPredictor:
-        """Return what predicts single steps of a program, by the rules of :meth:`execution`; greedy.
-
-        Nothing is supplied by the program's call.
-
-        Raises:
-            CodecError: nothing of the program fits.
             ConfigError: it does not parse or has no such entry.
 
         """
@@ -144,6 +172,65 @@ class Predictor(Protocol):
 
         """
         ...
+
+
+class CwmPredictor:
+    """Models of the ``cwm`` format, which predict steps and runs.
+
+    Args:
+        world: the model.
+        constrained: whether steps that the program does not allow are drawn anew.
+        search: how often.
+    """
+
+    def __init__(
+        self, world: CwmWorldModel, *, constrained: bool = True, search: SearchConfig | None = None
+    ) -> None:
+        self._world = world
+        self._constrained = constrained
+        self._search = search or SearchConfig()
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self._world.name
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What predictions depend on besides the name, as JSON."""
+        return {
+            "codec": self._world.format,
+            "constrained": self._constrained,
+            "max_tokens": self._world.generator.max_tokens,
+            "revision": self._world.revision,
+            "sampling": dataclasses.asdict(self._world.sampling),
+            **({"search": dataclasses.asdict(self._search)} if self._search.samples else {}),
+        }
+
+    def execution(self, program: Program) -> CwmExecution:
+        """Return a fresh predicted execution.
+
+        Raises:
+            CodecError: the program does not fit the model's context.
+            ConfigError: it does not compile or has no such entry.
+
+        """
+        return self._world.execution(program, constrained=self._constrained, search=self._search)
+
+    def step_predictor(self, program: Program) -> CwmStepPredictor:
+        """Return what predicts single steps of a program; its call supplies nothing.
+
+        Raises:
+            CodecError: the program does not fit the model's context.
+            ConfigError: it does not compile or has no such entry.
+
+        """
+        config = CwmConfig(
+            constrained=self._constrained,
+            num_attempts=self._search.samples or NUM_ATTEMPTS,
+            sampling=self._world.sampling,
+        )
+        return CwmStepPredictor(program, self._world.codec, self._world.generator.fork(), config)
 
 
 class NativePredictor:
@@ -292,69 +379,6 @@ class NativePredictor:
         yield from predict_calls(
             self.codec, self._engine.fork(), view, name, wanted, num_draws=num_draws, seed=seed
         )
-
-
-class WholeRunPredictor:
-    """A model of another format, such as facebook/cwm: its whole runs are evaluated, and nothing else.
-
-    Everything that rests on the native codec is refused with a ConfigError, which evaluations put on record
-    as not measured.
-
-    Args:
-        name: of the model, for reports.
-        execution: returns a fresh predicted execution of a program.
-        settings: what predictions depend on besides the name, as JSON.
-    """
-
-    def __init__(
-        self, name: str, execution: Callable[[Program], CountedExecution], settings: Mapping[str, Any]
-    ) -> None:
-        self.name = name
-        self.settings = settings
-        self._execution = execution
-
-    def execution(self, program: Program) -> CountedExecution:
-        """Return a fresh predicted execution."""
-        return self._execution(program)
-
-    @property
-    def codec(self) -> NativeCodec:
-        """Refuse."""
-        raise self._refusal()
-
-    def scoring_engine(self) -> ScoringEngine:
-        """Refuse."""
-        raise self._refusal()
-
-    def view(self, program: Program) -> SourceView:  # noqa: ARG002 - as any predictor
-        """Refuse."""
-        raise self._refusal()
-
-    def step_predictor(self, program: Program) -> StepPredictor:  # noqa: ARG002
-        """Refuse."""
-        raise self._refusal()
-
-    def jump_predictor(self, program: Program) -> JumpPredictor:  # noqa: ARG002
-        """Refuse."""
-        raise self._refusal()
-
-    def outcome(self, program: Program) -> DirectPrediction:  # noqa: ARG002
-        """Refuse."""
-        raise self._refusal()
-
-    def calls(
-        self,
-        program: Program,  # noqa: ARG002
-        wanted: Outcome,  # noqa: ARG002
-        *,
-        num_draws: int,  # noqa: ARG002
-        seed: int,  # noqa: ARG002
-    ) -> Iterator[PredictedCall]:
-        """Refuse."""
-        raise self._refusal()
-
-    def _refusal(self) -> ConfigError:
-        return ConfigError("only whole runs of this model can be evaluated", where=self.name)
 
 
 def predict_outcome(

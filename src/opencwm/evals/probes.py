@@ -16,7 +16,7 @@ from typing import Any
 from opencwm.core.errors import CodecError, ConfigError
 from opencwm.evals.evaluation import digest_of_lines, evaluate_cases
 from opencwm.evals.journal import Progress, Record
-from opencwm.evals.predictor import Predictor
+from opencwm.evals.predictor import RunPredictor
 from opencwm.evals.probes_report import ProbesReport
 from opencwm.evals.questions import Question
 from opencwm.evals.rollout import RolloutBounds, rolled_out
@@ -69,7 +69,7 @@ class Probes:
 
 def evaluate_probes(
     probes: Probes,
-    predictor: Predictor,
+    predictor: RunPredictor,
     bounds: RolloutBounds | None = None,
     *,
     suite: str,
@@ -155,7 +155,7 @@ def validate(
     return validated(items, check, progress)
 
 
-def _evaluate(item: Probe, predictor: Predictor, bounds: RolloutBounds) -> Record:
+def _evaluate(item: Probe, predictor: RunPredictor, bounds: RolloutBounds) -> Record:
     run = None
     try:
         execution = predictor.execution(item.program)

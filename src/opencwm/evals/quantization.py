@@ -15,7 +15,7 @@ from pathlib import Path
 from opencwm.core.errors import ConfigError
 from opencwm.evals.decode_cost import Cost
 from opencwm.evals.journal import Journal, Progress, Record
-from opencwm.evals.predictor import Predictor
+from opencwm.evals.predictor import RunPredictor
 from opencwm.evals.quantization_report import QuantizationReport
 from opencwm.evals.report import Provenance
 from opencwm.evals.steps import StepsConfig, StepsEvaluator, choose_traces, digest_of
@@ -34,7 +34,7 @@ class Candidate:
     """
 
     name: str
-    predictor: Predictor
+    predictor: RunPredictor
     size_bytes: int
     cost: Callable[[], Cost]
 

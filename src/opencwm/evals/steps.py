@@ -15,7 +15,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from opencwm.core.errors import CodecError, ConfigError
 from opencwm.core.seeds import derive_seed
@@ -24,7 +24,7 @@ from opencwm.evals.evaluation import evaluate_cases
 from opencwm.evals.free_running import NEVER, compare
 from opencwm.evals.journal import Progress, Record
 from opencwm.evals.one_step import score_one_step
-from opencwm.evals.predictor import Predictor
+from opencwm.evals.predictor import Predictor, RunPredictor
 from opencwm.evals.rollout import roll_out
 from opencwm.evals.steps_report import StepsReport
 from opencwm.evals.teacher_forced import score_trace
@@ -83,7 +83,7 @@ class StepsConfig:
 
 def evaluate_steps(
     traces: Iterable[Trace],
-    predictor: Predictor,
+    predictor: RunPredictor,
     config: StepsConfig | None = None,
     *,
     data: str = "",
@@ -99,7 +99,7 @@ def evaluate_steps(
 
     Args:
         traces: recorded runs, for example of a corpus.
-        predictor: what is evaluated.
+        predictor: what is evaluated; a whole :class:`Predictor` for teacher forcing and direct outcomes.
         config: bounds and choice of programs.
         data: what the traces are, for the report.
         folder: where results are kept while they come; evaluating into the same folder again goes on where it
@@ -174,7 +174,7 @@ def digest_of(chosen: dict[str, Trace]) -> str:
 class StepsEvaluator:
     """Measures one program after the other, by a config whose choice of programs it does not look at."""
 
-    def __init__(self, predictor: Predictor, config: StepsConfig) -> None:
+    def __init__(self, predictor: RunPredictor, config: StepsConfig) -> None:
         self.predictor = predictor
         self.config = config
 
@@ -199,6 +199,10 @@ class StepsEvaluator:
                     record["skipped"].append(f"{name}: {_NUMBER.sub('N', error.what)}")
         return record
 
+    @property
+    def _whole(self) -> Predictor:
+        return cast(Predictor, self.predictor)
+
     def _one_step(self, trace: Trace) -> dict[str, Any]:
         predictor = self.predictor.step_predictor(trace.program)
         start = time.perf_counter()
@@ -206,14 +210,14 @@ class StepsEvaluator:
         return {**dataclasses.asdict(result), "seconds": time.perf_counter() - start}
 
     def _teacher_forced(self, trace: Trace) -> dict[str, Any]:
-        view = self.predictor.view(trace.program)
+        view = self._whole.view(trace.program)
         legality = Legality(view, ControlFlow(trace.program.text, trace.program.filename))
         start = time.perf_counter()
         result = score_trace(
             trace,
             view,
-            self.predictor.scoring_engine(),
-            self.predictor.codec,
+            self._whole.scoring_engine(),
+            self._whole.codec,
             max_document_tokens=self.config.max_document_tokens,
             legality=legality,
             expressions=self.config.expressions,
@@ -224,7 +228,7 @@ class StepsEvaluator:
         expected = observed_outcome(trace)
         if expected is None:
             return None
-        found = self.predictor.outcome(trace.program)
+        found = self._whole.outcome(trace.program)
         is_kind_right = found.outcome is not None and found.outcome.kind is expected.kind
         is_right = found.outcome is not None and is_same_value(found.outcome.value, expected.value)
         return {

@@ -56,11 +56,11 @@ class Check:
     tested: str = ""
 
 
-def diagnose(model: Path | None = None) -> Iterator[Check]:
+def diagnose(model: str | Path | None = None) -> Iterator[Check]:
     """Yield one check after another; takes a few seconds, because protections are tried.
 
     Args:
-        model: a model folder; the one in the package when None.
+        model: which, as :mod:`opencwm.model.spec` says; the one in the package when None.
     """
     yield from _python()
     yield from _sandbox()
@@ -119,17 +119,12 @@ def check_accelerator() -> Check:
     return Check("python", "accelerator", Verdict.GOOD, detail)
 
 
-def check_model(path: Path | None) -> Check:
-    """Open a model folder, the one in the package when None, and let it predict one token."""
+def check_model(spec: str | Path | None) -> Check:
+    """Open a model, the one in the package when None, and let it predict one token."""
     from opencwm.debugger.world_model import WorldModel
 
     try:
-        model = WorldModel.load(path)
-        model.engine.fork().append([1])
+        model = WorldModel.load(spec)
+        return Check("model", model.name, Verdict.GOOD, model.try_out())
     except OpenCWMError as error:
         return Check("model", "model", Verdict.BAD, str(error))
-    files = model.folder.path.iterdir() if model.folder is not None else ()
-    size_bytes = sum(file.stat().st_size for file in files if file.is_file())
-    size = f"{size_bytes / 2**20:.1f} MiB, context {model.engine.max_tokens} tokens"
-    detail = f"{size}, codec {model.codec.name}, answers"
-    return Check("model", model.name, Verdict.GOOD, detail)

@@ -23,14 +23,14 @@ class Models:
         loaded: models that are there already.
     """
 
-    def __init__(self, loaded: Mapping[Path | None, WorldModel] | None = None) -> None:
+    def __init__(self, loaded: Mapping[str | Path | None, WorldModel] | None = None) -> None:
         self._lock = threading.Lock()
-        self._futures: dict[Path | None, Future[WorldModel]] = {}
+        self._futures: dict[str | Path | None, Future[WorldModel]] = {}
         for name, world in (loaded or {}).items():
             self._futures[name] = Future()
             self._futures[name].set_result(world)
 
-    def get(self, name: Path | None = None) -> WorldModel:
+    def get(self, name: str | Path | None = None) -> WorldModel:
         """Return a model, loaded now unless that was begun before; None names the one in the package.
 
         Raises:
@@ -41,7 +41,7 @@ class Models:
             self._load(name, future)
         return future.result()
 
-    def begin(self, name: Path | None = None) -> None:
+    def begin(self, name: str | Path | None = None) -> None:
         """Begin to load a model on another thread, unless that was done; :meth:`get` raises what goes wrong.
 
         The process does not end before that thread has.
@@ -52,7 +52,7 @@ class Models:
         if is_new:
             threading.Thread(target=self._load, args=(name, future), name="opencwm-model").start()
 
-    def _future(self, name: Path | None) -> tuple[Future[WorldModel], bool]:
+    def _future(self, name: str | Path | None) -> tuple[Future[WorldModel], bool]:
         with self._lock:
             known = self._futures.get(name)
             if known is not None and not (known.done() and known.exception() is not None):
@@ -62,7 +62,7 @@ class Models:
             return made, True
 
     @staticmethod
-    def _load(name: Path | None, future: Future[WorldModel]) -> None:
+    def _load(name: str | Path | None, future: Future[WorldModel]) -> None:
         try:
             from opencwm.debugger.world_model import WorldModel
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from opencwm.core.errors import ConfigError
+from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.debugger.working import Working
-from opencwm.debugger.world_model import WorldModel
-from opencwm.evals.decode_cost import measure_cost
+from opencwm.evals.decode_cost import decode, measure_cost
 from opencwm.evals.predictor import NativePredictor
 from opencwm.evals.quantization import Candidate
 from opencwm.frontends.exporting import export_run
@@ -54,6 +54,28 @@ TorchOpener = Callable[[Path, TorchLoading], Candidate]
 """Opens a Hugging Face folder; the name of what it returns does not matter."""
 
 
+def open_torch(source: Path, loading: TorchLoading) -> Candidate:
+    """Open a Hugging Face folder, or a model of the hub, with torch.
+
+    Raises:
+        ConfigError: it is of another format, or what the precision needs is not installed.
+        EngineError: it cannot be opened.
+    """
+    from opencwm.debugger.cwm_model import CwmWorldModel
+    from opencwm.debugger.world_model import WorldModel
+    from opencwm.evals.predictor import CwmPredictor
+    from opencwm.model.torch_engine import gpu_peak_mib, has_gpu
+
+    world = WorldModel.load(loading.spec(source))
+    if not isinstance(world, CwmWorldModel):
+        raise ConfigError(f"speaks {world.format}, not cwm", where=str(source))
+    size_bytes = sum(file.stat().st_size for file in source.glob("*.safetensors"))
+    memory = gpu_peak_mib if has_gpu() else None
+    return Candidate(
+        world.name, CwmPredictor(world), size_bytes, functools.partial(decode, world.generator, memory=memory)
+    )
+
+
 def open_candidates(
     source: Path,
     precisions: Sequence[str],
@@ -61,7 +83,7 @@ def open_candidates(
     *,
     expressions: bool,
     working: Working,
-    torch_opener: TorchOpener | None = None,
+    torch_opener: TorchOpener = open_torch,
 ) -> list[Candidate]:
     """Open one model in several precisions.
 
@@ -101,16 +123,10 @@ def is_hugging_face(source: Path) -> bool:
     return isinstance(config, dict) and "architectures" in config
 
 
-def _with_torch(source: Path, form: WeightFormat, opener: TorchOpener | None) -> Candidate:
+def _with_torch(source: Path, form: WeightFormat, opener: TorchOpener) -> Candidate:
     if str(form) not in TORCH:
         raise ConfigError(
             f"torch cannot open weights as {form}", where=str(source), hint=f"one of {', '.join(TORCH)}"
-        )
-    if opener is None:
-        raise ConfigError(
-            "is a Hugging Face model, which this version cannot evaluate",
-            where=str(source),
-            hint="name a training run or a model folder",
         )
     return dataclasses.replace(opener(source, TORCH[str(form)]), name=str(form))
 
@@ -119,7 +135,7 @@ def _with_onnx(
     source: Path, form: WeightFormat, folder: Path, *, expressions: bool, working: Working
 ) -> Candidate:
     export_run(source, folder, precision=str(form))
-    model = WorldModel.load(folder)
+    model = NativeWorldModel.load(folder)
     predictor = NativePredictor(
         str(form),
         model.codec,

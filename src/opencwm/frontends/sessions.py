@@ -36,7 +36,7 @@ class SessionConfig:
 
     Attributes:
         mode: what is stepped through.
-        model: folder of the model; None for the one in the package.
+        model: which, as :mod:`opencwm.model.spec` says; None for the one in the package.
         constrained: whether a prediction is limited to what the program allows.
         expressions: whether sub-expressions are predicted and recorded too.
         working: who works them out.
@@ -46,7 +46,7 @@ class SessionConfig:
     """
 
     mode: Mode = Mode.PREDICTED
-    model: Path | None = None
+    model: str | Path | None = None
     constrained: bool = True
     expressions: bool = True
     working: Working = Working.CALCULATED
@@ -146,7 +146,7 @@ def _predict(
         search=SearchConfig(samples=config.search),
         assumed=assumed.assumed,
     )
-    return execution, tuple(execution.view.left_out)
+    return execution, tuple(execution.notices)
 
 
 def _observe(assumed: AssumedProgram, config: SessionConfig) -> RealExecution:

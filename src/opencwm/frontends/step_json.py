@@ -71,6 +71,7 @@ def step_json(execution: Execution, index: int, view: StepView) -> dict[str, Any
         "value": _value(view.value) if view.value is not None else None,
         "evaluations": [{"text": item.text, "value": item.value} for item in step.evaluations],
         "malformed": view.malformed,
+        "objection": view.objection,
     }
 
 

@@ -55,6 +55,10 @@ class Generator(Protocol):
         """
         ...
 
+    def fork(self) -> Generator:
+        """Return one for another sequence that begins alike; a server serves all, and returns itself."""
+        ...
+
 
 class EngineGenerator:
     """A :class:`Generator` that picks ids from an engine's logits.
@@ -97,6 +101,10 @@ class EngineGenerator:
                 return Generation(tuple(ids), tuple(logarithms), stopped=True)
             pending = [chosen]
         return Generation(tuple(ids), tuple(logarithms), stopped=False)
+
+    def fork(self) -> EngineGenerator:
+        """Return one over a fork of the engine, which holds what was computed so far."""
+        return EngineGenerator(self._engine.fork())
 
     def _rewind(self, prompt: Sequence[int]) -> list[int]:
         """Cut the engine back to what it shares with ``prompt``; return the rest, at least one id."""

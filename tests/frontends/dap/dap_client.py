@@ -94,7 +94,7 @@ class ScriptedModels(Models):
         self.delay = delay
         self.malformed_at = malformed_at
 
-    def get(self, name: Path | None = None) -> WorldModel:  # noqa: ARG002 - there is one
+    def get(self, spec: str | Path | None = None) -> WorldModel:  # noqa: ARG002 - there is one
         return cast(WorldModel, SimpleNamespace(execution=self._execution))
 
     def _execution(self, program: Program, **_: Any) -> Execution:
@@ -110,7 +110,7 @@ class _Slow(ScriptedExecution):
 
     def __init__(self, made: ScriptedExecution, delay: Any) -> None:
         self.__dict__.update(made.__dict__)
-        self.view = SimpleNamespace(left_out=("line 99 is not shown to the model",))
+        self.notices = ("line 99 is not shown to the model",)
         self._delay = delay
 
     def get(self, index: int) -> Any:

@@ -18,6 +18,7 @@ from opencwm.core.errors import CodecError
 from opencwm.corpus.harvest.inputs import mutated_calls
 from opencwm.debugger.invented import arguments_of, fits
 from opencwm.debugger.inverse import predict_calls
+from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.debugger.usage import FunctionNode, Use, edges, typical, uses_of
 from opencwm.debugger.world_model import WorldModel
 from opencwm.traces import Outcome, OutcomeKind, Program
@@ -143,7 +144,7 @@ def _from_model(
     seed: int,
 ) -> Iterator[str]:
     """Yield calls that the model proposes for errors, of arguments that the function seems made for."""
-    if not uses:
+    if not uses or not isinstance(world, NativeWorldModel):
         return
     program = Program.from_call(source, f"{function.name}()")
     num_found = 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from opencwm.frontends.cli.options import Json, ModelFolder, ProgramFile, Timeout
+from opencwm.frontends.cli.options import Json, Model, ProgramFile, Timeout
 
 if TYPE_CHECKING:
     from opencwm.debugger.questions import EarlierState
@@ -48,7 +48,7 @@ def before(
         ),
     ] = True,
     timeout: Timeout = 10.0,
-    model: ModelFolder = None,
+    model: Model = None,
     as_json: Json = False,
 ) -> None:
     """Tell which state may have come before a line, from the state after it: an inverse question.

@@ -17,15 +17,15 @@ from opencwm.frontends.cli.evaluating import (
     Resume,
     command_line,
     evaluated_inputs,
-    native_predictor,
     print_report,
+    run_predictor,
 )
 from opencwm.frontends.cli.options import (
     Detail,
     DetailLevel,
     Json,
     MaxSteps,
-    ModelFolder,
+    Model,
     SearchSamples,
     Unconstrained,
     WorkingLevel,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.cruxeval_items import Item
     from opencwm.evals.cruxeval_report import CruxEvalReport
-    from opencwm.evals.predictor import NativePredictor
+    from opencwm.evals.predictor import RunPredictor
     from opencwm.evals.probes_report import ProbesReport
     from opencwm.evals.validation import Validation
     from opencwm.traces import Program, Trace
@@ -139,7 +139,7 @@ def benchmark(
     draws: Draws = 1,
     items: NumItems = None,
     validate: Validate = False,
-    model: ModelFolder = None,
+    model: Model = None,
     unconstrained: Unconstrained = False,
     detail: DetailLevel = Detail.LINE,
     working: WorkingLevel = Working.FOLLOWED,
@@ -156,6 +156,7 @@ def benchmark(
     """
     from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.inputs import questions_of_items
+    from opencwm.model.spec import Format
 
     if tasks is not None and suite is not Suite.REVAL:
         raise ConfigError("only reval has a file of tasks", where="--tasks")
@@ -170,7 +171,11 @@ def benchmark(
         print_report(report, as_json=as_json)
         return
     world = WorldModel.load(model)
-    predictor = native_predictor(
+    if world.format == Format.CWM:
+        if method is Method.DIRECT:
+            raise ConfigError("a model of the cwm format predicts outcomes step by step", where="--method")
+        method = Method.TRACE
+    predictor = run_predictor(
         world,
         constrained=not unconstrained,
         expressions=detail is Detail.EXPR,
@@ -193,7 +198,7 @@ def benchmark(
     print_report(scored, as_json=as_json)
 
 
-def _outputs(asked: _Asked, method: Method, world: WorldModel, predictor: NativePredictor) -> CruxEvalReport:
+def _outputs(asked: _Asked, method: Method, world: WorldModel, predictor: RunPredictor) -> CruxEvalReport:
     from opencwm.evals import cruxeval
     from opencwm.frontends.cli.output import progress
 
@@ -215,9 +220,7 @@ def _outputs(asked: _Asked, method: Method, world: WorldModel, predictor: Native
         )
 
 
-def _questions(
-    asked: _Asked, tasks: Path | None, world: WorldModel, predictor: NativePredictor
-) -> ProbesReport:
+def _questions(asked: _Asked, tasks: Path | None, world: WorldModel, predictor: RunPredictor) -> ProbesReport:
     from opencwm.evals import coconut_items, codesense_items, probes, reval_items
     from opencwm.evals.rollout import RolloutBounds
     from opencwm.frontends.cli.output import progress

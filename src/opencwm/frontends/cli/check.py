@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from opencwm.frontends.cli.options import Json, ModelFolder
+from opencwm.frontends.cli.options import Json, Model
 
 if TYPE_CHECKING:
     from opencwm.debugger.checking.check import CheckConfig, CheckedFunction, Finding
@@ -47,7 +47,7 @@ def check(
         ),
     ] = 2.0,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of inputs that are drawn.")] = 0,
-    model: ModelFolder = None,
+    model: Model = None,
     as_json: Json = False,
 ) -> None:
     """Tell what could go wrong in a function: exceptions and loops without end, without running it.

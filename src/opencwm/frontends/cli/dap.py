@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from opencwm.frontends.cli.options import Call, Entry, ModelFolder
+from opencwm.frontends.cli.options import Call, Entry, Model
 
 _NEW: Final = "new"  # in place of a token: make one
 
@@ -23,7 +23,7 @@ def dap(
         str,
         typer.Option("--mode", metavar="predicted|real|compare", help="Of FILE: what is stepped."),
     ] = "predicted",
-    model: ModelFolder = None,
+    model: Model = None,
     port: Annotated[
         int | None,
         typer.Option(
@@ -65,7 +65,7 @@ def dap(
             call=call or "",
             entry=entry or "",
             mode=mode,
-            model="" if model is None else str(model.absolute()),
+            model=model or "",
             stop_on_entry=True,
         )
     elif call is not None or entry is not None:

@@ -17,7 +17,7 @@ from opencwm.frontends.cli.options import (
     DetailLevel,
     Entry,
     Json,
-    ModelFolder,
+    Model,
     MostSteps,
     ProgramFile,
     Real,
@@ -50,7 +50,7 @@ def debug(
     compare: Annotated[
         bool, typer.Option("--compare", help="Lay prediction and real run side by side, to the end.")
     ] = False,
-    model: ModelFolder = None,
+    model: Model = None,
     unconstrained: Unconstrained = False,
     detail: DetailLevel = Detail.EXPR,
     working: WorkingLevel = Working.CALCULATED,

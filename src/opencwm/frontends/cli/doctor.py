@@ -6,10 +6,10 @@ import dataclasses
 
 import typer
 
-from opencwm.frontends.cli.options import Json, ModelFolder
+from opencwm.frontends.cli.options import Json, Model
 
 
-def doctor(model: ModelFolder = None, as_json: Json = False) -> None:
+def doctor(model: Model = None, as_json: Json = False) -> None:
     """Say what is in force on this machine.
 
     Python and packages, the sandbox with each of its protections, and the model. A protection is attacked,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,13 +21,14 @@ from opencwm.frontends.cli.evaluating import (
     evaluated_inputs,
     native_predictor,
     print_report,
+    run_predictor,
 )
 from opencwm.frontends.cli.options import (
     Detail,
     DetailLevel,
     Json,
     MaxSteps,
-    ModelFolder,
+    Model,
     OutputFolder,
     SearchSamples,
     Unconstrained,
@@ -44,7 +46,7 @@ def steps(
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", help="Of generated programs, or of the draw from DATA.")
     ] = 0,
-    model: ModelFolder = None,
+    model: Model = None,
     unconstrained: Unconstrained = False,
     detail: DetailLevel = Detail.LINE,
     working: WorkingLevel = Working.FOLLOWED,
@@ -58,24 +60,31 @@ def steps(
 
     Per step, given the true run so far: next line, state and values, as the debugger predicts them and as
     most likely tokens. Whole runs, left to itself: by number of steps. Without --data it is scored on
-    generated programs that were not in training.
+    generated programs that were not in training. Models of the cwm format are scored on steps and runs.
     """
+    from opencwm.codec.cwm_told import told_by_format
     from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.steps import StepsConfig, evaluate_steps
-    from opencwm.frontends.cli.output import progress
+    from opencwm.frontends.cli.output import notice, progress
     from opencwm.frontends.trace_files import held_out_traces, load_traces
+    from opencwm.model.spec import Format
 
     expressions = detail is Detail.EXPR
     world = WorldModel.load(model)
-    predictor = native_predictor(
+    predictor = run_predictor(
         world, constrained=not unconstrained, expressions=expressions, working=working, search=search
     )
     traces = load_traces(data) if data else held_out_traces(programs, seed, expressions=expressions)
+    config = StepsConfig(num_programs=programs, seed=seed, max_steps=max_steps, expressions=expressions)
+    if world.format == Format.CWM:
+        notice("a model of the cwm format: steps and runs, but for what lines that return or raise change")
+        traces = map(told_by_format, traces)
+        config = dataclasses.replace(config, teacher_forced=False, direct=False, expressions=False)
     with progress("evaluating") as advance:
         report = evaluate_steps(
             traces,
             predictor,
-            StepsConfig(num_programs=programs, seed=seed, max_steps=max_steps, expressions=expressions),
+            config,
             data=described(data, programs, seed),
             folder=output,
             command=command_line(context),
@@ -97,7 +106,7 @@ def everything(
     ] = 100,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of all draws.")] = 0,
     draws: Draws = 1,
-    model: ModelFolder = None,
+    model: Model = None,
     working: WorkingLevel = Working.FOLLOWED,
     max_steps: MaxSteps = 256,
     as_json: Json = False,
@@ -152,7 +161,7 @@ def inputs(
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", help="Of programs, and of calls after the first.")
     ] = 0,
-    model: ModelFolder = None,
+    model: Model = None,
     output: Resume = None,
     as_json: Json = False,
 ) -> None:
@@ -179,7 +188,7 @@ def jumps(
         int, typer.Option("--per-program", metavar="N", help="Most jumps in one program.", min=1)
     ] = 4,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of programs, places and actions.")] = 0,
-    model: ModelFolder = None,
+    model: Model = None,
     output: Resume = None,
     as_json: Json = False,
 ) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opencwm.evals.inputs import Question
     from opencwm.evals.inputs_report import InputsReport
     from opencwm.evals.jumps_report import JumpsReport
-    from opencwm.evals.predictor import NativePredictor
+    from opencwm.evals.predictor import NativePredictor, RunPredictor
     from opencwm.evals.probes_report import ProbesReport
     from opencwm.evals.quantization_report import QuantizationReport
     from opencwm.evals.steps_report import StepsReport
@@ -61,25 +61,47 @@ def native_predictor(
     search: int = 0,
 ) -> NativePredictor:
     """Return what predicts with a model, as a command was told to."""
+    from opencwm.debugger.native_model import native
     from opencwm.debugger.step_search import SearchConfig
     from opencwm.evals.predictor import NativePredictor
 
+    model = native(world, "this evaluation")
     return NativePredictor(
-        world.name,
-        world.codec,
-        world.engine,
+        model.name,
+        model.codec,
+        model.engine,
         constrained=constrained,
         expressions=expressions,
         working=working,
-        revision=world.revision,
+        revision=model.revision,
         search=SearchConfig(samples=search),
+    )
+
+
+def run_predictor(
+    world: WorldModel,
+    *,
+    constrained: bool = True,
+    expressions: bool = False,
+    working: Working = Working.FREE,
+    search: int = 0,
+) -> RunPredictor:
+    """Return what predicts runs with a model of any format, as a command was told to."""
+    from opencwm.debugger.cwm_model import CwmWorldModel
+    from opencwm.debugger.step_search import SearchConfig
+    from opencwm.evals.predictor import CwmPredictor
+
+    if isinstance(world, CwmWorldModel):
+        return CwmPredictor(world, constrained=constrained, search=SearchConfig(samples=search))
+    return native_predictor(
+        world, constrained=constrained, expressions=expressions, working=working, search=search
     )
 
 
 def evaluated_inputs(
     context: typer.Context,
     questions: Iterable[Question],
-    model: Path | None,
+    model: str | None,
     *,
     limit: int | None = None,
     draws: int,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from opencwm.frontends.cli.options import Json, ModelFolder, ProgramFile, Timeout
+from opencwm.frontends.cli.options import Json, Model, ProgramFile, Timeout
 
 if TYPE_CHECKING:
     from opencwm.debugger.inverse import PredictedCall
@@ -33,7 +33,7 @@ def inputs(
         bool, typer.Option("--run/--no-run", help="Run what is proposed in the sandbox, and say what holds.")
     ] = True,
     timeout: Timeout = 10.0,
-    model: ModelFolder = None,
+    model: Model = None,
     as_json: Json = False,
 ) -> None:
     """Propose calls of a function that give a result: the inverse question."""

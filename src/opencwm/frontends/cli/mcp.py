@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from opencwm.frontends.cli.options import ModelFolder
+from opencwm.frontends.cli.options import Model
 
 
 def mcp(
     root: Annotated[
         Path, typer.Option("--root", metavar="DIR", help="Files below it may be named by the client.")
     ] = Path(),
-    model: ModelFolder = None,
+    model: Model = None,
     max_sessions: Annotated[
         int, typer.Option("--max-sessions", metavar="N", help="Most open debugging sessions.", min=1)
     ] = 16,

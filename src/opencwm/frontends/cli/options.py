@@ -76,9 +76,15 @@ MaxSteps = Annotated[
 Timeout = Annotated[
     float, typer.Option("--timeout", metavar="SECONDS", help="Wall-clock limit of the real run.", min=0.01)
 ]
-ModelFolder = Annotated[
-    Path | None,
-    typer.Option("--model", metavar="PATH", help="A model folder [default: the one in the package]."),
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="SPEC",
+        help="A model folder, a Hugging Face folder or name (facebook/cwm), or a server"
+        " (http://HOST:8000/v1); options after commas (facebook/cwm,quantize=int8), see docs/models.md"
+        " [default: the one in the package].",
+    ),
 ]
 Unconstrained = Annotated[
     bool,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +16,7 @@ from opencwm.frontends.cli.options import (
     Entry,
     Json,
     MaxSteps,
-    ModelFolder,
+    Model,
     ProgramFile,
     SearchSamples,
     WorkingLevel,
@@ -44,7 +43,7 @@ def predict(
         ),
     ] = 1,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the runs after the first.")] = 0,
-    model: ModelFolder = None,
+    model: Model = None,
     detail: DetailLevel = Detail.EXPR,
     working: WorkingLevel = Working.CALCULATED,
     search: SearchSamples = 0,
@@ -99,7 +98,7 @@ def predict(
 
 def _agreed(
     assumed: AssumedProgram,
-    model: Path | None,
+    model: str | None,
     *,
     expressions: bool,
     working: Working,

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from opencwm.frontends.cli.options import ModelFolder
+from opencwm.frontends.cli.options import Model
 
 TOKEN_VARIABLE = "OPENCWM_API_KEY"  # noqa: S105 - a name
 
 
 def serve(
-    model: ModelFolder = None,
+    model: Model = None,
     host: Annotated[
         str, typer.Option("--host", metavar="ADDRESS", help="Address to listen at.")
     ] = "127.0.0.1",
@@ -60,17 +61,23 @@ def serve(
     from opencwm.core.errors import ConfigError
     from opencwm.frontends.cli.output import notice
     from opencwm.frontends.listening import is_loopback
+    from opencwm.model.spec import Place, parse_spec
 
     try:
         from opencwm.frontends.serve.served_model import open_served
         from opencwm.frontends.serve.serving import ServeConfig, Served
     except ModuleNotFoundError as error:
         raise ConfigError(f"serving needs {error.name}", hint="pip install 'opencwm[serve]'") from None
+    wanted = parse_spec(model)
+    if wanted.place not in (Place.PACKAGE, Place.FOLDER):
+        hint = "vLLM serves Hugging Face models, see docs/models.md"
+        raise ConfigError("is no model folder of ours", where=wanted.target, hint=hint)
+    folder = Path(wanted.target) if wanted.place is Place.FOLDER else None
     given = os.environ.get(TOKEN_VARIABLE, "")
     config = ServeConfig(
         host=host, port=port, token=given if needs_token else None, max_requests=max_requests
     )
-    served = Served(lambda: open_served(model, num_rows=rows, num_threads=threads), config)
+    served = Served(lambda: open_served(folder, num_rows=rows, num_threads=threads), config)
     print(served.url, flush=True)
     if served.token is not None:
         notice(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opencwm.core.errors import ConfigError
@@ -18,7 +17,7 @@ def session_config(
     *,
     real: bool,
     compare: bool,
-    model: Path | None,
+    model: str | None,
     unconstrained: bool,
     detail: Detail,
     working: Working,

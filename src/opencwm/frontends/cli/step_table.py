@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.table import Table
+    from rich.text import Text
 
     from opencwm.debugger.compare import Comparison, Row
     from opencwm.debugger.execution import Execution, StepView
@@ -80,9 +81,18 @@ def _cells(index: int | None, view: StepView, program: Program, *, is_predicted:
         str(step.lineno),
         Text(event_name(step), style=style),
         Text(source_cell(program, step), style="" if is_predicted else "dim"),
-        Text(visible(news(step)), style=style) if is_predicted else Text("no such step", style="red"),
+        _news(view, style) if is_predicted else Text("no such step", style="red"),
         _percent(confidence(view)) if is_predicted else "",
     ]
+
+
+def _news(view: StepView, style: str) -> Text:
+    from rich.text import Text
+
+    said = Text(visible(news(view.step)), style=style)
+    if view.objection is not None:
+        said.append(f"{' ' if said.plain else ''}not possible: {visible(view.objection)}", style="red")
+    return said
 
 
 def _percent(probability: float | None) -> str:

@@ -48,7 +48,7 @@ class Launch:
         call: the call to start with.
         entry: the function to start in, in place of ``call``.
         mode: ``predicted``, ``real`` or ``compare``.
-        model: path of a model folder; empty for the one in the package.
+        model: which, as :mod:`opencwm.model.spec` says; empty for the one in the package.
         assume: what is assumed of arguments, variables, calls and missing imports, see
             :mod:`opencwm.debugger.assumptions`.
         stop_on_entry: stop at the first line.

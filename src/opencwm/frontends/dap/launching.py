@@ -66,10 +66,15 @@ def _config(wanted: Launch, dialect: Dialect) -> SessionConfig:
         raise RequestError("must be at least 0.01", where="timeout")
     return SessionConfig(
         mode=Mode(wanted.mode),
-        model=dialect.path_in(wanted.model) if wanted.model else None,
+        model=_model(wanted.model, dialect),
         max_steps=wanted.max_steps,
         timeout_s=wanted.timeout_s,
     )
+
+
+def _model(text: str, dialect: Dialect) -> str | None:
+    """Return the model that a client names: as everywhere, or by the address of a folder."""
+    return str(dialect.path_in(text)) if text.startswith("file://") else text or None
 
 
 def refusal(error: ConfigError | Exception) -> RequestError:

@@ -59,6 +59,8 @@ def details(view: StepView, row: Row | None) -> str:
     parts += [f"{name}: {display.percent(probability)}" for name, probability in view.probabilities.items()]
     if view.value_probability is not None:
         parts.append(f"value: {display.percent(view.value_probability)}")
+    if view.objection is not None:
+        parts.append(f"not possible: {view.objection}")
     if row is not None and not row.agrees:
         parts.append(row.describe())
     return "; ".join(parts)

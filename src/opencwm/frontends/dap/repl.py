@@ -16,6 +16,7 @@ from opencwm.debugger.stops import Stop
 from opencwm.frontends.dap import presentation
 from opencwm.frontends.dap.debuggee import Debuggee
 from opencwm.frontends.dap.messages import RequestError
+from opencwm.traces import StepKind
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +90,13 @@ def _timeline(debuggee: Debuggee, rest: str) -> Reply:
     return Reply(stop.reason, stop)
 
 
+def _steer(debuggee: Debuggee, rest: str) -> Reply:
+    if rest not in tuple(StepKind):
+        raise RequestError(f"usage: .steer {'|'.join(StepKind)}")
+    stop = debuggee.session.steer(StepKind(rest))
+    return Reply(stop.reason, stop)
+
+
 def _confidence(debuggee: Debuggee, _: str) -> Reply:
     session = debuggee.session
     said = presentation.details(session.view, debuggee.inspection.row) or "observed, not predicted"
@@ -118,6 +126,7 @@ COMMANDS: Final[Mapping[str, Callable[[Debuggee, str], Reply]]] = {
     "divergence": _divergence,
     "help": _help,
     "history": _history,
+    "steer": _steer,
     "timeline": _timeline,
     "timelines": _timelines,
 }
@@ -125,6 +134,7 @@ _HELP: Final = {
     "confidence": ".confidence      how sure each part of this step is, and the least sure step up to here",
     "divergence": ".divergence      go to the first step that differs from the real run",
     "history": ".history NAME    how a variable of this function changed, and by which lines",
+    "steer": ".steer KIND      have the next step be a call, line, return or exception (cwm models)",
     "timeline": ".timeline N      go to another timeline, to where it was left",
     "timelines": ".timelines       the ways the program may go: one more for each variable that was set",
 }

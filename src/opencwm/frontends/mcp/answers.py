@@ -163,6 +163,8 @@ def short_step(execution: Execution, index: int, view: StepView, max_chars: int)
         found["supplied"] = sorted(view.supplied) or ["value"]
     if view.probability is not None:
         found["probability"] = view.probability
+    if view.objection is not None:
+        found["objection"] = view.objection
     return found
 
 

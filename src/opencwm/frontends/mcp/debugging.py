@@ -21,10 +21,12 @@ from opencwm.frontends.mcp.answers import (
     value_answer,
 )
 from opencwm.frontends.mcp.service import OpenSession, Service
+from opencwm.traces import StepKind
 
 Move = Literal[
     "into", "over", "out", "continue", "run_to", "until", "goto",
     "back", "back_over", "back_out", "continue_back", "restart", "restart_frame", "first_divergence",
+    "steer_call", "steer_line", "steer_return", "steer_exception",
 ]  # fmt: skip
 """What a session can be told; see :data:`opencwm.debugger.verbs.VERBS` for other words."""
 
@@ -41,6 +43,9 @@ MOVES: dict[str, str] = {
     "first_divergence": "goto_divergence",
 }
 """Those that need nothing more."""
+
+
+_STEERING = "steer_"
 
 
 class BreakpointKind(enum.StrEnum):
@@ -91,6 +96,8 @@ def _move(
             return lambda: session.goto(_needed(position, "position", what))
         case "restart_frame":
             return lambda: session.restart_frame(_checked_level(session, level))
+    if what.startswith(_STEERING):
+        return lambda: session.steer(StepKind(what.removeprefix(_STEERING)))
     method: Callable[[], Stop] = getattr(session, MOVES[what])
     return method
 

@@ -31,7 +31,7 @@ class McpConfig:
 
     Attributes:
         root: files below it may be named instead of sending their text.
-        model: folder of the model; None for the one in the package.
+        model: which, as :mod:`opencwm.model.spec` says; None for the one in the package.
         max_source_chars: longest program.
         max_sessions: most open sessions.
         idle_s: a session that nobody used for so many seconds is closed.
@@ -42,7 +42,7 @@ class McpConfig:
     """
 
     root: Path = dataclasses.field(default_factory=Path.cwd)
-    model: Path | None = None
+    model: str | None = None
     max_source_chars: int = 200_000
     max_sessions: int = 16
     idle_s: float = 1_800.0

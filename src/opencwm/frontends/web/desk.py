@@ -26,6 +26,7 @@ from opencwm.debugger.execution import RealExecution
 from opencwm.debugger.expressions import ExpressionError, Undecided
 from opencwm.debugger.session import Session
 from opencwm.debugger.stops import Stop
+from opencwm.debugger.timelines import Fork
 from opencwm.frontends.sessions import Opened
 from opencwm.frontends.web import wire
 from opencwm.frontends.web.breakpoint_messages import ChangeBreakpoint, NewBreakpoint, specification
@@ -361,7 +362,9 @@ class Desk:
         line = self._at(message)
         stop = line.session.set_variable(message.name, message.value)
         fork = line.session.timeline.fork
-        label = f"{fork.name} = {fork.text} at step {fork.position + 1}" if fork else line.label
+        label = line.label
+        if isinstance(fork, Fork):
+            label = f"{fork.name} = {fork.text} at step {fork.position + 1}"
         made = self._add_line(line.session, label, forked_at=message.position)
         self.tell({"kind": "shared"})
         return self._moved(made, stop, 0)
