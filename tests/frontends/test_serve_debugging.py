@@ -114,7 +114,7 @@ def test_what_does_not_fit_is_one_line(cli: Cli, model_folder: Path) -> None:
         return ServedModel(name="odd", bank=engine, names=Numbers(), about={"codec": "native", **about})
 
     with serving(counting_model, OPEN) as server:
-        assert "the model speaks 'cwm', this needs 'native'" in cli(*debug, server.url).refused()
+        assert "the tokenizer of 'counting' is not known" in cli(*debug, server.url).refused()
     with serving(lambda: native(vocabulary_sha256="0"), OPEN) as server:
         assert "vocabulary is another than the one here" in cli(*debug, server.url).refused()
     digest = NativeCodec().vocabulary.digest()

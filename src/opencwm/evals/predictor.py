@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -119,6 +119,7 @@ class SteppingPredictor(Protocol):
         ...
 
 
+@runtime_checkable
 class Predictor(RunPredictor, Protocol):
     """A model of our own format and everything it needs to predict a program."""
 

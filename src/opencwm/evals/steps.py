@@ -15,7 +15,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from opencwm.core.errors import CodecError, ConfigError
 from opencwm.core.seeds import derive_seed
@@ -201,7 +201,9 @@ class StepsEvaluator:
 
     @property
     def _whole(self) -> Predictor:
-        return cast(Predictor, self.predictor)
+        if not isinstance(self.predictor, Predictor):
+            raise ConfigError("only runs and steps of this model can be evaluated", where=self.predictor.name)
+        return self.predictor
 
     def _one_step(self, trace: Trace) -> dict[str, Any]:
         predictor = self.predictor.step_predictor(trace.program)
