@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import types
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,13 @@ from opencwm.codec.cwm_tokenizer import HuggingFaceTokenizer
 from opencwm.debugger.cwm_model import CwmWorldModel
 from opencwm.debugger.world_model import WorldModel
 from opencwm.model.folder import ModelMeta, export_folder
-from opencwm.model.generation import EngineGenerator
 from opencwm.tracer import record
 from opencwm.traces import Program
 from opencwm.traces.jsonl import write_jsonl
 
 from .conftest import Cli
 from .dap.dap_client import DapClient
+from .served_models import serving
 
 torch = pytest.importorskip("torch", reason="TORCH IS NOT INSTALLED: cwm models are not tested end to end")
 transformers = pytest.importorskip(
@@ -215,38 +214,23 @@ def test_arguments_that_nobody_gives_are_what_the_model_says(cli: Cli, file: Pat
     assert "x: what the model says that double is called with" in outcome.err
 
 
-def test_a_server_is_asked_with_ids(
-    cli: Cli, file: Path, cwm_folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_folder_of_our_own_may_speak_it_and_be_served(
+    cli: Cli, file: Path, cwm_folder: Path, tmp_path: Path
 ) -> None:
-    from opencwm.model.torch_engine import TorchEngine
+    """The same weights through our graph and onnxruntime, here and at a server: no torch is needed."""
+    pytest.importorskip("prometheus_client")
+    from opencwm.frontends.serve.served_model import open_served
+    from opencwm.frontends.serve.serving import ServeConfig
 
-    class HttpGenerator(EngineGenerator):
-        remote = types.SimpleNamespace(name="some model", codec="cwm", revision="7")
-
-        @classmethod
-        def connect(cls, url: str, *, model: str | None, api_key: str | None) -> EngineGenerator:
-            assert (url, model, api_key) == ("http://localhost:1/v1", None, None)
-            return cls(TorchEngine.load(cwm_folder))
-
-    module = types.ModuleType("opencwm.model.http_engine")
-    module.__dict__["HttpGenerator"] = HttpGenerator
-    monkeypatch.setitem(sys.modules, "opencwm.model.http_engine", module)
-    address = "http://localhost:1/v1"
-    outcome = cli("predict", file, "--call", CALL, "--model", f"{address},tokenizer={cwm_folder}")
-    assert outcome.out == "4\n"
-    refused = cli("predict", file, "--call", CALL, "--model", address).refused()
-    assert "the tokenizer of 'some model' is not known" in refused
-    HttpGenerator.remote.name = str(cwm_folder)  # as vLLM names a model of a folder
-    assert cli("predict", file, "--call", CALL, "--model", address).out == "4\n"
-
-
-def test_a_folder_of_our_own_may_speak_it(cli: Cli, file: Path, cwm_folder: Path, tmp_path: Path) -> None:
-    """The same weights through our graph and onnxruntime: no torch is needed."""
     meta = ModelMeta(codec="cwm", codec_files=("tokenizer.json",), scores={}, training={}, weights="fp32")
-    sources = [cwm_folder / "tokenizer.json"]
-    export_folder(cwm_folder, tmp_path / "own", meta=meta, card="", codec_sources=sources)
-    outcome = cli("predict", file, "--call", CALL, "--model", tmp_path / "own")
+    sources, own = [cwm_folder / "tokenizer.json"], tmp_path / "own"
+    export_folder(cwm_folder, own, meta=meta, card="", codec_sources=sources)
+    predict = ["predict", file, "--call", CALL, "--model"]
+    outcome = cli(*predict, own)
     assert outcome.out == "4\n", outcome.err
+    with serving(lambda: open_served(own, num_rows=2), ServeConfig(token=None, patience_s=1)) as server:
+        assert cli(*predict, f"{server.url},tokenizer={cwm_folder}").out == "4\n"
+        assert "the tokenizer of 'own' is not known" in cli(*predict, server.url).refused()
 
 
 def test_what_is_no_such_model_is_one_line(
