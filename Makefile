@@ -37,7 +37,7 @@ unit: $(TEST)
 
 # Minutes, not seconds: a build killed at twenty moments, a build on a local Ray, a model trained from nothing, and the like.
 test-slow: $(TEST)
-	$(PIP) install --quiet -c constraints.txt --editable '.[test,train,ray,finetune]'
+	$(PIP) install --quiet -c constraints.txt --editable '.[test,train,ray]'
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 # What is written from the code: docs/cli.md and the tree in README.md.
