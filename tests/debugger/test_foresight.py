@@ -374,7 +374,7 @@ def test_calls_that_are_sure_to_be_made_and_what_they_leave_alone_are_foreseen()
     for source, call in OBJECT_PROGRAMS:
         total += _Witness(_recorded(source, call), calculates=True).run().counts
     assert total["entered"] >= 40
-    assert total["untouched"] >= 250
+    assert total["untouched"] >= 200
     assert total["calculated"] > 2 * total["written"]
 
 

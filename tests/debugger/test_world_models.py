@@ -1,20 +1,13 @@
 from __future__ import annotations
 
-import sys
-import types
-from typing import Any
-
 import pytest
 from cwm_replies import CODEC, Playback, ids_of
 
 from opencwm.codec.cwm_chat import Message, ToolCall
 from opencwm.codec.cwm_questions import output_question, result_of
-from opencwm.codec.native import NativeCodec
 from opencwm.core.errors import ConfigError, EngineError
 from opencwm.debugger.cwm_model import CwmWorldModel
-from opencwm.debugger.native_model import NativeWorldModel, native
-from opencwm.debugger.world_model import WorldModel
-from opencwm.model.testing import ScriptedEngine
+from opencwm.debugger.native_model import native
 from opencwm.traces import Program
 
 PROGRAM = Program.from_call("def f(x):\n    return x\n", "f(1)")
@@ -50,36 +43,6 @@ def test_tools_are_called_and_a_turn_without_end_is_told() -> None:
     assert turn.problem.startswith("the turn has no end within")
     model, _ = world("a<|frame_sep|>b<|eot_id|>")
     assert model.reply([Message("user", "look")], thinks=None).text == "a<|frame_sep|>b"
-
-
-def test_our_own_models_may_be_behind_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    size = len(NativeCodec().vocabulary)
-
-    class HttpEngine:
-        vocab_size = size
-
-        @classmethod
-        def connect(cls, *_: Any, **__: Any) -> ScriptedEngine:
-            return ScriptedEngine.saying(cls.vocab_size, [])
-
-    class HttpGenerator:
-        remote = types.SimpleNamespace(name="default", codec="native", revision="")
-
-        @classmethod
-        def connect(cls, *_: Any, **__: Any) -> HttpGenerator:
-            return cls()
-
-    module = types.ModuleType("opencwm.model.http_engine")
-    module.__dict__.update(HttpEngine=HttpEngine, HttpGenerator=HttpGenerator)
-    monkeypatch.setitem(sys.modules, "opencwm.model.http_engine", module)
-    found = WorldModel.load("http://localhost:1/v1")
-    assert isinstance(found, NativeWorldModel)
-    assert (found.name, found.revision, found.format) == ("http://localhost:1/v1", "", "native")
-    assert found.try_out() == "context 4096 tokens, codec native, answers"
-    assert found.execution(PROGRAM).get(0) is not None
-    monkeypatch.setattr(HttpEngine, "vocab_size", 9)
-    with pytest.raises(EngineError, match="the weights have 9 token ids"):
-        WorldModel.load("http://localhost:1/v1")
 
 
 def test_what_needs_the_native_format_says_so() -> None:

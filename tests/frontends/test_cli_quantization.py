@@ -96,9 +96,9 @@ class TestHuggingFaceFolders:
         with pytest.raises(ConfigError, match="int8:128"):
             open_candidates(folder, ["int8:128"], tmp_path, expressions=True, working=Working.FOLLOWED)
 
-    def test_without_the_engine_it_is_said(self, cli: Cli, folder: Path) -> None:
+    def test_one_that_speaks_no_cwm_is_said(self, cli: Cli, folder: Path) -> None:
         line = cli("eval", "quantization", folder, "--precisions", "bf16,int8").refused()
-        assert "Hugging Face model" in line
+        assert "its tokenizer does not fit" in line
 
     def test_ours_are_told_from_theirs(self, folder: Path, run_folder: Path, model_folder: Path) -> None:
         assert is_hugging_face(folder)

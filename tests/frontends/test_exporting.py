@@ -223,7 +223,7 @@ def test_a_model_with_a_vocabulary_of_another_version_of_the_format(cli: Cli, co
 
 def test_a_model_that_speaks_another_format(copy: Path) -> None:
     edited(copy, "opencwm.json", lambda data: data.update(codec="cwm"))
-    with pytest.raises(EngineError, match="'cwm'"):
+    with pytest.raises(EngineError, match="names no codec file"):
         NativeWorldModel.load(copy)
 
 

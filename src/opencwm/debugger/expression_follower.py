@@ -95,8 +95,8 @@ class ExpressionFollower(CallFollower):
         return None if texts is None else f"[{', '.join(texts)}]"
 
     def _set(self, node: ast.Set) -> str | None:
-        self._texts(node.elts)
-        return None
+        texts = self._texts(node.elts)
+        return None if texts is None else self._known.set_of(texts)
 
     def _dict(self, node: ast.Dict) -> str | None:
         texts: list[str] | None = []
@@ -158,7 +158,7 @@ class ExpressionFollower(CallFollower):
     def _binop(self, node: ast.BinOp) -> str | None:
         self._value(node.left)
         self._value(node.right)
-        return None
+        return self._known.folded(node)
 
     def _subscript(self, node: ast.Subscript) -> str | None:
         text = self._value(node.value)

@@ -19,6 +19,7 @@ from opencwm.debugger.expressions import (
     Undecided,
     evaluate,
     known_value,
+    literal,
     parsed,
 )
 from opencwm.debugger.module_names import VALUES
@@ -86,6 +87,26 @@ class Known:
         if isinstance(found, AttributeError) and self.has_values:  # perhaps of such a class
             return None
         return Renderer(DEFAULT_LIMITS).render(found)
+
+    def folded(self, node: ast.expr) -> str | None:
+        """Return the value of an operation on constants, which nothing reports; None for any other."""
+        if any(isinstance(part, ast.Name | ast.Call) for part in ast.walk(node)):
+            return None
+        try:
+            found = evaluate(ast.unparse(node), {}, builtins=self.builtins)
+        except (ExpressionError, Undecided):
+            return None
+        return found.text if is_plain(found.value) else None
+
+    def set_of(self, texts: Sequence[str]) -> str | None:
+        """Return how a set of values reads; None where they are not known."""
+        if self.is_disguised:
+            return None
+        try:
+            values = {literal(text) for text in texts}
+        except (Undecided, TypeError):
+            return None
+        return Renderer(DEFAULT_LIMITS).render(values) if is_plain(list(values)) else None
 
     def _worked_out(self, expected: Expected) -> Result | Exception | None:
         """Return what a pure operation on literals comes to; None for any other."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from opencwm.core.errors import ConfigError
-from opencwm.model.folder import META_NAME
+from opencwm.model.folder import META_NAME, ONNX_NAME
 from opencwm.model.sampling import SamplingConfig
 
 _HUB_NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -115,7 +115,8 @@ def _place(target: str) -> Place:
         return Place.SERVER
     path = Path(target)
     if path.is_dir():
-        is_foreign = not (path / META_NAME).exists() and (path / "config.json").exists()
+        is_ours = (path / META_NAME).exists() or (path / ONNX_NAME).exists()
+        is_foreign = not is_ours and (path / "config.json").exists()
         return Place.HUGGING_FACE if is_foreign else Place.FOLDER
     is_name = _HUB_NAME.fullmatch(target) and not path.exists()
     return Place.HUB if is_name else Place.FOLDER
