@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import cast
 
 import pytest
 import worker_jobs as jobs
@@ -37,10 +39,9 @@ def test_the_case_of_a_killed_process_is_done_again(tmp_path: Path) -> None:
 
 def test_a_case_that_ends_every_process_ends_the_evaluation() -> None:
     with local_workers(1, []) as workers:
-        found = []
+        results = workers(functools.partial(jobs.die, number) for number in range(4))
         with pytest.raises(EngineError, match=f"{ATTEMPTS} engine processes ended.*-9") as caught:
-            found += [each for each in workers(functools.partial(jobs.die, number) for number in range(4))]
-            pytest.fail("it went on")
+            list(results)
     assert caught.value.where == "case 3"
 
 
@@ -54,9 +55,9 @@ def test_what_a_case_raises_is_raised_here(error: str, raised: type[Exception], 
 
 def test_whoever_stops_waiting_leaves_no_process_behind(tmp_path: Path) -> None:
     with local_workers(2, []) as workers:
-        quick = functools.partial(jobs.die_once, 0, tmp_path)
-        slow = functools.partial(jobs.wait, tmp_path)
-        results = workers([quick, slow, slow])
+        cases: list[Callable[[], object]] = [functools.partial(jobs.die_once, 0, tmp_path)]
+        cases += [functools.partial(jobs.wait, tmp_path)] * 2
+        results = cast("Generator[tuple[int, object], None, None]", workers(cases))
         assert next(results) == (0, 0)
         deadline = time.monotonic() + 20
         while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:

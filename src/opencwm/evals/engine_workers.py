@@ -9,6 +9,7 @@ caller sees each result once. What a case comes to does not depend on where it i
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import pickle
 import queue
@@ -100,7 +101,7 @@ class EngineWorkers:
         self._num_engines = num_engines
         self._shared = [one for one, _ in shared]
         openers = pickle.dumps([opener for _, opener in shared])
-        self._make = lambda: make_engine(openers)
+        self._make = functools.partial(make_engine, openers)
         self._idle: list[Engine] = []
         self._starting: set[Engine] = set()
         self._busy: set[Engine] = set()

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
@@ -14,19 +14,28 @@ from opencwm.core.errors import ConfigError
 from opencwm.debugger.working import Working
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from opencwm.debugger.world_model import WorldModel
-    from opencwm.evals.cruxeval_report import CruxEvalReport
     from opencwm.evals.inputs import Question
     from opencwm.evals.inputs_report import InputsReport
-    from opencwm.evals.jumps_report import JumpsReport
     from opencwm.evals.predictor import NativePredictor
-    from opencwm.evals.probes_report import ProbesReport
-    from opencwm.evals.quantization_report import QuantizationReport
-    from opencwm.evals.steps_report import StepsReport
+    from opencwm.evals.report import Table
     from opencwm.model.together import Worker
     from opencwm.traces import Program, Trace
+
+
+class Report(Protocol):
+    """What every evaluation comes to."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        ...
+
+    def tables(self) -> Sequence[Table]:
+        """Return it as tables."""
+        ...
+
 
 Resume = Annotated[
     Path | None,
@@ -232,7 +241,7 @@ def command_line(context: typer.Context) -> str:
 
 
 def print_report(
-    report: StepsReport | JumpsReport | InputsReport | CruxEvalReport | ProbesReport | QuantizationReport,
+    report: Report,
     *,
     as_json: bool,
 ) -> None:
