@@ -16,7 +16,7 @@ from typing import Any, Final
 from opencwm.core.errors import TaskError
 from opencwm.evals.harnesses import HARBOR, LIGHTEVAL, LM_EVAL, Benchmark
 from opencwm.evals.metrics import Score
-from opencwm.evals.published import published
+from opencwm.evals.published import PublishedFigure, published
 from opencwm.evals.report import (
     SCORE_COLUMNS,
     Provenance,
@@ -53,7 +53,7 @@ class HarnessReport:
     """pass@1 of a benchmark that a harness ran.
 
     Attributes:
-        provenance: where the numbers come from.
+        provenance: where the numbers come from; its ``data`` is the benchmark's title, or other items.
         benchmark: what was run.
         score: right answers; those to one item go together in its interval.
         num_items: items with an answer, or a problem.
@@ -92,6 +92,12 @@ class HarnessReport:
             problems=dict(problems.most_common()),
         )
 
+    @property
+    def published(self) -> tuple[PublishedFigure, ...]:
+        """What others published of the benchmark; nothing where other items were asked."""
+        is_own = self.provenance.data == self.benchmark.title
+        return published(self.benchmark.name) if is_own else ()
+
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON."""
         return {
@@ -101,12 +107,12 @@ class HarnessReport:
             "num_items": self.num_items,
             "pass_at_1": score_json(self.score),
             "problems": dict(self.problems),
-            "published": published_json(published(self.benchmark.name)),
+            "published": published_json(self.published),
         }
 
     def tables(self) -> list[Table]:
         """Return the report as tables."""
-        title = f"{self.benchmark.title} by {self.benchmark.harness}: {self.num_items} items"
+        title = f"{self.provenance.data} by {self.benchmark.harness}: {self.num_items} items"
         rows = (("pass@1", *score_cells(self.score)),)
         tables = [Table(title, ("", *SCORE_COLUMNS), rows)]
         if self.problems:
@@ -114,17 +120,20 @@ class HarnessReport:
             tables.append(
                 Table("Attempts without an answer, counted as wrong", ("problem", "attempts"), counts)
             )
-        figures = published(self.benchmark.name)
-        return [*tables, published_table(figures)] if figures else tables
+        return [*tables, published_table(self.published)] if self.published else tables
 
 
 def _of_lm_eval(benchmark: Benchmark, folder: Path) -> Iterator[Answer]:
-    """Read the newest file of samples of each attempt."""
+    """Read the newest file of samples of each attempt; of several filters, the first one's."""
     for attempt in sorted(folder.glob("attempt-*")):
         files = sorted(attempt.rglob("samples_*.jsonl"), key=lambda path: path.name)
         for path in files[-1:]:
+            chosen = None
             for number, line in enumerate(path.read_bytes().splitlines(), 1):
                 entry = _object(line, f"{path}:{number}")
+                chosen = entry.get("filter") if number == 1 else chosen
+                if entry.get("filter") != chosen:
+                    continue
                 value = _number(entry.get(benchmark.metric), f"{path}:{number}", benchmark.metric)
                 yield Answer(str(entry.get("doc_id")), round(value))
 

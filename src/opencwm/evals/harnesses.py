@@ -181,7 +181,7 @@ def _lm_eval(benchmark: Benchmark, order: Order) -> Launch:
         "until": ["<|eot_id|>"],  # the tasks' own, such as "Problem:", would cut reasoning short
         **({"chat_template_kwargs": THINKING} if drawn.thinking else {}),
     }
-    model = {
+    served = {
         "model": order.model,
         "base_url": f"{order.url.rstrip('/')}/chat/completions",
         "num_concurrent": order.concurrency,
@@ -195,7 +195,7 @@ def _lm_eval(benchmark: Benchmark, order: Order) -> Launch:
             HARNESSES[LM_EVAL].executable,
             "run",
             *("--model", "local-chat-completions"),
-            *("--model_args", json.dumps(model)),
+            *("--model_args", json.dumps({**served, "seed": attempt})),  # goes to the server
             *("--tasks", order.task or benchmark.task),
             *("--num_fewshot", "0"),
             "--apply_chat_template",

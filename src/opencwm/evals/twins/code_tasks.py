@@ -1,8 +1,9 @@
 """Tasks to write code for, read strictly from JSONL: a text, a reference solution, and tests.
 
-One JSON object a line: ``task_id`` (or ``id``), ``prompt``, ``entry_point``, ``canonical_solution`` (the rest of
-the function that the prompt begins, or all of it), and tests: ``test``, code that defines
-``check(candidate)``, or ``tests``, a list of statements. Other keys are ignored. No task comes with this package.
+One JSON object a line: ``task_id`` (or ``id``), ``prompt``, ``entry_point``, ``canonical_solution`` (the rest
+of the function that the prompt begins, or all of it), and tests: ``test``, code that defines
+``check(candidate)``, or ``tests``, a list of statements. Other keys are ignored. No task comes with this
+package.
 
 Source of the format: Chen et al., "Evaluating large language models trained on code", arXiv 2107.03374.
 """

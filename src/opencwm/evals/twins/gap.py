@@ -1,7 +1,7 @@
 """One model on tasks and on their twins: how much worse it is where it cannot have seen them.
 
 The idea: what is compared is paired. A task counts in the gap of a kind when it has a twin of it, so both
-scores are of the same tasks, and the interval is of the difference. ``same`` tells what writing anew alone does.
+scores are of the same tasks, and the interval is of the difference. ``same`` tells what writing anew does.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def told_output(item: Item, endpoint: ChatEndpoint) -> Record:
     """Ask a served model what the call of an item returns or raises, and grade what it says."""
     said = endpoint.answer(
         f"```python\n{item.program.source.strip()}\n```\n\nWhat does `{item.program.call}` return?"
-        " Say it as a Python literal, between [ANSWER] and [/ANSWER]. If it raises, say the exception instead."
+        " Say it as a Python literal, between [ANSWER] and [/ANSWER]. If it raises, say the exception."
     )
     found = _ANSWER.findall(said)
     text = (found[-1] if found else said).strip().strip("`").strip()
