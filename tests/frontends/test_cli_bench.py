@@ -1,7 +1,7 @@
 """``opencwm bench``: what is started, and what is read of what a harness leaves.
 
-The harnesses here are stand-ins that leave files as the real ones do; a run of the real lm-evaluation-harness on
-items of our own is in :func:`test_the_real_harness`, where it is installed.
+The harnesses here are stand-ins that leave files as the real ones do; a run of the real lm-evaluation-harness
+on items of our own is in :func:`test_the_real_harness`, where it is installed.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class ChatEndpoint:
             ConfigError: the server does not know the model.
             ProtocolError: nobody answers, or not as the API says.
         """
-        listed = self._ask("GET", "/models", None).get("data")
+        listed = self._ask("GET", "/models", None, attempts=1).get("data")
         if not isinstance(listed, list):
             raise ProtocolError("the list of models has no 'data'", where=f"{self.url}/models")
         names = [str(one.get("id")) for one in listed if isinstance(one, dict)]
@@ -142,11 +142,13 @@ class ChatEndpoint:
             raise ProtocolError("the answer has no message", where=f"{self.url}/chat/completions") from None
         return str(content or "").rpartition(END_THINK)[2].strip()
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+    def _ask(
+        self, method: str, path: str, body: dict[str, Any] | None, *, attempts: int | None = None
+    ) -> dict[str, Any]:
         import httpx
 
-        problem = ""
-        for attempt in range(self._attempts):
+        problem, most = "", attempts or self._attempts
+        for attempt in range(most):
             if attempt:
                 time.sleep(self._pause_s * 2 ** (attempt - 1))
             try:
@@ -167,7 +169,7 @@ class ChatEndpoint:
             if isinstance(reply, dict):
                 return reply
             problem = "the answer is no JSON object"
-        raise ProtocolError(problem, where=self.url + path, hint=f"tried {self._attempts} times")
+        raise ProtocolError(problem, where=self.url + path, hint=f"tried {most} times" if most > 1 else "")
 
 
 def _client(url: str, timeout_s: float) -> httpx.Client:

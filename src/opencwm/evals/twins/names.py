@@ -1,8 +1,8 @@
 """Other names for what a program names itself: functions, parameters, variables.
 
 The one idea: a name is renamed everywhere in a module at once, to one that occurs nowhere, so no scope needs
-to be known. Names that are reached in other ways than by writing them (attributes, keywords, imports, builtins)
-stay.
+to be known. Names that are reached in other ways than by writing them stay: attributes, keywords, imports,
+builtins.
 """
 
 from __future__ import annotations

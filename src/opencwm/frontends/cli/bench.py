@@ -129,6 +129,7 @@ def bench(
         return
     if not collect:
         executable = find_executable(benchmark, harness)
+        _check_empty(order.folder)
         with ChatEndpoint(endpoint, model, sampling) as served:
             served.check()
         _start(launched, executable, order.folder)
@@ -148,30 +149,32 @@ def _print(launched: Launch) -> None:
         print(shlex.join(command))
 
 
-def _start(launched: Launch, executable: Path, folder: Path) -> None:
-    """Run the harness; what it prints goes to stderr.
-
-    Raises:
-        ConfigError: results are there already.
-        TaskError: it failed.
-    """
-    import subprocess
-    import sys
-
-    from opencwm.evals.chat import API_KEY
-
+def _check_empty(folder: Path) -> None:
+    """Check that no results would be mixed; raises :class:`ConfigError` where there are some."""
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(
             "there are results already",
             where=str(folder),
             hint="--collect reports on them; or name another DIR",
         )
+
+
+def _start(launched: Launch, executable: Path, folder: Path) -> None:
+    """Run the harness; what it prints goes to stderr.
+
+    Raises:
+        TaskError: it failed.
+    """
+    import subprocess
+
+    from opencwm.evals.chat import API_KEY
+
     folder.mkdir(parents=True, exist_ok=True)
     for path, text in launched.files.items():
         path.write_text(text, encoding="utf-8")
     environment = {API_KEY: "none", **os.environ}
     for command in launched.commands:
-        ended = subprocess.run([executable, *command[1:]], env=environment, stdout=sys.stderr, check=False)
+        ended = subprocess.run([executable, *command[1:]], env=environment, stdout=2, check=False)
         if ended.returncode:
             raise TaskError(
                 f"{command[0]} ended with status {ended.returncode}",
