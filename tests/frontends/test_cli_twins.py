@@ -13,18 +13,18 @@ from starlette.responses import JSONResponse, Response
 from .conftest import Cli
 from .scripted_chat import MODEL, last_question, scripted_chat
 
-OUTPUTS = [
+OUTPUTS: list[dict[str, Any]] = [
     {"id": "own_0", "code": "def area(w, h):\n    return w * h\n", "input": "3, 4", "output": "12"},
     {
         "id": "own_1",
-        "code": "def twice(text):\n    return text + text\n",
+        "code": "def twice(t):\n    return t + t\n",
         "input": "'ab'",
         "output": "'abab'",
     },
     {"id": "own_2", "code": "def head(items):\n    return items[0]\n", "input": "[]", "output": "IndexError"},
     {"id": "own_3", "code": "def f(x):\n    return x\n", "input": "1", "output": "2"},
 ]
-CODES = [
+CODES: list[dict[str, Any]] = [
     {
         "task_id": "own_0",
         "prompt": "def add_up(numbers):\n    '''Return the sum of numbers.'''\n",
@@ -123,16 +123,15 @@ def test_what_cannot_be_asked_is_one_line(cli: Cli, tmp_path: Path) -> None:
     assert "code is written by a served model" in cli(*run, "--kind", "code").refused()
     assert "go together" in cli(*run, "--endpoint", "http://h/v1").refused()
     assert "no twins called 'x'" in cli(*run, "--twins", "x").refused()
-    for broken in ({"prompt": 1}, {"test": 1}, {"canonical_solution": "x"}, {"test": "def"}):
+    broken: dict[str, Any]
+    for broken in ({"prompt": 1}, {"test": 1}, {"canonical_solution": "    return ("}, {"test": "def"}):
         bad = lines(tmp_path / "bad.jsonl", [{**CODES[0], **broken}])
         line = cli("eval", "twins", "--data", bad, "--kind", "code", "--write", tmp_path / "x").refused()
         assert "bad.jsonl:1" in line
 
 
 def test_a_busy_server_is_asked_again(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from opencwm.evals import chat
-
-    monkeypatch.setattr(chat.time, "sleep", lambda _: None)
+    monkeypatch.setattr("opencwm.evals.chat.time.sleep", lambda _: None)
     data = lines(tmp_path / "items.jsonl", OUTPUTS[:1])
     run = ("eval", "twins", "--data", data, "--twins", "renamed", "--served-model", MODEL, "--json")
     refusals = [JSONResponse({"error": {"message": "later"}}, status_code=429), Response(b"{", 200)]
