@@ -66,7 +66,7 @@ def test_twins_come_to_what_they_say(code: str, call: str) -> None:
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_rewrites_of_generated_programs_hold_without_a_check(seed: int) -> None:
     """The check by running is a net, not the trapeze: hardly a twin should fall into it."""
     (trace,) = held_out_traces(1, seed)

@@ -113,6 +113,7 @@ def test_an_interrupted_run_leaves_results_and_no_process_and_goes_on(
     assert without_times(whole) == without_times(json.loads(cli(*asked[:-2]).out))
 
 
+@pytest.mark.slow
 def test_other_evaluations_are_spread_as_well(
     cli: Cli, model_folder: Path, runs: Path, tmp_path: Path
 ) -> None:
