@@ -4,13 +4,21 @@ import functools
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 import worker_jobs as jobs
 
 from opencwm.core.errors import EngineError
-from opencwm.evals.engine_workers import ATTEMPTS, EngineWorkers, local_workers, ray_workers
+from opencwm.evals.engine_workers import (
+    ATTEMPTS,
+    Bench,
+    EngineWorkers,
+    RayEngine,
+    local_workers,
+    ray_workers,
+)
 
 HERE = jobs.Tool("here")
 
@@ -68,6 +76,57 @@ def test_whoever_stops_waiting_leaves_no_process_behind(tmp_path: Path) -> None:
         results.close()
         assert time.monotonic() - start < 10
     assert not any(is_alive(pid) for pid in pids)
+
+
+class StandInRay:
+    """As much of Ray as is used, in this process; the first actor is lost at its second case."""
+
+    class exceptions:  # noqa: N801 - Ray's own name
+        class RayError(Exception):
+            pass
+
+        class RayActorError(RayError):
+            pass
+
+    def __init__(self) -> None:
+        self.num_actors = 0
+        self.num_killed = 0
+        self.asked: dict[str, float] = {}
+
+    def remote(self, **asked: float) -> Callable[[type[Bench]], SimpleNamespace]:
+        self.asked = asked
+        return lambda made: SimpleNamespace(remote=lambda openers: self._actor(made(openers)))
+
+    def _actor(self, bench: Bench) -> SimpleNamespace:
+        self.num_actors += 1
+        left = 1 if self.num_actors == 1 else 100
+
+        def do(job: bytes) -> bytes:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise self.exceptions.RayActorError("the actor died")
+            return bench.do(job)
+
+        call = functools.partial
+        return SimpleNamespace(
+            ready=SimpleNamespace(remote=lambda: bench.ready),
+            do=SimpleNamespace(remote=lambda job: call(do, job)),
+        )
+
+    def get(self, reference: Callable[[], object]) -> object:
+        return reference()
+
+    def kill(self, _: object) -> None:
+        self.num_killed += 1
+
+
+def test_the_case_of_a_lost_actor_is_done_by_another() -> None:
+    ray = StandInRay()
+    with EngineWorkers(lambda openers: RayEngine(openers, ray, 0.5), 1, [(HERE, jobs.open_tool)]) as workers:
+        found = list(workers(functools.partial(jobs.use, number, HERE) for number in range(5)))
+    assert found == [(number, (number * number, "there", True)) for number in range(5)]
+    assert (ray.num_actors, ray.num_killed, ray.asked) == (2, 2, {"num_cpus": 1, "num_gpus": 0.5})
 
 
 @pytest.mark.slow
