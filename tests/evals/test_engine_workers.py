@@ -95,7 +95,7 @@ class StandInRay:
 
     def remote(self, **asked: float) -> Callable[[type[Bench]], SimpleNamespace]:
         self.asked = asked
-        return lambda made: SimpleNamespace(remote=lambda openers: self._actor(made(openers)))
+        return lambda made: SimpleNamespace(remote=lambda *given: self._actor(made(*given)))
 
     def _actor(self, bench: Bench) -> SimpleNamespace:
         self.num_actors += 1

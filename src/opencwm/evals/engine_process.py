@@ -22,8 +22,8 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
         pickle.dump(message, replies)
         replies.flush()
 
-    sys.path[:], openers = pickle.load(requests)  # noqa: S301 - from the process that started this one
-    bench = Bench(openers)
+    path, openers = pickle.load(requests)  # noqa: S301 - from the process that started this one
+    bench = Bench(openers, path)
     reply(None)
     while True:
         try:

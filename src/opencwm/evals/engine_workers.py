@@ -56,16 +56,19 @@ class Bench:
 
     Args:
         openers: pickled openers, in the order of the numbers that stand for what they open.
+        path: where modules are found, after where they are found anyhow.
     """
 
-    def __init__(self, openers: bytes) -> None:
-        self._openers: Sequence[Opener] = pickle.loads(openers)  # noqa: S301 - from our own process
+    def __init__(self, openers: bytes, path: Sequence[str] = ()) -> None:
+        sys.path += [each for each in path if each not in sys.path]
+        self._pickled = openers
         self._opened: dict[int, object] = {}
 
     def shared(self, number: int) -> object:
         """Return what an opener opens, opened once."""
         if number not in self._opened:
-            self._opened[number] = self._openers[number]()
+            openers: Sequence[Opener] = pickle.loads(self._pickled)  # noqa: S301 - from our own process
+            self._opened[number] = openers[number]()
         return self._opened[number]
 
     def ready(self) -> None:
@@ -349,7 +352,7 @@ class RayEngine:
 
     def __init__(self, openers: bytes, ray: Any, num_gpus: float) -> None:
         self._ray = ray
-        self._actor = ray.remote(num_cpus=1, num_gpus=num_gpus)(Bench).remote(openers)
+        self._actor = ray.remote(num_cpus=1, num_gpus=num_gpus)(Bench).remote(openers, sys.path)
 
     def start(self) -> None:
         """Wait until the cluster has room for the actor."""
