@@ -14,6 +14,8 @@ Users see one line, ``what``, ``where`` and ``hint`` joined, and exit status 2.
 
 from __future__ import annotations
 
+import functools
+
 
 class OpenCWMError(Exception):
     """Base of all errors raised on purpose.
@@ -29,6 +31,9 @@ class OpenCWMError(Exception):
         self.what = what
         self.where = where
         self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return functools.partial(type(self), where=self.where, hint=self.hint), (self.what,)
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what

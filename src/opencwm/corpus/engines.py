@@ -17,7 +17,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from opencwm.core.errors import ConfigError, OpenCWMError
+from opencwm.core.cluster import connect_ray
+from opencwm.core.errors import OpenCWMError
 from opencwm.corpus.tasks import Setup, Task, Workbench
 
 Report = Callable[[int], object]
@@ -142,21 +143,9 @@ def run_ray(setup: Setup, tasks: Sequence[Task], workers: int, report: Report) -
     """
     if not tasks:
         return
-    try:
-        import ray
-        import ray.data
-    except ImportError:
-        raise ConfigError(
-            "Ray is not installed", where="--engine ray", hint="pip install 'opencwm[ray]'"
-        ) from None
-    if not ray.is_initialized():  # it then lasts as long as this process
-        here: dict[str, Any] = {"num_cpus": max(1, workers), "include_dashboard": False}
-        ray.init(
-            runtime_env={"env_vars": {"PYTHONHASHSEED": "0"}},
-            log_to_driver=False,
-            logging_level="ERROR",
-            **({} if "RAY_ADDRESS" in os.environ else here),
-        )
+    connect_ray("--engine ray", num_cpus=workers)
+    import ray.data
+
     ray.data.DataContext.get_current().enable_progress_bars = False
     text = json.dumps(setup.to_json())
     items = [{"task": json.dumps(task), "setup": text} for task in tasks]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -114,7 +115,7 @@ def evaluate_cruxeval(
     asked = (f"{item.id!r} {item.program.text!r} {item.output!r}" for item in items)
     provenance, records = evaluate_cases(
         {item.id: item for item in items},
-        lambda item: _evaluate(item, predictor, config),
+        functools.partial(_evaluate, predictor=predictor, config=config),
         predictor,
         {
             "benchmark": suite,

@@ -8,6 +8,7 @@ further ones are drawn.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from opencwm.evals.grading import is_right
 from opencwm.evals.inputs_report import InputsReport
 from opencwm.evals.journal import Progress, Record
 from opencwm.evals.predictor import Predictor
+from opencwm.model.together import Worker, one_by_one
 from opencwm.traces import Outcome, OutcomeKind, Program, StepFlags, Trace, observed_outcome
 
 
@@ -89,6 +91,7 @@ def evaluate_inputs(
     folder: Path | None = None,
     command: str = "",
     progress: Progress | None = None,
+    worker: Worker = one_by_one,
 ) -> InputsReport:
     """Have calls proposed for every question, and run them.
 
@@ -102,6 +105,7 @@ def evaluate_inputs(
             stopped.
         command: what reproduces this, for the report.
         progress: told before the first and after every question.
+        worker: does the questions, one after the other or several together.
 
     Raises:
         ConfigError: no question, or ``folder`` holds results of other settings.
@@ -114,7 +118,7 @@ def evaluate_inputs(
     asked = (f"{question.key!r} {question.program.text!r} {question.wanted!r}" for question in chosen)
     provenance, records = evaluate_cases(
         {question.key: question for question in chosen},
-        lambda question: _ask(question, predictor, record, config),
+        functools.partial(_ask, predictor=predictor, record=record, config=config),
         predictor,
         {
             "benchmark": "inputs",
@@ -125,6 +129,7 @@ def evaluate_inputs(
         folder=folder,
         command=command,
         progress=progress,
+        worker=worker,
     )
     return InputsReport.of(provenance, records)
 

@@ -7,6 +7,7 @@ all of its landing is: where it is, what changed on the way, what is returned or
 from __future__ import annotations
 
 import dataclasses
+import functools
 import random
 import time
 from collections.abc import Iterable, Iterator
@@ -24,6 +25,7 @@ from opencwm.evals.jumps_report import JumpsReport
 from opencwm.evals.predictor import Predictor
 from opencwm.evals.steps import choose_traces, digest_of
 from opencwm.evals.values import is_same_value
+from opencwm.model.together import Worker, one_by_one
 from opencwm.source.cfg import ControlFlow
 from opencwm.traces import Action, Move, Outcome, StateTree, Status, Step, Trace
 from opencwm.traces.trajectory import draw_goal, target_of
@@ -67,6 +69,7 @@ def evaluate_jumps(
     folder: Path | None = None,
     command: str = "",
     progress: Progress | None = None,
+    worker: Worker = one_by_one,
 ) -> JumpsReport:
     """Have the landings of actions predicted in recorded runs.
 
@@ -79,6 +82,7 @@ def evaluate_jumps(
             stopped.
         command: what reproduces this, for the report.
         progress: told before the first and after every program.
+        worker: does the programs, one after the other or several together.
 
     Raises:
         ConfigError: no trace to evaluate, or ``folder`` holds results of other settings.
@@ -90,7 +94,7 @@ def evaluate_jumps(
         raise ConfigError("no trace with a step in it", where=data or "traces")
     provenance, records = evaluate_cases(
         chosen,
-        lambda trace: _evaluate(trace, predictor, config),
+        functools.partial(_evaluate, predictor=predictor, config=config),
         predictor,
         {
             "benchmark": "jumps",
@@ -101,6 +105,7 @@ def evaluate_jumps(
         folder=folder,
         command=command,
         progress=progress,
+        worker=worker,
     )
     return JumpsReport.of(provenance, records)
 

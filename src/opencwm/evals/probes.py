@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,7 @@ def evaluate_probes(
     )
     provenance, records = evaluate_cases(
         {item.id: item for item in items},
-        lambda item: _evaluate(item, predictor, bounds),
+        functools.partial(_evaluate, predictor=predictor, bounds=bounds),
         predictor,
         {
             "benchmark": suite,

@@ -22,6 +22,14 @@ PROBED = (REVAL, COCONUT, CODESENSE)
 """Suites that ask about runs."""
 
 
+LIVECODEBENCH_CODE = "livecodebench-code"
+MATH_500 = "math500"
+AIME_24 = "aime24"
+AIME_25 = "aime25"
+SWEBENCH_VERIFIED = "swebench-verified"
+"""What harnesses run: :data:`opencwm.evals.harnesses.BENCHMARKS`."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class PublishedFigure:
     """One published number.
@@ -51,6 +59,9 @@ _COCONUT = "Beger, Dutta, CoCoNUT, arXiv 2501.16456, README of ClaasBeger/Struct
 _HARD = "HumanEval tasks with all traces right, CoT"
 _MEAN = "HumanEval traces right, CoT"
 
+_CARD = "FAIR CodeGen team, CWM, MODEL_CARD.md of facebookresearch/cwm, arXiv 2510.02387"
+_REASONING = "pass@1, temperature 1.0, top_p 0.95, reasoning"
+
 FIGURES = (
     PublishedFigure(INPUTS, _SCRATCH, "input, on CRUXEval", 53.6, _NEURAL_DEBUGGER),
     PublishedFigure(INPUTS, _TUNED, "input, on CRUXEval", 66.5, _NEURAL_DEBUGGER),
@@ -76,6 +87,19 @@ FIGURES = (
     PublishedFigure(COCONUT, "GPT-4o", _MEAN, 39.4, _COCONUT),
     PublishedFigure(COCONUT, "Qwen2.5-Coder 32B", _HARD, 26.1, _COCONUT),
     PublishedFigure(COCONUT, "Qwen2.5-Coder 32B", _MEAN, 44.3, _COCONUT),
+    PublishedFigure(LIVECODEBENCH_CODE, _CWM, f"v5, {_REASONING}, 10 answers", 68.6, _CARD),
+    PublishedFigure(LIVECODEBENCH_CODE, _CWM, f"v6, {_REASONING}, 10 answers", 63.5, _CARD),
+    PublishedFigure(LIVECODEBENCH_CODE, "Qwen3-32B", "v6, pass@1", 61.9, _CARD),
+    PublishedFigure(LIVECODEBENCH_CODE, "gpt-oss-20B (med)", "v6, pass@1", 62.0, _CARD),
+    PublishedFigure(MATH_500, _CWM, f"{_REASONING}, 20 answers", 96.6, _CARD),
+    PublishedFigure(MATH_500, "Qwen3-32B", "pass@1", 97.2, _CARD),
+    PublishedFigure(AIME_24, _CWM, f"{_REASONING}, 20 answers", 76.0, _CARD),
+    PublishedFigure(AIME_24, "Qwen3-32B", "pass@1", 81.4, _CARD),
+    PublishedFigure(AIME_25, _CWM, f"{_REASONING}, 20 answers", 68.2, _CARD),
+    PublishedFigure(AIME_25, "Qwen3-32B", "pass@1", 72.9, _CARD),
+    PublishedFigure(SWEBENCH_VERIFIED, _CWM, "pass@1 with its own tools", 53.9, _CARD),
+    PublishedFigure(SWEBENCH_VERIFIED, _CWM, "with test-time scaling", 65.8, _CARD),
+    PublishedFigure(SWEBENCH_VERIFIED, "Qwen3-Coder-32B", "pass@1", 51.6, _CARD),
 )
 """Figures of output prediction and of single steps; in print they are pass@1 and exact match."""
 

@@ -18,6 +18,7 @@ from opencwm.evals.predictor import Predictor
 from opencwm.evals.report import Provenance
 from opencwm.evals.steps import StepsConfig, choose_traces, evaluate_steps
 from opencwm.evals.suite_report import SetReport, SuiteReport
+from opencwm.model.together import Worker, one_by_one
 from opencwm.traces import Program, Trace
 
 SuiteProgress = Callable[[str, int, int], object]
@@ -55,6 +56,7 @@ def evaluate_suite(
     folder: Path,
     command: str = "",
     progress: SuiteProgress = lambda what, done, of: None,  # noqa: ARG005
+    worker: Worker = one_by_one,
 ) -> SuiteReport:
     """Measure everything on every set.
 
@@ -67,6 +69,7 @@ def evaluate_suite(
         folder: keeps results while they come; evaluating into the same folder again goes on where it stopped.
         command: what reproduces this, for the report.
         progress: told before the first and after every case of a part.
+        worker: does the cases, one after the other or several together.
 
     Raises:
         ConfigError: a set without a run, or ``folder`` holds results of other settings.
@@ -84,6 +87,7 @@ def evaluate_suite(
                 "data": data[name],
                 "command": command,
                 "folder": folder / name / part,
+                "worker": worker,
                 "progress": lambda done, of: progress(f"{name}: {part}", done, of),
             }
 

@@ -15,6 +15,7 @@ from opencwm.core.errors import OpenCWMError
 from opencwm.core.version import __version__
 from opencwm.frontends.cli import EXIT_ERROR, EXIT_INTERRUPTED, benchmark, corpus, evaluate
 from opencwm.frontends.cli.before import before
+from opencwm.frontends.cli.bench import bench
 from opencwm.frontends.cli.check import check
 from opencwm.frontends.cli.dap import dap
 from opencwm.frontends.cli.debug import debug
@@ -26,12 +27,13 @@ from opencwm.frontends.cli.predict import predict
 from opencwm.frontends.cli.serve import serve
 from opencwm.frontends.cli.trace import trace
 from opencwm.frontends.cli.train import export, quantize, train
+from opencwm.frontends.cli.twins import twins
 from opencwm.frontends.cli.web import web
 
 PROGRAM: Final = "opencwm"
 _COMMANDS: Final = (
     *(predict, debug, web, dap, mcp, serve, trace, check, inputs, before),
-    *(train, export, quantize, doctor),
+    *(train, export, quantize, bench, doctor),
 )
 
 
@@ -80,6 +82,7 @@ def build(only: str = "") -> Any:
     evaluation.command()(evaluate.inputs)
     evaluation.command()(evaluate.quantization)
     evaluation.command()(benchmark.benchmark)
+    evaluation.command()(twins)
     root.add_typer(evaluation, name="eval")
     return typer.main.get_command(root)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,11 +14,15 @@ from opencwm.debugger.working import Working
 from opencwm.frontends.cli.evaluating import (
     Batch,
     Draws,
+    EngineGpus,
+    EngineWorkers,
     Resume,
+    UseRay,
     command_line,
     evaluated_inputs,
     print_report,
     run_predictor,
+    spread,
 )
 from opencwm.frontends.cli.options import (
     Detail,
@@ -34,12 +38,12 @@ from opencwm.frontends.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.cruxeval_items import Item
     from opencwm.evals.cruxeval_report import CruxEvalReport
     from opencwm.evals.predictor import RunPredictor
     from opencwm.evals.probes_report import ProbesReport
     from opencwm.evals.validation import Validation
+    from opencwm.model.together import Worker
     from opencwm.traces import Program, Trace
 
 
@@ -124,7 +128,6 @@ class _Asked:
     items: int | None
     validate: bool
     max_steps: int
-    batch: int
     output: Path | None
     command: str
 
@@ -146,6 +149,9 @@ def benchmark(
     search: SearchSamples = 0,
     max_steps: MaxSteps = 1024,
     batch: Batch = 1,
+    engine_workers: EngineWorkers = 1,
+    ray: UseRay = False,
+    engine_gpus: EngineGpus = 0,
     output: Resume = None,
     as_json: Json = False,
 ) -> None:
@@ -166,7 +172,16 @@ def benchmark(
     if task is Task.INPUT:
         questions = questions_of_items(_items(data, suite)[:items])
         report = evaluated_inputs(
-            context, questions, model, draws=draws, seed=0, data=str(data), output=output
+            context,
+            questions,
+            model,
+            draws=draws,
+            seed=0,
+            data=str(data),
+            output=output,
+            engine_workers=engine_workers,
+            ray=ray,
+            engine_gpus=engine_gpus,
         )
         print_report(report, as_json=as_json)
         return
@@ -175,12 +190,22 @@ def benchmark(
         if method is Method.DIRECT:
             raise ConfigError("a model of the cwm format predicts outcomes step by step", where="--method")
         method = Method.TRACE
-    predictor = run_predictor(
+    how: dict[str, Any] = {
+        "constrained": not unconstrained,
+        "expressions": detail is Detail.EXPR,
+        "working": working,
+        "search": search,
+    }
+    predictor = run_predictor(world, **how)
+    spreading = spread(
         world,
-        constrained=not unconstrained,
-        expressions=detail is Detail.EXPR,
-        working=working,
-        search=search,
+        predictor,
+        model,
+        how,
+        engine_workers=engine_workers,
+        ray=ray,
+        engine_gpus=engine_gpus,
+        batch=batch,
     )
     asked = _Asked(
         data=data,
@@ -188,17 +213,19 @@ def benchmark(
         items=items,
         validate=validate,
         max_steps=max_steps,
-        batch=batch,
         output=output,
         command=command_line(context),
     )
-    scored = (
-        _questions(asked, tasks, world, predictor) if is_probed else _outputs(asked, method, world, predictor)
-    )
+    with spreading as worker:
+        scored = (
+            _questions(asked, tasks, worker, predictor)
+            if is_probed
+            else _outputs(asked, method, worker, predictor)
+        )
     print_report(scored, as_json=as_json)
 
 
-def _outputs(asked: _Asked, method: Method, world: WorldModel, predictor: RunPredictor) -> CruxEvalReport:
+def _outputs(asked: _Asked, method: Method, worker: Worker, predictor: RunPredictor) -> CruxEvalReport:
     from opencwm.evals import cruxeval
     from opencwm.frontends.cli.output import progress
 
@@ -216,11 +243,11 @@ def _outputs(asked: _Asked, method: Method, world: WorldModel, predictor: RunPre
             command=asked.command,
             validation=validation,
             progress=advance,
-            worker=world.worker(asked.batch),
+            worker=worker,
         )
 
 
-def _questions(asked: _Asked, tasks: Path | None, world: WorldModel, predictor: RunPredictor) -> ProbesReport:
+def _questions(asked: _Asked, tasks: Path | None, worker: Worker, predictor: RunPredictor) -> ProbesReport:
     from opencwm.evals import coconut_items, codesense_items, probes, reval_items
     from opencwm.evals.rollout import RolloutBounds
     from opencwm.frontends.cli.output import progress
@@ -253,7 +280,7 @@ def _questions(asked: _Asked, tasks: Path | None, world: WorldModel, predictor: 
             command=asked.command,
             validation=validation,
             progress=advance,
-            worker=world.worker(asked.batch),
+            worker=worker,
         )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,14 +16,18 @@ from opencwm.frontends.cli.evaluating import (
     Batch,
     Data,
     Draws,
+    EngineGpus,
+    EngineWorkers,
     Programs,
     Resume,
+    UseRay,
     command_line,
     described,
     evaluated_inputs,
     native_predictor,
     print_report,
     run_predictor,
+    spread,
 )
 from opencwm.frontends.cli.options import (
     Detail,
@@ -53,6 +59,9 @@ def steps(
     search: SearchSamples = 0,
     max_steps: MaxSteps = 1024,
     batch: Batch = 1,
+    engine_workers: EngineWorkers = 1,
+    ray: UseRay = False,
+    engine_gpus: EngineGpus = 0,
     output: Resume = None,
     as_json: Json = False,
 ) -> None:
@@ -71,8 +80,22 @@ def steps(
 
     expressions = detail is Detail.EXPR
     world = WorldModel.load(model)
-    predictor = run_predictor(
-        world, constrained=not unconstrained, expressions=expressions, working=working, search=search
+    how: dict[str, Any] = {
+        "constrained": not unconstrained,
+        "expressions": expressions,
+        "working": working,
+        "search": search,
+    }
+    predictor = run_predictor(world, **how)
+    spreading = spread(
+        world,
+        predictor,
+        model,
+        how,
+        engine_workers=engine_workers,
+        ray=ray,
+        engine_gpus=engine_gpus,
+        batch=batch,
     )
     traces = load_traces(data) if data else held_out_traces(programs, seed, expressions=expressions)
     config = StepsConfig(num_programs=programs, seed=seed, max_steps=max_steps, expressions=expressions)
@@ -80,7 +103,7 @@ def steps(
         notice("a model of the cwm format: steps and runs, but for what lines that return or raise change")
         traces = map(told_by_format, traces)
         config = dataclasses.replace(config, teacher_forced=False, direct=False, expressions=False)
-    with progress("evaluating") as advance:
+    with progress("evaluating") as advance, spreading as worker:
         report = evaluate_steps(
             traces,
             predictor,
@@ -89,7 +112,7 @@ def steps(
             folder=output,
             command=command_line(context),
             progress=advance,
-            worker=world.worker(batch),
+            worker=worker,
         )
     print_report(report, as_json=as_json)
 
@@ -109,6 +132,9 @@ def everything(
     model: Model = None,
     working: WorkingLevel = Working.FOLLOWED,
     max_steps: MaxSteps = 256,
+    engine_workers: EngineWorkers = 1,
+    ray: UseRay = False,
+    engine_gpus: EngineGpus = 0,
     as_json: Json = False,
 ) -> None:
     """Measure everything, on generated and on real programs, and write one report.
@@ -125,21 +151,36 @@ def everything(
     from opencwm.frontends.trace_files import held_out_traces, load_traces
     from opencwm.sandbox import Sandbox, record
 
-    predictor = native_predictor(WorldModel.load(model), expressions=True, working=working)
+    world = WorldModel.load(model)
+    how: dict[str, Any] = {"expressions": True, "working": working}
+    predictor = native_predictor(world, **how)
     sets = {"generated": list(held_out_traces(programs, seed, expressions=True))}
     told = {"generated": described(None, programs, seed)}
     if data is not None:
         sets["real"], told["real"] = list(load_traces(data)), str(data)
-    with progress("evaluating") as advance, Sandbox() as sandbox:
+    with contextlib.ExitStack() as stack:
+        advance = stack.enter_context(progress("evaluating"))
+        run = functools.partial(record, sandbox=stack.enter_context(Sandbox()))
+        spreading = spread(
+            world,
+            predictor,
+            model,
+            how,
+            engine_workers=engine_workers,
+            ray=ray,
+            engine_gpus=engine_gpus,
+            record=run,
+        )
         report = evaluate_suite(
             sets,
             predictor,
-            lambda program: record(program, sandbox=sandbox),
+            run,
             SuiteConfig(num_programs=programs, seed=seed, max_steps=max_steps, num_draws=draws),
             data=told,
             folder=output,
             command=command_line(context),
             progress=lambda what, done, of: advance(done, of, what),
+            worker=stack.enter_context(spreading),
         )
     pictures = draw(output, report)
     if not pictures:
@@ -162,6 +203,9 @@ def inputs(
         int, typer.Option("--seed", metavar="N", help="Of programs, and of calls after the first.")
     ] = 0,
     model: Model = None,
+    engine_workers: EngineWorkers = 1,
+    ray: UseRay = False,
+    engine_gpus: EngineGpus = 0,
     output: Resume = None,
     as_json: Json = False,
 ) -> None:
@@ -175,7 +219,17 @@ def inputs(
     questions = questions_of_traces(load_traces(data) if data else held_out_traces(programs, seed))
     told = described(data, programs, seed)
     report = evaluated_inputs(
-        context, questions, model, limit=programs, draws=draws, seed=seed, data=told, output=output
+        context,
+        questions,
+        model,
+        limit=programs,
+        draws=draws,
+        seed=seed,
+        data=told,
+        output=output,
+        engine_workers=engine_workers,
+        ray=ray,
+        engine_gpus=engine_gpus,
     )
     print_report(report, as_json=as_json)
 
@@ -189,6 +243,9 @@ def jumps(
     ] = 4,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of programs, places and actions.")] = 0,
     model: Model = None,
+    engine_workers: EngineWorkers = 1,
+    ray: UseRay = False,
+    engine_gpus: EngineGpus = 0,
     output: Resume = None,
     as_json: Json = False,
 ) -> None:
@@ -198,8 +255,12 @@ def jumps(
     from opencwm.frontends.cli.output import progress
     from opencwm.frontends.trace_files import held_out_traces, load_traces
 
-    predictor = native_predictor(WorldModel.load(model))
-    with progress("evaluating") as advance:
+    world = WorldModel.load(model)
+    predictor = native_predictor(world)
+    spreading = spread(
+        world, predictor, model, {}, engine_workers=engine_workers, ray=ray, engine_gpus=engine_gpus
+    )
+    with progress("evaluating") as advance, spreading as worker:
         report = evaluate_jumps(
             load_traces(data) if data else held_out_traces(programs, seed),
             predictor,
@@ -208,6 +269,7 @@ def jumps(
             folder=output,
             command=command_line(context),
             progress=advance,
+            worker=worker,
         )
     print_report(report, as_json=as_json)
 

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
+from opencwm.core.errors import ConfigError
 from opencwm.debugger.working import Working
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from opencwm.debugger.world_model import WorldModel
-    from opencwm.evals.cruxeval_report import CruxEvalReport
     from opencwm.evals.inputs import Question
     from opencwm.evals.inputs_report import InputsReport
-    from opencwm.evals.jumps_report import JumpsReport
     from opencwm.evals.predictor import NativePredictor, RunPredictor
-    from opencwm.evals.probes_report import ProbesReport
-    from opencwm.evals.quantization_report import QuantizationReport
-    from opencwm.evals.steps_report import StepsReport
+    from opencwm.evals.report import Table
+    from opencwm.model.together import Worker
+    from opencwm.traces import Program, Trace
+
+
+class Report(Protocol):
+    """What every evaluation comes to."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        ...
+
+    def tables(self) -> Sequence[Table]:
+        """Return it as tables."""
+        ...
+
 
 Resume = Annotated[
     Path | None,
@@ -49,6 +63,26 @@ Batch = Annotated[
         min=1,
         max=64,
     ),
+]
+EngineWorkers = Annotated[
+    int,
+    typer.Option(
+        "--engine-workers",
+        metavar="N",
+        help="Spread programs over N processes, each with a model of its own; 1: this process alone.",
+        min=1,
+        max=4096,
+    ),
+]
+UseRay = Annotated[
+    bool,
+    typer.Option(
+        "--ray", help="Of --engine-workers: on the Ray cluster that RAY_ADDRESS names, or a Ray of its own."
+    ),
+]
+EngineGpus = Annotated[
+    float,
+    typer.Option("--engine-gpus", metavar="N", help="Of --ray: GPUs of each engine.", min=0),
 ]
 
 
@@ -98,6 +132,75 @@ def run_predictor(
     )
 
 
+def _open_predictor(model: str | None, how: Mapping[str, Any]) -> RunPredictor:
+    """Open what another process predicts with."""
+    from opencwm.debugger.world_model import WorldModel
+
+    return run_predictor(WorldModel.load(model), **how)
+
+
+def _open_recorder() -> Callable[[Program], Trace]:
+    """Open what another process runs programs with; it ends with the process."""
+    from opencwm.sandbox import Sandbox, record
+
+    return functools.partial(record, sandbox=Sandbox())
+
+
+@contextlib.contextmanager
+def spread(
+    world: WorldModel,
+    predictor: RunPredictor,
+    model: str | None,
+    how: Mapping[str, Any],
+    *,
+    engine_workers: int = 1,
+    ray: bool = False,
+    engine_gpus: float = 0,
+    batch: int = 1,
+    record: Callable[[Program], Trace] | None = None,
+) -> Iterator[Worker]:
+    """Open what does the programs of an evaluation: this process, processes here, or a cluster.
+
+    Args:
+        world: the model of this process.
+        predictor: what it predicts with here.
+        model: where other processes open it from.
+        how: what :func:`run_predictor` is told.
+        engine_workers: processes; 1 without Ray for this one alone.
+        ray: on a Ray cluster.
+        engine_gpus: of each engine there.
+        batch: programs predicted together, by this process.
+        record: what runs programs here, where the evaluation runs any.
+
+    Raises:
+        ConfigError: options that exclude each other, or Ray is not installed.
+    """
+    if engine_gpus and not ray:
+        raise ConfigError("GPUs are handed out by a cluster", where="--engine-gpus", hint="add --ray")
+    if engine_workers == 1 and not ray:
+        yield world.worker(batch)
+        return
+    if batch > 1:
+        raise ConfigError(
+            "one of --batch and --engine-workers", where="--batch", hint="engines predict one by one"
+        )
+    from opencwm.evals.engine_workers import local_workers, ray_workers
+
+    where = str(Path(model).absolute()) if model is not None and Path(model).exists() else model
+    shared: list[tuple[object, Callable[[], object]]] = [
+        (predictor, functools.partial(_open_predictor, where, dict(how)))
+    ]
+    if record is not None:
+        shared.append((record, _open_recorder))
+    workers = (
+        ray_workers(engine_workers, shared, num_gpus=engine_gpus)
+        if ray
+        else local_workers(engine_workers, shared)
+    )
+    with workers:
+        yield workers
+
+
 def evaluated_inputs(
     context: typer.Context,
     questions: Iterable[Question],
@@ -108,6 +211,9 @@ def evaluated_inputs(
     seed: int,
     data: str,
     output: Path | None,
+    engine_workers: int = 1,
+    ray: bool = False,
+    engine_gpus: float = 0,
 ) -> InputsReport:
     """Evaluate input prediction; proposed calls are run in the sandbox."""
     from opencwm.debugger.world_model import WorldModel
@@ -115,17 +221,32 @@ def evaluated_inputs(
     from opencwm.frontends.cli.output import progress
     from opencwm.sandbox import Sandbox, record
 
-    predictor = native_predictor(WorldModel.load(model))
-    with progress("evaluating") as advance, Sandbox() as sandbox:
+    world = WorldModel.load(model)
+    predictor = native_predictor(world)
+    with contextlib.ExitStack() as stack:
+        advance = stack.enter_context(progress("evaluating"))
+        sandbox = stack.enter_context(Sandbox())
+        run = functools.partial(record, sandbox=sandbox)
+        worker = spread(
+            world,
+            predictor,
+            model,
+            {},
+            engine_workers=engine_workers,
+            ray=ray,
+            engine_gpus=engine_gpus,
+            record=run,
+        )
         return evaluate_inputs(
             questions,
             predictor,
-            lambda program: record(program, sandbox=sandbox),
+            run,
             InputsConfig(num_questions=limit, num_draws=draws, seed=seed),
             data=data,
             folder=output,
             command=command_line(context),
             progress=advance,
+            worker=stack.enter_context(worker),
         )
 
 
@@ -142,7 +263,7 @@ def command_line(context: typer.Context) -> str:
 
 
 def print_report(
-    report: StepsReport | JumpsReport | InputsReport | CruxEvalReport | ProbesReport | QuantizationReport,
+    report: Report,
     *,
     as_json: bool,
 ) -> None:
