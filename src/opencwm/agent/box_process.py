@@ -137,52 +137,80 @@ class BoxProcess:
             started: :func:`time.monotonic` at its start.
         """
         try:
-            status = self._drain(output, started + timeout_s, is_full)
+            status = drain(self.popen, output, started + timeout_s, end=self.kill, is_full=is_full)
             code = self.popen.wait() if status is RunStatus.EXITED else None
         finally:
             self.close()
-        if code is not None and code < 0:  # bubblewrap itself was killed
-            code = 128 - code
-        return RunResult(
-            status=status,
-            exit_code=code,
-            output=output.text(),
-            num_output_bytes=output.num_bytes,
-            wall_s=time.monotonic() - started,
-        )
+        return result_of(status, code, output, started)
 
-    def _drain(self, output: Output, deadline: float, is_full: Callable[[], bool]) -> RunStatus:
-        stdout = self.popen.stdout
-        if stdout is None:
-            raise AssertionError("started with a pipe")
-        poller = select.poll()
-        poller.register(stdout.fileno(), select.POLLIN)
-        ended = os.pidfd_open(self.popen.pid)
-        poller.register(ended, select.POLLIN)
-        next_check = time.monotonic() + _CHECK_S
-        try:
-            while True:
-                now = time.monotonic()
-                if now >= deadline:
-                    return RunStatus.TIMEOUT
-                if now >= next_check:
-                    if is_full():
-                        return RunStatus.DISK_FULL
-                    next_check = time.monotonic() + _CHECK_S
-                ready = dict(poller.poll(max(0.0, min(deadline, next_check) - now) * 1000))
-                if stdout.fileno() in ready:
-                    if chunk := os.read(stdout.fileno(), _CHUNK_BYTES):
-                        output.add(chunk)
-                        continue
-                    poller.unregister(stdout.fileno())
-                elif ended in ready:
-                    break
-        finally:
-            os.close(ended)
-        self.kill()  # what it left behind may hold the pipe
-        while chunk := os.read(stdout.fileno(), _CHUNK_BYTES):
-            output.add(chunk)
-        return RunStatus.DISK_FULL if is_full() else RunStatus.EXITED
+
+def result_of(status: RunStatus, code: int | None, output: Output, started: float) -> RunResult:
+    """Put together what came of a command; ``code`` as :mod:`subprocess` tells it."""
+    return RunResult(
+        status=status,
+        exit_code=128 - code if code is not None and code < 0 else code,
+        output=output.text(),
+        num_output_bytes=output.num_bytes,
+        wall_s=time.monotonic() - started,
+    )
+
+
+def drain(
+    popen: subprocess.Popen[bytes],
+    output: Output,
+    deadline: float,
+    *,
+    end: Callable[[], object],
+    is_full: Callable[[], bool] = lambda: False,
+) -> RunStatus:
+    """Read what a command writes until its first process ends, and then what is left.
+
+    Args:
+        popen: the command, with a pipe as its output.
+        output: takes it.
+        deadline: by :func:`time.monotonic`.
+        end: ends everything the command left behind, which may hold the pipe.
+        is_full: looked at now and then; True ends it.
+    """
+    stdout = popen.stdout
+    if stdout is None:
+        raise AssertionError("started with a pipe")
+    ended = os.pidfd_open(popen.pid)
+    try:
+        status = _watch(stdout.fileno(), ended, output, deadline, is_full)
+    finally:
+        os.close(ended)
+    if status is not RunStatus.EXITED:
+        return status
+    end()
+    while chunk := os.read(stdout.fileno(), _CHUNK_BYTES):
+        output.add(chunk)
+    return RunStatus.DISK_FULL if is_full() else RunStatus.EXITED
+
+
+def _watch(
+    stdout: int, ended: int, output: Output, deadline: float, is_full: Callable[[], bool]
+) -> RunStatus:
+    poller = select.poll()
+    poller.register(stdout, select.POLLIN)
+    poller.register(ended, select.POLLIN)
+    next_check = time.monotonic() + _CHECK_S
+    while True:
+        now = time.monotonic()
+        if now >= deadline:
+            return RunStatus.TIMEOUT
+        if now >= next_check:
+            if is_full():
+                return RunStatus.DISK_FULL
+            next_check = time.monotonic() + _CHECK_S
+        ready = dict(poller.poll(max(0.0, min(deadline, next_check) - now) * 1000))
+        if stdout in ready:
+            if chunk := os.read(stdout, _CHUNK_BYTES):
+                output.add(chunk)
+            else:
+                poller.unregister(stdout)
+        elif ended in ready:
+            return RunStatus.EXITED
 
 
 class Output:

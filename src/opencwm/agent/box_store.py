@@ -139,7 +139,9 @@ def sweep(base: Path) -> list[str]:
         with _lock_if_free(lock_path) as is_free:
             if is_free:
                 name = lock_path.name.removesuffix(_LOCK_SUFFIX)
-                with contextlib.suppress(SandboxError):  # another user's files, perhaps; the next driver tries again
+                with contextlib.suppress(
+                    SandboxError
+                ):  # another user's files, perhaps; the next driver tries again
                     remove(base / name)
                     lock_path.unlink(missing_ok=True)
                     swept.append(name)

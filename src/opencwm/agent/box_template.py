@@ -20,9 +20,33 @@ from opencwm.agent.box_store import BoxStore, Layer, remove
 from opencwm.core.errors import SandboxError, TaskError
 
 HOME: Final = "/home/agent"
-FOLDERS: Final = (HOME, "/tmp", "/var/tmp", "/logs/verifier", "/tests", "/solution", "/proc", "/dev", "/run", "/usr")  # noqa: S108 - in the box
-_SKIPPED: Final = (".git", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".venv", ".tox", ".nox", "node_modules")
-_GIT_SETTINGS: Final = "[user]\n\tname = agent\n\temail = agent@example.invalid\n[safe]\n\tdirectory = *\n[gc]\n\tauto = 0\n"
+FOLDERS: Final = (
+    HOME,
+    "/tmp",
+    "/var/tmp",
+    "/logs/verifier",
+    "/tests",
+    "/solution",
+    "/proc",
+    "/dev",
+    "/run",
+    "/usr",
+)  # noqa: S108 - in the box
+_SKIPPED: Final = (
+    ".git",
+    "__pycache__",
+    ".pytest_cache",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".hypothesis",
+    ".venv",
+    ".tox",
+    ".nox",
+    "node_modules",
+)
+_GIT_SETTINGS: Final = (
+    "[user]\n\tname = agent\n\temail = agent@example.invalid\n[safe]\n\tdirectory = *\n[gc]\n\tauto = 0\n"
+)
 _DATE: Final = "2000-01-01T00:00:00Z"
 GIT_ENVIRONMENT: Final = {
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -43,7 +67,9 @@ SCRUB_SCRIPT: Final = (
 """Shell text that gives the current folder a history of one commit, and nothing of the one it had."""
 
 
-def template(store: BoxStore, files: Path | None, workdir: str, mount_points: Iterable[str], owner: int | None) -> Layer:
+def template(
+    store: BoxStore, files: Path | None, workdir: str, mount_points: Iterable[str], owner: int | None
+) -> Layer:
     """Return the layer for a folder of files; the same one as long as the files are the same.
 
     Args:
@@ -64,7 +90,14 @@ def template(store: BoxStore, files: Path | None, workdir: str, mount_points: It
 
 
 @functools.lru_cache(maxsize=64)
-def _made(store: BoxStore, files: Path | None, signature: str, workdir: str, mount_points: tuple[str, ...], owner: int | None) -> Layer:  # noqa: ARG001 - a key
+def _made(
+    store: BoxStore,
+    files: Path | None,
+    signature: str,
+    workdir: str,
+    mount_points: tuple[str, ...],
+    owner: int | None,
+) -> Layer:  # noqa: ARG001 - a key
     path = store.new_folder()
     try:
         path.chmod(0o755)
@@ -141,7 +174,9 @@ def scrub(folder: Path) -> None:
         check=False,
     )
     if done.returncode:
-        raise SandboxError(f"git fails on a task's files: {' '.join(done.stderr.split())[:200]}", where=str(folder))
+        raise SandboxError(
+            f"git fails on a task's files: {' '.join(done.stderr.split())[:200]}", where=str(folder)
+        )
 
 
 def _give(root: Path, owner: int) -> None:

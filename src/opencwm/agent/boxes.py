@@ -19,7 +19,9 @@ def choose(spec: BoxSpec) -> Box:
     """
     known = ("auto", *BoxKind)
     if spec.kind not in known:
-        raise ConfigError(f"unknown kind of box {spec.kind!r}", where="box.kind", hint=f"one of {', '.join(known)}")
+        raise ConfigError(
+            f"unknown kind of box {spec.kind!r}", where="box.kind", hint=f"one of {', '.join(known)}"
+        )
     if spec.kind == BoxKind.BUBBLEWRAP or (spec.kind == "auto" and spec.image is None):
         return BubblewrapBox(spec)
     wanted = [BoxKind.PODMAN, BoxKind.DOCKER] if spec.kind == "auto" else [BoxKind(spec.kind)]

@@ -25,22 +25,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from opencwm.agent.box import Box, BoxKind, BoxLimits, BoxSpec, RunResult, RunStatus
+from opencwm.agent.box import BoxLimits, BoxSpec, RunResult
 from opencwm.agent.box_files import BoxFiles, CopiedFiles, OverlayFiles
 from opencwm.agent.box_process import INNER_SCRIPT, BoxProcess, Output
 from opencwm.agent.box_store import BoxStore, Layer, store
 from opencwm.agent.box_template import HOME, template
+from opencwm.agent.file_commands import FILE_S, READ, WRITE, memory_input, raise_for
 from opencwm.core.errors import ConfigError, SandboxError
 from opencwm.sandbox import seccomp
 from opencwm.sandbox.config import SandboxConfig
 from opencwm.sandbox.launch import FIRST_UID, readable_paths
 
 _SYSTEM_PATHS: Final = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
-_ETC_PATHS: Final = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/localtime")
+_ETC_PATHS: Final = (
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/alternatives",
+    "/etc/localtime",
+)
 _NETWORK_PATHS: Final = ("/etc/resolv.conf", "/etc/ssl", "/etc/nsswitch.conf", "/etc/ca-certificates")
-_FILE_S: Final = 30.0
-_READ = 'if [ -d "$1" ]; then exit 21; elif [ ! -e "$1" ]; then exit 2; elif [ ! -f "$1" ]; then exit 22; fi; exec cat -- "$1"'
-_WRITE = 'if [ -d "$1" ]; then exit 21; fi; mkdir -p -- "$(dirname -- "$1")" && exec cat > "$1"'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +68,11 @@ class BoxPlan:
     def description(self) -> str:
         """One line for people."""
         who = "commands become a user of their own" if self.is_root else "in an unprivileged user namespace"
-        files = "over overlay folders" if self.is_overlay else "over copied folders (this kernel refuses overlays)"
+        files = (
+            "over overlay folders"
+            if self.is_overlay
+            else "over copied folders (this kernel refuses overlays)"
+        )
         return f"bubblewrap {files}, {who}"
 
 
@@ -143,7 +151,7 @@ class BubblewrapBox:
         stdin: bytes,
     ) -> RunResult:
         started = time.monotonic()
-        with _input(stdin) as descriptor:
+        with memory_input(stdin) as descriptor:
             process = self._launch(words, cwd, env, descriptor)
         limit = self.spec.limits.wall_s if timeout_s is None else timeout_s
         return process.finish(output, timeout_s=limit, is_full=self._is_full, started=started)
@@ -155,7 +163,9 @@ class BubblewrapBox:
         self._running.append(spawned)
         return spawned
 
-    def _launch(self, words: list[str], cwd: str | None, env: Mapping[str, str] | None, stdin: int) -> BoxProcess:
+    def _launch(
+        self, words: list[str], cwd: str | None, env: Mapping[str, str] | None, stdin: int
+    ) -> BoxProcess:
         files, plan = self._started(), self._plan
         if plan is None or self._store is None:
             raise AssertionError("started")
@@ -189,14 +199,14 @@ class BubblewrapBox:
 
     def read_file(self, path: str) -> bytes:
         output = Output(None)
-        result = self._run(["bash", "-c", _READ, "bash", path], output, _FILE_S, None, None, b"")
-        _raise_for(result, path)
+        result = self._run(["bash", "-c", READ, "bash", path], output, FILE_S, None, None, b"")
+        raise_for(result, path)
         return output.data()
 
     def write_file(self, path: str, data: bytes | str) -> None:
         raw = data.encode() if isinstance(data, str) else data
-        result = self._run(["bash", "-c", _WRITE, "bash", path], Output(1 << 12), _FILE_S, None, None, raw)
-        _raise_for(result, path)
+        result = self._run(["bash", "-c", WRITE, "bash", path], Output(1 << 12), FILE_S, None, None, raw)
+        raise_for(result, path)
 
     # -- snapshots ---------------------------------------------------------------------------------
 
@@ -251,13 +261,15 @@ def obtained_plan() -> BoxPlan:
         SandboxError: bubblewrap is not installed, or refused; what it said.
     """
     if sys.platform != "linux" or shutil.which("bwrap") is None:
-        raise SandboxError("bubblewrap is not installed", hint="install the package bubblewrap, or use podman or docker")
+        raise SandboxError(
+            "bubblewrap is not installed", hint="install the package bubblewrap, or use podman or docker"
+        )
     said = ""
     for is_overlay in (True, False):
         plan = BoxPlan(is_root=os.getuid() == 0, is_overlay=is_overlay)
         try:
             with BubblewrapBox(BoxSpec(), plan) as box:
-                result = box.run([sys.executable, "-I", "-S", "-c", ""], timeout_s=_FILE_S)
+                result = box.run([sys.executable, "-I", "-S", "-c", ""], timeout_s=FILE_S)
             if result.is_success:
                 return plan
             said = result.output
@@ -329,33 +341,23 @@ def _binds(is_networked: bool) -> tuple[tuple[str, bool], ...]:
     system = [path for path in _SYSTEM_PATHS if os.path.lexists(path)]
     extra = [path for path in (*_ETC_PATHS, *(_NETWORK_PATHS if is_networked else ())) if Path(path).exists()]
     python = [str(path) for path in readable_paths(SandboxConfig())]
-    return tuple((path, Path(path).is_symlink() and Path(path).parent == Path("/")) for path in (*system, *extra, *python))
+    return tuple(
+        (path, Path(path).is_symlink() and Path(path).parent == Path("/"))
+        for path in (*system, *extra, *python)
+    )
 
 
 @contextlib.contextmanager
 def _seccomp_filter() -> Iterator[int | None]:
     """Yield a descriptor of the filter that :mod:`opencwm.sandbox.seccomp` makes; None where it knows none."""
-    program = seccomp.program(is_network_closed=False)  # the namespace has no network; local ports are tests' business
+    program = seccomp.program(
+        is_network_closed=False
+    )  # the namespace has no network; local ports are tests' business
     if program is None:
         yield None
         return
-    with _input(program) as descriptor:
+    with memory_input(program) as descriptor:
         yield descriptor
-
-
-@contextlib.contextmanager
-def _input(data: bytes) -> Iterator[int]:
-    """Yield a descriptor to read ``data`` from."""
-    if not data:
-        yield subprocess.DEVNULL
-        return
-    with open(os.memfd_create("opencwm-box"), "w+b", buffering=0) as file:  # noqa: PTH123 - a descriptor
-        with memoryview(data) as view:
-            written = 0
-            while written < len(view):
-                written += file.write(view[written:]) or 0
-        file.seek(0)
-        yield file.fileno()
 
 
 @contextlib.contextmanager
@@ -364,24 +366,6 @@ def _told_as_sandbox_error() -> Iterator[None]:
         yield
     except OSError as error:
         hint = "free some space, or set TMPDIR" if error.errno == errno.ENOSPC else ""
-        raise SandboxError(f"a box failed: {error.strerror}", where=str(error.filename or ""), hint=hint) from error
-
-
-_MEANINGS: Final = {2: FileNotFoundError, 21: IsADirectoryError, 22: OSError}
-
-
-def _raise_for(result: RunResult, path: str) -> None:
-    """Raise what a file command's status means, if anything.
-
-    Raises:
-        OSError: of the fitting kind.
-    """
-    if result.is_success:
-        return
-    if result.status is RunStatus.DISK_FULL:
-        raise OSError(errno.ENOSPC, "the box is full", path)
-    code = result.exit_code or 0
-    if code in _MEANINGS:
-        raise _MEANINGS[code](code, os.strerror(code), path)
-    said = result.output.strip().rpartition("\n")[2][:200]
-    raise OSError(errno.EACCES if "denied" in said else errno.EIO, said or f"took over {_FILE_S:g} s", path)
+        raise SandboxError(
+            f"a box failed: {error.strerror}", where=str(error.filename or ""), hint=hint
+        ) from error
