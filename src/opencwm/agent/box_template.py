@@ -125,11 +125,12 @@ def _made(
 
 def _ignored(folder: str, names: list[str]) -> set[str]:
     """Tell what is not copied: histories, caches, environments, and what is neither file, folder nor link."""
-    return {name for name in names if name in _SKIPPED or not _is_plain(Path(folder, name))}
+    return {name for name in names if not is_copied(Path(folder, name))}
 
 
-def _is_plain(path: Path) -> bool:
-    return path.is_symlink() or path.is_file() or path.is_dir()
+def is_copied(path: Path) -> bool:
+    """Whether a path comes into a box: no history, cache or environment; a file, a folder or a link."""
+    return path.name not in _SKIPPED and (path.is_symlink() or path.is_file() or path.is_dir())
 
 
 def _furnish(root: Path, mount_points: tuple[str, ...], owner: int | None) -> None:
