@@ -1,8 +1,8 @@
 """The bottom layer of boxes: the folders a machine has, and a task's files with a git history of one commit.
 
 Nothing of a ``.git`` is copied, wherever it lies: no branch, tag, reflog, remote, stash, hook, worktree,
-alternate or unreachable object of the original can be in the box. The commit is always made by the same name at
-the same time, so its id depends on the files alone.
+alternate or unreachable object of the original can be in the box. The commit is always made by the same
+name at the same time, so its id depends on the files alone.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from opencwm.core.errors import SandboxError, TaskError
 HOME: Final = "/home/agent"
 FOLDERS: Final = (
     HOME,
-    "/tmp",
-    "/var/tmp",
+    "/tmp",  # noqa: S108 - in the box
+    "/var/tmp",  # noqa: S108
     "/logs/verifier",
     "/tests",
     "/solution",
@@ -31,7 +31,7 @@ FOLDERS: Final = (
     "/dev",
     "/run",
     "/usr",
-)  # noqa: S108 - in the box
+)
 _SKIPPED: Final = (
     ".git",
     "__pycache__",
@@ -93,11 +93,11 @@ def template(
 def _made(
     store: BoxStore,
     files: Path | None,
-    signature: str,
+    signature: str,  # noqa: ARG001 - a part of the cache's key
     workdir: str,
     mount_points: tuple[str, ...],
     owner: int | None,
-) -> Layer:  # noqa: ARG001 - a key
+) -> Layer:
     path = store.new_folder()
     try:
         path.chmod(0o755)

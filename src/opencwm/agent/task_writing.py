@@ -19,7 +19,9 @@ _VERIFIER: Final = Path(__file__).parent / "verifier"
 TEST_SCRIPT: Final = (
     '#!/bin/bash\n# Leaves the score in /logs/verifier/reward.json.\npython3 -I "$(dirname "$0")/verify.py"\n'
 )
-SOLVE_SCRIPT: Final = '#!/bin/bash\nset -e\ncd {workdir}\ngit apply --whitespace=nowarn "$(dirname "$0")/gold.patch"\n'
+SOLVE_SCRIPT: Final = (
+    '#!/bin/bash\nset -e\ncd {workdir}\ngit apply --whitespace=nowarn "$(dirname "$0")/gold.patch"\n'
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

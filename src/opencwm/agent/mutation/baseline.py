@@ -22,9 +22,7 @@ cost more than the tests; with them where a test needs one."""
 _RECORDER: Final = Path(__file__).parents[1] / "verifier/opencwm_recorder.py"
 _RECORD: Final = "/tests/record.jsonl"
 _ADDOPTS: Final = "-p opencwm_recorder -p no:cacheprovider --continue-on-collection-errors"
-_SCRIPT: Final = (
-    f'rm -f {_RECORD}; touch /tests/marker; cat > /tests/select.json; exec bash -c "$1"'
-)
+_SCRIPT: Final = f'rm -f {_RECORD}; touch /tests/marker; cat > /tests/select.json; exec bash -c "$1"'
 _OUTSIDE: Final = (
     "find / -xdev -newer /tests/marker -type f -not -path '{workdir}/*' -not -path '/tmp/*' -not -path '/var/tmp/*'"
     " -not -path '/tests/*' -not -path '/logs/*' -not -path '/proc/*' -not -path '/dev/*' 2>/dev/null | head -n 5"
@@ -234,7 +232,9 @@ def _refuse(run: TestRun, where: str, timeout_s: float) -> None:
     if not run.outcomes and not run.texts:
         last = next((line for line in reversed(run.output.splitlines()) if line.strip()), "no output")
         raise TaskError(
-            f"the test command ran no test of pytest: {last.strip()[:200]}", where=where, hint="see --test-command"
+            f"the test command ran no test of pytest: {last.strip()[:200]}",
+            where=where,
+            hint="see --test-command",
         )
 
 

@@ -1,7 +1,7 @@
 """Which changes of a repository to try, in an order that a seed fixes.
 
-Only lines that a passing test runs are changed, and no test. Operators are drawn by weight; each gives its places
-in random order. Nothing is run here.
+Only lines that a passing test runs are changed, and no test. Operators are drawn by weight; each gives its
+places in random order. Nothing is run here.
 """
 
 from __future__ import annotations
@@ -64,7 +64,11 @@ class _RepositoryFile(SourceFile):
         last = statement.end_lineno or statement.lineno
         body = getattr(statement, "body", None)
         if isinstance(body, list) and body and isinstance(body[0], ast.stmt):
-            last = body[0].lineno if isinstance(statement, FunctionDef) else max(statement.lineno, body[0].lineno - 1)
+            last = (
+                body[0].lineno
+                if isinstance(statement, FunctionDef)
+                else max(statement.lineno, body[0].lineno - 1)
+            )
         return any(line in self._covered for line in range(statement.lineno, last + 1))
 
 

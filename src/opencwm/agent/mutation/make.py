@@ -80,7 +80,7 @@ def mutate_repository(
     repository: Path,
     folder: Path,
     config: MutateConfig | None = None,
-    progress: Callable[[int], object] = lambda num_tasks: None,
+    progress: Callable[[int], object] = lambda _: None,
 ) -> MutateReport:
     """Make bug-fix tasks from a repository with tests.
 
@@ -135,7 +135,7 @@ class _Maker:
         self._places: set[tuple[str, str, str]] = set()
 
     def _signature(self) -> str:
-        """What a journal must have been written for to be gone on with."""
+        """Return what a journal must have been written for to be gone on with."""
         settings = {**dataclasses.asdict(self._config), "num_tasks": None}
         covered = {path: sorted(lines) for path, lines in sorted(self._baseline.covered().items())}
         sources = [
@@ -155,7 +155,9 @@ class _Maker:
             prepare(base)
             for _, candidate in zip(range(most), candidates, strict=False):
                 known = self._journal.get(candidate.key)
-                if known is None or (known["task"] and not (self._folder / known["task"] / "task.toml").is_file()):
+                if known is None or (
+                    known["task"] and not (self._folder / known["task"] / "task.toml").is_file()
+                ):
                     known = self._judged(base, candidate)
                     entry = {"signature": self._signature(), "key": candidate.key, **known}
                     journal.write(json.dumps(entry) + "\n")
@@ -225,16 +227,16 @@ class _Maker:
         return final.name
 
     def _draft(self, candidate: Candidate, texts: dict[str, str], passing: list[str]) -> TaskDraft:
-        files = {
-            path.relative_to(self._repository).as_posix(): path for path in _files_of(self._repository)
-        }
+        files = {path.relative_to(self._repository).as_posix(): path for path in _files_of(self._repository)}
         tests = {name.partition("::")[0] for name in self._baseline.tests}
         restored = {
             name: path
             for name, path in files.items()
             if name in tests or is_test_file(name) or path.name in CONFIGURATION
         }
-        repository = re.sub(r"[^A-Za-z0-9_-]+", "-", self._repository.resolve().name).strip("-") or "repository"
+        repository = (
+            re.sub(r"[^A-Za-z0-9_-]+", "-", self._repository.resolve().name).strip("-") or "repository"
+        )
         return TaskDraft(
             name=f"opencwm/{repository}-{candidate.operator}-{candidate.key[:8]}",
             instruction=instruction_text(texts, "/testbed", self._baseline.command),
@@ -261,9 +263,10 @@ def _place(candidate: Candidate) -> tuple[str, str, str]:
 
 
 def _twin(candidate: Candidate, texts: dict[str, str]) -> str:
-    """What two changes of one function share when their tests fail in the same way."""
+    """Return what two changes of one function share when their tests fail in the same way."""
     errors = {
-        test: [line for line in text.splitlines() if line.startswith("E ")] for test, text in sorted(texts.items())
+        test: [line for line in text.splitlines() if line.startswith("E ")]
+        for test, text in sorted(texts.items())
     }
     told = json.dumps([candidate.path, candidate.function, errors])
     return hashlib.sha256(told.encode()).hexdigest()[:16]
@@ -312,7 +315,9 @@ def patch_text(path: str, old: str, new: str) -> str:
     lines = difflib.unified_diff(
         old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{path}", f"b/{path}"
     )
-    body = "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+    body = "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )
     return f"diff --git a/{path} b/{path}\n{body}"
 
 

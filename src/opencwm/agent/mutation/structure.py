@@ -14,7 +14,17 @@ from opencwm.corpus.mutants.changes import Change, Edit
 from opencwm.corpus.mutants.operators import Operator
 from opencwm.corpus.mutants.source_file import SourceFile
 
-_PARTS: Final = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr)
+_PARTS: Final = (
+    ast.If,
+    ast.For,
+    ast.While,
+    ast.With,
+    ast.Try,
+    ast.Assign,
+    ast.AugAssign,
+    ast.AnnAssign,
+    ast.Expr,
+)
 _STUB: Final = "raise NotImplementedError"
 
 
