@@ -1,5 +1,4 @@
 import pytest
-
 from warehouse.money import discounted, format_price, parse_price
 
 

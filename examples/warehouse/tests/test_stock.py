@@ -1,5 +1,4 @@
 import pytest
-
 from warehouse.stock import OutOfStock, Stock
 
 

@@ -227,7 +227,10 @@ class Box(Protocol):
 
 
 class Process(Protocol):
-    """A program started by :meth:`Box.spawn`. ``popen.stdin`` and ``popen.stdout`` (with standard error) are pipes of bytes."""
+    """A program started by :meth:`Box.spawn`.
+
+    ``popen.stdin`` and ``popen.stdout``, which carries standard error too, are pipes of bytes.
+    """
 
     popen: subprocess.Popen[bytes]
 

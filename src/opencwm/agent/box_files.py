@@ -32,7 +32,7 @@ class BoxFiles(Protocol):
         """Return the folder that is the root in the box, once :meth:`mount` has run."""
 
     def mount(self) -> str:
-        """Return shell text that makes :meth:`root`, in a mount namespace of its own; empty when it is there."""
+        """Return shell text that makes :meth:`root` in a mount namespace; empty when it is there."""
 
     def freeze(self, *, is_live: bool) -> list[Layer]:
         """Keep the files as they are and return the layers that hold them, taken for the caller to drop.

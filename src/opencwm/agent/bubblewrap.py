@@ -348,7 +348,7 @@ def _bubblewrap(plan: BoxPlan, root: Path, spec: BoxSpec, env: Mapping[str, str]
 
 @functools.cache
 def _binds(is_networked: bool) -> tuple[tuple[str, bool], ...]:
-    """List what of the machine is in every box, and whether it is a link at the root, which the layer holds."""
+    """List what of the machine is in every box, and whether it is a link that the layer holds."""
     system = [path for path in _SYSTEM_PATHS if os.path.lexists(path)]
     extra = [path for path in (*_ETC_PATHS, *(_NETWORK_PATHS if is_networked else ())) if Path(path).exists()]
     python = [str(path) for path in readable_paths(SandboxConfig())]

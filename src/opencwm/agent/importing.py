@@ -105,9 +105,9 @@ def draft_of(instance: Any) -> TaskDraft:
 def _bench_draft(instance: Mapping[str, Any]) -> TaskDraft:
     name = _text(instance, "instance_id")
     test_patch = _text(instance, "test_patch")
-    # Docker takes no two underscores in a row for its own use. Source:
-    swebench/harness/test_spec/test_spec.py image =
-    f"docker.io/swebench/sweb.eval.x86_64.{name.lower().replace('__', '_1776_')}:latest" image = instance.get("image_name") or instance.get("docker_image") or image
+    # Two underscores in a row stand for something else there. Source: swebench/harness/test_spec/test_spec.py
+    published = f"docker.io/swebench/sweb.eval.x86_64.{name.lower().replace('__', '_1776_')}:latest"
+    image = instance.get("image_name") or instance.get("docker_image") or published
     gold = _text(instance, "patch")
     tests = _names(instance, "FAIL_TO_PASS"), _names(instance, "PASS_TO_PASS")
     return TaskDraft(

@@ -173,7 +173,7 @@ class Verdict:
 
 
 def grade(task: Task, patch: str | bytes, *, kind: str = "auto") -> Verdict:
-    """Grade a patch (``git diff``) in a fresh box in which only it is applied. Never raises for a bad patch."""
+    """Grade a patch (``git diff``) in a fresh box that has only it applied; never raises for a bad one."""
     from opencwm.agent.grading import grade_patch
 
     return grade_patch(task, patch, kind=kind)

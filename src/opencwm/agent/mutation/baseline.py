@@ -1,4 +1,4 @@
-"""How a repository's tests go before anything is changed: which pass, which lines each runs, how long it takes.
+"""How a repository's tests go before anything is changed: which pass, which lines each runs, how long.
 
 All runs are in boxes. A repository whose tests do not run, hang, or write outside their folder is refused with the
 reason; tests that fail or need the network are left out, each with its reason.

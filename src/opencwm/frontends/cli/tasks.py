@@ -99,7 +99,10 @@ def validate(
     box: Kind = "auto",
     as_json: Json = False,
 ) -> int:
-    """Check that the solution of each task scores 1 and its untouched files 0. Exit status 1 when one is not sound."""
+    """Check that the solution of each task scores 1 and its untouched files 0.
+
+    Exit status 1 when one is not sound.
+    """
     from opencwm.agent.grading import why_invalid
     from opencwm.agent.task import find_tasks, read_task
     from opencwm.core.errors import TaskError
