@@ -86,7 +86,7 @@ class OverlayFiles:
 
     def freeze(self, *, is_live: bool) -> list[Layer]:
         """See :meth:`BoxFiles.freeze`."""
-        if not any(os.scandir(self._upper)):
+        if not list(self._upper.iterdir()):
             return self._taken(self.layers)
         if len(self.layers) >= MAX_LAYERS:
             raise SandboxError(f"a box cannot keep more than {MAX_LAYERS} snapshots on each other")
