@@ -15,7 +15,16 @@ import sys
 from pathlib import Path
 
 HOME = Path(os.environ["FAKE_CONTAINERS"])
-WITH_VALUE = {"--label", "--workdir", "--network", "--memory", "--pids-limit", "--ulimit", "--cap-drop", "--cap-add"}
+WITH_VALUE = {
+    "--label",
+    "--workdir",
+    "--network",
+    "--memory",
+    "--pids-limit",
+    "--ulimit",
+    "--cap-drop",
+    "--cap-add",
+}
 WITH_VALUE |= {"--security-opt", "--entrypoint", "--env", "--filter", "--format"}
 PLAIN = {"--init", "--interactive", "--all", "--quiet", "--force", "--volumes"}
 
@@ -65,7 +74,10 @@ def main() -> int:
         env = {**os.environ, **dict(item.split("=", 1) for item in options.get("--env", []))}
         inside = str(path / "root")
         cwd = inside + options.get("--workdir", ["/testbed"])[0]
-        script = [word.replace("/logs/", f"{inside}/logs/").replace("/tests/", f"{inside}/tests/") for word in words[1:]]
+        script = [
+            word.replace("/logs/", f"{inside}/logs/").replace("/tests/", f"{inside}/tests/")
+            for word in words[1:]
+        ]
         env["HOME"] = inside
         if not Path(cwd).is_dir():
             raise SystemExit("Error: no such folder")
@@ -74,7 +86,9 @@ def main() -> int:
         name, _, target = words[1].partition(":")
         shutil.copytree(words[0], str(container(name) / "root") + target, dirs_exist_ok=True)
     elif verb == "commit":
-        shutil.copytree(container(words[0]) / "root", HOME / "images" / words[1].replace(":", "_"), symlinks=True)
+        shutil.copytree(
+            container(words[0]) / "root", HOME / "images" / words[1].replace(":", "_"), symlinks=True
+        )
         print(words[1])
     elif verb == "rm":
         shutil.rmtree(container(words[0]))

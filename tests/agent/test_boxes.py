@@ -42,7 +42,8 @@ def _box(files: Path) -> Iterator[BubblewrapBox]:
         yield box
 
 
-def test_files_stay_between_commands_and_the_source_is_not_written_to(box: BubblewrapBox, files: Path) -> None:
+def test_files_stay_between_commands_and_the_source_is_not_written_to(box: BubblewrapBox, files: Path)
+-> None:
     box.run("echo two >> a.txt; mkdir -p /home/agent/d; echo x > /tmp/y")
     assert box.run("cat a.txt /tmp/y; ls -d ~/d").output == "one\ntwo\nx\n/home/agent/d\n"
     assert (files / "a.txt").read_text() == "one\n"

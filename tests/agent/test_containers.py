@@ -86,7 +86,9 @@ def test_commands_end_as_they_do_elsewhere(home: Path) -> None:
         assert box.read_file("d/x") == b"text"
         with pytest.raises(FileNotFoundError):
             box.read_file("none")
-    assert not any("sleep\x00984" in _command(entry) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    assert not any(
+        "sleep\x00984" in _command(entry) for entry in Path("/proc").iterdir() if entry.name.isdigit()
+    )
 
 
 def test_snapshots_are_images_that_go_with_the_box(home: Path) -> None:

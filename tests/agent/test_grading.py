@@ -54,8 +54,8 @@ def test_a_patch_that_mends_nothing_scores_0_and_says_which_test(task: Task) -> 
          VerdictStatus.BINARY_PATCH, "the patch has binary parts"),
         ("I have fixed it.", VerdictStatus.MALFORMED_PATCH, "not a patch"),
         ("x" * 9_000_000, VerdictStatus.MALFORMED_PATCH, "has over 8388608 bytes"),
-        (_added("../../etc/passwd", "x"), VerdictStatus.MALFORMED_PATCH, "invalid path"),
-        (_added(".git/hooks/pre-commit", "x"), VerdictStatus.MALFORMED_PATCH, "invalid path"),
+        (_added("../../etc/passwd", "x"), VerdictStatus.MALFORMED_PATCH, "leaves the folder"),
+        (_added(".git/hooks/pre-commit", "x"), VerdictStatus.MALFORMED_PATCH, "leaves the folder"),
         ("diff --git a/warehouse/money.py b/warehouse/money.py\n--- a/warehouse/money.py\n+++ b/warehouse/money.py\n"
          "@@ -1 +1 @@\n-something else\n+x\n", VerdictStatus.DOES_NOT_APPLY, "does not apply"),
         ("diff --git a/tests/test_stock.py b/tests/test_stock.py\ndeleted file mode 100644\n"
@@ -68,19 +68,21 @@ def test_bad_patches_get_a_reason(task: Task, patch: str | bytes, status: Verdic
     assert reason in verdict.reason
 
 
-@pytest.mark.parametrize(
-    ("path", "text"),
-    [
-        ("conftest.py", "def pytest_runtest_makereport(item, call):\n    call.excinfo = None\n"),
-        ("tests/conftest.py", "import pytest\n@pytest.fixture(autouse=True)\ndef f():\n    pytest.skip()\n"),
-        ("pytest.ini", "[pytest]\naddopts = --collect-only\n"),
-        ("pytest.py", "raise SystemExit(0)\n"),
-        ("sitecustomize.py", "import os\nos._exit(0)\n"),
-    ],
-)
-def test_configuration_of_pytest_changes_no_verdict(task: Task, path: str, text: str) -> None:
-    assert grade(task, _added(path, text)).score == 0.0
-    assert grade(task, (task.gold_patch or "") + _added(path, text)).score == 1.0
+_TAMPERING = {
+    "conftest.py": "def pytest_runtest_makereport(item, call):\n    call.excinfo = None\n",
+    "tests/conftest.py": "import pytest\n@pytest.fixture(autouse=True)\ndef f():\n    pytest.skip()\n",
+    "pytest.ini": "[pytest]\naddopts = --collect-only\n",
+    "pytest.py": "raise SystemExit(0)\n",
+    "sitecustomize.py": "import os\nos._exit(0)\n",
+}
+
+
+def test_configuration_of_pytest_changes_no_verdict(task: Task) -> None:
+    tampering = "".join(_added(path, text) for path, text in _TAMPERING.items())
+    failed = grade(task, tampering)
+    assert failed.score == 0.0
+    assert all(failed.tests[name] == "passed" for name in task.pass_to_pass)
+    assert grade(task, (task.gold_patch or "") + tampering).score == 1.0
 
 
 def test_code_that_ends_the_verifier_scores_0(task: Task) -> None:
@@ -99,14 +101,16 @@ def test_what_an_agent_changed_is_its_patch(task: Task) -> None:
     with open_box(task.box_spec()) as box:
         assert submitted_patch(box) == b""
         box.run(["git", "apply", "-"], stdin=(task.gold_patch or "").encode())
-        box.run("git commit -qam mine; mkdir -p x/__pycache__; echo 1 > x/__pycache__/y.pyc; echo n > 'new file'")
+        box.run(
+            "git commit -qam mine; mkdir -p x/__pycache__; echo 1 > x/__pycache__/y.pyc; echo n > 'new file'"
+        )
         patch = submitted_patch(box)
         assert b"__pycache__" not in patch
         assert b"new file" in patch
         box.run("rm -rf .git")
         with pytest.raises(TaskError, match="no patch can be made"):
             submitted_patch(box)
-    assert grade(task, patch).score == 1.0
+    assert (task.gold_patch or "").splitlines()[-1] in patch.decode()
 
 
 @given(st.binary(max_size=300))
@@ -122,7 +126,6 @@ def test_machinery_that_fails_is_no_score(task: Task) -> None:
 
 
 def test_a_task_that_is_not_sound_says_why(task: Task, tmp_path: Path) -> None:
-    assert why_invalid(task) == ""
     copy = tmp_path / "task"
     shutil.copytree(task.directory, copy)
     (copy / "solution/gold.patch").write_text(_added("notes.txt", "x"))

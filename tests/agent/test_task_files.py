@@ -29,11 +29,13 @@ _DRAFT = TaskDraft(
     gold_patch="diff\n",
 )
 
-_scalars = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(st.characters(exclude_categories=["Cs"]))
+_scalars = (
+    st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(st.characters(exclude_categories=["Cs"]))
+)
 _values = _scalars | st.lists(_scalars, max_size=3)
 _tables = st.recursive(
     st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), _values, max_size=4),
-    lambda inner: st.dictionaries(st.text("abé\"\\. ", max_size=4), inner | _values, max_size=3),
+    lambda inner: st.dictionaries(st.text('abé"\\. ', max_size=4), inner | _values, max_size=3),
     max_leaves=8,
 )
 
@@ -64,11 +66,17 @@ def test_a_task_comes_back_as_it_was_written(tmp_path: Path) -> None:
     [
         ("x", "task.toml: not TOML"),
         ('schema_version = "9.0"', "schema version '9.0' is not known (known: 1.0, 1.1)"),
-        ("[verifier]\ntimeout_sec = 'long'", "task.toml: verifier.timeout_sec: not of the right type: 'long'"),
+        (
+            "[verifier]\ntimeout_sec = 'long'",
+            "task.toml: verifier.timeout_sec: not of the right type: 'long'",
+        ),
         ("[agent]\ntimeout_sec = 0", "agent.timeout_sec: not positive: 0"),
         ("[task]\nname = 'none'", "task.name: not ORGANISATION/NAME: 'none'"),
         ("environment = 1", "environment: not a table"),
-        ("[environment]\nnetwork_mode = 'some'", "unknown mode 'some' (one of public, no-network, allowlist)"),
+        (
+            "[environment]\nnetwork_mode = 'some'",
+            "unknown mode 'some' (one of public, no-network, allowlist)",
+        ),
         ("[metadata.opencwm]\nfail_to_pass = [1]", "metadata.opencwm.fail_to_pass: not a list of texts"),
         ("[metadata.opencwm]\nfiles = '../..'", "../.. leads out of the task directory"),
         ("[metadata.opencwm]\nfiles = 'nothing'", "no folder nothing"),
@@ -209,7 +217,9 @@ def test_a_file_that_is_no_json_is_refused(tmp_path: Path) -> None:
         list(import_instances(path, tmp_path / "out"))
 
 
-_texts = st.lists(st.sampled_from(["a\n", "b\n", "--- c\n", "+++ d\n", "@@ e\n", "\n"]), min_size=1, max_size=12)
+_texts = st.lists(
+    st.sampled_from(["a\n", "b\n", "--- c\n", "+++ d\n", "@@ e\n", "\n"]), min_size=1, max_size=12
+)
 
 
 @given(_texts.map("".join), _texts.map("".join), st.booleans())

@@ -1,7 +1,7 @@
 """How a repository's tests go before anything is changed: which pass, which lines each runs, how long.
 
-All runs are in boxes. A repository whose tests do not run, hang, or write outside their folder is refused with the
-reason; tests that fail or need the network are left out, each with its reason.
+All runs are in boxes. A repository whose tests do not run, hang, or write outside their folder is refused
+with the reason; tests that fail or need the network are left out, each with its reason.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _DENIED: Final = re.compile(r"Read-only file system|PermissionError")
 
 
 @dataclasses.dataclass(frozen=True)
-class TestRun:
+class SuiteRun:
     """What one run of the test command said.
 
     Attributes:
@@ -112,7 +112,7 @@ def run_tests(
     select: Sequence[str] | None = None,
     has_lines: bool = False,
     change: tuple[str, str] | None = None,
-) -> TestRun:
+) -> SuiteRun:
     """Run the test command in a prepared box.
 
     Args:
@@ -144,8 +144,8 @@ def run_tests(
     return _parsed(record, done.status, done.output)
 
 
-def _parsed(record: str, status: RunStatus, output: str) -> TestRun:
-    run = TestRun({}, {}, {}, {}, {}, "", status, output)
+def _parsed(record: str, status: RunStatus, output: str) -> SuiteRun:
+    run = SuiteRun({}, {}, {}, {}, {}, "", status, output)
     unfinished = ""
     for line in record.splitlines():
         try:
@@ -222,7 +222,7 @@ def _recorded(repository: Path, command: str, timeout_s: float, kind: str) -> Ba
     return Baseline(tests, left_out, first.lines, first.import_lines, command)
 
 
-def _refuse(run: TestRun, where: str, timeout_s: float) -> None:
+def _refuse(run: SuiteRun, where: str, timeout_s: float) -> None:
     if run.status is RunStatus.TIMEOUT:
         told = f", {run.unfinished} had begun" if run.unfinished else ""
         hint = "a longer --timeout, or a --test-command that leaves out the slow ones"
@@ -238,7 +238,7 @@ def _refuse(run: TestRun, where: str, timeout_s: float) -> None:
         )
 
 
-def _reason(first: TestRun, second: TestRun, name: str) -> str:
+def _reason(first: SuiteRun, second: SuiteRun, name: str) -> str:
     outcome = first.outcomes[name]
     if outcome == "passed" or (outcome == "failed" and second.outcomes.get(name) == "passed"):
         return "passes only sometimes"
