@@ -1,7 +1,7 @@
-"""Stands in for podman and docker: containers are folders, and what is run in them runs here, confined by nothing.
+"""Stands in for podman and docker: containers are folders, what is run in them runs here, confined by nothing.
 
-It keeps a log of its command lines, checks that options are ones that podman and docker have, and fails on names it
-does not know.
+It keeps a log of its command lines, checks that options are ones that podman and docker have, and fails on
+names it does not know.
 """
 
 from __future__ import annotations
@@ -74,10 +74,7 @@ def main() -> int:
         env = {**os.environ, **dict(item.split("=", 1) for item in options.get("--env", []))}
         inside = str(path / "root")
         cwd = inside + options.get("--workdir", ["/testbed"])[0]
-        script = [
-            word.replace("/logs/", f"{inside}/logs/").replace("/tests/", f"{inside}/tests/")
-            for word in words[1:]
-        ]
+        script = [word.replace("/logs/", f"{inside}/logs/") for word in words[1:]]
         env["HOME"] = inside
         if not Path(cwd).is_dir():
             raise SystemExit("Error: no such folder")

