@@ -1,4 +1,4 @@
-"""Stands in for podman and docker: containers are folders, what is run in them runs here, confined by nothing.
+"""Stands in for podman and docker: containers are folders, and commands run here, confined by nothing.
 
 It keeps a log of its command lines, checks that options are ones that podman and docker have, and fails on
 names it does not know.

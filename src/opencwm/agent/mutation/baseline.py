@@ -17,15 +17,16 @@ from opencwm.agent.box import Box, BoxLimits, BoxSpec, RunStatus, open_box
 from opencwm.core.errors import TaskError
 
 COMMANDS: Final = ("PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest -q", "python -m pytest -q")
-"""How tests are run unless the user says otherwise: without the plugins that happen to be installed here, which
-can cost more than the tests; with them where a test needs one."""
+"""How tests are run unless the user says otherwise: without the plugins that happen to be installed here,
+which can cost more than the tests; with them where a test needs one."""
 _RECORDER: Final = Path(__file__).parents[1] / "verifier/opencwm_recorder.py"
 _RECORD: Final = "/tests/record.jsonl"
 _ADDOPTS: Final = "-p opencwm_recorder -p no:cacheprovider --continue-on-collection-errors"
 _SCRIPT: Final = f'rm -f {_RECORD}; touch /tests/marker; cat > /tests/select.json; exec bash -c "$1"'
 _OUTSIDE: Final = (
     "find / -xdev -newer /tests/marker -type f -not -path '{workdir}/*' -not -path '/tmp/*' "
-    "-not -path '/var/tmp/*' -not -path '/tests/*' -not -path '/logs/*' -not -path '/proc/*' -not -path '/dev/*' 2>/dev/null | head -n 5"
+    "-not -path '/var/tmp/*' -not -path '/tests/*' -not -path '/logs/*' -not -path '/proc/*' "
+    "-not -path '/dev/*' 2>/dev/null | head -n 5"
 )
 _NETWORK: Final = re.compile(
     r"Network is unreachable|Name or service not known|Temporary failure in name resolution"
