@@ -133,7 +133,7 @@ def test_a_task_that_is_not_sound_says_why(task: Task, tmp_path: Path) -> None:
     copy = tmp_path / "task"
     shutil.copytree(task.directory, copy)
     (copy / "solution/gold.patch").write_text(_added("notes.txt", "x"))
-    assert why_invalid(read_task(copy)).startswith("the solution scores 0 (graded: 1 of ")
+    assert why_invalid(read_task(copy)).startswith("the solution scores 0 (graded: ")
     (copy / "tests/test.sh").write_text("echo 1 > /logs/verifier/reward.txt\n")
     assert why_invalid(read_task(copy)) == "the untouched files score 1 (graded)"
     (copy / "tests/test.sh").write_text("echo hello; exit 1\n")
