@@ -108,7 +108,7 @@ def _repository(folder: Path, test: str, **files: str) -> Path:
     [
         ("def test(): assert False", "test_it.py::test: fails: assert False"),
         ("import nothing_there", "before any change: test_it.py: fails: ModuleNotFoundError"),
-        ("import time\ndef test(): time.sleep(99)", "the tests take over 8 s, test_it.py::test had begun"),
+        ("import time\ndef test(): time.sleep(99)", "the tests take over 5 s, test_it.py::test had begun"),
         ("import socket\ndef test(): socket.create_connection(('192.0.2.1', 9))", "needs the network"),
         ("def test(): open('/home/x', 'w').write('x')", "the tests write outside their folder: /home/x"),
         ("x = 1", "the test command ran no test of pytest"),
@@ -119,7 +119,7 @@ def test_repositories_that_cannot_be_used_are_refused(
 ) -> None:
     command = "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest -q"
     arguments = ["tasks", "mutate", str(_repository(tmp_path, test)), "-o", str(tmp_path / "out")]
-    timeout = "8" if "sleep" in test else "60"
+    timeout = "5" if "sleep" in test else "60"
     assert main([*arguments, "--timeout", timeout, "--test-command", command]) == 2
     told = capsys.readouterr()
     assert told.out == ""
