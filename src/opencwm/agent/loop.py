@@ -95,7 +95,7 @@ def understand(reply: Reply, tools: Sequence[str]) -> tuple[str | None, str, Cal
             thought,
             turn.text,
             None,
-            f"{len(reply.calls) or 2} calls in one turn, and only one may be made",
+            "there is more than one call, and only one may be made",
         )
     try:
         if reply.calls:
@@ -109,15 +109,14 @@ def understand(reply: Reply, tools: Sequence[str]) -> tuple[str | None, str, Cal
 
 
 def num_tokens(conversation: Sequence[Utterance]) -> int:
-    """Return how many tokens a conversation has: as the policy counted them last, and an estimate of the rest."""
+    """Return how many tokens a conversation has: as counted last by the policy, the rest estimated."""
     num_chars = 0
     for utterance in reversed(conversation):
         reply = utterance.reply
         if reply is not None and reply.num_prompt_tokens is not None and reply.num_tokens is not None:
             return reply.num_prompt_tokens + reply.num_tokens + num_chars // CHARS_PER_TOKEN
-        num_chars += len(utterance.text) + sum(
-            len(call.arguments) for call in (reply.calls if reply is not None else ())
-        )
+        calls = reply.calls if reply is not None else ()
+        num_chars += len(utterance.text) + sum(len(call.arguments) for call in calls)
     return num_chars // CHARS_PER_TOKEN
 
 

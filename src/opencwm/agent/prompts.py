@@ -14,8 +14,8 @@ from opencwm.agent.calls import described
 from opencwm.codec.cwm_chat import REASONING_PROMPT
 
 _RULES = """\
-You work in a Linux machine of your own, without a network unless the task says otherwise. A command may
-take \ {timeout_s:g} seconds. You have {turns} turns and a context of {tokens} tokens.
+You work in a Linux machine of your own, without a network unless the task says otherwise. A command may \
+take {timeout_s:g} seconds. You have {turns} turns and a context of {tokens} tokens.
 
 {tools}
 

@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from opencwm.agent.rollouts import Job, Report, RunConfig, not_made
 from opencwm.agent.run_folder import RunFolder
@@ -91,11 +92,7 @@ class _Hand:
     def _do(self, job: Job) -> None:
         worker = self._started()
         try:
-            if worker.stdin is None or worker.stdout is None:
-                raise OSError("a worker without pipes")
-            worker.stdin.write(json.dumps(job) + "\n")
-            worker.stdin.flush()
-            answer = worker.stdout.readline()
+            answer = _asked(worker, job)
         except OSError:
             answer = ""
         if not answer and not self._is_stopped:
@@ -123,13 +120,7 @@ class _Hand:
                 text=True,
                 encoding="utf-8",
             )
-        ready = ""
-        if worker.stdin is not None and worker.stdout is not None:
-            worker.stdin.write(
-                json.dumps({"config": self._config.to_json(), "folder": str(self._folder)}) + "\n"
-            )
-            worker.stdin.flush()
-            ready = worker.stdout.readline()
+        ready = _asked(worker, {"config": self._config.to_json(), "folder": str(self._folder)})
         message = json.loads(ready) if ready else {"error": ["a worker could not be started", "", ""]}
         if "error" in message:
             what, where, hint = message["error"]
@@ -142,3 +133,12 @@ class _Hand:
         if worker is not None:
             worker.kill()
             worker.communicate()
+
+
+def _asked(worker: subprocess.Popen[str], message: dict[str, Any]) -> str:
+    """Return the line a worker answers; empty when it is gone."""
+    if worker.stdin is None or worker.stdout is None:
+        return ""
+    worker.stdin.write(json.dumps(message) + "\n")
+    worker.stdin.flush()
+    return worker.stdout.readline()

@@ -89,8 +89,9 @@ def not_made(job: Job, config: RunConfig, reason: str, policy: str = "") -> dict
 
 
 def find_tasks(paths: Iterable[Path]) -> dict[str, Path]:
-    """Return the task folders at and directly below some paths, by name; a task that cannot be read has its
-    folder's name, so that its attempts are recorded as errors.
+    """Return the task folders at and directly below some paths, by name.
+
+    A task that cannot be read has its folder's name, so that its attempts are recorded as errors.
 
     Raises:
         ConfigError: there are none, or two of one name.

@@ -1,4 +1,4 @@
-"""Policies that are no models: for tests, demonstrations, and searches that a model may learn from.
+r"""Policies that are no models: for tests, demonstrations, and searches that a model may learn from.
 
 A *play* is a generator function that yields what is said and is sent what came of it::
 

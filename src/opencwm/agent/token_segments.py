@@ -1,4 +1,4 @@
-"""The tokens of an attempt as sequences to train on: ids, which of them the policy chose, how likely they were.
+"""The tokens of an attempt as sequences to train on: ids, which of them were chosen, how likely they were.
 
 As long as each prompt begins with the one before and its reply, all is one sequence. Where it does not (a
 server's template leaves out old reasoning, or writes text in other tokens than were sampled) another

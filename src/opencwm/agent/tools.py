@@ -193,8 +193,8 @@ def _told(result: RunResult, timeout_s: float) -> str:
     said = result.output.rstrip("\n")
     if result.status is RunStatus.TIMEOUT:
         note = (
-            f"[not done within {timeout_s:g} s: everything it had started was ended; the session goes on as it"
-            " was before this command]"
+            f"[not done within {timeout_s:g} s: everything it had started was ended; the session goes on as"
+            " it was before this command]"
         )
     elif result.status is RunStatus.DISK_FULL:
         note = "[ended: it wrote more than may be written; remove what is not needed]"
