@@ -74,6 +74,7 @@ class BoxSpec:
         image: the image of podman or docker; None: the programs of this machine, read-only.
         kind: ``auto`` is bubblewrap, or podman or docker when there is an image.
         workdir: where commands start.
+        setup: shell text run in an image before its history is scrubbed; not for bubblewrap, whose files are there.
         is_networked: whether the network can be reached.
         env: variables of every command, besides the box's own.
         limits: see :class:`BoxLimits`.
@@ -83,6 +84,7 @@ class BoxSpec:
     image: str | None = None
     kind: str = "auto"
     workdir: str = WORKDIR
+    setup: str = ""
     is_networked: bool = False
     env: Mapping[str, str] = dataclasses.field(default_factory=dict)
     limits: BoxLimits = dataclasses.field(default_factory=BoxLimits)

@@ -94,13 +94,22 @@ def restrict(*, is_network_closed: bool) -> bool:
     Args:
         is_network_closed: also refuse every socket but local ones.
     """
-    machine = _MACHINES.get(os.uname().machine) if sys.platform == "linux" else None
-    if machine is None:
+    code = program(is_network_closed=is_network_closed)
+    if code is None:
         return False
-    code = _program(*machine, is_network_closed=is_network_closed)
-    program = _Program(len(code) // 8, code)
+    filter_ = _Program(len(code) // 8, code)
     prctl = ctypes.CDLL(None).prctl
-    return bool(prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(program), 0, 0) == 0)
+    return bool(prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(filter_), 0, 0) == 0)
+
+
+def program(*, is_network_closed: bool) -> bytes | None:
+    """Return the filter for this machine, for ``bwrap --seccomp``; None where it is not known.
+
+    Args:
+        is_network_closed: see :func:`restrict`.
+    """
+    machine = _MACHINES.get(os.uname().machine) if sys.platform == "linux" else None
+    return None if machine is None else _program(*machine, is_network_closed=is_network_closed)
 
 
 def _program(column: int, architecture: int, *, is_network_closed: bool) -> bytes:
