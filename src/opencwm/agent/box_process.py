@@ -90,7 +90,7 @@ class BoxProcess:
             self._pidfd = os.pidfd_open(pid)
             talk.settimeout(_START_S)
             if talk.recv(1) != b"r":
-                raise ConnectionError  # noqa: TRY301 - told below, like the others
+                raise ConnectionError
             talk.sendall(b"\n")
         except (OSError, ValueError, KeyError) as error:
             self.kill()

@@ -31,7 +31,7 @@ FOLDERS: Final = (
     "/dev",
     "/run",
     "/usr",
-)  # noqa: S108 - in the box
+)
 _SKIPPED: Final = (
     ".git",
     "__pycache__",
@@ -97,7 +97,7 @@ def _made(
     workdir: str,
     mount_points: tuple[str, ...],
     owner: int | None,
-) -> Layer:  # noqa: ARG001 - a key
+) -> Layer:
     path = store.new_folder()
     try:
         path.chmod(0o755)

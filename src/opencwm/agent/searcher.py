@@ -26,11 +26,11 @@ _TESTS: Final = "python -m pytest -q -x --tb=short -p no:cacheprovider 2>&1 | ta
 _FILES: Final = "git ls-files '*.py' | grep -v -E '(^|/)(tests?/|test_|conftest)' | head -n 40"
 _INSTEAD: Final = MappingProxyType(
     {
-        **{"<": ("<=", ">", ">="), "<=": ("<", ">", ">="), ">": (">=", "<", "<="), ">=": (">", "<", "<=")},
-        **{"==": ("!=",), "!=": ("==",), "and": ("or",), "or": ("and",)},
-        **{"True": ("False",), "False": ("True",), "is": ("is not",), "in": ("not in",), "not": ("",)},
-        **{"+": ("-", "*"), "-": ("+", "*"), "*": ("+", "/", "//"), "/": ("*", "//"), "//": ("/", "*", "%")},
-        **{"%": ("//", "*"), "+=": ("-=",), "-=": ("+=",), "*=": ("+=", "/="), "&": ("|",), "|": ("&",)},
+        "<": ("<=", ">", ">="), "<=": ("<", ">", ">="), ">": (">=", "<", "<="), ">=": (">", "<", "<="),
+        "==": ("!=",), "!=": ("==",), "and": ("or",), "or": ("and",),
+        "True": ("False",), "False": ("True",), "is": ("is not",), "in": ("not in",), "not": ("",),
+        "+": ("-", "*"), "-": ("+", "*"), "*": ("+", "/", "//"), "/": ("*", "//"), "//": ("/", "*", "%"),
+        "%": ("//", "*"), "+=": ("-=",), "-=": ("+=",), "*=": ("+=", "/="), "&": ("|",), "|": ("&",),
     }
 )
 """What may have stood where a token stands."""
@@ -128,7 +128,9 @@ def _output(answer: str) -> str:
 
 def _fails(output: str) -> bool:
     """Whether pytest's output tells of a failure: anything but tests that passed."""
-    return re.search(r"\b\d+ passed", output) is None or re.search(r"\b\d+ (failed|error)", output) is not None
+    return (
+        re.search(r"\b\d+ passed", output) is None or re.search(r"\b\d+ (failed|error)", output) is not None
+    )
 
 
 def _by_mention(files: Sequence[str], output: str) -> list[str]:

@@ -14,14 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from opencwm.debugger.world_model import WorldModel
-    from opencwm.evals.cruxeval_report import CruxEvalReport
     from opencwm.evals.inputs import Question
     from opencwm.evals.inputs_report import InputsReport
-    from opencwm.evals.jumps_report import JumpsReport
     from opencwm.evals.predictor import NativePredictor
-    from opencwm.evals.probes_report import ProbesReport
-    from opencwm.evals.quantization_report import QuantizationReport
-    from opencwm.evals.steps_report import StepsReport
+    from opencwm.evals.report import Report
 
 Resume = Annotated[
     Path | None,
@@ -120,7 +116,7 @@ def command_line(context: typer.Context) -> str:
 
 
 def print_report(
-    report: StepsReport | JumpsReport | InputsReport | CruxEvalReport | ProbesReport | QuantizationReport,
+    report: Report,
     *,
     as_json: bool,
 ) -> None:
