@@ -17,6 +17,7 @@ from opencwm.agent.conversation import Policy
 from opencwm.agent.policies import PolicySpec, make_policy
 from opencwm.agent.rollout import RolloutConfig, failed, run_rollout
 from opencwm.agent.run_folder import RunFolder
+from opencwm.agent.task import find_tasks as task_folders
 from opencwm.agent.task import read_task
 from opencwm.core.config import from_dict, to_dict
 from opencwm.core.errors import ConfigError, OpenCWMError
@@ -94,11 +95,12 @@ def find_tasks(paths: Iterable[Path]) -> dict[str, Path]:
     A task that cannot be read has its folder's name, so that its attempts are recorded as errors.
 
     Raises:
-        ConfigError: there are none, or two of one name.
+        ConfigError: two have one name.
+        TaskError: there is none.
     """
     tasks: dict[str, Path] = {}
     for path in paths:
-        for directory in _folders(path):
+        for directory in map(Path.absolute, task_folders(path)):
             try:
                 name = read_task(directory).name
             except OpenCWMError:
@@ -106,19 +108,6 @@ def find_tasks(paths: Iterable[Path]) -> dict[str, Path]:
             if tasks.setdefault(name, directory) != directory:
                 raise ConfigError(f"two tasks are named {name}", where=f"{tasks[name]} and {directory}")
     return tasks
-
-
-def _folders(path: Path) -> list[Path]:
-    if (path / "task.toml").is_file():
-        return [path.absolute()]
-    if not path.is_dir():
-        raise ConfigError("there is no such folder", where=str(path))
-    found = sorted(entry.parent.absolute() for entry in path.glob("*/task.toml"))
-    if not found:
-        raise ConfigError(
-            "no tasks there", where=str(path), hint="a task is a folder with task.toml; see opencwm tasks"
-        )
-    return found
 
 
 def jobs_of(tasks: dict[str, Path], num_rollouts: int, folder: RunFolder) -> Iterator[Job]:

@@ -66,7 +66,8 @@ def fixed(*turns: str | Reply) -> Callable[[str, Occasion], Play]:
     """Return a play that says these turns whatever comes of them."""
 
     def play(_: str, __: Occasion) -> Play:
-        yield from turns
+        for turn in turns:  # an iterator cannot be sent to
+            yield turn
 
     return play
 
@@ -104,7 +105,8 @@ def read_script(path: Path) -> ScriptedPolicy:
         for part in parts:
             is_meant = part.rollouts is None or occasion.rollout in part.rollouts
             if is_meant and fnmatch.fnmatchcase(occasion.task, part.pattern) and part.turns:
-                yield from part.turns
+                for turn in part.turns:
+                    yield turn
                 return
 
     return ScriptedPolicy(play, name=f"script:{path.name}")
