@@ -11,14 +11,14 @@ from opencwm.agent.box import BoxSpec, open_box
 from opencwm.agent.calls import parse_content
 from opencwm.agent.tools import Outcome, Toolbox
 
-CALC = '''\
+CALC = """\
 def add(a, b):
     return a - b
 
 
 def twice(x):
     return 2 * x
-'''
+"""
 FIXED_LINE = "    return a + b"
 FIX = f"calc.py\n<<<<<<< SEARCH\n    return a - b\n=======\n{FIXED_LINE}\n>>>>>>> REPLACE"
 TEST_SCRIPT = """\

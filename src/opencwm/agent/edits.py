@@ -170,13 +170,15 @@ def _closest(lines: Sequence[str], wanted: Sequence[str]) -> tuple[int | None, b
     close = difflib.get_close_matches(target[key], dict.fromkeys(stripped), n=1, cutoff=0.5)
     if not close:
         return None, False
-    places = [number for number, line in enumerate(stripped) if line == close[0]]
+    places = [number for number, line in enumerate(stripped) if line == close[0]][:50]
     best = max(places, key=lambda place: _overlap(stripped, target, place - key))
     return max(best - key, 0), False
 
 
-def _overlap(lines: Sequence[str], wanted: Sequence[str], start: int) -> int:
+def _overlap(lines: Sequence[str], wanted: Sequence[str], start: int) -> float:
+    """Return how alike the lines from ``start`` on are to those wanted."""
     return sum(
-        0 <= start + number < len(lines) and lines[start + number] == line
-        for number, line in enumerate(wanted)
+        difflib.SequenceMatcher(None, lines[start + number], line).ratio()
+        for number, line in enumerate(wanted[:100])
+        if 0 <= start + number < len(lines)
     )

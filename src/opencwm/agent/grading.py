@@ -21,7 +21,7 @@ from opencwm.core.errors import SandboxError, TaskError
 MAX_PATCH_BYTES: Final = 8 << 20
 _DIFF: Final = (
     "git add -A -- . ':(exclude,glob)**/__pycache__/**' ':(exclude,glob)**/.pytest_cache/**' && "
-    "git diff --cached --binary --no-color --no-ext-diff \"$(git rev-list --max-parents=0 HEAD | tail -n 1)\" "
+    'git diff --cached --binary --no-color --no-ext-diff "$(git rev-list --max-parents=0 HEAD | tail -n 1)" '
     "> /tmp/.submitted.patch"
 )
 _DONE: Final = ("passed", "failed", "missing")
@@ -151,7 +151,9 @@ def _applied(box: Box, task: Task, data: bytes) -> Verdict | None:
     done = box.run(["git", "apply", "--whitespace=nowarn", "-"], stdin=data)
     if done.is_success:
         return None
-    first = next((line for line in done.output.splitlines() if line.startswith("error:")), _last_line(done.output))
+    first = next(
+        (line for line in done.output.splitlines() if line.startswith("error:")), _last_line(done.output)
+    )
     is_escape = "invalid path" in first or "beyond a symbolic link" in first
     status = VerdictStatus.MALFORMED_PATCH if is_escape else VerdictStatus.DOES_NOT_APPLY
     return _refused(status, f"the patch does not apply: {first.removeprefix('error: ')}")
@@ -178,7 +180,9 @@ def _upload(box: Box, folder: Path, target: str) -> None:
     words = ["bash", "-c", 'mkdir -p -- "$1" && tar -x -o -C "$1"', "bash", target]
     done = box.run(words, stdin=buffer.getvalue())
     if not done.is_success:
-        raise SandboxError(f"files cannot be copied into the box: {_last_line(done.output)}", where=str(folder))
+        raise SandboxError(
+            f"files cannot be copied into the box: {_last_line(done.output)}", where=str(folder)
+        )
 
 
 def _without_owner(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -7,22 +7,37 @@ import datetime
 import itertools
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from opencwm.agent.calls import Call, parse_arguments, parse_content
 from opencwm.agent.conversation import Reply, Speaker, Utterance
 from opencwm.agent.edits import ToolError
 from opencwm.agent.episode import Episode, Limits, Stop, Turn
 from opencwm.agent.prompts import correction, tool_answer
-from opencwm.agent.tools import Toolbox
+from opencwm.agent.tools import Outcome
 from opencwm.codec.cwm_chat import parse_turn
 
 CHARS_PER_TOKEN = 3
 Watcher = Callable[[Turn], object]
 
 
+class Tools(Protocol):
+    """What calls are done with; see :class:`opencwm.agent.tools.Toolbox`."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the tools on offer."""
+
+    def use(self, call: Call) -> Outcome:
+        """Do what a call asks for."""
+
+    def patch(self) -> str | None:
+        """Return all changes of the repository so far."""
+
+
 def run_agent(
     speaker: Speaker,
-    toolbox: Toolbox,
+    toolbox: Tools,
     opening: Sequence[Utterance],
     limits: Limits,
     watcher: Watcher | None = None,
@@ -171,7 +186,7 @@ class _Progress:
         self._patch = patch
         self._turns = {patch: 0}
 
-    def after(self, turn: Turn, toolbox: Toolbox) -> Turn:
+    def after(self, turn: Turn, toolbox: Tools) -> Turn:
         """Return a turn with what it changed, and the earlier turn that it went back to."""
         if turn.call is None or turn.call.name == "submit":
             return turn

@@ -80,7 +80,7 @@ def run_rollout(
         grader: gives the verdict; None grades in a fresh box.
     """
     started = time.monotonic()
-    seed = derive_seed(config.seed, task.name, number)
+    seed = seed_of(config.seed, task.name, number)
     opening = _opening(task, policy, config)
     turns: list[Turn] = []
     error, verdict = "", None
@@ -104,6 +104,11 @@ def run_rollout(
         **_measured(episode),
     }
     return Rollout(record=record, trajectory=_trajectory(episode, record, config.tools))
+
+
+def seed_of(run: int, task: str, number: int) -> int:
+    """Return the seed of an attempt; every JSON reader can hold it exactly."""
+    return derive_seed(run, task, number) % 2**53
 
 
 def identity(task: str, number: int, seed: int, policy: str) -> dict[str, Any]:

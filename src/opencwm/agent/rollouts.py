@@ -15,13 +15,12 @@ from typing import Any
 
 from opencwm.agent.conversation import Policy
 from opencwm.agent.policies import PolicySpec, make_policy
-from opencwm.agent.rollout import RolloutConfig, failed, run_rollout
+from opencwm.agent.rollout import RolloutConfig, failed, run_rollout, seed_of
 from opencwm.agent.run_folder import RunFolder
 from opencwm.agent.task import find_tasks as task_folders
 from opencwm.agent.task import read_task
 from opencwm.core.config import from_dict, to_dict
 from opencwm.core.errors import ConfigError, OpenCWMError
-from opencwm.core.seeds import derive_seed
 
 Job = dict[str, Any]
 """An attempt to make: ``task`` (its name), ``directory``, ``rollout`` (its number)."""
@@ -85,7 +84,7 @@ class Bench:
 
 def not_made(job: Job, config: RunConfig, reason: str, policy: str = "") -> dict[str, Any]:
     """Return the record of an attempt that came to nothing."""
-    seed = derive_seed(config.rollout.seed, job["task"], job["rollout"])
+    seed = seed_of(config.rollout.seed, job["task"], job["rollout"])
     return failed(job["task"], job["rollout"], seed, policy or config.policy.spec, reason)
 
 

@@ -111,7 +111,9 @@ class Task:
                 where=str(self.directory / "task.toml"),
                 hint="build environment/ and name the image as environment.docker_image",
             )
-        mode = environment.get("network_mode", "public" if environment.get("allow_internet") else "no-network")
+        mode = environment.get(
+            "network_mode", "public" if environment.get("allow_internet") else "no-network"
+        )
         defaults = BoxLimits()
         limits = BoxLimits(
             memory_bytes=environment.get("memory_mb", defaults.memory_bytes // MIB) * MIB,
@@ -215,7 +217,11 @@ def find_tasks(path: Path) -> list[Path]:
     """
     if (path / "task.toml").is_file():
         return [path]
-    found = sorted(folder for folder in path.iterdir() if (folder / "task.toml").is_file()) if path.is_dir() else []
+    found = (
+        sorted(folder for folder in path.iterdir() if (folder / "task.toml").is_file())
+        if path.is_dir()
+        else []
+    )
     if not found:
         raise TaskError("no task.toml here or one level below", where=str(path))
     return found
@@ -234,7 +240,9 @@ def read_config(path: Path) -> dict[str, Any]:
     version = config.get("schema_version", config.get("version", KNOWN_VERSIONS[0]))
     if version not in KNOWN_VERSIONS:
         raise TaskError(
-            f"schema version {version!r} is not known", where=str(path), hint=f"known: {', '.join(KNOWN_VERSIONS)}"
+            f"schema version {version!r} is not known",
+            where=str(path),
+            hint=f"known: {', '.join(KNOWN_VERSIONS)}",
         )
     for section, fields in _SECTIONS.items():
         _check(path, section, _table(path, config, section), fields)
@@ -257,7 +265,12 @@ def _check(path: Path, section: str, table: Mapping[str, Any], fields: Mapping[s
             continue
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise TaskError(f"not of the right type: {value!r}", where=where)
-        if isinstance(value, int | float) and not isinstance(value, bool) and name != "gpus" and not value > 0:
+        if (
+            isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and name != "gpus"
+            and not value > 0
+        ):
             raise TaskError(f"not positive: {value!r}", where=where)
         if isinstance(value, list) and section != "task" and not all(isinstance(item, str) for item in value):
             raise TaskError("not a list of texts", where=where)

@@ -14,7 +14,15 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LOGS = "/logs/verifier"
-CONFIGURATION = {"conftest.py", "pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg", "pyproject.toml", "pytest.toml"}
+CONFIGURATION = {
+    "conftest.py",
+    "pytest.ini",
+    ".pytest.ini",
+    "tox.ini",
+    "setup.cfg",
+    "pyproject.toml",
+    "pytest.toml",
+}
 CONFIGURATION |= {".pytest.toml", "sitecustomize.py", "usercustomize.py"}
 SHADOWS = {"pytest", "_pytest", "pluggy", "iniconfig", "opencwm_recorder"}
 SHADOWS |= {name + ".py" for name in SHADOWS}
@@ -52,7 +60,9 @@ def run(spec, record):
     select = os.path.join(HERE, "select.json")
     with open(select, "w") as file:
         json.dump(spec["fail_to_pass"] + spec["pass_to_pass"], file)
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHONSTARTUP"))}
+    env = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHONSTARTUP"))
+    }
     path = [HERE] + ([env["PYTHONPATH"]] if env.get("PYTHONPATH") else [])
     env.update(
         PYTHONPATH=os.pathsep.join(path),
