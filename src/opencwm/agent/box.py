@@ -1,8 +1,9 @@
 """A box: a small machine of its own in which an agent works on one task, and in which its patch is graded.
 
 One interface, :class:`Box`, for every way to make one (:func:`open_box`): bubblewrap over a copy-on-write
-folder, which needs neither root nor images, and podman or docker for tasks that name an image. A box keeps its
-files from one command to the next; its processes end with the command, but for those of :meth:`Box.spawn`.
+folder, which needs neither root nor images, and podman or docker for tasks that name an image. A box keeps
+its files from one command to the next; its processes end with the command, but for those of
+:meth:`Box.spawn`.
 
 A command that fails is a :class:`RunResult`. :class:`~opencwm.core.errors.SandboxError` means that the box
 itself failed, which says nothing about what was run in it.
@@ -74,8 +75,8 @@ class BoxSpec:
         image: the image of podman or docker; None: the programs of this machine, read-only.
         kind: ``auto`` is bubblewrap, or podman or docker when there is an image.
         workdir: where commands start.
-        setup: shell text run in an image before its history is scrubbed; not for bubblewrap, whose files are there.
-        is_networked: whether the network can be reached.
+        setup: shell text run in an image before its history is scrubbed; not for bubblewrap, whose files
+        are there. is_networked: whether the network can be reached.
         env: variables of every command, besides the box's own.
         limits: see :class:`BoxLimits`.
     """
@@ -226,7 +227,10 @@ class Box(Protocol):
 
 
 class Process(Protocol):
-    """A program started by :meth:`Box.spawn`. ``popen.stdin`` and ``popen.stdout`` (with standard error) are pipes of bytes."""
+    """A program started by :meth:`Box.spawn`.
+
+    ``popen.stdin`` and ``popen.stdout``, which carries standard error too, are pipes of bytes.
+    """
 
     popen: subprocess.Popen[bytes]
 

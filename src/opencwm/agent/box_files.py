@@ -32,7 +32,7 @@ class BoxFiles(Protocol):
         """Return the folder that is the root in the box, once :meth:`mount` has run."""
 
     def mount(self) -> str:
-        """Return shell text that makes :meth:`root`, in a mount namespace of its own; empty when it is there."""
+        """Return shell text that makes :meth:`root` in a mount namespace; empty when it is there."""
 
     def freeze(self, *, is_live: bool) -> list[Layer]:
         """Keep the files as they are and return the layers that hold them, taken for the caller to drop.
@@ -74,16 +74,19 @@ class OverlayFiles:
         return pair
 
     def root(self) -> Path:
+        """See :meth:`BoxFiles.root`."""
         return self._point
 
     def mount(self) -> str:
+        """See :meth:`BoxFiles.mount`."""
         lower = ":".join(layer.path.name for layer in self.layers)
         options = f"lowerdir={lower},upperdir={self._upper.name},workdir={self._work.name},userxattr"
         # The newer system call takes 256 bytes an option, which util-linux 2.39 does not look at.
         return f"LIBMOUNT_FORCE_MOUNT2=always mount -t overlay overlay -o {options} {self._point.name}"
 
     def freeze(self, *, is_live: bool) -> list[Layer]:
-        if not any(os.scandir(self._upper)):
+        """See :meth:`BoxFiles.freeze`."""
+        if not list(self._upper.iterdir()):
             return self._taken(self.layers)
         if len(self.layers) >= MAX_LAYERS:
             raise SandboxError(f"a box cannot keep more than {MAX_LAYERS} snapshots on each other")
@@ -101,6 +104,7 @@ class OverlayFiles:
         return list(layers)
 
     def reset(self, layers: list[Layer]) -> None:
+        """See :meth:`BoxFiles.reset`."""
         self._store.take(layers)
         self._store.drop(self.layers)
         self.layers = list(layers)
@@ -109,9 +113,11 @@ class OverlayFiles:
         self._upper, self._work = self._new_pair()
 
     def num_bytes(self) -> int:
+        """See :meth:`BoxFiles.num_bytes`."""
         return num_bytes_in(self._upper)
 
     def remove(self) -> None:
+        """See :meth:`BoxFiles.remove`."""
         for folder in (self._upper, self._work, self._point):
             remove(folder)
         self._store.drop(self.layers)
@@ -130,17 +136,22 @@ class CopiedFiles:
         self._num_bytes_before = num_bytes_in(self._root)
 
     def root(self) -> Path:
+        """See :meth:`BoxFiles.root`."""
         return self._root
 
     def mount(self) -> str:
+        """See :meth:`BoxFiles.mount`."""
         return ""
 
     def freeze(self, *, is_live: bool) -> list[Layer]:  # noqa: ARG002 - a copy takes no notice
+        """See :meth:`BoxFiles.freeze`."""
         kept = [Layer(_copied(self._store, self._root))]
         self._store.take(kept)
         return kept
 
     def reset(self, layers: list[Layer]) -> None:
+        """See :meth:`BoxFiles.freeze`."""
+        """See :meth:`BoxFiles.reset`."""
         self._store.take(layers)
         self._store.drop(self.layers)
         self.layers = list(layers)
@@ -148,9 +159,11 @@ class CopiedFiles:
         remove(old)
 
     def num_bytes(self) -> int:
+        """See :meth:`BoxFiles.num_bytes`."""
         return max(0, num_bytes_in(self._root) - self._num_bytes_before)
 
     def remove(self) -> None:
+        """See :meth:`BoxFiles.remove`."""
         remove(self._root)
         self._store.drop(self.layers)
         self.layers = []
@@ -164,7 +177,7 @@ def _copied(store: BoxStore, source: Path) -> Path:
     """
     target = store.new_folder()
     done = subprocess.run(
-        ["cp", "-a", "--reflink=auto", "--", f"{source}/.", str(target)],
+        ["cp", "-a", "--reflink=auto", "--", f"{source}/.", str(target)],  # noqa: S607 - a machine has one
         capture_output=True,
         text=True,
         check=False,

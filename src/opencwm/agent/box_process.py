@@ -1,9 +1,9 @@
 """One command in bubblewrap: started so that it cannot outlive its driver, and ended with all it started.
 
 The order of events leaves no moment at which a killed driver leaves a process: bubblewrap ties itself to the
-driver first and then reports the first process inside; that one says it is ready and waits for a word from the
-driver before the command begins, and takes the end of the connection for a no. The first process is the root
-of a process namespace: killing it kills whatever was started below it, wherever that moved.
+driver first and then reports the first process inside; that one says it is ready and waits for a word from
+the driver before the command begins, and takes the end of the connection for a no. The first process is the
+root of a process namespace: killing it kills whatever was started below it, wherever that moved.
 
 Source: bwrap(1), pid_namespaces(7), prctl(2) PR_SET_PDEATHSIG.
 """
@@ -53,8 +53,8 @@ class BoxProcess:
         """Start it, and return when it is about to begin.
 
         Args:
-            command: makes the command line, given the descriptor for ``--info-fd`` and that of the connection.
-            stdin: as for :class:`subprocess.Popen`.
+            command: makes the command line, given the descriptor for ``--info-fd`` and that of the
+            connection. stdin: as for :class:`subprocess.Popen`.
             pass_fds: further descriptors the command line names.
 
         Raises:

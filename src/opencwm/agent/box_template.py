@@ -1,8 +1,8 @@
 """The bottom layer of boxes: the folders a machine has, and a task's files with a git history of one commit.
 
 Nothing of a ``.git`` is copied, wherever it lies: no branch, tag, reflog, remote, stash, hook, worktree,
-alternate or unreachable object of the original can be in the box. The commit is always made by the same name at
-the same time, so its id depends on the files alone.
+alternate or unreachable object of the original can be in the box. The commit is always made by the same
+name at the same time, so its id depends on the files alone.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from opencwm.core.errors import SandboxError, TaskError
 HOME: Final = "/home/agent"
 FOLDERS: Final = (
     HOME,
-    "/tmp",
-    "/var/tmp",
+    "/tmp",  # noqa: S108 - in the box
+    "/var/tmp",  # noqa: S108
     "/logs/verifier",
     "/tests",
     "/solution",
@@ -93,7 +93,7 @@ def template(
 def _made(
     store: BoxStore,
     files: Path | None,
-    signature: str,
+    signature: str,  # noqa: ARG001 - a part of the cache's key
     workdir: str,
     mount_points: tuple[str, ...],
     owner: int | None,
@@ -125,11 +125,12 @@ def _made(
 
 def _ignored(folder: str, names: list[str]) -> set[str]:
     """Tell what is not copied: histories, caches, environments, and what is neither file, folder nor link."""
-    return {name for name in names if name in _SKIPPED or not _is_plain(Path(folder, name))}
+    return {name for name in names if not is_copied(Path(folder, name))}
 
 
-def _is_plain(path: Path) -> bool:
-    return path.is_symlink() or path.is_file() or path.is_dir()
+def is_copied(path: Path) -> bool:
+    """Whether a path comes into a box: no history, cache or environment; a file, a folder or a link."""
+    return path.name not in _SKIPPED and (path.is_symlink() or path.is_file() or path.is_dir())
 
 
 def _furnish(root: Path, mount_points: tuple[str, ...], owner: int | None) -> None:

@@ -1,9 +1,10 @@
 """Boxes of bubblewrap: neither root nor images, the programs of this machine, read-only.
 
-A box is a folder (:mod:`opencwm.agent.box_files`); every command runs in namespaces of its own with that folder
-as its root, so between two commands a box has no process and no mount that could leak. Started by root, commands
-become a user that owns nothing else; otherwise they are the driver's user in a user namespace. What of the
-machine can be seen: ``/usr``, the libraries, the Python that runs this and its packages.
+A box is a folder (:mod:`opencwm.agent.box_files`); every command runs in namespaces of its own with that
+folder as its root, so between two commands a box has no process and no mount that could leak. Started by
+root, commands become a user that owns nothing else; otherwise they are the driver's user in a user
+namespace. What of the machine can be seen: ``/usr``, the libraries, the Python that runs this and its
+packages.
 
 Source: bwrap(1), mount_namespaces(7), overlayfs in the kernel's documentation.
 """
@@ -92,6 +93,7 @@ class BubblewrapBox:
     # -- life --------------------------------------------------------------------------------------
 
     def start(self) -> None:
+        """See :meth:`opencwm.agent.box.Box.start`."""
         self._begin(None)
 
     def _begin(self, layers: list[Layer] | None) -> None:
@@ -107,6 +109,7 @@ class BubblewrapBox:
             self._files = made(self._store, layers, owner=plan.owner)
 
     def stop(self) -> None:
+        """See :meth:`opencwm.agent.box.Box.stop`."""
         if self._files is None or self._store is None:
             return
         for spawned in list(self._running):
@@ -137,6 +140,7 @@ class BubblewrapBox:
         env: Mapping[str, str] | None = None,
         stdin: bytes = b"",
     ) -> RunResult:
+        """See :meth:`opencwm.agent.box.Box.run`."""
         words = ["bash", "-c", command] if isinstance(command, str) else list(command)
         output = Output(self.spec.limits.output_bytes)
         return self._run(words, output, timeout_s, cwd, env, stdin)
@@ -159,6 +163,7 @@ class BubblewrapBox:
     def spawn(
         self, command: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None
     ) -> _Spawned:
+        """See :meth:`opencwm.agent.box.Box.spawn`."""
         spawned = _Spawned(self._launch(list(command), cwd, env, subprocess.PIPE), self._running)
         self._running.append(spawned)
         return spawned
@@ -167,7 +172,8 @@ class BubblewrapBox:
         self, words: list[str], cwd: str | None, env: Mapping[str, str] | None, stdin: int
     ) -> BoxProcess:
         files, plan = self._started(), self._plan
-        if plan is None or self._store is None:
+        kept = self._store
+        if plan is None or kept is None:
             raise AssertionError("started")
         start = str(Path(self.spec.workdir) / (cwd or "."))
         inner = [*_become(plan), "sh", "-c", 'cd -- "$0" && exec "$@"', start, *words]
@@ -182,7 +188,7 @@ class BubblewrapBox:
                     *("--info-fd", str(report), *seccomp_words, "--"),
                     *("bash", "-c", INNER_SCRIPT, "bash", str(talk), *limits, *inner),
                 ]
-                return _mounted(files.mount(), self._store, plan, bwrap)
+                return _mounted(files.mount(), kept, plan, bwrap)
 
             fds = () if filter_fd is None else (filter_fd,)
             return BoxProcess(command, stdin=stdin, pass_fds=fds)
@@ -198,12 +204,14 @@ class BubblewrapBox:
     # -- files -------------------------------------------------------------------------------------
 
     def read_file(self, path: str) -> bytes:
+        """See :meth:`opencwm.agent.box.Box.read_file`."""
         output = Output(None)
         result = self._run(["bash", "-c", READ, "bash", path], output, FILE_S, None, None, b"")
         raise_for(result, path)
         return output.data()
 
     def write_file(self, path: str, data: bytes | str) -> None:
+        """See :meth:`opencwm.agent.box.Box.write_file`."""
         raw = data.encode() if isinstance(data, str) else data
         result = self._run(["bash", "-c", WRITE, "bash", path], Output(1 << 12), FILE_S, None, None, raw)
         raise_for(result, path)
@@ -211,6 +219,7 @@ class BubblewrapBox:
     # -- snapshots ---------------------------------------------------------------------------------
 
     def snapshot(self) -> str:
+        """See :meth:`opencwm.agent.box.Box.snapshot`."""
         with _told_as_sandbox_error():
             layers = self._started().freeze(is_live=bool(self._running))
         name = secrets.token_hex(4)
@@ -218,6 +227,7 @@ class BubblewrapBox:
         return name
 
     def restore(self, snapshot: str) -> None:
+        """See :meth:`opencwm.agent.box.Box.restore`."""
         layers = self._snapshots[snapshot]
         for spawned in list(self._running):
             spawned.kill()
@@ -225,6 +235,7 @@ class BubblewrapBox:
             self._started().reset(layers)
 
     def fork(self) -> Self:
+        """See :meth:`opencwm.agent.box.Box.fork`."""
         with _told_as_sandbox_error():
             layers = self._started().freeze(is_live=bool(self._running))
         other = type(self)(self.spec, self._plan)
@@ -337,7 +348,7 @@ def _bubblewrap(plan: BoxPlan, root: Path, spec: BoxSpec, env: Mapping[str, str]
 
 @functools.cache
 def _binds(is_networked: bool) -> tuple[tuple[str, bool], ...]:
-    """List what of the machine is in every box, and whether it is a link at the root, which the layer holds."""
+    """List what of the machine is in every box, and whether it is a link that the layer holds."""
     system = [path for path in _SYSTEM_PATHS if os.path.lexists(path)]
     extra = [path for path in (*_ETC_PATHS, *(_NETWORK_PATHS if is_networked else ())) if Path(path).exists()]
     python = [str(path) for path in readable_paths(SandboxConfig())]

@@ -1,7 +1,7 @@
 """Boxes of podman or docker, for tasks that name an image. One container a box, driven by its command line.
 
-The container idles; every command is an ``exec`` marked with a variable of its own, and ends with a search for
-that mark among all processes inside, which are killed. Containers carry the name of their driver's folder
+The container idles; every command is an ``exec`` marked with a variable of its own, and ends with a search
+for that mark among all processes inside, which are killed. Containers carry the name of their driver's folder
 (:mod:`opencwm.agent.box_store`) as a label: what a dead driver left is removed by the next start.
 
 Source: podman-exec(1), docker container exec, https://docs.docker.com/reference/cli/docker/
@@ -57,6 +57,7 @@ class ContainerBox:
     # -- life --------------------------------------------------------------------------------------
 
     def start(self) -> None:
+        """See :meth:`opencwm.agent.box.Box.start`."""
         if self._container:
             raise SandboxError("the box has been started already")
         self._sweep()
@@ -115,6 +116,7 @@ class ContainerBox:
                     self._client("rm", "--force", "--volumes", container)
 
     def stop(self) -> None:
+        """See :meth:`opencwm.agent.box.Box.stop`."""
         if not self._container:
             return
         for process in list(self._running):
@@ -146,6 +148,7 @@ class ContainerBox:
         env: Mapping[str, str] | None = None,
         stdin: bytes = b"",
     ) -> RunResult:
+        """See :meth:`opencwm.agent.box.Box.run`."""
         words = ["bash", "-c", command] if isinstance(command, str) else list(command)
         limit = self.spec.limits.wall_s if timeout_s is None else timeout_s
         return self._run(words, Output(self.spec.limits.output_bytes), limit, cwd, env, stdin)
@@ -172,6 +175,7 @@ class ContainerBox:
     def spawn(
         self, command: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None
     ) -> _ContainerProcess:
+        """See :meth:`opencwm.agent.box.Box.spawn`."""
         return self._launch(command, cwd, env, subprocess.PIPE)
 
     def _launch(
@@ -230,11 +234,13 @@ class ContainerBox:
     # -- files -------------------------------------------------------------------------------------
 
     def read_file(self, path: str) -> bytes:
+        """See :meth:`opencwm.agent.box.Box.read_file`."""
         output = Output(None)
         raise_for(self._run(["bash", "-c", READ, "bash", path], output, FILE_S, None, None, b""), path)
         return output.data()
 
     def write_file(self, path: str, data: bytes | str) -> None:
+        """See :meth:`opencwm.agent.box.Box.write_file`."""
         raw = data.encode() if isinstance(data, str) else data
         raise_for(
             self._run(["bash", "-c", WRITE, "bash", path], Output(1 << 12), FILE_S, None, None, raw), path
@@ -243,6 +249,7 @@ class ContainerBox:
     # -- snapshots ---------------------------------------------------------------------------------
 
     def snapshot(self) -> str:
+        """See :meth:`opencwm.agent.box.Box.snapshot`."""
         name = secrets.token_hex(4)
         self._images[name] = self._commit()
         return name
@@ -251,6 +258,7 @@ class ContainerBox:
         return self._client("commit", self._name(), f"opencwm-box:{secrets.token_hex(8)}").strip()
 
     def restore(self, snapshot: str) -> None:
+        """See :meth:`opencwm.agent.box.Box.restore`."""
         image = self._images[snapshot]
         for process in list(self._running):
             process.kill()
@@ -258,6 +266,7 @@ class ContainerBox:
         self._create(image)
 
     def fork(self) -> Self:
+        """See :meth:`opencwm.agent.box.Box.fork`."""
         image = self._commit()
         other = type(self)(dataclasses.replace(self.spec, image=image), self._kind, self._executable)
         other._images["fork"] = image  # so that it is removed with it

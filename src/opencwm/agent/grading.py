@@ -1,8 +1,9 @@
 """Grading: a submitted patch in a fresh box, and what the verifier of the task says.
 
-A patch is looked at before anything of it runs: git itself tells which files it touches. The verifier's files come
-into the box after the patch, and bring back tests and configuration of pytest (see :mod:`.verifier`). What no
-verifier inside the same process can rule out is code under test that forges the outcome of its own tests.
+A patch is looked at before anything of it runs: git itself tells which files it touches. The verifier's
+files come into the box after the patch, and bring back tests and configuration of pytest (see
+:mod:`.verifier`). What no verifier inside the same process can rule out is code under test that forges the
+outcome of its own tests.
 """
 
 from __future__ import annotations

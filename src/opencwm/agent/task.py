@@ -1,7 +1,8 @@
 """A task: a Harbor task directory, read and checked.
 
-``task.toml`` follows schema version 1.1 as Harbor publishes it; 1.0, which calls the field ``version``, is read
-too. What is ours stands in ``[metadata.opencwm]``, which Harbor passes over. Writing: :mod:`.task_writing`.
+``task.toml`` follows schema version 1.1 as Harbor publishes it; 1.0, which calls the field ``version``, is
+read too. What is ours stands in ``[metadata.opencwm]``, which Harbor passes over. Writing:
+:mod:`.task_writing`.
 
 Source: https://www.harborframework.com/docs/tasks and ``src/harbor/models/task/config.py`` of Harbor
 """
@@ -172,7 +173,7 @@ class Verdict:
 
 
 def grade(task: Task, patch: str | bytes, *, kind: str = "auto") -> Verdict:
-    """Grade a patch (``git diff``) in a fresh box in which only it is applied. Never raises for a bad patch."""
+    """Grade a patch (``git diff``) in a fresh box that has only it applied; never raises for a bad one."""
     from opencwm.agent.grading import grade_patch
 
     return grade_patch(task, patch, kind=kind)

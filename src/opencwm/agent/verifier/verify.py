@@ -1,9 +1,9 @@
 """Grade the files of a task: bring back its tests, run them, leave the score in /logs/verifier.
 
 ``spec.json`` beside this file says what to run: ``command``, ``workdir``, ``fail_to_pass``, ``pass_to_pass``.
-``restore/`` holds the tests and all configuration of pytest as the task has them; configuration that is not there
-is removed, so a submission can neither change nor add any. The score is 1 when all tests named pass, otherwise 0.
-Runs on Python 3.6 and later. Usage: ``python3 -I verify.py``.
+``restore/`` holds the tests and all configuration of pytest as the task has them; configuration that is not
+there is removed, so a submission can neither change nor add any. The score is 1 when all tests named pass,
+otherwise 0. Runs on Python 3.6 and later. Usage: ``python3 -I verify.py``.
 """
 
 import json
@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from typing import Any, Dict
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LOGS = "/logs/verifier"
@@ -28,7 +29,7 @@ SHADOWS = {"pytest", "_pytest", "pluggy", "iniconfig", "opencwm_recorder"}
 SHADOWS |= {name + ".py" for name in SHADOWS}
 
 
-def restore(workdir):
+def restore(workdir: str) -> None:
     """Remove configuration that is not the task's, then copy what is."""
     kept = os.path.join(HERE, "restore")
     for folder, names, files in os.walk(workdir):
@@ -55,7 +56,7 @@ def restore(workdir):
             shutil.copyfile(os.path.join(folder, name), path)
 
 
-def run(spec, record):
+def run(spec: Dict[str, Any], record: str) -> Dict[str, str]:
     """Run the tests named; return the outcome of each that ran."""
     select = os.path.join(HERE, "select.json")
     with open(select, "w") as file:
@@ -82,7 +83,8 @@ def run(spec, record):
     return found
 
 
-def main():
+def main() -> int:
+    """Grade, and return the exit status."""
     with open(os.path.join(HERE, "spec.json"), encoding="utf-8") as file:
         spec = json.load(file)
     os.makedirs(LOGS, exist_ok=True)

@@ -136,7 +136,7 @@ class SourceFile:
                 continue
             self._parents[statement] = above
             self._functions[statement] = function
-            is_wanted = self._may_be_touched(statement, function)
+            is_wanted = self.may_be_touched(statement, function)
             if is_wanted:
                 self.nodes.setdefault(type(statement), []).append(statement)
                 self.blocks[statement] = block
@@ -147,7 +147,7 @@ class SourceFile:
     def _visible(self) -> frozenset[int]:
         return frozenset(visible_lines(self._program.text, self._program.entry).lines)
 
-    def _may_be_touched(self, statement: ast.stmt, function: FunctionDef | None) -> bool:
+    def may_be_touched(self, statement: ast.stmt, function: FunctionDef | None) -> bool:
         """Whether a statement is run, as far as is known; inside functions that may have been recorded."""
         if self._run is None or not (function or isinstance(statement, FunctionDef)):
             return not _is_bare(statement) and statement.lineno in self._visible

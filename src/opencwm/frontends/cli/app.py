@@ -13,7 +13,7 @@ import typer
 
 from opencwm.core.errors import OpenCWMError
 from opencwm.core.version import __version__
-from opencwm.frontends.cli import EXIT_ERROR, EXIT_INTERRUPTED, benchmark, corpus, evaluate
+from opencwm.frontends.cli import EXIT_ERROR, EXIT_INTERRUPTED, benchmark, corpus, evaluate, tasks
 from opencwm.frontends.cli.before import before
 from opencwm.frontends.cli.check import check
 from opencwm.frontends.cli.dap import dap
@@ -83,6 +83,11 @@ def build(only: str = "") -> Any:
     evaluation.command()(evaluate.quantization)
     evaluation.command()(benchmark.benchmark)
     root.add_typer(evaluation, name="eval")
+    agents = _group(help="Tasks for agents, as Harbor task directories.")
+    agents.command()(tasks.mutate)
+    agents.command(name="import")(tasks.import_)
+    agents.command()(tasks.validate)
+    root.add_typer(agents, name="tasks")
     return typer.main.get_command(root)
 
 

@@ -1,0 +1,106 @@
+"""Nothing of a box outlives its driver, at whatever moment that is killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from opencwm.agent import box_store
+from opencwm.agent.bubblewrap import obtained_plan
+from opencwm.core.errors import SandboxError
+
+NUM_KILLS = 8
+_DRIVER = """
+import sys
+from opencwm.agent.box import BoxSpec
+from opencwm.agent.bubblewrap import BubblewrapBox, BoxPlan
+plan = BoxPlan(sys.argv[1] == "True", sys.argv[2] == "True")
+print("on", flush=True)
+while True:
+    with BubblewrapBox(BoxSpec(), plan) as box:
+        box.run("echo x > f; (setsid sleep 54321 &); sleep 0.02")
+        box.snapshot()
+        shell = box.spawn(["sleep", "54321"])
+        box.fork().stop()
+"""
+
+
+def _works() -> bool:
+    try:
+        obtained_plan()
+    except SandboxError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not _works(), reason="no bubblewrap here")
+def test_a_driver_killed_at_random_moments_leaves_nothing(tmp_path: Path) -> None:
+    plan = obtained_plan()
+    rng = random.Random(7)
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    base = tmp_path / box_store.base_folder().name
+    for _ in range(NUM_KILLS):
+        driver = subprocess.Popen(
+            [sys.executable, "-c", _DRIVER, str(plan.is_root), str(plan.is_overlay)], env=env, stdout=subprocess.PIPE
+        )
+        assert driver.stdout is not None
+        assert driver.stdout.readline() == b"on\n"
+        time.sleep(rng.uniform(0.0, 0.5))
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+        driver.stdout.close()
+    assert _gone("sleep\x0054321", str(base))
+    assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
+    assert len(list(base.glob("*.lock"))) <= 1, "each driver sweeps what the one before left"
+    assert len(box_store.sweep(base)) <= 1
+    assert list(base.iterdir()) == []
+
+
+def test_a_living_driver_is_not_swept(tmp_path: Path) -> None:
+    store = box_store.BoxStore(tmp_path)
+    assert box_store.sweep(tmp_path) == []
+    assert box_store.is_alive(tmp_path, store.name)
+    folder = store.new_folder()
+    (folder / "locked").mkdir(mode=0o000)
+    store.close()
+    assert list(tmp_path.iterdir()) == []
+    assert not box_store.is_alive(tmp_path, store.name)
+
+
+def test_layers_go_with_their_last_user(tmp_path: Path) -> None:
+    store = box_store.BoxStore(tmp_path)
+    layer = box_store.Layer(store.new_folder())
+    store.take([layer])
+    store.take([layer])
+    store.drop([layer])
+    assert layer.path.is_dir()
+    store.drop([layer])
+    assert not layer.path.exists()
+    store.close()
+
+
+def _gone(*marks: str) -> bool:
+    """Wait until no process has one of ``marks`` in its command line; the kernel takes a moment."""
+    for _ in range(100):
+        if not any(_is_there(mark) for mark in marks):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _is_there(mark: str) -> bool:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if mark in (entry / "cmdline").read_text():
+                    return True
+            except OSError:
+                continue
+    return False
