@@ -16,6 +16,7 @@ from opencwm.agent.calls import Call
 from opencwm.agent.changes import Changes
 from opencwm.agent.edits import ToolError, apply_block, block, lines_of, surroundings
 from opencwm.agent.shell import Shell
+from opencwm.core.errors import SandboxError
 
 PUBLISHED: Final = ("bash", "edit", "create", "submit")
 """The tools that facebook/cwm was trained with."""
@@ -151,8 +152,13 @@ class Toolbox:
         )
 
     def _keep(self) -> None:
+        """Keep the files as they are before a change, as long as the box can hold more."""
         if self._keeps_snapshots:
-            self._snapshots.append(self._box.snapshot())
+            try:
+                self._snapshots.append(self._box.snapshot())
+            except SandboxError:
+                self._snapshots.clear()
+                self._keeps_snapshots = False
 
     def _path(self, call: Call, argument: str = "path") -> str:
         path = call.arguments[argument].strip()
