@@ -48,7 +48,9 @@ def test_a_driver_killed_at_random_moments_leaves_nothing(tmp_path: Path) -> Non
     base = tmp_path / box_store.base_folder().name
     for _ in range(NUM_KILLS):
         driver = subprocess.Popen(
-            [sys.executable, "-c", _DRIVER, str(plan.is_root), str(plan.is_overlay)], env=env, stdout=subprocess.PIPE
+            [sys.executable, "-c", _DRIVER, str(plan.is_root), str(plan.is_overlay)],
+            env=env,
+            stdout=subprocess.PIPE,
         )
         assert driver.stdout is not None
         assert driver.stdout.readline() == b"on\n"

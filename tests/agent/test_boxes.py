@@ -42,7 +42,9 @@ def _box(files: Path) -> Iterator[BubblewrapBox]:
         yield box
 
 
-def test_files_stay_between_commands_and_the_source_is_not_written_to(box: BubblewrapBox, files: Path) -> None:
+def test_files_stay_between_commands_and_the_source_is_not_written_to(
+    box: BubblewrapBox, files: Path
+) -> None:
     box.run("echo two >> a.txt; mkdir -p /home/agent/d; echo x > /tmp/y")
     assert box.run("cat a.txt /tmp/y; ls -d ~/d").output == "one\ntwo\nx\n/home/agent/d\n"
     assert (files / "a.txt").read_text() == "one\n"
@@ -87,11 +89,16 @@ def test_the_machine_is_out_of_reach(box: BubblewrapBox) -> None:
     assert "OSError: [Errno 101] Network is unreachable" in told
     assert "CapEff:\t0000000000000000\n" in told
     assert "unshare failed: Operation not permitted" in told
-    assert "\n0\n" not in told.replace("CapEff", "")[told.index("CapEff") :].split("unshare")[0].split("\n", 3)[2]
+    assert (
+        "\n0\n"
+        not in told.replace("CapEff", "")[told.index("CapEff") :].split("unshare")[0].split("\n", 3)[2]
+    )
 
 
 def test_local_ports_can_be_used(box: BubblewrapBox) -> None:
-    code = "import socket; s = socket.create_server(('127.0.0.1', 0)); socket.create_connection(s.getsockname())"
+    code = (
+        "import socket; s = socket.create_server(('127.0.0.1', 0)); socket.create_connection(s.getsockname())"
+    )
     assert box.run(["python", "-c", code]).is_success
 
 
@@ -124,7 +131,10 @@ def test_limits_hold(files: Path) -> None:
     limits = BoxLimits(memory_bytes=300 * MIB, num_processes=20, file_bytes=MIB, disk_bytes=4 * MIB)
     with BubblewrapBox(BoxSpec(files=files, limits=limits)) as box:
         assert "MemoryError" in box.run(["python", "-c", "bytearray(10**9)"]).output
-        assert "Resource temporarily unavailable" in box.run("for i in $(seq 60); do sleep 5 & done", timeout_s=9).output
+        assert (
+            "Resource temporarily unavailable"
+            in box.run("for i in $(seq 60); do sleep 5 & done", timeout_s=9).output
+        )
         assert box.run("head -c 9000000 /dev/zero > f; stat -c %s f").output.endswith(f"{MIB}\n")
         done = box.run("for i in $(seq 100000); do head -c 1000000 /dev/zero > f$i; done", timeout_s=30)
         assert done.status is RunStatus.DISK_FULL
