@@ -21,8 +21,8 @@ from opencwm.agent.conversation import Occasion
 from opencwm.agent.scripted import Play, ScriptedPolicy
 from opencwm.core.seeds import derive_rng
 
-MAX_ATTEMPTS: Final = 40
-_TESTS: Final = "python -m pytest -q -x --tb=short -p no:cacheprovider 2>&1 | tail -n 60"
+MAX_ATTEMPTS: Final = 16
+_TESTS: Final = "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest -q -x --tb=short -p no:cacheprovider 2>&1 | tail -n 60"
 _FILES: Final = "git ls-files '*.py' | grep -v -E '(^|/)(tests?/|test_|conftest)' | head -n 40"
 _INSTEAD: Final = MappingProxyType(
     {
