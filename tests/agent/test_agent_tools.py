@@ -87,7 +87,7 @@ def test_a_patch_is_submitted_by_its_path_or_as_it_stands(tools: Toolbox) -> Non
     use(
         tools,
         "bash",
-        "echo '# more' >> calc.py; git commit -qam x; echo y > new.txt; git diff HEAD~1 > /tmp/p",
+        "echo '# more' >> calc.py; git commit -qam x; echo y > new.txt; python3 -c 'import calc'; git diff HEAD~1 > /tmp/p",
     )
     by_path = use(tools, "submit", "/tmp/p").submitted
     all_changes = use(tools, "submit").submitted

@@ -9,9 +9,13 @@ from opencwm.core.errors import SandboxError
 
 _INDEX: Final = "/tmp/.opencwm-index"  # noqa: S108 - in a box, which is the agent's own
 _PATCH: Final = "/tmp/.opencwm-patch"  # noqa: S108
+_NOT_BY_PRODUCTS: Final = " ".join(
+    f"':(exclude,glob)**/{name}'" for name in ("__pycache__/**", "*.pyc", ".pytest_cache/**")
+)
+"""What running leaves behind, and no one means to submit."""
 _SCRIPT: Final = (
     f"cp -f .git/index {_INDEX} 2>/dev/null; export GIT_INDEX_FILE={_INDEX};"
-    " git -c core.safecrlf=false add -A . >/dev/null 2>&1 &&"
+    f" git -c core.safecrlf=false add -A -- . {_NOT_BY_PRODUCTS} >/dev/null 2>&1 &&"
     f' git diff --cached --binary --no-color --no-ext-diff --no-textconv "$1" > {_PATCH}'
 )
 _TIMEOUT_S: Final = 60.0
@@ -32,9 +36,9 @@ class Changes:
         self._base = self._run(["git", "rev-parse", "--verify", "HEAD"]).strip()
 
     def patch(self) -> str | None:
-        """Return all changes as ``git diff`` writes them, new files included; None when git fails.
+        """Return all changes as ``git diff`` writes them, new files included, without bytecode and caches.
 
-        The agent may have done anything to the repository, also removed it.
+        None when git fails: the agent may have done anything to the repository, also removed it.
         """
         try:
             self._run(["bash", "--noprofile", "--norc", "-c", _SCRIPT, "bash", self._base])

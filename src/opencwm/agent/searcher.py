@@ -22,7 +22,9 @@ from opencwm.agent.scripted import Play, ScriptedPolicy
 from opencwm.core.seeds import derive_rng
 
 MAX_ATTEMPTS: Final = 16
-_TESTS: Final = "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest -q -x --tb=short -p no:cacheprovider 2>&1 | tail -n 60"
+_TESTS: Final = (
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest -q -x --tb=short -p no:cacheprovider 2>&1 | tail -n 60"
+)
 _FILES: Final = "git ls-files '*.py' | grep -v -E '(^|/)(tests?/|test_|conftest)' | head -n 40"
 _INSTEAD: Final = MappingProxyType(
     {
@@ -30,6 +32,7 @@ _INSTEAD: Final = MappingProxyType(
         "<=": ("<", ">", ">="),
         ">": (">=", "<", "<="),
         ">=": (">", "<", "<="),
+        "=": ("+=",),
         "==": ("!=",),
         "!=": ("==",),
         "and": ("or",),
