@@ -52,7 +52,7 @@ def toolbox(folder: Path, names: tuple[str, ...] = ALL_TOOLS, **settings: int) -
     for command in (("init", "-q"), ("add", "-A"), (*identity, "commit", "-q", "-m", "one")):
         subprocess.run(["git", *command], cwd=folder, check=True)
     with open_box(BoxSpec(files=folder)) as box:
-        yield Toolbox(box, names, **settings)  # type: ignore[arg-type]
+        yield Toolbox(box, names, **settings)
 
 
 def use(tools: Toolbox, name: str, content: str = "") -> Outcome:

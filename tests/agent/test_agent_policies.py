@@ -220,7 +220,7 @@ def test_reasoning_is_opened_in_every_turn() -> None:
 
 def test_a_conversation_that_outgrows_the_engine_is_an_error() -> None:
     generator = Says("one")
-    generator.max_tokens = 5  # type: ignore[misc]
+    generator.max_tokens = 5
     with pytest.raises(EngineError, match="does not fit"):
         conversation_of(generator, 1)
 

@@ -186,7 +186,7 @@ def record_of(task: str, number: int, reward: float | None) -> dict[str, Any]:
 
 
 def test_the_report_counts_tasks_and_keeps_errors_apart() -> None:
-    rewards = {"a": [1.0, 0.0, 1.0, None], "b": [0.0, 0.0, 0.0, 0.0]}
+    rewards: dict[str, list[float | None]] = {"a": [1.0, 0.0, 1.0, None], "b": [0.0, 0.0, 0.0, 0.0]}
     records = [record_of(task, n, r) for task, found in rewards.items() for n, r in enumerate(found)]
     report = RolloutReport.of(records, Provenance(model="m", data="d", command="c", settings={}))
     assert (report.solved.num_right, report.solved.num_total) == (2, 7)

@@ -53,8 +53,8 @@ class BoxProcess:
         """Start it, and return when it is about to begin.
 
         Args:
-            command: makes the command line, given the descriptor for ``--info-fd`` and that of the
-            connection. stdin: as for :class:`subprocess.Popen`.
+            command: makes the command line, given the descriptors for ``--info-fd`` and of the connection.
+            stdin: as for :class:`subprocess.Popen`.
             pass_fds: further descriptors the command line names.
 
         Raises:

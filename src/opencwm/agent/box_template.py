@@ -113,7 +113,7 @@ def _made(
             _give(path, owner)
     except (OSError, shutil.Error) as error:
         remove(path)
-        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)[:200]
+        said = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror
         raise SandboxError(f"a task's files cannot be copied: {said}", where=str(files or "")) from error
     except SandboxError:
         remove(path)

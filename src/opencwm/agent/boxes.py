@@ -29,7 +29,7 @@ def choose(spec: BoxSpec) -> Box:
         if executable := shutil.which(kind):
             return ContainerBox(spec, kind, executable)
     raise SandboxError(
-        f"{' and '.join(wanted)} not installed" if len(wanted) > 1 else f"{wanted[0]} is not installed",
+        f"{' and '.join(wanted)} are not installed" if len(wanted) > 1 else f"{wanted[0]} is not installed",
         where=spec.image or "",
         hint="tasks that name an image need one",
     )

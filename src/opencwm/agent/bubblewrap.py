@@ -360,10 +360,9 @@ def _binds(is_networked: bool) -> tuple[tuple[str, bool], ...]:
 
 @contextlib.contextmanager
 def _seccomp_filter() -> Iterator[int | None]:
-    """Yield a descriptor of the filter that :mod:`opencwm.sandbox.seccomp` makes; None where it knows none."""
-    program = seccomp.program(
-        is_network_closed=False
-    )  # the namespace has no network; local ports are tests' business
+    """Yield a descriptor of the filter of :mod:`opencwm.sandbox.seccomp`; None where it knows none."""
+    # The namespace has no network; local ports are the business of tests.
+    program = seccomp.program(is_network_closed=False)
     if program is None:
         yield None
         return

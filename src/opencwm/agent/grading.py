@@ -146,7 +146,10 @@ def _applied(box: Box, task: Task, data: bytes) -> Verdict | None:
     told = box.run(["git", "apply", "--numstat", "-z", "-"], stdin=data)
     if not told.is_success:
         return _refused(VerdictStatus.MALFORMED_PATCH, f"not a patch: {_last_line(told.output)}")
-    touched = sorted(set(_paths(told.output)) & set(task.test_files))
+    paths = _paths(told.output)
+    if wrong := [path for path in paths if path.startswith("/") or {"..", ".git"} & set(path.split("/"))]:
+        return _refused(VerdictStatus.MALFORMED_PATCH, f"the patch leaves the folder: {wrong[0]}")
+    touched = sorted(set(paths) & set(task.test_files))
     if touched:
         return _refused(VerdictStatus.TOUCHES_TESTS, f"the patch changes tests: {', '.join(touched[:5])}")
     done = box.run(["git", "apply", "--whitespace=nowarn", "-"], stdin=data)
@@ -155,9 +158,9 @@ def _applied(box: Box, task: Task, data: bytes) -> Verdict | None:
     first = next(
         (line for line in done.output.splitlines() if line.startswith("error:")), _last_line(done.output)
     )
-    is_escape = "invalid path" in first or "beyond a symbolic link" in first
-    status = VerdictStatus.MALFORMED_PATCH if is_escape else VerdictStatus.DOES_NOT_APPLY
-    return _refused(status, f"the patch does not apply: {first.removeprefix('error: ')}")
+    return _refused(
+        VerdictStatus.DOES_NOT_APPLY, f"the patch does not apply: {first.removeprefix('error: ')}"
+    )
 
 
 def _paths(numstat: str) -> list[str]:

@@ -133,7 +133,8 @@ def _bench_draft(instance: Mapping[str, Any]) -> TaskDraft:
 
 _TEST_PATCH_SCRIPT: Final = (
     "#!/bin/bash\n# The files of test.patch as they were, then the patch; then the score.\n"
-    'here="$(cd "$(dirname "$0")" && pwd)"\ncd /testbed\nbase="$(git rev-list --max-parents=0 HEAD | tail -n 1)"\n'
+    'here="$(cd "$(dirname "$0")" && pwd)"\ncd /testbed\n'
+    'base="$(git rev-list --max-parents=0 HEAD | tail -n 1)"\n'
     'git apply --numstat -z "$here/test.patch" | tr "\\0" "\\n" | cut -f3 | while read -r path; do\n'
     '  git checkout -q "$base" -- "$path" 2>/dev/null || rm -f -- "$path"\ndone\n'
     'git apply --whitespace=nowarn "$here/test.patch" || exit 1\npython3 -I "$here/verify.py"\n'
@@ -208,7 +209,8 @@ with open(os.path.join(here, "expected.json")) as file:
     expected = json.load(file)
 shutil.rmtree("/testbed/r2e_tests", ignore_errors=True)
 shutil.copytree("/var/opencwm/r2e_tests", "/testbed/r2e_tests")
-done = subprocess.run(["bash", "/var/opencwm/run_tests.sh"], cwd="/testbed", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+command = ["bash", "/var/opencwm/run_tests.sh"]
+done = subprocess.run(command, cwd="/testbed", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 text = re.sub(r"\\x1b\\[[0-9;]*m", "", done.stdout.decode(errors="replace"))
 print(text[-20000:])
 found = {}

@@ -1,7 +1,7 @@
 """How a repository's tests go before anything is changed: which pass, which lines each runs, how long.
 
-All runs are in boxes. A repository whose tests do not run, hang, or write outside their folder is refused with the
-reason; tests that fail or need the network are left out, each with its reason.
+All runs are in boxes. A repository whose tests do not run, hang, or write outside their folder is refused
+with the reason; tests that fail or need the network are left out, each with its reason.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from opencwm.agent.box import Box, BoxLimits, BoxSpec, RunStatus, open_box
 from opencwm.core.errors import TaskError
 
 COMMANDS: Final = ("PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest -q", "python -m pytest -q")
-"""How tests are run unless the user says otherwise: without the plugins that happen to be installed here, which can
-cost more than the tests; with them where a test needs one."""
+"""How tests are run unless the user says otherwise: without the plugins that happen to be installed here,
+which can cost more than the tests; with them where a test needs one."""
 _RECORDER: Final = Path(__file__).parents[1] / "verifier/opencwm_recorder.py"
 _RECORD: Final = "/tests/record.jsonl"
 _ADDOPTS: Final = "-p opencwm_recorder -p no:cacheprovider --continue-on-collection-errors"
 _SCRIPT: Final = f'rm -f {_RECORD}; touch /tests/marker; cat > /tests/select.json; exec bash -c "$1"'
 _OUTSIDE: Final = (
-    "find / -xdev -newer /tests/marker -type f -not -path '{workdir}/*' -not -path '/tmp/*' -not -path '/var/tmp/*'"
-    " -not -path '/tests/*' -not -path '/logs/*' -not -path '/proc/*' -not -path '/dev/*' 2>/dev/null | head -n 5"
+    "find / -xdev -newer /tests/marker -type f -not -path '{workdir}/*' -not -path '/tmp/*' "
+    "-not -path '/var/tmp/*' -not -path '/tests/*' -not -path '/logs/*' -not -path '/proc/*' "
+    "-not -path '/dev/*' 2>/dev/null | head -n 5"
 )
 _NETWORK: Final = re.compile(
     r"Network is unreachable|Name or service not known|Temporary failure in name resolution"
@@ -35,7 +36,7 @@ _DENIED: Final = re.compile(r"Read-only file system|PermissionError")
 
 
 @dataclasses.dataclass(frozen=True)
-class TestRun:
+class SuiteRun:
     """What one run of the test command said.
 
     Attributes:
@@ -112,7 +113,7 @@ def run_tests(
     select: Sequence[str] | None = None,
     has_lines: bool = False,
     change: tuple[str, str] | None = None,
-) -> TestRun:
+) -> SuiteRun:
     """Run the test command in a prepared box.
 
     Args:
@@ -144,8 +145,8 @@ def run_tests(
     return _parsed(record, done.status, done.output)
 
 
-def _parsed(record: str, status: RunStatus, output: str) -> TestRun:
-    run = TestRun({}, {}, {}, {}, {}, "", status, output)
+def _parsed(record: str, status: RunStatus, output: str) -> SuiteRun:
+    run = SuiteRun({}, {}, {}, {}, {}, "", status, output)
     unfinished = ""
     for line in record.splitlines():
         try:
@@ -222,7 +223,7 @@ def _recorded(repository: Path, command: str, timeout_s: float, kind: str) -> Ba
     return Baseline(tests, left_out, first.lines, first.import_lines, command)
 
 
-def _refuse(run: TestRun, where: str, timeout_s: float) -> None:
+def _refuse(run: SuiteRun, where: str, timeout_s: float) -> None:
     if run.status is RunStatus.TIMEOUT:
         told = f", {run.unfinished} had begun" if run.unfinished else ""
         hint = "a longer --timeout, or a --test-command that leaves out the slow ones"
@@ -238,7 +239,7 @@ def _refuse(run: TestRun, where: str, timeout_s: float) -> None:
         )
 
 
-def _reason(first: TestRun, second: TestRun, name: str) -> str:
+def _reason(first: SuiteRun, second: SuiteRun, name: str) -> str:
     outcome = first.outcomes[name]
     if outcome == "passed" or (outcome == "failed" and second.outcomes.get(name) == "passed"):
         return "passes only sometimes"

@@ -1,7 +1,8 @@
 """Making tasks: draw changes, run the tests they touch, keep those that break some and not all.
 
-The folder written is whole at every moment: a task is renamed into it when it is valid, and ``mutate.jsonl`` has one
-line for each change that has been judged. The same command goes on from there, and gives the same tasks.
+The folder written is whole at every moment: a task is renamed into it when it is valid, and
+``mutate.jsonl`` has one line for each change that has been judged. The same command goes on from there, and
+gives the same tasks.
 """
 
 from __future__ import annotations
@@ -302,7 +303,8 @@ def _dockerfile() -> str:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     return (
         f"FROM python:{version}-slim\n"
-        "RUN apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*\n"
+        "RUN apt-get update && apt-get install -y --no-install-recommends git "
+        "&& rm -rf /var/lib/apt/lists/*\n"
         "RUN pip install --no-cache-dir pytest\n"
         "COPY repo /testbed\n"
         "WORKDIR /testbed\n"

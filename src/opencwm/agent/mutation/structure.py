@@ -76,7 +76,7 @@ def remove_return(file: SourceFile, node: ast.Return) -> Iterator[Change]:
 
 
 def removal(file: SourceFile, block: list[ast.stmt], first: int, last: int) -> Iterator[Change]:
-    """Yield the change that removes statements ``first`` to ``last`` (exclusive) of a block with their lines."""
+    """Yield the change that removes statements ``first`` to ``last`` (exclusive) of a block."""
     start, end = file.span(block[first])[0], file.span(block[last - 1])[1]
     line_start = file.line_start(block[first].lineno)
     line_end = file.text.find("\n", end)

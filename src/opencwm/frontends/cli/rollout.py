@@ -172,7 +172,7 @@ def _finish(
     report = RolloutReport.of(records, provenance)
     folder.finish(report.to_json())
     print_report(report, as_json=as_json)
-    num_errors = sum(record["status"] == ERROR for record in records)
+    num_errors = len([record for record in records if record["status"] == ERROR])
     if num_errors:
         notice(
             f"{num_errors} attempts ended in errors of the machinery and have no reward; the same command makes"
