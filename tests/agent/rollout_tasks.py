@@ -27,6 +27,7 @@ cd /testbed
 if python3 -c 'import calc; assert calc.add(2, 3) == 5 and calc.twice(4) == 8'
 then echo 1; else echo 0; fi > /logs/verifier/reward.txt
 """
+_FILES = '[metadata.opencwm]\nfiles = "environment/repo"\n'
 ALL_TOOLS = ("bash", "edit", "create", "submit", "undo")
 
 
@@ -34,7 +35,7 @@ def write_task(folder: Path, name: str = "calc", *, test_script: str = TEST_SCRI
     """Write a task whose ``add`` subtracts, without pytest, for speed."""
     directory = folder / name
     for path, text in {
-        "task.toml": f'version = "1.0"\n[task]\nname = "tests/{name}"\n[metadata.opencwm]\nfiles = "environment/repo"\n',
+        "task.toml": f'version = "1.0"\n[task]\nname = "tests/{name}"\n{_FILES}',
         "instruction.md": "add(2, 3) is -1; mend it.\n",
         "environment/repo/calc.py": CALC,
         "tests/test.sh": test_script,
@@ -50,7 +51,7 @@ def toolbox(folder: Path, names: tuple[str, ...] = ALL_TOOLS, **settings: int) -
     (folder / "calc.py").write_text(CALC)
     identity = ("-c", "user.name=t", "-c", "user.email=t@example.invalid")
     for command in (("init", "-q"), ("add", "-A"), (*identity, "commit", "-q", "-m", "one")):
-        subprocess.run(["git", *command], cwd=folder, check=True)
+        subprocess.run(["git", *command], cwd=folder, check=True)  # noqa: S607 - the git of this machine
     with open_box(BoxSpec(files=folder)) as box:
         yield Toolbox(box, names, **settings)
 

@@ -1,9 +1,9 @@
-"""The report of ``rollout``: how many attempts solve their task, at what cost, and why the others do not.
+"""The report of ``rollout``: how many attempts solve their task, at what cost, why the others do not.
 
-A pure function of the records that :mod:`opencwm.agent.rollout` writes down. Attempts that ended in an error of
-the machinery are counted apart and say nothing about the policy.
+A pure function of the records that :mod:`opencwm.agent.rollout` writes down. Attempts that ended in an error
+of the machinery are counted apart and say nothing about the policy.
 
-Source of pass@k: Chen et al., "Evaluating large language models trained on code", arXiv 2107.03374, section 2.1.
+Source of pass@k: Chen et al., "Evaluating large language models trained on code", arXiv 2107.03374.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _shown(value: float | None, digits: int) -> str:
 
 
 def _pass_at(counts: Sequence[tuple[int, int]]) -> dict[int, float]:
-    """Return the unbiased estimate for 1, 2, 4, ... attempts, as far as every task that has any has so many."""
+    """Return the unbiased estimates for 1, 2, 4, ... attempts, as far as every task has so many."""
     totals = [total for _, total in counts if total]
     found: dict[int, float] = {}
     k = 1

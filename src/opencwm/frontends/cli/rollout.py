@@ -175,8 +175,8 @@ def _finish(
     num_errors = len([record for record in records if record["status"] == ERROR])
     if num_errors:
         notice(
-            f"{num_errors} attempts ended in errors of the machinery and have no reward; the same command makes"
-            " them again"
+            f"{num_errors} attempts ended in errors of the machinery and have no reward; the same command"
+            " makes them again"
         )
     notice(f"written to {folder.path}; look at it with: opencwm view {folder.path}")
     return num_errors > 0
