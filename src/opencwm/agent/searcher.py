@@ -65,10 +65,12 @@ class Repair:
     Attributes:
         lineno: from 1.
         line: what stands there instead.
+        is_operator: whether an operator or a word was changed, which is likelier than a constant.
     """
 
     lineno: int
     line: str
+    is_operator: bool
 
 
 def searcher() -> ScriptedPolicy:
@@ -87,7 +89,7 @@ def repairs(source: str) -> Iterator[Repair]:
             line = lines[row - 1]
             changed = f"{line[:start]}{instead}{line[end:]}"
             if _compiles("\n".join([*lines[: row - 1], changed, *lines[row:]])):
-                yield Repair(row, changed)
+                yield Repair(row, changed, not (spot.string == "=" or spot.string.isdecimal()))
 
 
 def _spots(source: str) -> Iterator[tokenize.TokenInfo]:
@@ -163,13 +165,14 @@ def _by_mention(files: Sequence[str], output: str) -> list[str]:
 def _ranked(sources: dict[str, str], output: str, seed: int) -> list[tuple[str, Repair]]:
     """Order all repairs: lines the output points at, then functions it names, then the rest, by chance."""
     rng = derive_rng(seed, "searcher")
-    words = set(re.findall(r"[A-Za-z_]\w*", output)) - set(keyword.kwlist)
+    told = "\n".join(line for line in output.splitlines() if line[:1] in (">", "E"))
+    words = set(re.findall(r"[A-Za-z_]\w*", told)) - set(keyword.kwlist)
     scored = []
     for path, source in sources.items():
         pointed = {int(number) for number in re.findall(rf"{re.escape(path)}:(\d+)", output)}
         named = _lines_of_named(source, words)
         for repair in repairs(source):
-            score = 2 * (repair.lineno in pointed) + (repair.lineno in named)
+            score = 4 * (repair.lineno in pointed) + 2 * (repair.lineno in named) + repair.is_operator
             scored.append((-score, rng.random(), path, repair))
     return [(path, repair) for _, _, path, repair in sorted(scored, key=lambda item: item[:2])]
 
