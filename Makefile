@@ -15,10 +15,20 @@ PACKAGE := pyproject.toml setup.py $(shell find src -type f -not -name '*.pyc' -
 # An editable install, which tests make, also serves the demo; a plain one is renewed when the package changes.
 INSTALLED := $(if $(wildcard $(TEST)),$(TEST),$(BASE))
 
-.PHONY: demo test test-slow lint types layers unit docs clean
+.PHONY: demo demo-agent test test-slow lint types layers unit docs clean
 
 demo: $(INSTALLED)
 	$(BIN)/opencwm debug examples/strawberry.py --call "f('strawberry', 'r')" --compare
+
+# Tasks from a small package, a scripted policy in the sandbox, grading in fresh boxes, a report, a page to look at. With
+# POLICY=http://HOST:PORT/v1 a model acts instead; AGENT=DIR keeps it elsewhere. pytest is what the tasks are graded with.
+POLICY ?= searcher
+AGENT ?= build/demo-agent
+demo-agent: $(INSTALLED)
+	$(BIN)/python -c 'import pytest' 2>/dev/null || $(PIP) install --quiet pytest
+	$(BIN)/opencwm tasks mutate examples/warehouse -n 3 -o $(AGENT)/tasks
+	$(BIN)/opencwm rollout $(AGENT)/tasks --policy $(POLICY) --undo --workers 2 -o $(AGENT)/run
+	$(BIN)/opencwm view $(AGENT)/run --save $(AGENT)/view.html
 
 test: lint types layers unit
 

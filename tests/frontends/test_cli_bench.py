@@ -19,7 +19,7 @@ import pyarrow.parquet
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
 
-from opencwm.evals.chat import REASONING_PROMPT
+from opencwm.codec.cwm_chat import REASONING_PROMPT
 from opencwm.evals.harnesses import BENCHMARKS
 
 from .conftest import Cli

@@ -13,19 +13,11 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
+from opencwm.codec.cwm_chat import REASONING_PROMPT
 from opencwm.core.errors import ConfigError, ProtocolError
 
 if TYPE_CHECKING:
     import httpx
-
-REASONING_PROMPT: Final = """\
-You are a helpful AI assistant. You always reason before responding, using the following format:
-
-<think>
-your internal reasoning
-</think>
-your external response"""
-"""The system prompt that switches reasoning on."""
 
 THINKING: Final = {"enable_thinking": True, "preserve_previous_think": True}
 """What facebook/cwm's chat template is told, so that an answer is opened with ``<think>``."""

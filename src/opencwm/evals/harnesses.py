@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from opencwm.codec.cwm_chat import REASONING_PROMPT
 from opencwm.core.errors import ConfigError
-from opencwm.evals.chat import END_THINK, REASONING_PROMPT, THINKING, Sampling
+from opencwm.evals.chat import END_THINK, THINKING, Sampling
 
 LM_EVAL: Final = "lm-evaluation-harness"
 LIGHTEVAL: Final = "lighteval"

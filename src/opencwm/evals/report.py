@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import platform
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from opencwm.core.version import __version__
 from opencwm.evals.metrics import Calibration, Score
@@ -60,6 +60,16 @@ class Table:
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+
+class Report(Protocol):
+    """What can be printed."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON-able values."""
+
+    def tables(self) -> list[Table]:
+        """Return it as tables."""
 
 
 def score_json(score: Score) -> dict[str, Any]:

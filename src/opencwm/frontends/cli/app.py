@@ -24,16 +24,19 @@ from opencwm.frontends.cli.inputs import inputs
 from opencwm.frontends.cli.mcp import mcp
 from opencwm.frontends.cli.mutate import mutate
 from opencwm.frontends.cli.predict import predict
+from opencwm.frontends.cli.rollout import rollout
 from opencwm.frontends.cli.serve import serve
 from opencwm.frontends.cli.trace import trace
 from opencwm.frontends.cli.train import export, quantize, train
 from opencwm.frontends.cli.twins import twins
+from opencwm.frontends.cli.view import view
 from opencwm.frontends.cli.web import web
 
 PROGRAM: Final = "opencwm"
 _COMMANDS: Final = (
     *(predict, debug, web, dap, mcp, serve, trace, check, inputs, before),
     *(train, export, quantize, bench, doctor),
+    *(rollout, view),
 )
 
 

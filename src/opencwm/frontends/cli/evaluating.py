@@ -6,7 +6,7 @@ import contextlib
 import functools
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,28 +14,15 @@ from opencwm.core.errors import ConfigError
 from opencwm.debugger.working import Working
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.inputs import Question
     from opencwm.evals.inputs_report import InputsReport
     from opencwm.evals.predictor import NativePredictor, RunPredictor
-    from opencwm.evals.report import Table
+    from opencwm.evals.report import Report
     from opencwm.model.together import Worker
     from opencwm.traces import Program, Trace
-
-
-class Report(Protocol):
-    """What every evaluation comes to."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        ...
-
-    def tables(self) -> Sequence[Table]:
-        """Return it as tables."""
-        ...
-
 
 Resume = Annotated[
     Path | None,

@@ -1,0 +1,182 @@
+"""``opencwm rollout``."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from opencwm.frontends.cli.options import Json, OutputFolder
+
+if TYPE_CHECKING:
+    from opencwm.agent.rollouts import Job, RunConfig
+    from opencwm.agent.run_folder import RunFolder
+
+
+class CallStyle(enum.StrEnum):
+    """How a model calls tools."""
+
+    TEXT = "text"
+    FUNCTIONS = "functions"
+
+
+def rollout(
+    context: typer.Context,
+    tasks: Annotated[
+        list[Path],
+        typer.Argument(metavar="TASKS...", help="Task folders, or folders of them.", show_default=False),
+    ],
+    policy: Annotated[
+        str,
+        typer.Option(
+            "--policy",
+            metavar="SPEC",
+            help="Who acts: http://HOST:PORT/v1 (any OpenAI-compatible chat endpoint; its key is read from"
+            " OPENCWM_API_KEY), script:FILE, searcher, or package.module:NAME.",
+            show_default=False,
+        ),
+    ],
+    output: OutputFolder,
+    attempts: Annotated[int, typer.Option("-n", metavar="N", help="Attempts at each task.", min=1)] = 1,
+    workers: Annotated[
+        int, typer.Option("--workers", metavar="N", help="Processes; 0 does all in this one.", min=0)
+    ] = 1,
+    ray: Annotated[
+        bool, typer.Option("--ray", help="Let Ray do it, on the cluster of RAY_ADDRESS or this machine.")
+    ] = False,
+    max_tokens: Annotated[
+        int, typer.Option("--max-tokens", metavar="N", help="Of one reply of an endpoint.", min=1)
+    ] = 4_096,
+    model_name: Annotated[
+        str | None, typer.Option("--model-name", metavar="NAME", help="The model, as the endpoint lists it.")
+    ] = None,
+    calls: Annotated[
+        CallStyle,
+        typer.Option(
+            "--calls", metavar="text|functions", help="Tools are called in text, or as OpenAI functions."
+        ),
+    ] = CallStyle.TEXT,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", metavar="T", help="Of an endpoint.", min=0)
+    ] = None,
+    token_ids: Annotated[
+        bool,
+        typer.Option("--token-ids", help="Ask an endpoint for token ids and log-probabilities, as vLLM."),
+    ] = False,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Also offer the tool undo, which takes back an edit.")
+    ] = False,
+    prompt: Annotated[
+        Path | None,
+        typer.Option("--prompt", metavar="FILE", help="A system prompt instead of the one built in."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the run.")] = 0,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--limit",
+            metavar="KEY=VALUE",
+            help="Of an attempt: turns, tokens, wall_s, malformed, repeats, timeout_s (of a command),"
+            " output_chars; repeatable.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Let a policy attempt tasks in boxes, grade what it submits, and write down all of it.
+
+    Attempts go on where an earlier run into the same folder ended; those that failed for reasons of the
+    machinery are made again. Exit status 1 when some did.
+    """
+    from opencwm.agent.chat_policy import ChatConfig
+    from opencwm.agent.episode import Limits
+    from opencwm.agent.policies import PolicySpec
+    from opencwm.agent.rollout import RolloutConfig
+    from opencwm.agent.rollouts import RunConfig, find_tasks, jobs_of
+    from opencwm.agent.run_folder import RunFolder
+    from opencwm.agent.tools import PUBLISHED
+    from opencwm.core.config import load_config
+    from opencwm.core.errors import ConfigError
+
+    chat = ChatConfig(
+        model=model_name,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        calls_functions=calls is CallStyle.FUNCTIONS,
+        wants_tokens=token_ids,
+    )
+    limits = load_config(Limits, None, limit or [])
+    try:
+        text = prompt.read_text(encoding="utf-8") if prompt is not None else None
+    except UnicodeDecodeError:
+        raise ConfigError("is not UTF-8 text", where=str(prompt)) from None
+    config = RunConfig(
+        policy=PolicySpec(spec=policy, chat=chat),
+        rollout=RolloutConfig(
+            limits=limits, tools=(*PUBLISHED, "undo") if undo else PUBLISHED, seed=seed, prompt=text
+        ),
+        num_rollouts=attempts,
+    )
+    found = find_tasks(tasks)
+    folder = RunFolder(output)
+    with folder.owned(config.to_json()):
+        jobs = list(jobs_of(found, attempts, folder))
+        _run(config, folder, jobs, workers=workers, uses_ray=ray)
+        has_errors = _finish(context, config, folder, tasks, as_json=as_json)
+    if has_errors:
+        raise typer.Exit(1)
+
+
+def _run(config: RunConfig, folder: RunFolder, jobs: Sequence[Job], *, workers: int, uses_ray: bool) -> None:
+    from opencwm.agent.rollout_pool import run_pool
+    from opencwm.agent.rollouts import run_here, run_ray
+    from opencwm.frontends.cli.output import progress
+
+    if not jobs:
+        return
+    with progress("rollouts", len(jobs)) as advance:
+        num_done = 0
+
+        def report(job: Job) -> None:
+            nonlocal num_done
+            num_done += 1
+            advance(num_done, len(jobs), f"{job['task']} {job['rollout']}")
+
+        if uses_ray:
+            run_ray(config, folder.path, jobs, report, workers)
+        elif workers:
+            run_pool(config, folder.path, jobs, report, workers)
+        else:
+            run_here(config, folder.path, jobs, report)
+
+
+def _finish(
+    context: typer.Context, config: RunConfig, folder: RunFolder, tasks: Sequence[Path], *, as_json: bool
+) -> bool:
+    """Write and print what came of it; return whether attempts failed for reasons of the machinery."""
+    from opencwm.agent.rollout import ERROR
+    from opencwm.evals.report import Provenance
+    from opencwm.evals.rollout_report import RolloutReport
+    from opencwm.frontends.cli.evaluating import command_line, print_report
+    from opencwm.frontends.cli.output import notice
+
+    records = folder.records()
+    provenance = Provenance(
+        model=next((record["policy"] for record in records), config.policy.spec),
+        data=" ".join(map(str, tasks)),
+        command=command_line(context),
+        settings=config.to_json(),
+    )
+    report = RolloutReport.of(records, provenance)
+    folder.finish(report.to_json())
+    print_report(report, as_json=as_json)
+    num_errors = len([record for record in records if record["status"] == ERROR])
+    if num_errors:
+        notice(
+            f"{num_errors} attempts ended in errors of the machinery and have no reward; the same command"
+            " makes them again"
+        )
+    notice(f"written to {folder.path}; look at it with: opencwm view {folder.path}")
+    return num_errors > 0

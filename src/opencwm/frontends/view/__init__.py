@@ -1,0 +1,1 @@
+"""Trajectories in the browser, step by step, served or as one file."""
