@@ -23,6 +23,8 @@ HEAVY = {
     "uvicorn",
 }
 HELP_LIMIT_S = 0.3
+TYPER_S = 0.1
+"""What importing typer alone takes where the limit holds; a slower machine gets that much more time."""
 HELP = "from opencwm.frontends.cli import main; main(['--help'])"
 
 
@@ -55,12 +57,17 @@ def test_the_import_hunt_finds_what_is_there() -> None:
     assert "numpy" in modules_after("import numpy")
 
 
-def test_help_is_there_at_once() -> None:
-    """In processor time, the best of several runs: other work on the machine must not decide this."""
+def cpu_seconds(code: str) -> float:
+    """Processor time of a fresh interpreter, the best of several: other work must not decide this."""
     took_s = []
     for _ in range(9):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-c", HELP], stdout=subprocess.DEVNULL, timeout=60, check=True)
+        subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, timeout=60, check=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         took_s.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert 0 < min(took_s) < HELP_LIMIT_S
+    return min(took_s)
+
+
+def test_help_is_there_at_once() -> None:
+    typer_s = cpu_seconds("import typer")
+    assert 0 < cpu_seconds(HELP) < HELP_LIMIT_S * max(1.0, typer_s / TYPER_S)

@@ -58,11 +58,11 @@ def test_a_driver_killed_at_random_moments_leaves_nothing(tmp_path: Path) -> Non
         driver.send_signal(signal.SIGKILL)
         driver.wait()
         driver.stdout.close()
-    assert _gone("sleep\x0054321", str(base))
-    assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
     assert len(list(base.glob("*.lock"))) <= 1, "each driver sweeps what the one before left"
     assert len(box_store.sweep(base)) <= 1
     assert list(base.iterdir()) == []
+    assert _gone("sleep\x0054321", str(base))
+    assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
 
 
 def test_a_living_driver_is_not_swept(tmp_path: Path) -> None:

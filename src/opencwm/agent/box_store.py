@@ -2,7 +2,7 @@
 
 Every process that makes boxes (a driver) has one folder, named in a lock file that it holds as long as it
 lives. The next driver removes what it finds unlocked, so ``kill -9`` leaves files only until then. Processes
-and mounts need no such care: they end with the driver (see :mod:`opencwm.agent.box_process`).
+and mounts end with the driver (see :mod:`opencwm.agent.box_process`), but for what was only being started.
 
 Layers are folders that no box writes to any more; boxes share them, and the last to let go removes them.
 """
@@ -15,6 +15,7 @@ import fcntl
 import functools
 import os
 import secrets
+import signal
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -139,6 +140,7 @@ def sweep(base: Path) -> list[str]:
         with _lock_if_free(lock_path) as is_free:
             if is_free:
                 name = lock_path.name.removesuffix(_LOCK_SUFFIX)
+                _end_processes_of(base / name)
                 with contextlib.suppress(
                     SandboxError
                 ):  # another user's files, perhaps; the next driver tries again
@@ -146,6 +148,20 @@ def sweep(base: Path) -> list[str]:
                     lock_path.unlink(missing_ok=True)
                     swept.append(name)
     return swept
+
+
+def _end_processes_of(folder: Path) -> None:
+    """Kill what a gone driver left in the middle of starting.
+
+    A bubblewrap that is killed with its driver just after it has forked leaves a child that waits for it for
+    ever: that child has the folder in its command line, and nothing of a box runs in it yet.
+    """
+    mark = os.fsencode(f"{folder}/")
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                if mark in (entry / "cmdline").read_bytes():
+                    os.kill(int(entry.name), signal.SIGKILL)
 
 
 def is_alive(base: Path, name: str) -> bool:
