@@ -331,6 +331,8 @@ def test_notices_are_shown_and_a_changed_file_is_noticed(visit: Visit, tmp_path:
     press(page, "b")
     expect(page.locator("#message")).to_contain_text("The file has changed since this session began")
     page.locator("#message button").click()
+    expect(page.locator("#message")).to_contain_text("Started again at the first step")
+    page.locator("#message button").click()
     expect(page.locator("#message")).to_be_hidden()
     press(page, "a")
     page.locator("#ask input").first.fill("f('bab')")
