@@ -126,7 +126,6 @@ def _of_server(wanted: ModelSpec, *, speculative: bool) -> WorldModel:
 
 
 def _of_folder(wanted: ModelSpec, *, num_threads: int, speculative: bool) -> WorldModel:
-    from opencwm.debugger.cwm_model import CwmWorldModel
     from opencwm.debugger.native_model import NativeWorldModel
     from opencwm.model.folder import default_model_path, load_folder
 
@@ -138,5 +137,7 @@ def _of_folder(wanted: ModelSpec, *, num_threads: int, speculative: bool) -> Wor
         )
     folder = load_folder(default_model_path() if wanted.place is Place.PACKAGE else Path(wanted.target))
     if folder.meta.codec == Format.CWM:
+        from opencwm.debugger.cwm_model import CwmWorldModel  # brings much along that others do not need
+
         return CwmWorldModel.of_folder(folder, wanted.options, num_threads=num_threads)
     return NativeWorldModel.of_folder(folder, num_threads=num_threads, speculative=speculative)
