@@ -14,6 +14,7 @@ from typing import Final
 
 from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, literal
 from opencwm.debugger.rendered import MAX_CHARS, is_plain
+from opencwm.debugger.shown import nesting
 
 MAX_NESTING: Final = 3
 """Brackets within brackets of an object that is stored: what is deeper may be cut."""
@@ -147,7 +148,7 @@ class Attributes:
         """Whether a value reads the same inside an object of a class as by itself."""
         with contextlib.suppress(Undecided):
             return is_plain(literal(value))
-        return _nesting(value) <= MAX_NESTING and all(
+        return nesting(value) <= MAX_NESTING and all(
             isinstance(node, _LITERAL)
             or (
                 isinstance(node, ast.Call)
@@ -181,15 +182,6 @@ def _bound_in(node: ast.ClassDef) -> set[str]:
     found = {getattr(inner, "name", "") for inner in node.body}
     stored = (inner for part in node.body for inner in ast.walk(part) if isinstance(inner, ast.Name))
     return found | {inner.id for inner in stored if isinstance(inner.ctx, ast.Store)}
-
-
-def _nesting(text: str) -> int:
-    """Return how deep the brackets of a text are nested, those within strings included."""
-    depth = deepest = 0
-    for character in text:
-        depth += (character in "([{") - (character in ")]}")
-        deepest = max(deepest, depth)
-    return deepest
 
 
 def _written(kind: str, parts: dict[str, str]) -> str:

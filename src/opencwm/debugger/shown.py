@@ -112,12 +112,13 @@ def object_text(node: ast.expr, marked: str, places: list[str]) -> str:
     text = re.sub(
         rf"{_PLACE}(\d+)", lambda match: places[int(match[1])], ast.get_source_segment(marked, node) or ""
     )
-    if "..." in text or _nesting(text) > MAX_NESTING:
+    if "..." in text or nesting(text) > MAX_NESTING:
         raise ValueError("only a part of it is shown")
     return text
 
 
-def _nesting(text: str) -> int:
+def nesting(text: str) -> int:
+    """Return how deep the brackets of a text are nested, those within strings included."""
     depth = deepest = 0
     for character in text:
         depth += (character in "([{") - (character in ")]}")

@@ -88,3 +88,34 @@ def progress(description: str, total: int | None = None, *, counts: bool = True)
             bar.update(task, completed=completed, total=total, description=description)
 
         yield advance
+
+
+class Page(Protocol):
+    """A server of one page."""
+
+    @property
+    def url(self) -> str:
+        """The address, with its token."""
+        ...
+
+    def run(self) -> None:
+        """Serve until interrupted."""
+        ...
+
+
+def serve_page(page: Page, host: str, *, opens: bool) -> None:
+    """Print where a page is and who can reach it, open it if asked to, and serve it."""
+    from opencwm.frontends.listening import is_loopback
+
+    print(page.url, flush=True)
+    if not is_loopback(host):
+        notice(
+            "other machines can reach this page: whoever has the address can use it, and it is not encrypted"
+        )
+    if sys.stderr.isatty():
+        notice("Ctrl-C ends it")
+    if opens:
+        import webbrowser
+
+        webbrowser.open(page.url)
+    page.run()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -80,25 +79,13 @@ def _entry(trajectory: Json) -> Json:
 
 def _serve(paths: Sequence[Path], index: Sequence[Json], host: str, port: int, *, opens: bool) -> None:
     from opencwm.core.errors import ConfigError
-    from opencwm.frontends.cli.output import notice
+    from opencwm.frontends.cli.output import serve_page
 
     try:
-        from opencwm.frontends.listening import is_loopback
         from opencwm.frontends.view.serving import Served
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"the page needs {error.name}", hint="pip install 'opencwm[web]'; --save needs nothing more"
         ) from None
     served = Served(paths, index, host=host, port=port)
-    print(served.url, flush=True)
-    if not is_loopback(host):
-        notice(
-            "other machines can reach this page: whoever has the address can use it, and it is not encrypted"
-        )
-    if sys.stderr.isatty():
-        notice("Ctrl-C ends it")
-    if opens:
-        import webbrowser
-
-        webbrowser.open(served.url)
-    served.run()
+    serve_page(served, host, opens=opens)
