@@ -139,14 +139,20 @@ class Wanted:
 
 
 def holds(condition: str | None, locals_: dict[str, str]) -> bool:
-    """Whether a condition holds; one that cannot be decided does."""
+    """Whether a condition holds; one that cannot be decided does. Only what it names has a say."""
     if condition is None:
         return True
     try:
-        values = {name: ast.literal_eval(text) for name, text in locals_.items()}
+        values = {
+            name: ast.literal_eval(text) for name, text in locals_.items() if name in names_of(condition)
+        }
         return bool(eval(condition, {}, values))  # noqa: S307 - the reference
     except (NameError, TypeError, ValueError, SyntaxError):
         return True
+
+
+def names_of(expression: str) -> set[str]:
+    return {node.id for node in ast.walk(ast.parse(expression)) if isinstance(node, ast.Name)}
 
 
 def is_counted(hit_condition: str | None, number: int) -> bool:
