@@ -71,7 +71,7 @@ def test_it_does_not_end_before_it_is_a_call() -> None:
         assert is_call(found.call)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_whatever_the_model_says_a_call_comes_out_or_nothing(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -83,7 +83,7 @@ def test_a_right_but_unsure_model_stays_right(seed: int) -> None:
     ]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 100), st.booleans())
 def test_the_model_stands_behind_the_step_that_was_elected(seed: int, noise: int, expressions: bool) -> None:
     trace = recorded(seed)

@@ -78,6 +78,7 @@ def wait_for(journal: Path, num_results: int) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_a_killed_process_changes_nothing_in_the_report(
     cli: Cli, model_folder: Path, runs: Path, tmp_path: Path
 ) -> None:

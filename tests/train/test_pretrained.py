@@ -198,7 +198,8 @@ def as_rank(config: TrainConfig, out: Path) -> None:
     go(config, out)
 
 
-@pytest.mark.parametrize("lora", [None, pytest.param(LORA, marks=pytest.mark.slow)], ids=["full", "lora"])
+@pytest.mark.slow
+@pytest.mark.parametrize("lora", [None, LORA], ids=["full", "lora"])
 def test_two_ranks_fine_tune_as_one_does(base: Path, tmp_path: Path, lora: LoraConfig | None) -> None:
     config = recipe(base, lora, batch=dataclasses.replace(tiny_recipe().batch, rows=2))
     go(config, tmp_path / "one")

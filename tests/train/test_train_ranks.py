@@ -65,7 +65,7 @@ def assert_same_run(mine: Path, theirs: Path, *, ignore_evaluations: bool = Fals
         np.testing.assert_allclose(values[0], values[1], rtol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("name", ["adamw", "muon"])
+@pytest.mark.parametrize("name", [pytest.param("adamw", marks=pytest.mark.slow), "muon"])
 def test_two_ranks_give_the_loss_curve_of_one(tmp_path: Path, name: str) -> None:
     go(config(name), tmp_path / "one")
     run_ranks(2, go, config(name), tmp_path / "two")
@@ -82,6 +82,7 @@ def steady(num_steps: int, **changes: Any) -> TrainConfig:
     return dataclasses.replace(config("muon"), schedule=schedule, eval_interval_steps=0, **changes)
 
 
+@pytest.mark.slow
 def test_any_number_of_ranks_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
     for path in ("whole", "one-two"):
         go(steady(12 if path == "whole" else 6), tmp_path / path)
@@ -139,6 +140,7 @@ def go_apart(config: TrainConfig, out: Path) -> None:
         train(config, out, source=MemorySource(copy_documents(60, seed=seed)))
 
 
+@pytest.mark.slow
 def test_ranks_that_read_different_data_are_stopped(tmp_path: Path) -> None:
     run_ranks(2, go_apart, steady(12), tmp_path)
 
