@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from opencwm.agent import mutation
+from opencwm.agent.box import open_box
 from opencwm.agent.bubblewrap import obtained_plan
-from opencwm.agent.mutation.baseline import Baseline, record_baseline
+from opencwm.agent.mutation.baseline import Baseline, box_spec, prepare, record_baseline
 from opencwm.agent.mutation.candidates import draw_candidates
-from opencwm.agent.mutation.make import MutateConfig, mutate_repository
+from opencwm.agent.mutation.make import MutateConfig, _Maker, mutate_repository
 from opencwm.agent.task import read_task
 from opencwm.core.errors import SandboxError
 from opencwm.frontends.cli import main
@@ -33,7 +38,7 @@ needs_boxes = pytest.mark.skipif(not _works(), reason="no bubblewrap here")
 def _all_covered() -> Baseline:
     paths = [path.relative_to(WAREHOUSE).as_posix() for path in sorted(WAREHOUSE.rglob("*.py"))]
     lines = {path: frozenset(range(1, 200)) for path in paths}
-    return Baseline({"t": 0.1}, {}, {"t": lines}, {}, "pytest")
+    return Baseline({"t": 0.1}, {}, {"t": lines}, {}, {}, "pytest")
 
 
 def test_changes_are_of_every_kind_and_parse() -> None:
@@ -59,7 +64,7 @@ def test_a_seed_fixes_the_changes() -> None:
 
 def test_only_lines_that_tests_run_are_changed() -> None:
     lines = {"warehouse/money.py": frozenset({8, 9})}
-    baseline = Baseline({"t": 0.1}, {}, {"t": lines}, {}, "pytest")
+    baseline = Baseline({"t": 0.1}, {}, {"t": lines}, {}, {}, "pytest")
     found = list(draw_candidates(WAREHOUSE, baseline, 0))
     assert found
     assert {candidate.path for candidate in found} == {"warehouse/money.py"}
@@ -152,3 +157,97 @@ def test_tasks_are_validated(made: Made, capsys: pytest.CaptureFixture[str]) -> 
     path = made.folder / made.report.tasks[0]
     assert main(["tasks", "validate", str(path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {str(path): {"is_sound": True, "reason": ""}}
+
+
+SUMS = """\
+def positive(numbers):
+    total = 0
+    for number in numbers:
+        if number > 0:
+            total += number
+    return total
+
+def shifted(number):
+    return number + 5
+"""
+TEST_SUMS = """\
+from sums import positive, shifted
+
+def test_positive():
+    assert positive([1, 0, -2, 3]) == 4
+
+def test_shifted():
+    assert shifted(1) > 3
+"""
+
+
+@needs_boxes
+def test_what_changes_nothing_is_told_from_what_no_test_notices(tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    (repository / "sums.py").write_text(SUMS)
+    (repository / "test_sums.py").write_text(TEST_SUMS)
+    baseline = record_baseline(repository, timeout_s=60)
+    maker = _Maker(repository, tmp_path, MutateConfig(), baseline)
+    ends = {"number >= 0": "equivalent: the tests run as before", "number + 6": "no test breaks"}
+    with open_box(box_spec(repository, 60, "auto")) as base:
+        prepare(base)
+        for text, end in ends.items():
+            candidates = draw_candidates(repository, baseline, 0)
+            candidate = next(candidate for candidate in candidates if text in candidate.text)
+            assert maker._judged(base, candidate)["outcome"] == end
+
+
+DID = """\
+class Box:
+    def __init__(self, items):
+        self.items = items
+        self.me = self
+
+    def __repr__(self):
+        raise ValueError("nobody asks")
+
+def f(given, *, loud=False):
+    if loud:
+        raise KeyError(given)
+    return Box(given)
+
+def test():
+    f({"a", "b", "c"})
+    try:
+        f(VALUE, loud=True)
+    except KeyError:
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("{'x', 'y'}", "{'y', 'x'}", True),
+        ("object()", "object()", True),
+        ("1", "2", False),
+        ("1", "1.0", False),
+    ],
+)
+def test_a_test_has_the_digest_of_what_it_did(tmp_path: Path, one: str, other: str, is_same: bool) -> None:
+    digests = []
+    for number, value in enumerate((one, other)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "test_it.py").write_text(DID.replace("VALUE", value))
+        recorder = Path(mutation.__file__).parents[1] / "verifier"
+        env = {
+            **os.environ,
+            "PYTHONPATH": str(recorder),
+            "PYTHONHASHSEED": str(number),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "OPENCWM_RECORD": str(folder / "record"),
+            "OPENCWM_CALLS": str(folder),
+        }
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "opencwm_recorder", "-p", "no:cacheprovider"]
+        subprocess.run(command, cwd=folder, env=env, check=True, capture_output=True)
+        entries = [json.loads(line) for line in (folder / "record").read_text().splitlines()]
+        digests.append(next(entry["calls"] for entry in entries if "test" in entry))
+    assert all(digests)
+    assert (digests[0] == digests[1]) is is_same

@@ -44,6 +44,8 @@ class SuiteRun:
         texts: how pytest tells of those that failed, and of files that cannot be collected.
         seconds: of each test.
         lines: of each test, the lines it ran by file, when asked for.
+        calls: of each test, a digest of its calls with their arguments, results and exceptions; empty
+            when there are too many.
         import_lines: lines run while tests were collected, by file.
         unfinished: the test that had begun and not ended.
         status: how the command ended.
@@ -54,6 +56,7 @@ class SuiteRun:
     texts: dict[str, str]
     seconds: dict[str, float]
     lines: dict[str, dict[str, frozenset[int]]]
+    calls: dict[str, str]
     import_lines: dict[str, frozenset[int]]
     unfinished: str
     status: RunStatus
@@ -68,6 +71,7 @@ class Baseline:
         tests: those that pass every time, in order, with their seconds.
         left_out: those that do not, with the reason.
         lines: of each test, the lines it runs by file.
+        calls: of each test that does the same every time, the digest of what it does.
         import_lines: lines that are run when modules are imported, by file.
         command: how they were run.
     """
@@ -75,6 +79,7 @@ class Baseline:
     tests: dict[str, float]
     left_out: dict[str, str]
     lines: dict[str, dict[str, frozenset[int]]]
+    calls: dict[str, str]
     import_lines: dict[str, frozenset[int]]
     command: str
 
@@ -130,6 +135,7 @@ def run_tests(
     if change is not None:
         box.write_file(*change)
     env = {"PYTHONPATH": "/tests", "PYTEST_ADDOPTS": _ADDOPTS, "OPENCWM_RECORD": _RECORD}
+    env["OPENCWM_CALLS"] = box.spec.workdir
     env |= {"OPENCWM_SELECT": "/tests/select.json"} if select is not None else {}
     env |= {"OPENCWM_LINES": box.spec.workdir} if has_lines else {}
     done = box.run(
@@ -146,7 +152,7 @@ def run_tests(
 
 
 def _parsed(record: str, status: RunStatus, output: str) -> SuiteRun:
-    run = SuiteRun({}, {}, {}, {}, {}, "", status, output)
+    run = SuiteRun({}, {}, {}, {}, {}, {}, "", status, output)
     unfinished = ""
     for line in record.splitlines():
         try:
@@ -159,6 +165,7 @@ def _parsed(record: str, status: RunStatus, output: str) -> SuiteRun:
             name, unfinished = entry["test"], ""
             run.outcomes[name] = entry["outcome"]
             run.seconds[name] = float(entry["s"])
+            run.calls[name] = entry["calls"]
             run.lines[name] = {path: frozenset(lines) for path, lines in entry["lines"].items()}
             if entry["text"]:
                 run.texts[name] = entry["text"]
@@ -220,7 +227,10 @@ def _recorded(repository: Path, command: str, timeout_s: float, kind: str) -> Ba
     if not tests:
         name, reason = next(iter(left_out.items()), ("", "all are skipped"))
         raise TaskError(f"no test passes before any change: {name}: {reason}", where=where)
-    return Baseline(tests, left_out, first.lines, first.import_lines, command)
+    calls = {
+        name: digest for name, digest in first.calls.items() if digest and digest == second.calls.get(name)
+    }
+    return Baseline(tests, left_out, first.lines, calls, first.import_lines, command)
 
 
 def _refuse(run: SuiteRun, where: str, timeout_s: float) -> None:

@@ -14,7 +14,7 @@ import json
 import random
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -172,12 +172,12 @@ class _Maker:
     def _base_box(self) -> Box:
         return open_box(box_spec(self._repository, self._config.timeout_s, self._config.kind))
 
-    def _remember(self, candidate: Candidate, known: dict[str, str]) -> None:
+    def _remember(self, candidate: Candidate, known: dict[str, Any]) -> None:
         if known["task"]:
-            self._twins.add(known["twin"])
+            self._twins.update(known["twins"])
             self._places.add(_place(candidate))
 
-    def _judged(self, base: Box, candidate: Candidate) -> dict[str, str]:
+    def _judged(self, base: Box, candidate: Candidate) -> dict[str, Any]:
         """Run the tests a change touches; write the task it makes."""
         if _place(candidate) in self._places:
             return _entry("same place and operator as an earlier task")
@@ -201,15 +201,20 @@ class _Maker:
         broken = [test for test in selected if run.outcomes.get(test) != "passed"]
         passing = [test for test in self._baseline.tests if test not in set(broken)]
         if not broken:
-            return _entry("no test breaks")  # an equivalent mutant, as far as the tests can tell
+            is_equivalent = all(
+                run.calls.get(test) == self._baseline.calls.get(test, "unknown") for test in selected
+            )
+            return _entry("equivalent: the tests run as before" if is_equivalent else "no test breaks")
         if not passing:
             return _entry("every test breaks")
         texts = {test: run.texts.get(test) or _collection_text(run.texts, test) for test in broken}
-        twin = _twin(candidate, texts)
-        if twin in self._twins:
+        twins = _twins(candidate, texts, run.calls)
+        if twins[0] in self._twins:
             return _entry("fails like an earlier task")
+        if twins[1] in self._twins:
+            return _entry("runs like an earlier task")
         task = self._written(candidate, texts, passing)
-        return _entry("kept", task, twin) if task else _entry("not sound")
+        return _entry("kept", task, twins) if task else _entry("not sound")
 
     def _written(self, candidate: Candidate, texts: dict[str, str], passing: list[str]) -> str:
         rng = random.Random(f"{self._config.seed} {candidate.key}")  # noqa: S311 - reproducible, nothing secret
@@ -255,22 +260,24 @@ class _Maker:
         )
 
 
-def _entry(outcome: str, task: str = "", twin: str = "") -> dict[str, str]:
-    return {"outcome": outcome, "task": task, "twin": twin}
+def _entry(outcome: str, task: str = "", twins: Sequence[str] = ()) -> dict[str, Any]:
+    return {"outcome": outcome, "task": task, "twins": list(twins)}
 
 
 def _place(candidate: Candidate) -> tuple[str, str, str]:
     return candidate.path, candidate.function, candidate.operator
 
 
-def _twin(candidate: Candidate, texts: dict[str, str]) -> str:
-    """Return what two changes of one function share when their tests fail in the same way."""
+def _twins(candidate: Candidate, texts: dict[str, str], calls: dict[str, str]) -> tuple[str, str]:
+    """Return what changes of one function share when tests fail in the same way, and when they run so."""
     errors = {
         test: [line for line in text.splitlines() if line.startswith("E ")]
         for test, text in sorted(texts.items())
     }
-    told = json.dumps([candidate.path, candidate.function, errors])
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+    runs = {test: calls.get(test) or candidate.key for test in sorted(texts)}
+    told = [json.dumps([candidate.path, candidate.function, what]) for what in (errors, runs)]
+    failing, running = (hashlib.sha256(text.encode()).hexdigest()[:16] for text in told)
+    return failing, running
 
 
 def _collection_text(texts: dict[str, str], test: str) -> str:
@@ -323,7 +330,7 @@ def patch_text(path: str, old: str, new: str) -> str:
     return f"diff --git a/{path} b/{path}\n{body}"
 
 
-def _read_journal(path: Path, signature: str) -> dict[str, dict[str, str]]:
+def _read_journal(path: Path, signature: str) -> dict[str, dict[str, Any]]:
     found = {}
     if path.is_file():
         for line in path.read_text().splitlines():
@@ -332,5 +339,5 @@ def _read_journal(path: Path, signature: str) -> dict[str, dict[str, str]]:
             except ValueError:
                 continue  # the process was killed while it wrote
             if entry.get("signature") == signature:
-                found[entry["key"]] = {name: entry[name] for name in ("outcome", "task", "twin")}
+                found[entry["key"]] = {name: entry[name] for name in ("outcome", "task", "twins")}
     return found
