@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping
 
 from opencwm.debugger.arguments import FunctionNode, Functions
@@ -50,8 +51,12 @@ class Workings:
     text: str = ""
 
     @classmethod
+    @functools.lru_cache(maxsize=8)
     def of(cls, text: str, filename: str = "<program>") -> Workings:
-        """Rewrite a program; of one that cannot be rewritten nothing is foreseen."""
+        """Rewrite a program; of one that cannot be rewritten nothing is foreseen.
+
+        Kept for the forks of an execution, which are many and of the same text.
+        """
         try:
             tree, sites = rewritten(text, filename)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
