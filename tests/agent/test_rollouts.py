@@ -25,7 +25,7 @@ from opencwm.agent.loop import run_agent
 from opencwm.agent.policies import PolicySpec
 from opencwm.agent.rollout import ERROR, GRADED, Rollout, RolloutConfig, failed, run_rollout
 from opencwm.agent.rollout_pool import run_pool
-from opencwm.agent.rollouts import RunConfig, find_tasks, jobs_of, run_here
+from opencwm.agent.rollouts import Job, RunConfig, find_tasks, jobs_of, run_here, run_ray
 from opencwm.agent.run_folder import RunFolder, predictions
 from opencwm.agent.scripted import Play, ScriptedPolicy, fixed
 from opencwm.agent.task import Task, Verdict, VerdictStatus, read_task
@@ -255,6 +255,31 @@ def test_a_worker_that_dies_costs_one_attempt(tmp_path: Path, monkeypatch: pytes
     assert "ended unexpectedly (status -9)" in first["reason"]
     assert (second["status"], second["reward"]) == (GRADED, 0.0)
     assert [job["rollout"] for job in jobs_of(find_tasks([tmp_path / "tasks"]), 2, folder)] == [0]
+
+
+@pytest.mark.slow
+def test_ray_makes_the_same_attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a Ray of this machine; an attempt whose process dies is made again by Ray."""
+    ray = pytest.importorskip("ray", reason="ROLLOUTS ON RAY ARE NOT TESTED: pip install 'opencwm[ray]'")
+    root = Path(__file__).parents[2]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(root), *sys.path]))
+    monkeypatch.setenv("OPENCWM_TEST_MARK", str(tmp_path / "mark"))
+    write_task(tmp_path / "tasks")
+    policies = [script(tmp_path / "s", *SOLVES), PolicySpec(spec="tests.agent.test_rollouts:dies")]
+    ended = []
+    try:
+        for number, policy in enumerate(policies):
+            config = RunConfig(policy=policy, rollout=RolloutConfig(limits=Limits(turns=6)))
+            folder = RunFolder(tmp_path / str(number))
+            jobs = list(jobs_of(find_tasks([tmp_path / "tasks"]), 3, folder))
+            done: list[Job] = []
+            run_ray(config, folder.path, jobs, done.append, 2)
+            assert sorted(job["rollout"] for job in done) == [0, 1, 2]
+            ended.append([(record["status"], record["reward"]) for record in folder.records()])
+    finally:
+        ray.shutdown()
+    assert ended == [[(GRADED, 1.0)] * 3, [(GRADED, 0.0)] * 3]
+    assert (tmp_path / "mark").exists()
 
 
 def test_a_driver_that_is_killed_leaves_no_worker_and_no_half_file(tmp_path: Path) -> None:
