@@ -25,6 +25,7 @@ ENVIRONMENTS: Final = {
     "predict-output": "opencwm.rl.predict_output:PredictOutput",
     "predict-input": "opencwm.rl.predict_input:PredictInput",
     "predict-trace": "opencwm.rl.predict_trace:PredictTrace",
+    "fix-bug": "opencwm.rl.fix_bug:FixBug",
 }
 """Environments by name. A dotted path ``package.module:Class`` names one of one's own."""
 
