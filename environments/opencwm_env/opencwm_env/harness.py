@@ -1,7 +1,7 @@
 """The harness: plays a question in this process, against the endpoint that verifiers intercepts.
 
-A question of ``predict-*`` is one turn. ``fix-bug`` is the agent's loop of ``opencwm.agent``, with its tools in
-a box. What went wrong between the policy and its server, or with the box, is the trace's error.
+A question of ``predict-*`` is one turn. ``fix-bug`` is the agent's loop of ``opencwm.agent``, with its tools
+in a box. What went wrong between the policy and its server, or with the box, is the trace's error.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import verifiers.v1 as vf
-from opencwm_env.taskset import INFO, THREADS
 from pydantic import Field
 
 from opencwm.agent.chat_policy import ChatConfig, ChatPolicy
@@ -25,6 +24,8 @@ from opencwm.core.errors import EngineError
 from opencwm.model.http_client import HttpConfig
 from opencwm.rl.fix_bug import Bug, FixBug
 from opencwm.rl.wire import question_from_json
+from opencwm_env.taskset import INFO, THREADS
+
 
 class OpenCWMHarnessConfig(vf.HarnessConfig):
     """How ``fix-bug`` is played; the defaults are the published limits."""
@@ -92,7 +93,8 @@ class OpenCWMHarness(vf.Harness[OpenCWMHarnessConfig]):
                 told["submitted"] = turn.submitted
 
         bug = question_from_json(FixBug.name, data.question)
-        assert isinstance(bug, Bug)
+        if not isinstance(bug, Bug):
+            raise TypeError(f"no bug: {bug}")
         episode = run_episode(bug.task, policy, _number(trace), self._rollout(data), watch)
         told["stop"] = str(episode.stop)
         told["problems"] = [turn.problem for turn in episode.turns if turn.problem]
@@ -146,5 +148,5 @@ class _Stoppable(ChatPolicy):
 
 
 def _number(trace: Any) -> int:
-    """Return what tells one attempt from another: the same seed for a whole group would give it one answer."""
+    """Return what tells attempts apart: with the same seed, all of a group would be the same."""
     return int(trace.id[:12], 16)

@@ -43,7 +43,7 @@ class OpenCWMTaskConfig(vf.TaskConfig):
     """What an answer earns; under ``--env.taskset.task.*``."""
 
     threshold: float | None = Field(0.5, gt=0, lt=1)
-    """``fix-bug``: likeness to the solution's patch from which one that fails earns this much (None: nothing)."""
+    """``fix-bug``: likeness to the solution from which a patch that fails earns this much; None: nothing."""
 
 
 class OpenCWMTask(vf.Task[OpenCWMData, vf.State, OpenCWMTaskConfig]):

@@ -6,8 +6,8 @@ reaches a threshold gets the threshold as credit, not the similarity: there is n
 more of the style of a patch.
 
 Source: facebookresearch/cwm, ``cwm/rl/swerl/similarities.py`` and ``cwm/rl/envs/envs/swerl_tool.py`` (commit
-7930e02), after SWE-RL (arXiv 2502.18449). Ours: changes longer than :data:`MAX_CHANGE_CHARS` are not compared,
-since the time grows with the product of the lengths.
+7930e02), after SWE-RL (arXiv 2502.18449). Ours: changes longer than
+:data:`MAX_CHANGE_CHARS` are not compared, since the time grows with the product of the lengths.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from opencwm.core.errors import ConfigError
 
 MAX_CHANGE_CHARS: Final = 10_000
 """A file's hunks that are longer have a similarity of 0."""
+MAX_PATCH_CHARS: Final = 1_000_000
+"""A longer patch is not read."""
 
 
 def similarity(oracle: str, patch: str) -> float:
@@ -50,14 +52,14 @@ def credit(oracle: str, patch: str, threshold: float) -> float:
 
 
 def changes(patch: str) -> dict[str, str]:
-    """Return the hunks of each file that a patch changes, as text; binary files are left out.
+    """Return the hunks of each file that a patch changes, as text, without binary files; of no patch, none.
 
     Raises:
         ConfigError: as for :func:`similarity`.
     """
     unidiff = _library()
     try:
-        files = unidiff.PatchSet(patch)
+        files = unidiff.PatchSet(patch if len(patch) <= MAX_PATCH_CHARS else "")
     except (unidiff.UnidiffParseError, ValueError, IndexError):  # what a model wrote may be anything
         return {}
     found = {}
