@@ -24,7 +24,8 @@ from opencwm.core.errors import EngineError
 from opencwm.model.http_client import HttpConfig
 from opencwm.rl.fix_bug import Bug, FixBug
 from opencwm.rl.wire import question_from_json
-from opencwm_env.taskset import INFO, THREADS
+from opencwm_env.taskset import INFO
+from opencwm_env.threads import THREADS
 
 
 class OpenCWMHarnessConfig(vf.HarnessConfig):

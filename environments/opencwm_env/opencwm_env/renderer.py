@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from renderers.base import ParsedResponse, RenderedTokens, reject_assistant_in_extension, trim_to_turn_close
 from renderers.configs import BaseRendererConfig
 
-from opencwm.codec.cwm_chat import THINK, Message, encode_chat
+from opencwm.codec.cwm_chat import THINK, Message, encode_chat, written_text
 from opencwm.codec.cwm_special import END_OF_TURN, STOP_TOKENS
 from opencwm.codec.cwm_tokenizer import HuggingFaceTokenizer
 
@@ -85,7 +85,7 @@ class CwmRenderer:
         """Return what was said, with its reasoning, which stays part of the conversation."""
         said = list(itertools.takewhile(lambda token: token not in self._stops, token_ids))
         opened = f"{THINK}\n" if self.config.thinks else ""
-        return ParsedResponse(content=opened + self._tokenizer.decode(said))
+        return ParsedResponse(content=opened + written_text(self._tokenizer, said))
 
     def get_stop_token_ids(self) -> list[int]:
         """Return the ids that end a turn."""

@@ -6,7 +6,6 @@ import asyncio
 import functools
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,9 +22,8 @@ from opencwm.rl.wire import (
     question_to_json,
     read_questions,
 )
+from opencwm_env.threads import THREADS
 
-THREADS = ThreadPoolExecutor(max_workers=512, thread_name_prefix="opencwm")
-"""Episodes and graders wait for servers and boxes most of the time."""
 INFO = "opencwm"
 """Where a trace keeps what is ours: in ``trace.info``."""
 
