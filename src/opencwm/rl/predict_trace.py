@@ -143,5 +143,3 @@ def _share(
     else:
         reason = "it breaks off" if right < len(wanted) else "it goes on after the end"
     return Reward(min(right, len(wanted) - 1) / len(wanted), reason, details)
-
-
