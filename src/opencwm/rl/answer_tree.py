@@ -113,7 +113,9 @@ def group_logits(
     """
     tree = AnswerForest([len(prompt)])
     before = [tree.add(answer) for answer in answers]
-    inner = sorted({node for path in before for node in path} - {-1})  # an id that nothing follows is left out
+    inner = sorted(
+        {node for path in before for node in path} - {-1}
+    )  # an id that nothing follows is left out
     row = {node: index for index, node in enumerate([-1, *inner])}
     rows = [[row[node] for node in path] for path in before]
     num_keys = len(prompt) + len(inner)
@@ -124,6 +126,8 @@ def group_logits(
 
     ids = torch.tensor([[*prompt, *(tree.ids[node] for node in inner)]])
     positions = torch.cat([torch.arange(len(prompt)), tree.positions(inner)])[None]
-    out = model.model(input_ids=ids, position_ids=positions, attention_mask=masks(model, make), use_cache=False)
+    out = model.model(
+        input_ids=ids, position_ids=positions, attention_mask=masks(model, make), use_cache=False
+    )
     logits = model.lm_head(out.last_hidden_state[0, len(prompt) - 1 :])
     return logits, rows

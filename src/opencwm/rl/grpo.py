@@ -31,9 +31,11 @@ from opencwm.rl.batches import Batches, Group
 from opencwm.rl.policy import answers
 from opencwm.rl.recipe import RlConfig
 
-os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # rollout functions are experimental there, and tested here
+os.environ.setdefault(
+    "TRL_EXPERIMENTAL_SILENCE", "1"
+)  # rollout functions are experimental there, and tested here
 
-from trl import GRPOConfig, GRPOTrainer  # noqa: E402 - the variable above is read when it is imported
+from trl import GRPOConfig, GRPOTrainer
 
 
 class Rollouts:
@@ -75,7 +77,11 @@ class Rollouts:
             ask, num_groups, most=update.max_questions, together=sampling.questions_together
         )
         self.truths = {tuple(group.prompt): group.truth for group in self.groups}
-        drawn = [(group, answer, reward) for group in self.groups for answer, reward in zip(group.answers, group.rewards, strict=True)]
+        drawn = [
+            (group, answer, reward)
+            for group in self.groups
+            for answer, reward in zip(group.answers, group.rewards, strict=True)
+        ]
         return {
             "prompt_ids": [group.prompt for group, _, _ in drawn],
             "completion_ids": [list(answer.ids) for _, answer, _ in drawn],

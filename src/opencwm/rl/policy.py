@@ -163,7 +163,9 @@ def _prompts(model: Any, prompts: Sequence[Sequence[int]]) -> tuple[Any, Tensor]
         lasts.append(out.last_hidden_state[0, -1])
     joined = DynamicCache()
     for number, layers in enumerate(zip(*(cache.layers for cache in caches), strict=True)):
-        keys, values = (torch.cat(parts, dim=2) for parts in zip(*((one.keys, one.values) for one in layers), strict=True))
+        keys, values = (
+            torch.cat(parts, dim=2) for parts in zip(*((one.keys, one.values) for one in layers), strict=True)
+        )
         joined.update(keys, values, number)
     return joined, model.lm_head(torch.stack(lasts))
 

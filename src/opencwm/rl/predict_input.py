@@ -8,7 +8,6 @@ policy cannot earn by swapping the function for another one.
 from __future__ import annotations
 
 import ast
-import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Final
@@ -31,7 +30,7 @@ MAX_CALL_CHARS: Final = 4096
 """A longer call earns 0 and is not run."""
 
 _PLAIN: Final = frozenset(
-    "bool bytearray bytes complex dict float frozenset int list range reversed set slice sorted str tuple".split()
+    ["bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "range", "reversed", "set", "slice", "sorted", "str", "tuple"]
 )
 _REFUSED: Final = (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)
 

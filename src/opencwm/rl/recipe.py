@@ -76,7 +76,10 @@ class UpdateConfig:
         counts = (self.num_steps, self.questions, self.updates_per_batch)
         _require(min(counts) >= 1 and self.warmup_steps >= 0, "update counts are >= 1")
         _require(self.max_questions >= self.questions, "update.max_questions is at least update.questions")
-        _require(self.questions % self.updates_per_batch == 0, "update.questions is a multiple of updates_per_batch")
+        _require(
+            self.questions % self.updates_per_batch == 0,
+            "update.questions is a multiple of updates_per_batch",
+        )
         _require(self.learning_rate > 0 and self.max_grad_norm > 0, "rates and norms are above 0")
         _require(0 < self.clip_low < 1 and self.clip_high > 0, "clips are above 0, clip_low below 1")
         _require(self.observation_weight >= 0 and self.weight_decay >= 0, "weights are not negative")
@@ -109,7 +112,9 @@ class RlConfig:
 
     environment: str = "predict-output"
     start: Path | None = None
-    sources: dict[str, QuestionsConfig] = dataclasses.field(default_factory=lambda: {"generated": QuestionsConfig()})
+    sources: dict[str, QuestionsConfig] = dataclasses.field(
+        default_factory=lambda: {"generated": QuestionsConfig()}
+    )
     held_out: HeldOutConfig = HeldOutConfig()
     sampling: SamplingConfig = SamplingConfig()
     update: UpdateConfig = UpdateConfig()
