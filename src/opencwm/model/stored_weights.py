@@ -1,9 +1,9 @@
-"""The weights of a model folder as fp32 arrays: as they were trained where it carries them, else as it stores them.
+"""The weights of a model folder as fp32 arrays: as they were trained if it has them, else as it stores them.
 
-The idea: a folder that only holds ``model.onnx`` can still be trained on. Its weights are then the numbers that
-the graph computes with, blocks multiplied by their scales, which differ from what was trained by the rounding
-that the folder's users get anyway. They are read back out of the graph that :mod:`opencwm.model.export` writes.
-It needs the ``onnx`` package.
+The idea: a folder that only holds ``model.onnx`` can still be trained on. Its weights are then the numbers
+that the graph computes with, blocks multiplied by their scales, which differ from what was trained by the
+rounding that the folder's users get anyway. They are read back out of the graph that
+:mod:`opencwm.model.export` writes. It needs the ``onnx`` package.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def _weights(
     found = [("model.embed_tokens.weight", arrays["embed_tokens"].astype(np.float32))]
     for layer in range(config.num_hidden_layers):
         prefix = f"model.layers.{layer}"
-        for name in ("input_layernorm", "post_attention_layernorm"):
-            found.append((f"{prefix}.{name}.weight", arrays[f"{prefix}.{name}.weight"].astype(np.float32)))
+        norms = (f"{prefix}.{name}.weight" for name in ("input_layernorm", "post_attention_layernorm"))
+        found += [(name, arrays[name].astype(np.float32)) for name in norms]
         attention, mlp = f"{prefix}.self_attn", f"{prefix}.mlp"
         packed = matrix(f"{attention}.qkv_proj")
         q, k, v = np.split(packed, [heads, heads + groups])

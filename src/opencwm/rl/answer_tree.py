@@ -1,9 +1,9 @@
 """Answers to a prompt as a tree behind it, so that nothing that they share is computed twice.
 
-The idea: answers begin alike, and most of a group are the same. A node is an id after the ids above it; it sees
-the prompt and the nodes above it, and stands where it would stand if it were alone. The nodes of all answers
-are computed as one sequence, with a mask that says who sees whom; the log-probabilities are those of answers
-computed one by one. Both drawing answers and learning from them use it.
+The idea: answers begin alike, and most of a group are the same. A node is an id after the ids above it; it
+sees the prompt and the nodes above it, and stands where it would stand if it were alone. The nodes of all
+answers are computed as one sequence, with a mask that says who sees whom; the log-probabilities are those of
+answers computed one by one. Both drawing answers and learning from them use it.
 
 Shape suffixes: P ids of the prompt, N nodes, Q queries of a pass, K keys, V vocabulary.
 """
@@ -23,7 +23,8 @@ from opencwm.model.config import FULL_ATTENTION, SLIDING_ATTENTION
 class AnswerForest:
     """Trees of answers, one behind each of several prompts; nodes are numbered in the order they are made.
 
-    The keys of a pass are all prompts, one after the other, then nodes. The root of prompt ``k`` is ``-1 - k``.
+    The keys of a pass are all prompts, one after the other, then nodes. The root of prompt ``k`` is ``-1 -
+    k``.
 
     Args:
         sizes: ids of each prompt.
@@ -65,7 +66,7 @@ class AnswerForest:
         return torch.tensor(places, dtype=torch.long)
 
     def mask(self, nodes: Sequence[int], slots: Sequence[int], window: int | None) -> Tensor:
-        """Return who sees whom, (N, K): true where a node sees an id of its prompt, or a node above or itself.
+        """Return who sees whom, (N, K): a node sees the ids of its prompt, the nodes above it and itself.
 
         Args:
             nodes: that look.
@@ -108,8 +109,8 @@ def group_logits(
     """Compute all answers to a prompt in one pass.
 
     Returns:
-        Logits after the prompt's last id and after each node, (1 + N, V), and for each answer the rows that its
-        ids are drawn from.
+        Logits after the prompt's last id and after each node, (1 + N, V), and for each answer the rows that
+        its ids are drawn from.
     """
     tree = AnswerForest([len(prompt)])
     before = [tree.add(answer) for answer in answers]

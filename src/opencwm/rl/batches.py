@@ -1,8 +1,8 @@
 """Groups of answers to learn from: questions are asked until enough groups have something to tell apart.
 
-The idea: a group whose answers all earned the same has no gradient. It costs its answers, is counted, and another
-question is asked instead, so that every step learns from as many groups. The order of questions is a permutation
-for each pass over them, drawn with the recipe's seed: where a run stands is one number.
+The idea: a group whose answers all earned the same has no gradient. It costs its answers, is counted, and
+another question is asked instead, so that every step learns from as many groups. The order of questions is a
+permutation for each pass over them, drawn with the recipe's seed: where a run stands is one number.
 """
 
 from __future__ import annotations

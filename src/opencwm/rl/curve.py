@@ -1,4 +1,4 @@
-"""The picture of a run: what answers earned while it learned, and what it scores on questions it never saw."""
+"""The picture of a run: what answers earned while it learned, and what it scores on what is held out."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""GRPO through TRL's ``GRPOTrainer``, as published: no KL, no normalisation by deviation or length, clip 0.2/0.25.
+"""GRPO through TRL, as published: no KL, no normalisation by deviation or length, clip 0.2/0.25.
 
-The idea: TRL keeps the loss, the optimizer and the checkpoints; what is ours comes in at two places. The rollout
-function draws answers to our questions as ids and grades them, asking further questions in the place of groups
-whose answers all earned the same. And the log-probabilities of a batch are computed a prompt at a time, its
-answers as one tree behind it (:mod:`opencwm.rl.answer_tree`), which is several times less work than a row for each
-answer. Text is never made into ids.
+The idea: TRL keeps the loss, the optimizer and the checkpoints; what is ours comes in at two places. The
+rollout function draws answers to our questions as ids and grades them, asking further questions in the place
+of groups whose answers all earned the same. And the log-probabilities of a batch are computed a prompt at a
+time, its answers as one tree behind it (:mod:`opencwm.rl.answer_tree`), which is several times less work than
+a row for each answer. Text is never made into ids.
 
-Source: TRL 1.16, ``trl/trainer/grpo_trainer.py``; Copet et al., "CWM", arXiv 2510.02387, section on joint RL; Liu et
-al., "Understanding R1-Zero-like training", arXiv 2503.20783, for the loss without normalisation.
+Source: TRL 1.16, ``trl/trainer/grpo_trainer.py``; Copet et al., "CWM", arXiv 2510.02387, section on joint RL;
+    Liu et al., "Understanding R1-Zero-like training", arXiv 2503.20783, for the loss without normalisation.
 
 Shape suffixes: B answers of a batch, T ids of the longest.
 """
@@ -56,7 +56,7 @@ class Rollouts:
         self.truths: dict[tuple[int, ...], list[int]] = {}
 
     def __call__(self, prompts: list[Any], trainer: Any) -> dict[str, Any]:
-        """Return what TRL wants to know of as many answers as there are ``prompts``, which are not looked at."""
+        """Return as many answers as there are ``prompts``, which are not looked at."""
         sampling, update = self._config.sampling, self._config.update
         generator = torch.Generator()
         generator.manual_seed(derive_seed(self._config.seed, "rl draws", self.batches.position) % 2**63)
@@ -95,7 +95,7 @@ def earned_reward(prompts: list[Any], earned: list[float], **_: Any) -> list[flo
     return earned
 
 
-class GroupTrainer(GRPOTrainer):
+class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # the library is not typed
     """The trainer; see the module.
 
     Args:

@@ -1,8 +1,8 @@
 """What a policy answers, greedily, to questions it never learned from; and a comparison of two policies.
 
-The idea: both answer the same questions, so that the difference is that of pairs, and its standard error is far
-smaller than those of the two scores. Runs of one function are not independent: errors are those of clusters, by the
-program's group.
+The idea: both answer the same questions, so that the difference is that of pairs, and its standard error is
+far smaller than those of the two scores. Runs of one function are not independent: errors are those of
+clusters, by the program's group.
 """
 
 from __future__ import annotations

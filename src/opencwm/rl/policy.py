@@ -1,7 +1,7 @@
-"""The policy in torch: a causal language model of transformers with a model folder's weights, and how it answers.
+"""The policy in torch: a model of transformers with the weights of a model folder, and how it answers.
 
-The idea: all answers to a question are drawn together, as a tree behind its prompt,
-and those to several questions at once, because a pass reads all weights however little it computes. The weights are those that are
+The idea: all answers to a question are drawn together, as a tree behind its prompt, and those to several
+questions at once, because a pass reads all weights however little it computes. The weights are those that are
 being trained, so there is nothing to refresh, and the log-probabilities are those of the policy.
 
 Shape suffixes: N nodes of the tree at one depth, V vocabulary.
@@ -44,8 +44,8 @@ def start_weights(path: Path | None) -> tuple[ModelConfig, dict[str, FloatArray]
     """Return shape and weights of what a policy begins with.
 
     Args:
-        path: a model folder, the run of a training, or a folder of ``config.json`` and ``model.safetensors``; None
-            for the model in the package.
+        path: a model folder, the run of a training, or a folder of ``config.json`` and ``model.safetensors``;
+            None for the model in the package.
 
     Raises:
         ConfigError: it is none of these.

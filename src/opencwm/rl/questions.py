@@ -1,7 +1,7 @@
 """The questions of a recipe: recorded runs from its sources, those that can be asked about.
 
-What is held out is never asked while training: a run of a program that is in a held-out set is left out, wherever
-it came from.
+What is held out is never asked while training: a run of a program that is in a held-out set is left out,
+wherever it came from.
 """
 
 from __future__ import annotations

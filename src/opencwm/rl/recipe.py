@@ -19,9 +19,9 @@ def _require(condition: bool, what: str) -> None:
 class QuestionsConfig:
     """Where recorded runs come from that are asked about.
 
-    ``generated``: ``programs`` new programs of all sizes, drawn with ``seed``. ``traces``: up to ``programs`` runs
-    of ``path``, a corpus (its ``split``), a ``.jsonl`` or a ``.parquet`` file, the first ones that can be asked
-    about. ``held_out``: the programs that ``opencwm eval steps --seed SEED`` evaluates on.
+    ``generated``: ``programs`` new programs of all sizes, drawn with ``seed``. ``traces``: up to ``programs``
+    runs of ``path``, a corpus (its ``split``), a ``.jsonl`` or a ``.parquet`` file, the first ones that can
+    be asked about. ``held_out``: the programs that ``opencwm eval steps --seed SEED`` evaluates on.
     """
 
     kind: Literal["generated", "traces", "held_out"] = "generated"
@@ -54,10 +54,11 @@ class SamplingConfig:
 class UpdateConfig:
     """How the policy is changed.
 
-    A step learns from ``questions`` questions whose answers did not all earn the same; up to ``max_questions``
-    are asked to find so many. ``clip_low`` and ``clip_high`` bound the ratio of probabilities to
-    [1 - low, 1 + high]; with one update for each batch of answers the ratio is 1. ``observation_weight`` times
-    the cross-entropy of the true answer, which the environment shows after the reward, is added to the loss.
+    A step learns from ``questions`` questions whose answers did not all earn the same; up to
+    ``max_questions`` are asked to find so many. ``clip_low`` and ``clip_high`` bound the ratio of
+    probabilities to [1 - low, 1 + high]; with one update for each batch of answers the ratio is 1.
+    ``observation_weight`` times the cross-entropy of the true answer, which the environment shows after the
+    reward, is added to the loss.
     """
 
     num_steps: int = 100
@@ -87,7 +88,7 @@ class UpdateConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOutConfig:
-    """What is evaluated, greedily, before and after; every ``interval_steps`` the first ``interval_questions``.
+    """What is evaluated greedily: before, after, every ``interval_steps`` the first ``interval_questions``.
 
     ``sets`` are sources by name. A set on which the trained policy is not better than the start makes the run
     one whose weights are not kept.
@@ -105,9 +106,9 @@ class HeldOutConfig:
 class RlConfig:
     """A whole recipe.
 
-    ``start`` is a model folder or the folder of a training run; empty for the model in the package. Questions whose
-    prompt has more than ``max_prompt_tokens`` ids, or whose true answer has more than ``sampling.max_tokens``, are
-    not asked while training; held-out sets are whole.
+    ``start`` is a model folder or the folder of a training run; empty for the model in the package. Questions
+    whose prompt has more than ``max_prompt_tokens`` ids, or whose true answer has more than
+    ``sampling.max_tokens``, are not asked while training; held-out sets are whole.
     """
 
     environment: str = "predict-output"

@@ -1,12 +1,12 @@
 """One run of a recipe: evaluate, learn from rewards, evaluate again, and keep the weights if they are better.
 
 In the run's folder: ``config.json`` (the resolved recipe), ``before.json`` (held-out rewards of the start),
-``metrics.jsonl``, ``checkpoint-N`` (TRL's, with our position among the questions), ``reward.png``, ``report.json``,
-and the weights, which ``opencwm export`` takes: in ``model/`` when no held-out set got worse and one got better, else
-in ``rejected/model/``.
+``metrics.jsonl``, ``checkpoint-N`` (TRL's, with our position among the questions), ``reward.png``,
+``report.json``, and the weights, which ``opencwm export`` takes: in ``model/`` when no held-out set got worse
+and one got better, else in ``rejected/model/``.
 
-The same call goes on from the last whole checkpoint; a checkpoint is whole when it holds our position, which is
-written last.
+The same call goes on from the last whole checkpoint; a checkpoint is whole when it holds our position, which
+is written last.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ class _Run:
             self._log.close()
 
     def before(self, digest: str) -> dict[str, dict[str, float]]:
-        """Return the start's rewards by set and key, those on file when they are of the same start and sets."""
+        """Return the start's rewards by set and key; those on file if they are of this start and these sets."""
         path = self.folder / BEFORE_NAME
         held = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         if held.get("digest") != digest:
@@ -306,7 +306,7 @@ def _last_checkpoint(folder: Path) -> Path | None:
 
 
 def _check_folder(config: RlConfig, folder: Path) -> None:
-    """Refuse a folder that holds a run of another recipe; more steps are another recipe's only difference allowed."""
+    """Refuse a folder that holds a run of another recipe; the number of steps may differ."""
     path = folder / CONFIG_NAME
     if not path.exists():
         return

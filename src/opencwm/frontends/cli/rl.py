@@ -30,9 +30,9 @@ def rl(
 ) -> None:
     """Improve a model by reinforcement learning: questions, answers, rewards from real runs.
 
-    GRPO through TRL. Goes on where it stopped when DIR holds a checkpoint; Ctrl-C or SIGTERM ends it with one.
-    In DIR: config.json, metrics.jsonl, reward.png, report.json, checkpoint-N, and model/ with the weights if they
-    are better on what is held out, else rejected/model/.
+    GRPO through TRL. Goes on where it stopped when DIR holds a checkpoint; Ctrl-C or SIGTERM ends it with
+    one. In DIR: config.json, metrics.jsonl, reward.png, report.json, checkpoint-N, and model/ with the
+    weights if they are better on what is held out, else rejected/model/.
     """
     from opencwm.core.config import load_config
     from opencwm.core.errors import ConfigError
