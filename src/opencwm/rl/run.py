@@ -160,7 +160,7 @@ class _Run:
             self._log.close()
 
     def before(self, digest: str) -> dict[str, dict[str, float]]:
-        """Return the start's rewards by set and key; those on file if they are of this start and these sets."""
+        """Return the start's rewards by set and key; those on file if of this start and these sets."""
         path = self.folder / BEFORE_NAME
         held = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         if held.get("digest") != digest:
