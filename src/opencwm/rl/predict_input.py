@@ -8,7 +8,6 @@ policy cannot earn by swapping the function for another one.
 from __future__ import annotations
 
 import ast
-import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Final
@@ -31,7 +30,24 @@ MAX_CALL_CHARS: Final = 4096
 """A longer call earns 0 and is not run."""
 
 _PLAIN: Final = frozenset(
-    "bool bytearray bytes complex dict float frozenset int list range reversed set slice sorted str tuple".split()
+    [
+        "bool",
+        "bytearray",
+        "bytes",
+        "complex",
+        "dict",
+        "float",
+        "frozenset",
+        "int",
+        "list",
+        "range",
+        "reversed",
+        "set",
+        "slice",
+        "sorted",
+        "str",
+        "tuple",
+    ]
 )
 _REFUSED: Final = (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)
 
@@ -42,8 +58,8 @@ class PredictInput(TraceEnvironment):
     Args:
         codec: of the policy that speaks ids.
         max_tokens: of its context.
-        run: runs and records a program; by default a sandbox of this environment's own, started when the first
-            answer is graded.
+        run: runs and records a program; by default a sandbox of this environment's own, started when the
+            first answer is graded.
     """
 
     name: ClassVar[str] = "predict-input"

@@ -1,7 +1,7 @@
 """``predict-output``: what does this call return or raise? The recorded run knows.
 
-In ids it is the OUTPUT task, a direct outcome without steps; in words, the question that ``codec.cwm_questions``
-asks. An answer is right when it ends as the run did, with an equal value.
+In ids it is the OUTPUT task, a direct outcome without steps; in words, the question that
+``codec.cwm_questions`` asks. An answer is right when it ends as the run did, with an equal value.
 """
 
 from __future__ import annotations

@@ -22,14 +22,13 @@ from opencwm.traces import Program, Step
 TRACE_MARK: Final = "TRACE:"
 """The line of an answer in words after which its events stand."""
 
-_FORM: Final = f"""\
-What happens when `{{call}}` runs inside `{{entry}}`, the last function? End your answer with one line \
-`{TRACE_MARK}` and below it one JSON object a line, in order, one for each event:
-{{{{"event": "call", "line": N, "changed": {{{{"NAME": "VALUE"}}}}}}}} when a function is entered, with its arguments;
-{{{{"event": "line", "line": N, "changed": {{{{...}}}}, "deleted": ["NAME"]}}}} before line N runs, with the variables of \
-its function that changed or vanished since the event before in it;
-{{{{"event": "return", "line": N, "value": "VALUE", "changed": {{{{...}}}}}}}} when a function is left;
-{{{{"event": "exception", "line": N, "value": "EXCEPTION"}}}} when one is raised or passes through, followed by a \
+_FORM: Final = f"""What happens when CALL runs inside ENTRY, the last function?
+End your answer with one line {TRACE_MARK} and below it one JSON object a line, for each event in order:
+{{"event": "call", "line": N, "changed": {{"NAME": "VALUE"}}}} when a function is entered, with its arguments;
+{{"event": "line", "line": N, "changed": {{...}}, "deleted": ["NAME"]}} before line N runs, with the variables
+of its function that changed or vanished since the event before in it;
+{{"event": "return", "line": N, "value": "VALUE", "changed": {{...}}}} when a function is left;
+{{"event": "exception", "line": N, "value": "EXCEPTION"}} when one is raised or passes through, followed by a
 return without a value for a function that it leaves.
 Values are written as repr() writes them, empty members may be left out, lines are counted from 1."""
 
@@ -47,7 +46,7 @@ class PredictTrace(TraceEnvironment):
         fence = "```"
         while fence in text:
             fence += "`"
-        asked = _FORM.format(call=program.call, entry=program.entry)
+        asked = _FORM.replace("CALL", f"`{program.call}`", 1).replace("ENTRY", f"`{program.entry}`", 1)
         return [Message("user", f"{fence}python\n{text}{fence}\n\n{asked}")]
 
     def grade(self, question: TraceQuestion, answer: str) -> Reward:
@@ -143,5 +142,3 @@ def _share(
     else:
         reason = "it breaks off" if right < len(wanted) else "it goes on after the end"
     return Reward(min(right, len(wanted) - 1) / len(wanted), reason, details)
-
-
