@@ -2,9 +2,9 @@
 
 python dev/check_rl_recipes.py
 
-verl: the configuration is composed by hydra over verl's own tree, so that a key that does not exist is an error,
-made into verl's dataclasses, whose checks run, and passed to verl's ``validate_config``. No Ray job is begun.
-prime-rl: where ``prime_rl.configs`` can be imported (it is on no index; install ``packages/prime-rl-configs`` of a
+verl: the configuration is composed by hydra over verl's own tree, in which every key must exist, made into
+verl's dataclasses, whose checks run, and passed to verl's ``validate_config``. No Ray job is begun. prime-rl:
+where ``prime_rl.configs`` can be imported (it is on no index; install ``packages/prime-rl-configs`` of a
 checkout), the file is read by its ``RLConfig``, as ``rl --dry-run`` does.
 """
 
@@ -79,7 +79,7 @@ def main() -> int:
             outcomes[name] = "fits"
         except ImportError as error:
             outcomes[name] = f"not here: {error}"
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
+        except Exception as error:
             outcomes[name] = f"DOES NOT FIT: {error}"
     for name, outcome in outcomes.items():
         sys.stdout.write(f"{name}: {outcome}\n")

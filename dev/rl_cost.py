@@ -81,9 +81,7 @@ def prime_rl() -> Setup:
 
 def verl(shares: dict[str, float]) -> Setup:
     """Return what the recipe for verl says; its file of questions is taken to have these shares."""
-    recipe: dict[str, Any] = yaml.safe_load(
-        (ROOT / "recipes/verl/cwm-32b.yaml").read_text(encoding="utf-8")
-    )
+    recipe: dict[str, Any] = yaml.safe_load((ROOT / "recipes/verl/cwm-32b.yaml").read_text(encoding="utf-8"))
     worker, trainer = recipe["actor_rollout_ref"], recipe["trainer"]
     gpus = trainer["nnodes"] * trainer["n_gpus_per_node"]
     episodes = recipe["data"]["train_batch_size"] * worker["rollout"]["n"]
@@ -168,9 +166,7 @@ def _attention(planner: Planner, length: int) -> float:
 
 def _kept(shape: Any, length: float) -> float:
     """Return the bytes of keys and values of a sequence, which sliding layers keep for their window only."""
-    tokens = sum(
-        min(length, shape.window(layer) or length) for layer in range(shape.num_hidden_layers)
-    )
+    tokens = sum(min(length, shape.window(layer) or length) for layer in range(shape.num_hidden_layers))
     return 2 * 2.0 * shape.num_key_value_heads * shape.head_dim * tokens
 
 
@@ -207,7 +203,9 @@ def table() -> str:
         f"a GPU          H100, 78 GiB, 989 TFLOP/s, {MFU:.0%} reached; 3.35 TB/s, {REACHED:.0%} reached",
         "",
     ]
-    return "\n".join([*head, *(f"{name:<28}" + "".join(f"{cell:>18}" for cell in cells) for name, cells in rows)])
+    return "\n".join(
+        [*head, *(f"{name:<28}" + "".join(f"{cell:>18}" for cell in cells) for name, cells in rows)]
+    )
 
 
 def with_table(text: str) -> str:
