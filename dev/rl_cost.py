@@ -2,9 +2,9 @@
 
 python dev/rl_cost.py
 
-Training is worked out as ``opencwm train --dry-run`` does. Sampling is bound by memory: for every token that each
-sequence gets, an engine reads all weights once, and the keys and values of all sequences. What is assumed stands in
-:data:`ASSUMED` and in the table.
+Training is worked out as ``opencwm train --dry-run`` does. Sampling is bound by memory: for every token that
+each sequence gets, an engine reads all weights once, and the keys and values of all sequences. What is
+assumed stands in :data:`ASSUMED` and in the table.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, Final
 import yaml
 
 from opencwm.core.config import load_config
+from opencwm.model.config import ModelConfig
 from opencwm.train.config import TrainConfig
 from opencwm.train.plan import DAY_S, GIB, GPUS, Planner, mean_context
 
@@ -34,7 +35,7 @@ KEPT: Final = 0.5
 """Part of the episodes whose group has an advantage; the others are sampled and dropped."""
 MFU: Final = 0.4
 BANDWIDTH: Final = 3.35e12
-"""Bytes a second of an H100's memory (NVIDIA's data sheet), of which :data:`REACHED` are taken to be reached."""
+"""Bytes a second of an H100's memory, by NVIDIA's data sheet; :data:`REACHED` of them are reached."""
 REACHED: Final = 0.5
 DOLLARS: Final = 2.5
 """For an hour of an H100: a price to put in the place of."""
@@ -164,7 +165,7 @@ def _attention(planner: Planner, length: int) -> float:
     return 12.0 * shape.num_attention_heads * shape.head_dim * seen
 
 
-def _kept(shape: Any, length: float) -> float:
+def _kept(shape: ModelConfig, length: float) -> float:
     """Return the bytes of keys and values of a sequence, which sliding layers keep for their window only."""
     tokens = sum(min(length, shape.window(layer) or length) for layer in range(shape.num_hidden_layers))
     return 2 * 2.0 * shape.num_key_value_heads * shape.head_dim * tokens

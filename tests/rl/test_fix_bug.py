@@ -131,7 +131,8 @@ def test_bad_turns_are_records_with_a_reason(bug: Bug, name: str) -> None:
 
 def test_an_endpoint_that_fails_is_an_error_and_no_reward(bug: Bug) -> None:
     http = HttpConfig(attempts=1)
-    for answer in ((500, "down"), b"no json", {"choices": []}, "drop"):
+    answers: tuple[object, ...] = ((500, "down"), b"no json", {"choices": []}, "drop")
+    for answer in answers:
         with chat_server(answer) as server:
             policy = ChatPolicy(server.url, http=http)
             record = FixBug().play(bug, policy).record

@@ -7,8 +7,9 @@ import subprocess
 import time
 from pathlib import Path
 
+import hypothesis
 import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from opencwm.rl.patch_similarity import MAX_CHANGE_CHARS, changes, credit, similarity
@@ -39,9 +40,9 @@ def oracle(tmp_path: Path) -> str:
 def test_the_solution_is_like_itself_and_a_close_one_nearly(oracle: str, tmp_path: Path) -> None:
     close = git_diff(tmp_path / "close", {"calc.py": OLD}, {"calc.py": CLOSE})
     assert similarity(oracle, oracle) == 1.0
-    hunks = [changes(patch)["calc.py"] for patch in (close, oracle)]
-    assert hunks[0].startswith("@@ -1,3 +1,3 @@\n def add(a, b):\n-    total = a - b\n+    total = a * b")
-    assert similarity(oracle, close) == difflib.SequenceMatcher(None, *hunks, autojunk=False).ratio()
+    given, wanted = (changes(patch)["calc.py"] for patch in (close, oracle))
+    assert given.startswith("@@ -1,3 +1,3 @@\n def add(a, b):\n-    total = a - b\n+    total = a * b")
+    assert similarity(oracle, close) == difflib.SequenceMatcher(None, given, wanted, autojunk=False).ratio()
     assert 0.9 < similarity(oracle, close) < 1.0
     assert credit(oracle, close, 0.5) == 0.5, "the threshold is paid, not the likeness"
     assert credit(oracle, close, 0.999) == 0.0
@@ -96,7 +97,7 @@ def test_gigantic_changes_take_no_time(oracle: str, tmp_path: Path) -> None:
     assert changes(huge * 20) == {}
 
 
-@given(st.text(max_size=100), st.text(max_size=100))
+@hypothesis.given(st.text(max_size=100), st.text(max_size=100))
 @settings(max_examples=50, deadline=None)
 def test_any_text_has_a_likeness_between_0_and_1(one: str, other: str) -> None:
     head = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1,1 +1,1 @@\n"

@@ -1,9 +1,9 @@
-"""The recipes for prime-rl and verl: that they parse, what they say, and that the programs they are for take them.
+"""The recipes for prime-rl and verl: that they parse, what they say, and that those they are for take them.
 
-prime-rl is on no index. Its keys are held against those of its configuration classes as read on 2026-11-26: newest
-stored versions of ``packages/prime-rl-configs/src/prime_rl/configs`` in PrimeIntellect-ai/prime-rl (``algorithm.py``
-of commit 065a864; ``rl.py``, ``orchestrator.py``, ``trainer.py``, ``inference.py`` and ``shared.py`` of the time of
-verifiers 0.4.0), and the recipes of commits 89fe468 and 793c28f that use them. ``dev/check_rl_recipes.py`` asks the
+prime-rl is on no index. Its keys are held against those of its configuration classes, read on 2026-11-26 in
+``packages/prime-rl-configs/src/prime_rl/configs`` of PrimeIntellect-ai/prime-rl: ``algorithm.py`` of commit
+065a864; ``rl.py``, ``orchestrator.py``, ``trainer.py``, ``inference.py`` and ``shared.py`` of the time of
+verifiers 0.4.0, as the recipes of commits 89fe468 and 793c28f use them. ``dev/check_rl_recipes.py`` asks the
 real classes where they are installed.
 """
 

@@ -102,7 +102,7 @@ def test_an_agent_that_repairs_earns_1_and_others_what_their_patches_are_worth(t
         write_task(tmp_path / "tasks", name)
         (tmp_path / f"tasks/{name}/instruction.md").write_text(f"Mend {name}.\n")
     breaks = SOLVES[0].replace("return a + b", "return a * b")
-    turns = {
+    turns: dict[str, tuple[str, ...]] = {
         "a-right": SOLVES,
         "b-wrong": (breaks, *SOLVES[1:]),
         "c-silent": ("I have nothing to say.",),

@@ -73,7 +73,8 @@ class CwmRenderer:
         add_generation_prompt: bool = False,
     ) -> list[int]:
         """Return a conversation as ids."""
-        return self.render(messages, tools=tools, add_generation_prompt=add_generation_prompt).token_ids
+        made = self.render(messages, tools=tools, add_generation_prompt=add_generation_prompt)
+        return list(made.token_ids)
 
     def parse_response(
         self,

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from opencwm.codec.cwm_chat import END_THINK
 from opencwm.rl.environment import Environment, Reward
-from opencwm.rl.fix_bug import FixBug, FixBugConfig
+from opencwm.rl.fix_bug import Bug, FixBug, FixBugConfig
 from opencwm.rl.wire import (
     generated_questions,
     make_environment,
@@ -74,7 +74,7 @@ class OpenCWMTask(vf.Task[OpenCWMData, vf.State, OpenCWMTaskConfig]):
     def _earned(self, answer: str) -> Reward:
         environment, lock = _environment(self.data.environment, self.config.threshold)
         question = question_from_json(self.data.environment, self.data.question)
-        if isinstance(environment, FixBug):  # each patch has a box of its own
+        if isinstance(environment, FixBug) and isinstance(question, Bug):  # each patch has a box of its own
             return environment.grade(question, answer)
         with lock:
             return environment.grade(question, answer)
