@@ -191,10 +191,3 @@ def test_trl_is_given_rows_a_reward_and_rollouts() -> None:
     assert rollout.get_reward() == 1
     with pytest.raises(ConfigError, match="no question"):
         rollout.reset(key="another")
-
-
-def test_trl_makes_a_schema_of_the_tool() -> None:
-    utils = pytest.importorskip("transformers.utils")
-    rollout = environment_factory(PredictOutput(), [])()
-    schema = utils.get_json_schema(rollout.submit_answer)
-    assert schema["function"]["parameters"]["required"] == ["answer"]
