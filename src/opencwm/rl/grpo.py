@@ -15,7 +15,6 @@ Shape suffixes: B answers of a batch, T ids of the longest.
 from __future__ import annotations
 
 import os
-import warnings
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -107,9 +106,7 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # the library is not typ
     def __init__(self, rollouts: Rollouts, observation_weight: float, **arguments: Any) -> None:
         self._rollouts, self._weight = rollouts, observation_weight
         self._observed: Tensor | None = None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # between the libraries
-            super().__init__(rollout_func=rollouts, reward_funcs=[earned_reward], **arguments)
+        super().__init__(rollout_func=rollouts, reward_funcs=[earned_reward], **arguments)
 
     def _get_per_token_logps_and_entropies(
         self,

@@ -11,7 +11,7 @@ import dataclasses
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from opencwm.rl.environment import NativeEnvironment
 from opencwm.rl.trace_question import TraceQuestion
@@ -43,12 +43,16 @@ class Comparison:
         return self.after - self.before
 
 
+_ROOM: Final = 8
+"""Ids that an answer may have more than the longest true one of its batch; one that goes on is wrong."""
+
+
 def answer_all(
     model: Any,
     environment: NativeEnvironment[TraceQuestion],
     questions: Sequence[TraceQuestion],
     *,
-    together: int = 8,
+    together: int = 16,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, float]:
     """Return the reward of the greedy answer to each question, by key.
@@ -65,18 +69,17 @@ def answer_all(
     """
     from opencwm.rl.policy import answers
 
-    prompts = {question.key: environment.prompt_ids(question) for question in questions}
-    ordered = sorted(questions, key=lambda question: len(prompts[question.key]))
-    longest = max((len(environment.gold_ids(question)) for question in questions), default=0)
+    truths = {question.key: len(environment.gold_ids(question)) for question in questions}
+    ordered = sorted(questions, key=lambda question: truths[question.key])
     rewards: dict[str, float] = {}
     for start in range(0, len(ordered), together):
         chosen = ordered[start : start + together]
         drawn = answers(
             model,
-            [prompts[question.key] for question in chosen],
+            [environment.prompt_ids(question) for question in chosen],
             num_answers=1,
             stops=environment.stops,
-            max_tokens=longest + 8,
+            max_tokens=truths[chosen[-1].key] + _ROOM,
             temperature=0.0,
         )
         for question, [answer] in zip(chosen, drawn, strict=True):

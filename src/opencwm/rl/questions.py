@@ -68,6 +68,7 @@ def _questions(
 ) -> Iterator[TraceQuestion]:
     seen = set(without)
     left = config.programs
+    bounds = [bound for bound in (most_prompt, config.max_prompt_tokens) if bound]
     for trace in _traces(config):
         question = TraceQuestion(trace)
         if question.key in seen or not is_askable(trace):
@@ -77,7 +78,7 @@ def _questions(
             prompt, answer = environment.prompt_ids(question), environment.gold_ids(question)
         except CodecError:  # it does not fit into the context
             continue
-        if len(prompt) > (most_prompt or len(prompt)) or len(answer) > (most_answer or len(answer)):
+        if len(prompt) > min(bounds, default=len(prompt)) or len(answer) > (most_answer or len(answer)):
             continue
         yield question
         left -= 1
@@ -89,7 +90,7 @@ def _traces(config: QuestionsConfig) -> Iterator[Trace]:
     if config.path is not None:
         yield from load_traces(config.path, (config.split,))
     elif config.kind == "held_out":
-        yield from held_out_traces(config.programs, config.seed)
+        yield from held_out_traces(config.programs, config.seed)  # of which some are left out
     else:
         from opencwm.corpus.generator.config import sample_config
         from opencwm.corpus.generator.traced import generate_traced, in_process_recorder

@@ -21,18 +21,20 @@ class QuestionsConfig:
 
     ``generated``: ``programs`` new programs of all sizes, drawn with ``seed``. ``traces``: up to ``programs``
     runs of ``path``, a corpus (its ``split``), a ``.jsonl`` or a ``.parquet`` file, the first ones that can
-    be asked about. ``held_out``: the programs that ``opencwm eval steps --seed SEED`` evaluates on.
+    be asked about; ``max_prompt_tokens`` leaves out longer prompts (0: none). ``held_out``: the programs that
+    ``opencwm eval steps --seed SEED`` evaluates on.
     """
 
     kind: Literal["generated", "traces", "held_out"] = "generated"
     path: Path | None = None
     split: str = "train"
     programs: int = 1000
+    max_prompt_tokens: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
         _require((self.kind == "traces") == (self.path is not None), "a source of kind 'traces' has a path")
-        _require(self.programs >= 1, "programs is >= 1")
+        _require(self.programs >= 1 and self.max_prompt_tokens >= 0, "programs is >= 1")
 
 
 @dataclass(frozen=True, kw_only=True)

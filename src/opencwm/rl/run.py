@@ -17,6 +17,7 @@ import hashlib
 import json
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -34,7 +35,7 @@ from opencwm.core.version import __version__
 from opencwm.rl.batches import Batches
 from opencwm.rl.curve import plot_curve
 from opencwm.rl.environment import NativeEnvironment, environment_class
-from opencwm.rl.grpo import GroupTrainer, make_trainer
+from opencwm.rl.grpo import make_trainer
 from opencwm.rl.held_out import Comparison, answer_all, compare
 from opencwm.rl.policy import make_policy, save_policy, start_weights
 from opencwm.rl.questions import held_out_questions, training_questions
@@ -178,8 +179,7 @@ class _Run:
         def show(done: int, total: int) -> None:
             self._tell({"kind": "answering", "set": name, "done": done, "total": total, "step": self.step})
 
-        together = self.config.sampling.questions_together
-        return answer_all(self.model, self.environment, questions, together=together, progress=show)
+        return answer_all(self.model, self.environment, questions, progress=show)
 
     def learn(self, stop: threading.Event) -> bool:
         """Make the steps of the recipe; False when it was interrupted."""
@@ -189,14 +189,16 @@ class _Run:
             self.step, self.batches.position = held["step"], held["position"]
             self.used_s, self.num_tokens = held["elapsed_s"], held["tokens"]
         self._log = MetricsLog(self.folder, last_step=self.step)
-        watcher = _Watcher(self, stop)
-        trainer = make_trainer(self.config, self.model, self.batches, self.folder, callbacks=[watcher])
-        trainer.remove_callback(PrinterCallback)
-        watcher.trainer = trainer
-        if self.step < self.config.update.num_steps:
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        elif checkpoint is not None:
-            trainer._load_from_checkpoint(str(checkpoint))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what the libraries deprecate of each other
+            trainer = make_trainer(
+                self.config, self.model, self.batches, self.folder, callbacks=[_Watcher(self, stop)]
+            )
+            trainer.remove_callback(PrinterCallback)
+            if self.step < self.config.update.num_steps:
+                trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            elif checkpoint is not None:  # it was stopped while it evaluated
+                trainer._load_from_checkpoint(str(checkpoint))
         self.model.eval()
         return self.step >= self.config.update.num_steps
 
@@ -238,7 +240,6 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]  # the library is not typ
     def __init__(self, run: _Run, stop: threading.Event) -> None:
         self._run, self._stop = run, stop
         self._clock = time.perf_counter()
-        self.trainer: GroupTrainer | None = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         """Start the clock."""
