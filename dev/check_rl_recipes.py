@@ -30,12 +30,13 @@ def verl_config(path: Path = VERL) -> Any:
     """
     import yaml
     from hydra import compose, initialize_config_dir, initialize_config_module
+    from omegaconf import OmegaConf
     from verl.utils.config import omega_conf_to_dataclass, validate_config
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # hydra 1.3 and omegaconf 2.4
         with initialize_config_module("verl.trainer.config", version_base=None):
-            known = compose("ppo_trainer")
+            known = OmegaConf.to_container(compose("ppo_trainer"), resolve=False)
         unknown = sorted(set(keys(yaml.safe_load(path.read_text(encoding="utf-8")))) - set(keys(known)))
         if unknown:
             raise ValueError(f"verl knows no {', '.join(unknown)}")
