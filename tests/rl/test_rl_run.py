@@ -40,7 +40,7 @@ from opencwm.rl.trl_environment import environment_factory
 from opencwm.train.metrics import read_metrics
 
 EVEN = "opencwm.rl.testing:EvenIds"
-UPDATE = UpdateConfig(num_steps=12, questions=2, max_questions=8, learning_rate=1e-2, warmup_steps=0)
+UPDATE = UpdateConfig(num_steps=12, questions=2, max_questions=8, learning_rate=0.1, warmup_steps=0)
 
 
 def recipe(start: Path, **changes: Any) -> RlConfig:

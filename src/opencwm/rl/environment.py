@@ -114,6 +114,9 @@ class NativeEnvironment(Environment[Asked]):
     stops: ClassVar[frozenset[int]]
     """Ids that end an answer; the id itself belongs to it."""
 
+    has_one_answer: ClassVar[bool] = False
+    """Whether no ids but the gold ones are right, or so few others that a score may leave them out."""
+
     @abc.abstractmethod
     def prompt_ids(self, question: Asked) -> list[int]:
         """Return the question as ids.

@@ -1,8 +1,10 @@
 """What a policy answers, greedily, to questions it never learned from; and a comparison of two policies.
 
-The idea: both answer the same questions, so that the difference is that of pairs, and its standard error is
-far smaller than those of the two scores. Runs of one function are not independent: errors are those of
-clusters, by the program's group.
+The idea: where only the true answer is right, one pass over it tells both whether the greedy answer is that
+one and how probable it is, which is what an answer drawn at temperature 1 earns on average. Elsewhere answers
+are written and graded. Both answer the same questions, so that the difference is that of pairs, and its
+standard error is far smaller than those of the two scores. Runs of one function are not independent: errors
+are those of clusters, by the program's group.
 """
 
 from __future__ import annotations
@@ -11,10 +13,22 @@ import dataclasses
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from opencwm.rl.environment import NativeEnvironment
 from opencwm.rl.trace_question import TraceQuestion
+
+
+class Score(NamedTuple):
+    """What a policy earns with a question.
+
+    Attributes:
+        greedy: with its greedy answer.
+        expected: with an answer drawn at temperature 1, on average; None where it is not known.
+    """
+
+    greedy: float
+    expected: float | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,14 +68,14 @@ def answer_all(
     *,
     together: int = 16,
     progress: Callable[[int, int], None] | None = None,
-) -> dict[str, float]:
-    """Return the reward of the greedy answer to each question, by key.
+) -> dict[str, Score]:
+    """Return what a policy earns with each question, by key.
 
     Args:
         model: the policy.
         environment: grades.
         questions: in any order.
-        together: questions that are answered at once.
+        together: questions that are answered at once, where answers are written.
         progress: told how many are done, of how many.
 
     Raises:
@@ -71,9 +85,18 @@ def answer_all(
 
     truths = {question.key: len(environment.gold_ids(question)) for question in questions}
     ordered = sorted(questions, key=lambda question: truths[question.key])
-    rewards: dict[str, float] = {}
+    scores: dict[str, Score] = {}
+    if environment.has_one_answer:
+        together = 1
     for start in range(0, len(ordered), together):
         chosen = ordered[start : start + together]
+        if environment.has_one_answer:
+            [question] = chosen
+            scores[question.key] = _of_truth(
+                model, environment.prompt_ids(question), environment.gold_ids(question)
+            )
+            _show(progress, len(scores), len(ordered))
+            continue
         drawn = answers(
             model,
             [environment.prompt_ids(question) for question in chosen],
@@ -83,10 +106,27 @@ def answer_all(
             temperature=0.0,
         )
         for question, [answer] in zip(chosen, drawn, strict=True):
-            rewards[question.key] = environment.grade_ids(question, answer.ids).value
-        if progress is not None:
-            progress(len(rewards), len(ordered))
-    return rewards
+            scores[question.key] = Score(environment.grade_ids(question, answer.ids).value, None)
+        _show(progress, len(scores), len(ordered))
+    return scores
+
+
+def _of_truth(model: Any, prompt: Sequence[int], truth: Sequence[int]) -> Score:
+    import torch
+
+    from opencwm.rl.answer_tree import group_logits
+
+    with torch.inference_mode():
+        logits_NV, [path] = group_logits(model, prompt, [truth])
+        logarithms_LV = torch.log_softmax(logits_NV[path].float(), dim=-1)
+        is_greedy = logarithms_LV.argmax(dim=-1).tolist() == list(truth)
+        logarithm = logarithms_LV[range(len(truth)), list(truth)].sum().item()
+    return Score(float(is_greedy), math.exp(logarithm))
+
+
+def _show(progress: Callable[[int, int], None] | None, done: int, total: int) -> None:
+    if progress is not None:
+        progress(done, total)
 
 
 def compare(

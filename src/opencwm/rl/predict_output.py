@@ -27,6 +27,7 @@ class PredictOutput(TraceEnvironment):
 
     name: ClassVar[str] = "predict-output"
     stops: ClassVar[frozenset[int]] = frozenset({int(Control.END)})
+    has_one_answer: ClassVar[bool] = True
 
     def messages(self, question: TraceQuestion) -> list[Message]:
         """Return the question in words."""

@@ -38,6 +38,7 @@ class PredictTrace(TraceEnvironment):
 
     name: ClassVar[str] = "predict-trace"
     stops: ClassVar[frozenset[int]] = frozenset({int(Control.END)})
+    has_one_answer: ClassVar[bool] = True
 
     def messages(self, question: TraceQuestion) -> list[Message]:
         """Return the question in words; the program is shown with its wrapper."""

@@ -36,7 +36,7 @@ from opencwm.rl.batches import Batches
 from opencwm.rl.curve import plot_curve
 from opencwm.rl.environment import NativeEnvironment, environment_class
 from opencwm.rl.grpo import make_trainer
-from opencwm.rl.held_out import Comparison, answer_all, compare
+from opencwm.rl.held_out import Comparison, Score, answer_all, compare
 from opencwm.rl.policy import make_policy, save_policy, start_weights
 from opencwm.rl.questions import held_out_questions, training_questions
 from opencwm.rl.recipe import RlConfig
@@ -70,7 +70,8 @@ class RlResult:
     Attributes:
         status: ``finished``, or ``interrupted`` by a signal: the same command goes on.
         step: updates made.
-        held_out: the start and the trained policy on each held-out set; empty when interrupted.
+        held_out: the start and the trained policy on each held-out set, by their greedy answers; empty when
+            interrupted.
         is_kept: whether no set got worse and one got better.
         folder: where the weights are; None when interrupted.
     """
@@ -121,8 +122,9 @@ def run_recipe(config: RlConfig, folder: Path, *, progress: Progress | None = No
         stop = stack.enter_context(stop_on_signal())
         if not run.learn(stop):
             return RlResult(status="interrupted", step=run.step, held_out={}, is_kept=False, folder=None)
+        after = {name: run.answered(name, found) for name, found in sets.items()}
         compared = {
-            name: compare(found, before[name], run.answered(name, found)) for name, found in sets.items()
+            name: compare(found, *_part(before[name], after[name], 0)) for name, found in sets.items()
         }
         is_kept = all(one.difference >= 0 for one in compared.values()) and any(
             one.difference > 0 for one in compared.values()
@@ -132,7 +134,12 @@ def run_recipe(config: RlConfig, folder: Path, *, progress: Progress | None = No
         if not is_kept:
             for name in (CONFIG_NAME, METRICS_NAME):
                 write_atomic(out / name, (folder / name).read_bytes())
-        run.report(compared, is_kept=is_kept)
+        expected = {
+            name: compare(found, *_part(before[name], after[name], 1))
+            for name, found in sets.items()
+            if environment.has_one_answer
+        }
+        run.report(compared, expected, is_kept=is_kept)
         return RlResult(status="finished", step=run.step, held_out=compared, is_kept=is_kept, folder=out)
 
 
@@ -160,7 +167,7 @@ class _Run:
         if self._log is not None:
             self._log.close()
 
-    def before(self, digest: str) -> dict[str, dict[str, float]]:
+    def before(self, digest: str) -> dict[str, dict[str, Score]]:
         """Return the start's rewards by set and key; those on file if of this start and these sets."""
         path = self.folder / BEFORE_NAME
         held = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -170,10 +177,10 @@ class _Run:
                 "rewards": {name: self.answered(name, found) for name, found in self.sets.items()},
             }
             write_atomic(path, json.dumps(held) + "\n")
-        rewards: dict[str, dict[str, float]] = held["rewards"]
+        rewards: dict[str, dict[str, Score]] = held["rewards"]
         return rewards
 
-    def answered(self, name: str, questions: Sequence[TraceQuestion]) -> dict[str, float]:
+    def answered(self, name: str, questions: Sequence[TraceQuestion]) -> dict[str, Score]:
         """Return the policy's rewards on held-out questions, by key."""
 
         def show(done: int, total: int) -> None:
@@ -212,11 +219,14 @@ class _Run:
         if self._progress is not None:
             self._progress(self.step / self.config.update.num_steps, record)
 
-    def report(self, compared: Mapping[str, Comparison], *, is_kept: bool) -> None:
+    def report(
+        self, compared: Mapping[str, Comparison], expected: Mapping[str, Comparison], *, is_kept: bool
+    ) -> None:
         """Write ``report.json`` and draw the curve."""
-        scores = {
-            name: {**dataclasses.asdict(one), "difference": one.difference} for name, one in compared.items()
-        }
+        scores, drawn = (
+            {name: {**dataclasses.asdict(one), "difference": one.difference} for name, one in part.items()}
+            for part in (compared, expected)
+        )
         records = read_metrics(self.folder / METRICS_NAME)
         report = {
             "kind": "rl",
@@ -228,6 +238,7 @@ class _Run:
             "num_tokens": self.num_tokens,
             "seconds": self.used_s,
             "held_out": scores,
+            "held_out_drawn": drawn,
             "is_kept": is_kept,
         }
         write_atomic(self.folder / REPORT_NAME, json.dumps(report, indent=2) + "\n")
@@ -285,7 +296,7 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]  # the library is not typ
         for name, questions in run.sets.items():
             chosen = questions[: run.config.held_out.interval_questions]
             rewards = run.answered(name, chosen)
-            scores[name] = sum(rewards.values()) / len(rewards)
+            scores[name] = sum(score[0] for score in rewards.values()) / len(rewards)
         run.record({"kind": "eval", "step": step, "held_out": scores})
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
@@ -321,6 +332,14 @@ def _check_folder(config: RlConfig, folder: Path) -> None:
         ) from None
     if held != to_dict(config):
         raise ConfigError("holds a run of another recipe", where=str(folder), hint="name another folder")
+
+
+def _part(
+    before: Mapping[str, Sequence[Any]], after: Mapping[str, Sequence[Any]], index: int
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return one of the two numbers of the scores of both; they may have been read from JSON."""
+    one, other = ({key: score[index] for key, score in scores.items()} for scores in (before, after))
+    return one, other
 
 
 def _digest(weights: Mapping[str, Any], sets: Mapping[str, Sequence[TraceQuestion]]) -> str:

@@ -20,6 +20,7 @@ class EvenIds(PredictOutput):
     """An answer earns 1 when its first id is even: half of what random weights write."""
 
     name: ClassVar[str] = "even-ids"
+    has_one_answer: ClassVar[bool] = False
 
     def grade_ids(self, question: TraceQuestion, ids: Sequence[int]) -> Reward:  # noqa: ARG002 - the interface
         """Return 1 for an even first id."""
