@@ -21,6 +21,7 @@ from opencwm.tracer import record
 from opencwm.traces import Program, Status, Trace
 
 SOURCE = "def f(a, b=2):\n    c = a * b\n    return c\n"
+PREDICT = [name for name in ENVIRONMENTS if name != "fix-bug"]
 
 
 def question(call: str = "f(3)", source: str = SOURCE) -> TraceQuestion:
@@ -31,7 +32,7 @@ def held_out(number: int) -> list[TraceQuestion]:
     return [TraceQuestion(trace) for trace in held_out_traces(number, 3) if is_askable(trace)]
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
+@pytest.mark.parametrize("name", PREDICT)
 def test_gold_answers_earn_1_in_words_and_in_ids(name: str) -> None:
     questions = [*held_out(12), question(), question("f('ab')"), question("f([])"), question("f(None)")]
     with environment_class(name)() as environment:
@@ -62,7 +63,7 @@ def test_an_outcome_is_right_or_wrong_for_a_reason() -> None:
     assert environment.grade(raised, f"RESULT: {raised.outcome.value}").is_right
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
+@pytest.mark.parametrize("name", PREDICT)
 def test_nonsense_earns_nothing_and_breaks_nothing(name: str) -> None:
     asked = question()
     with environment_class(name)() as environment:

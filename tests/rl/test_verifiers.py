@@ -111,7 +111,7 @@ def test_an_agent_that_repairs_earns_1_and_others_what_their_patches_are_worth(t
 
     def answers(messages: list[dict[str, Any]]) -> str:
         (name,) = [name for name in turns if f"Mend {name}." in messages[1]["content"]]
-        turn = sum(message["role"] == "assistant" for message in messages)
+        turn = len([message for message in messages if message["role"] == "assistant"])
         return turns[name][min(turn, len(turns[name]) - 1)]
 
     settings = ("--env.taskset.environment", "fix-bug", "--env.taskset.path", str(tmp_path / "tasks"))
@@ -145,7 +145,7 @@ def test_the_limits_of_verifiers_keep_what_was_submitted(tmp_path: Path) -> None
     settings = ("--env.taskset.environment", "fix-bug", "--env.taskset.path", str(tmp_path / "tasks"))
 
     def answers(messages: list[dict[str, Any]]) -> str:
-        turn = sum(message["role"] == "assistant" for message in messages)
+        turn = len([message for message in messages if message["role"] == "assistant"])
         return SOLVES[turn] if turn < 2 else call("bash", "ls")
 
     (episode,) = evaluated(answers, tmp_path / "out", *settings, "--env.agent.max-turns", "3")
