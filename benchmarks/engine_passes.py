@@ -25,12 +25,12 @@ from opencwm.codec.cwm import CwmCodec
 from opencwm.codec.cwm_special import SPECIAL_IDS
 from opencwm.codec.cwm_tokenizer import HuggingFaceTokenizer, Tokenizer
 from opencwm.core.errors import CodecError
+from opencwm.corpus.trace_files import held_out_traces, load_traces
 from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.debugger.working import Working
 from opencwm.evals.one_step import score_one_step
 from opencwm.evals.predictor import NativePredictor
 from opencwm.evals.teacher_forced import STEP
-from opencwm.frontends.trace_files import held_out_traces, load_traces
 from opencwm.model.folder import ONNX_NAME
 from opencwm.model.graph import Graph, Pass
 from opencwm.model.onnx_engine import ROWS_NAME, OnnxEngine

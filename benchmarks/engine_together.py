@@ -19,11 +19,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from opencwm.corpus.trace_files import held_out_traces
 from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.debugger.working import Working
 from opencwm.evals.agreement import TEMPERATURE
 from opencwm.evals.rollout import Rollout, roll_out
-from opencwm.frontends.trace_files import held_out_traces
 from opencwm.model.engine import ScoringEngine
 from opencwm.model.sampling import SamplingConfig
 from opencwm.traces import Program

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from opencwm.corpus.trace_files import held_out_traces, load_traces
 from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.debugger.step_search import SearchConfig
 from opencwm.debugger.working import Working
@@ -23,7 +24,6 @@ from opencwm.evals.predictor import NativePredictor
 from opencwm.evals.rollout import RolloutBounds
 from opencwm.evals.steps import StepsConfig, choose_traces, evaluate_steps
 from opencwm.evals.values import is_same_value
-from opencwm.frontends.trace_files import held_out_traces, load_traces
 from opencwm.traces import Trace, observed_outcome
 
 WAYS: Final[Mapping[str, Mapping[str, Any]]] = {

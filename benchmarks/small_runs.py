@@ -26,7 +26,7 @@ from opencwm.core.files import write_atomic
 from opencwm.core.seeds import derive_rng
 from opencwm.corpus.generator.config import sample_config
 from opencwm.corpus.generator.traced import generate_traced, in_process_recorder
-from opencwm.frontends.trace_files import held_out_traces, load_traces
+from opencwm.corpus.trace_files import held_out_traces, load_traces
 from opencwm.model.config import ModelConfig
 from opencwm.traces import Trace
 from opencwm.traces.parquet import write_parquet

@@ -21,7 +21,8 @@ def completion(text: str | None, **message: Any) -> dict[str, Any]:
 class ChatServer(http.server.ThreadingHTTPServer):
     """Answers one after the other; the last again and again.
 
-    An answer is JSON, raw bytes, a status with a text, or ``"drop"``, which closes the connection.
+    An answer is JSON, raw bytes, a status with a text, ``"drop"``, which closes the connection, or a function
+    that gives one of these for what was asked.
     """
 
     daemon_threads = True
@@ -43,9 +44,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._send(200, json.dumps({"data": [{"id": "tiny"}]}).encode())
 
     def do_POST(self) -> None:
-        self.server.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append(asked)
         answers = self.server.answers
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if callable(answer):
+            answer = answer(asked)
         if answer == "drop":
             self.close_connection = True
             self.connection.close()

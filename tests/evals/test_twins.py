@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opencwm.core.errors import ConfigError
+from opencwm.corpus.trace_files import held_out_traces
 from opencwm.evals.cruxeval_items import Item
 from opencwm.evals.twins.code_tasks import CodeTask, code_in, passes
 from opencwm.evals.twins.gap import Asked, evaluate_twins, in_threads
 from opencwm.evals.twins.making import KINDS, Family, TwinsConfig, code_family, output_family
 from opencwm.evals.twins.names import own_names
-from opencwm.frontends.trace_files import held_out_traces
 from opencwm.sandbox import Sandbox
 from opencwm.tracer import record
 from opencwm.traces import Program, observed_outcome

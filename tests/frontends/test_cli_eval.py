@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from opencwm.frontends.trace_files import held_out_traces
+from opencwm.corpus.trace_files import held_out_traces
 
 from .conftest import EXAMPLES, Cli
 

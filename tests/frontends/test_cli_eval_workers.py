@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from opencwm.frontends.trace_files import save_traces
+from opencwm.corpus.trace_files import save_traces
 from opencwm.tracer import record
 from opencwm.traces import Program
 

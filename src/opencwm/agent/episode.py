@@ -67,6 +67,7 @@ class Turn:
         problem: why it was not understood, or why the call could not be done.
         answers: what the model was told.
         exit_code: of a command.
+        submitted: the patch that it handed in.
         patch: all changes of the repository after this turn; None when they are as after the turn before.
         backtracked_to: number of the earlier turn after which the repository was like this (0: at the start),
             when this turn went back to that.
@@ -84,6 +85,7 @@ class Turn:
     problem: str = ""
     answers: tuple[Utterance, ...] = ()
     exit_code: int | None = None
+    submitted: str | None = None
     patch: str | None = None
     backtracked_to: int | None = None
     restored: bool = False

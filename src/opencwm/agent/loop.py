@@ -86,6 +86,7 @@ def run_agent(
             problem=problem or (outcome.text if outcome is not None and outcome.is_problem else ""),
             answers=answers,
             exit_code=outcome.exit_code if outcome else None,
+            submitted=outcome.submitted if outcome else None,
             restored=outcome is not None and outcome.restored,
             seconds_asking=acts_at - asked_at,
             seconds_acting=time.monotonic() - acts_at,

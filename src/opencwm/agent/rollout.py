@@ -15,7 +15,7 @@ from opencwm.agent import atif
 from opencwm.agent.box import open_box
 from opencwm.agent.conversation import Occasion, Policy, Utterance
 from opencwm.agent.episode import Episode, Limits, Stop, Turn
-from opencwm.agent.loop import run_agent
+from opencwm.agent.loop import Watcher, run_agent
 from opencwm.agent.prompts import system_prompt, task_prompt
 from opencwm.agent.task import Task, Verdict, grade
 from opencwm.agent.token_segments import segments
@@ -81,16 +81,12 @@ def run_rollout(
     """
     started = time.monotonic()
     seed = seed_of(config.seed, task.name, number)
-    opening = _opening(task, policy, config)
+    said = opening(task, config, calls_functions=policy.calls_functions)
     turns: list[Turn] = []
     error, verdict = "", None
-    episode = Episode(opening=opening, turns=(), stop=Stop.TURNS, submitted=None)
+    episode = Episode(opening=said, turns=(), stop=Stop.TURNS, submitted=None)
     try:
-        occasion = Occasion(task=task.name, rollout=number, seed=seed, tools=config.tools)
-        with open_box(task.box_spec(config.kind)) as box:
-            limits = _limits(task, config.limits)
-            toolbox = Toolbox(box, config.tools, timeout_s=limits.timeout_s, output_chars=limits.output_chars)
-            episode = run_agent(policy.begin(occasion), toolbox, opening, limits, turns.append)
+        episode = run_episode(task, policy, number, config, turns.append)
         if episode.submitted is not None:
             verdict = (grader or _grader(config.kind))(task, episode.submitted)
             error = f"grading: {verdict.reason}" if verdict.score is None else ""
@@ -104,6 +100,41 @@ def run_rollout(
         **_measured(episode),
     }
     return Rollout(record=record, trajectory=_trajectory(episode, record, config.tools))
+
+
+def run_episode(
+    task: Task, policy: Policy, number: int, config: RolloutConfig, watcher: Watcher | None = None
+) -> Episode:
+    """Let a policy work on a task in a box of its own; what it submits is not graded.
+
+    Raises:
+        EngineError: the policy cannot be asked.
+        SandboxError: the box failed.
+        TaskError: the task has nothing to make a box of.
+    """
+    seed = seed_of(config.seed, task.name, number)
+    occasion = Occasion(task=task.name, rollout=number, seed=seed, tools=config.tools)
+    limits = _limits(task, config.limits)
+    said = opening(task, config, calls_functions=policy.calls_functions)
+    with open_box(task.box_spec(config.kind)) as box:
+        toolbox = Toolbox(box, config.tools, timeout_s=limits.timeout_s, output_chars=limits.output_chars)
+        return run_agent(policy.begin(occasion), toolbox, said, limits, watcher)
+
+
+def opening(task: Task, config: RolloutConfig, *, calls_functions: bool = False) -> tuple[Utterance, ...]:
+    """Return what a policy is told first: the system prompt and the task."""
+    prompt = config.prompt or system_prompt(
+        config.tools,
+        turns=config.limits.turns,
+        tokens=config.limits.tokens,
+        timeout_s=config.limits.timeout_s,
+        calls_functions=calls_functions,
+        reasons=config.reasons,
+    )
+    return (
+        Utterance(role="system", text=prompt),
+        Utterance(role="user", text=task_prompt(task.instruction, task.workdir)),
+    )
 
 
 def seed_of(run: int, task: str, number: int) -> int:
@@ -131,21 +162,6 @@ def failed(task: str, number: int, seed: int, policy: str, reason: str) -> dict[
         "seconds": 0.0,
         **_measured(nothing),
     }
-
-
-def _opening(task: Task, policy: Policy, config: RolloutConfig) -> tuple[Utterance, ...]:
-    prompt = config.prompt or system_prompt(
-        config.tools,
-        turns=config.limits.turns,
-        tokens=config.limits.tokens,
-        timeout_s=config.limits.timeout_s,
-        calls_functions=policy.calls_functions,
-        reasons=config.reasons,
-    )
-    return (
-        Utterance(role="system", text=prompt),
-        Utterance(role="user", text=task_prompt(task.instruction, task.workdir)),
-    )
 
 
 def _limits(task: Task, limits: Limits) -> Limits:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from opencwm.agent.conversation import Occasion, Reply, Speaker, Tokens, Utterance
-from opencwm.codec.cwm_chat import Message, encode_chat, tool_result
+from opencwm.codec.cwm_chat import Message, encode_chat, tool_result, written_text
 from opencwm.codec.cwm_special import END_OF_TURN, STOP_TOKENS
 from opencwm.codec.cwm_tokenizer import Tokenizer
 from opencwm.core.errors import EngineError
@@ -85,7 +85,7 @@ class TokenPolicy:
         )
         said = written.ids[:-1] if written.stopped else written.ids
         return Reply(
-            text=self._tokenizer.decode(said),
+            text=written_text(self._tokenizer, said),
             was_thinking=self._thinks is True,
             tokens=Tokens(prompt, written.ids, written.logarithms),
             num_prompt_tokens=len(prompt),

@@ -14,8 +14,9 @@ Source: facebookresearch/cwm, PROMPTING_GUIDE.md.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from opencwm.codec.cwm_special import BEGIN_OF_TEXT, END_HEADER, END_OF_TURN, START_HEADER
@@ -127,6 +128,23 @@ def encode_chat(
         ids += [*tokenizer.encode(f"\n\n{message.content}"), tokenizer.special_id(END_OF_TURN)]
     opening = {None: "", True: f"{THINK}\n", False: f"{THINK}\n{END_THINK}\n"}[thinks]
     return [*ids, start, *tokenizer.encode("assistant"), end, *tokenizer.encode(f"\n\n{opening}")]
+
+
+def written_text(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
+    """Return what a model wrote as text; an id that is no text becomes U+FFFD. Never raises."""
+    try:
+        return tokenizer.decode(ids)
+    except CodecError:
+        runs = itertools.groupby(ids, lambda token: _is_text(tokenizer, token))
+        return "".join(tokenizer.decode(list(run)) if is_text else "\ufffd" for is_text, run in runs)
+
+
+def _is_text(tokenizer: Tokenizer, token: int) -> bool:
+    try:
+        tokenizer.decode([token])
+    except CodecError:
+        return False
+    return True
 
 
 def parse_turn(text: str, *, was_thinking: bool = False) -> Turn:

@@ -14,10 +14,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +28,7 @@ from torch import Tensor
 from opencwm.core.config import to_dict
 from opencwm.core.errors import ConfigError
 from opencwm.core.files import write_atomic
+from opencwm.core.stopping import stop_on_signal
 from opencwm.core.version import __version__
 from opencwm.train import checkpoint as checkpoints
 from opencwm.train.building import build_model, export_weights, trained
@@ -105,7 +105,7 @@ def train(
             config, out, source, pack_all(held_out, config.batch), class_names or {}, progress, device, ranks
         )
         stack.callback(run.close)
-        return run.go(stack.enter_context(_stop_on_signal()))
+        return run.go(stack.enter_context(stop_on_signal()))
 
 
 class _Run:
@@ -358,25 +358,3 @@ def _choose_dtype(
         return name
     is_fast = device.type == "cuda" or torch.backends.cpu.get_cpu_capability() == "AVX512"
     return "bfloat16" if is_fast else "float32"
-
-
-@contextlib.contextmanager
-def _stop_on_signal() -> Iterator[threading.Event]:
-    """Yield an event that SIGTERM and SIGINT set; a second SIGINT is an ordinary KeyboardInterrupt."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def request_stop(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of a handler
-        stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    for number in previous:
-        signal.signal(number, request_stop)
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -24,6 +24,7 @@ from opencwm.frontends.cli.inputs import inputs
 from opencwm.frontends.cli.mcp import mcp
 from opencwm.frontends.cli.mutate import mutate
 from opencwm.frontends.cli.predict import predict
+from opencwm.frontends.cli.rl import rl
 from opencwm.frontends.cli.rollout import rollout
 from opencwm.frontends.cli.serve import serve
 from opencwm.frontends.cli.trace import trace
@@ -36,7 +37,7 @@ PROGRAM: Final = "opencwm"
 _COMMANDS: Final = (
     *(predict, debug, web, dap, mcp, serve, trace, check, inputs, before),
     *(train, export, quantize, bench, doctor),
-    *(rollout, view),
+    *(rollout, view, rl),
 )
 
 

@@ -72,10 +72,10 @@ def steps(
     generated programs that were not in training. Models of the cwm format are scored on steps and runs.
     """
     from opencwm.codec.cwm_told import told_by_format
+    from opencwm.corpus.trace_files import held_out_traces, load_traces
     from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.steps import StepsConfig, evaluate_steps
     from opencwm.frontends.cli.output import notice, progress
-    from opencwm.frontends.trace_files import held_out_traces, load_traces
     from opencwm.model.spec import Format
 
     expressions = detail is Detail.EXPR
@@ -143,12 +143,12 @@ def everything(
     the same command goes on where it was stopped. Real programs are those of --data.
     """
     from opencwm.core.files import write_atomic
+    from opencwm.corpus.trace_files import held_out_traces, load_traces
     from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.report import format_table
     from opencwm.evals.suite import SuiteConfig, evaluate_suite
     from opencwm.evals.suite_plots import draw
     from opencwm.frontends.cli.output import notice, print_json, progress
-    from opencwm.frontends.trace_files import held_out_traces, load_traces
     from opencwm.sandbox import Sandbox, record
 
     world = WorldModel.load(model)
@@ -213,8 +213,8 @@ def inputs(
 
     Proposed calls are run in the sandbox: a call is right when it gives the result, whatever was recorded.
     """
+    from opencwm.corpus.trace_files import held_out_traces, load_traces
     from opencwm.evals.inputs import questions_of_traces
-    from opencwm.frontends.trace_files import held_out_traces, load_traces
 
     questions = questions_of_traces(load_traces(data) if data else held_out_traces(programs, seed))
     told = described(data, programs, seed)
@@ -250,10 +250,10 @@ def jumps(
     as_json: Json = False,
 ) -> None:
     """Score where a debugger's actions end, predicted in one go: over, out, to a line, to the end."""
+    from opencwm.corpus.trace_files import held_out_traces, load_traces
     from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.jumps import JumpsConfig, evaluate_jumps
     from opencwm.frontends.cli.output import progress
-    from opencwm.frontends.trace_files import held_out_traces, load_traces
 
     world = WorldModel.load(model)
     predictor = native_predictor(world)
@@ -316,10 +316,10 @@ def quantization(
     """
     import tempfile
 
+    from opencwm.corpus.trace_files import held_out_traces, load_traces
     from opencwm.evals.quantization import QuantizationConfig, evaluate_quantization
     from opencwm.frontends.cli.output import progress
     from opencwm.frontends.quantizing import open_candidates
-    from opencwm.frontends.trace_files import held_out_traces, load_traces
 
     config = QuantizationConfig(
         num_programs=programs, num_documents=documents, seed=seed, max_steps=max_steps

@@ -56,8 +56,8 @@ def mutate(
     from opencwm.core.config import load_config
     from opencwm.corpus.mutants import MutationConfig, MutationTally, mutate_traces
     from opencwm.corpus.structure import SPLITS
+    from opencwm.corpus.trace_files import load_traces, save_traces
     from opencwm.frontends.cli.output import notice, progress
-    from opencwm.frontends.trace_files import load_traces, save_traces
     from opencwm.sandbox import RunLimits, Sandbox, record
     from opencwm.tracer import TraceLimits
 

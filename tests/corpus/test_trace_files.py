@@ -5,7 +5,7 @@ from evals_programs import loop, mixed
 
 from opencwm.core.errors import ConfigError, TraceFormatError
 from opencwm.corpus.shards import Manifest, Shard, file_sha256, write_manifest
-from opencwm.frontends.trace_files import load_traces
+from opencwm.corpus.trace_files import load_traces
 from opencwm.traces.jsonl import write_jsonl
 from opencwm.traces.parquet import write_parquet
 
