@@ -2,9 +2,9 @@
 
     nice -19 python benchmarks/quantization.py RUN --data FILE -o DIR
 
-Runs ``opencwm eval quantization`` into DIR/real and DIR/generated. Both keep results while they come: the same
-command goes on where it was stopped. DIR/load.jsonl says how busy the machine was, once a minute: exactness
-does not depend on it, times do.
+Runs ``opencwm eval quantization`` into DIR/real and DIR/generated. Both keep results while they come: the
+same command goes on where it was stopped. DIR/load.jsonl says how busy the machine was, once a minute:
+exactness does not depend on it, times do.
 """
 
 from __future__ import annotations
@@ -37,7 +37,15 @@ def main() -> int:
     parser.add_argument("-o", "--output", type=Path, required=True)
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
-    common = ["eval", "quantization", given.run, "--programs", given.programs, "--precisions", given.precisions]
+    common = [
+        "eval",
+        "quantization",
+        given.run,
+        "--programs",
+        given.programs,
+        "--precisions",
+        given.precisions,
+    ]
     parts = {
         "real": ["--data", given.data, "--documents", "40", "--max-steps", "30"],
         "generated": ["--documents", "40", "--max-steps", "40"],

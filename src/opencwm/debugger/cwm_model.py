@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,6 +19,7 @@ from opencwm.debugger.working import Working
 from opencwm.debugger.world_model import WorldModel
 from opencwm.model.folder import ModelFolder
 from opencwm.model.generation import EngineGenerator, Generator
+from opencwm.model.hub import TOKENIZER_FILES, fetch, local_folder, open_engine, revision_of
 from opencwm.model.sampling import SamplingConfig
 from opencwm.model.spec import Format, ModelOptions, ModelSpec, Place, parse_spec
 from opencwm.model.together import Worker, one_by_one
@@ -76,27 +76,15 @@ class CwmWorldModel(WorldModel):
         Raises:
             EngineError: it is not there, is of another kind, cannot be opened, or torch is not installed.
         """
-        options = wanted.options
-        folder = _local(wanted)
+        folder = local_folder(wanted)
         codec = _codec(folder, wanted.target)  # before the weights: they take minutes
-        try:
-            from opencwm.model.torch_engine import TorchEngine
-        except ImportError as error:
-            raise EngineError(
-                f"a Hugging Face model needs {error.name}, which is not installed",
-                where=wanted.target,
-                hint="pip install 'opencwm[hf]'",
-            ) from None
-        engine = TorchEngine.load(
-            folder,
-            dtype=options.dtype,
-            quantize=options.quantize,
-            device=options.device,
-            max_tokens=options.context,
-        )
-        name = wanted.target if wanted.place is Place.HUB else folder.name
+        engine = open_engine(folder, wanted)
         return cls(
-            name, codec, EngineGenerator(engine), sampling=options.sampling, revision=_revision(folder)
+            wanted.target if wanted.place is Place.HUB else folder.name,
+            codec,
+            EngineGenerator(engine),
+            sampling=wanted.options.sampling,
+            revision=revision_of(folder),
         )
 
     @classmethod
@@ -108,7 +96,7 @@ class CwmWorldModel(WorldModel):
         """
         codec = _codec(folder.codec_file(TOKENIZER_FILE), str(folder.path))
         generator = EngineGenerator(folder.engine(num_threads=num_threads))
-        revision = _revision(folder.path)
+        revision = revision_of(folder.path)
         return cls(folder.path.name, codec, generator, sampling=options.sampling, revision=revision)
 
     @classmethod
@@ -227,16 +215,8 @@ class CwmWorldModel(WorldModel):
         return CwmExecution(program, self.codec, self.generator.fork(), config)
 
 
-def _local(wanted: ModelSpec) -> Path:
-    from opencwm.model.hub import fetch
-
-    return fetch(wanted.target) if wanted.place is Place.HUB else Path(wanted.target)
-
-
 def _tokenizer(source: str, address: str) -> Path:
     """Return the folder or file of a tokenizer."""
-    from opencwm.model.hub import TOKENIZER_FILES, fetch
-
     if Path(source).exists():
         return Path(source)
     if parse_spec(source).place is Place.HUB:
@@ -257,13 +237,3 @@ def _codec(path: Path, where: str) -> CwmCodec:
             where=where,
             hint="programs are stepped with models of the cwm format, such as facebook/cwm",
         ) from None
-
-
-def _revision(folder: Path) -> str:
-    """Return a digest of config, names and sizes of the weights: to read 64 GB takes minutes."""
-    digest = hashlib.sha256()
-    for file in sorted([*folder.glob("*.safetensors"), *folder.glob("*.onnx"), *folder.glob("config.json")]):
-        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
-        if file.name == "config.json":
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from opencwm.core.errors import EngineError
 from opencwm.model.engine import Logits
-from opencwm.model.torch_cache import RewindableCache
+from opencwm.model.torch_cache import RewindableCache, side_by_side
 
 DTYPES: Final = ("auto", "bfloat16", "float16", "float32")
 """What weights may be loaded as; ``auto`` is what the folder says."""
@@ -29,7 +29,11 @@ QUANTIZATIONS: Final = ("int8", "int4")
 """What weights may be quantized to while they are loaded."""
 MAX_PASS_TOKENS: Final = 2048
 """Most ids of one forward pass: a longer prompt is read piece by piece, so that masks stay small."""
-_KNOWN_LAYERS: Final = frozenset({"full_attention", "sliding_attention"})
+_FULL: Final = "full_attention"
+_SLIDING: Final = "sliding_attention"
+_KNOWN_LAYERS: Final = frozenset({_FULL, _SLIDING})
+_TOGETHER: Final = frozenset({"cwm", "llama", "mistral"})
+"""Kinds of models whose masks are known well enough to run several sequences in one pass."""
 
 
 class TorchEngine:
@@ -159,6 +163,12 @@ class TorchEngine:
         twin._num_passes = 0
         return twin
 
+    @property
+    def can_join(self) -> bool:
+        """Whether :func:`step_together` runs this model's sequences in one pass."""
+        is_known = self._config.model_type in _TOGETHER
+        return is_known and getattr(self._config, "_attn_implementation", "") == "sdpa"
+
     def _extend(self, ids: Sequence[int], *, logits_to_keep: int) -> NDArray[np.float32]:
         if not ids or min(ids) < 0 or max(ids) >= self.vocab_size:
             raise EngineError(f"append needs ids between 0 and {self.vocab_size - 1}, at least one")
@@ -199,6 +209,61 @@ class TorchEngine:
         self._num_passes += 1
         logits_TV: NDArray[np.float32] = output.logits[0].float().cpu().numpy()
         return logits_TV
+
+
+def step_together(engines: Sequence[TorchEngine], ids: Sequence[int]) -> NDArray[np.float32]:
+    """Add one id to each of several engines of one model in one pass; return the logits after it, (B, V).
+
+    They are those of each alone up to rounding: products of more rows are summed in another order.
+
+    Args:
+        engines: forks of one engine for which :attr:`TorchEngine.can_join` holds.
+        ids: one for each.
+
+    Raises:
+        EngineError: as :meth:`TorchEngine.append`; all sequences are then what they were.
+    """
+    first = engines[0]
+    if min(ids) < 0 or max(ids) >= first.vocab_size:
+        raise EngineError(f"a step needs ids between 0 and {first.vocab_size - 1}")
+    lengths = [len(engine._ids) for engine in engines]
+    if max(lengths) >= first.max_tokens:
+        raise EngineError(f"the sequence would exceed {first.max_tokens} tokens")
+    device = first._model.get_input_embeddings().weight.device
+    positions_B1 = torch.tensor(lengths, device=device).unsqueeze(1)
+    try:
+        with torch.inference_mode():
+            output = first._model(
+                input_ids=torch.tensor(ids, device=device).unsqueeze(1),
+                position_ids=positions_B1,
+                attention_mask=_masks(first._config, positions_B1),
+                use_cache=True,
+                **{first._cache_name: side_by_side([engine._cache for engine in engines])},
+            )
+    except BaseException as error:
+        for engine, length in zip(engines, lengths, strict=True):
+            engine._cache.truncate(length)
+        if isinstance(error, torch.OutOfMemoryError):
+            problem = f"no memory is left for {len(engines)} sequences of up to {max(lengths)} tokens"
+            raise EngineError(problem, hint="serve fewer rows, or a smaller context (context=N)") from None
+        raise
+    for engine, token in zip(engines, ids, strict=True):
+        engine._ids.append(token)
+        engine._num_passes += 1
+    logits_BV: NDArray[np.float32] = output.logits[:, -1].float().cpu().numpy()
+    return logits_BV
+
+
+def _masks(config: Any, positions_B1: torch.Tensor) -> Any:
+    """Return which keys (B, 1, 1, T) each sequence's new token sees; by kind where there are two kinds."""
+    keys_T = torch.arange(int(positions_B1.max()) + 1, device=positions_B1.device)
+    full_B11T = (keys_T <= positions_B1)[:, None, None, :]
+    window = getattr(config, "sliding_window", None)
+    kinds = set(getattr(config, "layer_types", None) or [_SLIDING if window else _FULL])
+    if _SLIDING not in kinds:
+        return full_B11T
+    sliding_B11T = full_B11T & (keys_T > positions_B1 - window)[:, None, None, :]
+    return sliding_B11T if kinds == {_SLIDING} else {_FULL: full_B11T, _SLIDING: sliding_B11T}
 
 
 def quantization(kind: str, *, is_on_gpu: bool) -> Any:
