@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opencwm.codec.cwm_chat import parse_turn
+from opencwm.codec.cwm_chat import parse_said, parse_turn
 from opencwm.codec.cwm_stream import TextReader, TurnReader
 from opencwm.codec.testing import tiny_tokenizer
 
@@ -27,7 +27,7 @@ def test_a_turn_in_parts_is_the_turn(text: str, places: list[int], was_thinking:
     parts = [reader.add(piece) for piece in cut(text, places)] + [reader.end()]
     thought, said = "".join(part.thought for part in parts), "".join(part.said for part in parts)
     assert thought == (whole.thought or "")
-    read = parse_turn(said)  # a call is cut out of what is said, which a stream leaves in
+    read = parse_said(said)  # a call is cut out of what is said, which a stream leaves in
     assert (read.text, read.call, read.problem) == (whole.text, whole.call, whole.problem) or (
         whole.problem.startswith("the reasoning does not end") and said == ""
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-from opencwm.codec.cwm_chat import Turn, parse_turn
+from opencwm.codec.cwm_chat import Turn, parse_said
 from opencwm.codec.cwm_stream import TextReader, TurnPart, TurnReader
 from opencwm.frontends.serve.chat_order import ChatOrder
 from opencwm.frontends.serve.replies import Replies, finite, reason
@@ -100,7 +100,7 @@ class ChatWriter(Replies):
         self._said[index] += said
         if not update.is_last:
             return _told_part(TurnPart(thought))
-        turn = parse_turn(self._said[index])
+        turn = parse_said(self._said[index])
         news = _told_part(TurnPart(thought, self._said[index] if turn.call is None else turn.text))
         if turn.call is not None and update.finish == "stop":
             news["tool_calls"] = [self._call(turn, index)]
