@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import openai
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,48 +17,14 @@ from opencwm.agent.chat_policy import ChatConfig, ChatPolicy
 from opencwm.agent.conversation import Occasion, Utterance
 from opencwm.codec.bpe import save_tokenizer, train_bpe
 from opencwm.codec.cwm_chat import REASONING_PROMPT, Message, encode_chat
-from opencwm.codec.cwm_special import END_HEADER, END_OF_TURN
-from opencwm.codec.testing import tiny_tokenizer
-from opencwm.frontends.serve.names import ChatFormat, CwmNames
-from opencwm.frontends.serve.served_model import NUM_TORCH_ROWS, ServedModel, open_served
+from opencwm.frontends.serve.served_model import NUM_TORCH_ROWS, open_served
 from opencwm.frontends.serve.serving import Served
-from opencwm.model.bank import EngineBank
-from opencwm.model.engine import Logits
-from opencwm.model.testing import ScriptedEngine
 
+from .chatty import END, NAME, TOKENIZER, chatty
 from .conftest import Cli
 from .served_models import TOKEN, counting_model, serving
 
-TOKENIZER = tiny_tokenizer()
-END = TOKENIZER.special_id(END_OF_TURN)
-HEADER = TOKENIZER.special_id(END_HEADER)
-ASSISTANT = TOKENIZER.encode("assistant")
 JSON = {"Content-Type": "application/json"}
-NAME = "chatty"
-
-
-def chatty(replies: Sequence[str], *, opening: str = "") -> ServedModel:
-    """A model that says one of several things in its turns: the first in its first, and so on."""
-    written = [[*TOKENIZER.encode(reply), END] for reply in replies]
-    before = TOKENIZER.encode(f"\n\n{opening}")
-
-    def logits(ids: Sequence[int]) -> Logits:
-        turns = [
-            place
-            for place, token in enumerate(ids)
-            if token == HEADER and list(ids[place - len(ASSISTANT) : place]) == ASSISTANT
-        ]
-        said = list(ids[turns[-1] + 1 + len(before) :]) if turns else []
-        found = np.zeros(TOKENIZER.vocab_size, np.float32)
-        reply = written[min(len(turns), len(written)) - 1]
-        found[reply[len(said)] if len(said) < len(reply) else END] = 20.0
-        return found
-
-    engine = ScriptedEngine(TOKENIZER.vocab_size, logits, max_tokens=30_000)
-    names = CwmNames(TOKENIZER)
-    return ServedModel(
-        name=NAME, bank=EngineBank(engine, 2), names=names, chat=ChatFormat(TOKENIZER), ends=names.ends
-    )
 
 
 def client_of(server: Served) -> openai.OpenAI:

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from opencwm.codec.cwm_names import CwmNames
 from opencwm.codec.cwm_tokenizer import HuggingFaceTokenizer
 from opencwm.codec.vocabulary import Vocabulary
 from opencwm.core.errors import CodecError, ConfigError, EngineError
 from opencwm.core.version import __version__
-from opencwm.frontends.serve.names import ChatFormat, CwmNames, Names, NativeNames
+from opencwm.frontends.serve.names import ChatFormat, Names, NativeNames
 from opencwm.model.bank import Bank
 from opencwm.model.folder import ONNX_NAME, ModelFolder, default_model_path, load_folder
 from opencwm.model.hub import local_folder, open_engine, revision_of
