@@ -27,6 +27,8 @@ DTYPES: Final = ("auto", "bfloat16", "float16", "float32")
 """What weights may be loaded as; ``auto`` is what the folder says."""
 QUANTIZATIONS: Final = ("int8", "int4")
 """What weights may be quantized to while they are loaded."""
+GROUP_SIZE: Final = 32
+"""Weights of 4 bits that share a scale, by torchao."""
 MAX_PASS_TOKENS: Final = 2048
 """Most ids of one forward pass: a longer prompt is read piece by piece, so that masks stay small."""
 _FULL: Final = "full_attention"
@@ -285,15 +287,31 @@ def quantization(kind: str, *, is_on_gpu: bool) -> Any:
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
         )
     if _is_installed("torchao"):
-        from torchao import quantization as torchao
         from transformers import TorchAoConfig
 
-        config = torchao.Int8WeightOnlyConfig() if kind == "int8" else torchao.Int4WeightOnlyConfig()
-        return TorchAoConfig(config)
+        return TorchAoConfig(_torchao(kind, is_on_gpu=is_on_gpu))
     library = "bitsandbytes" if is_on_gpu else "torchao"
     raise EngineError(
         f"quantizing to {kind} needs {library}, which is not installed", hint=f"pip install {library}"
     )
+
+
+def _torchao(kind: str, *, is_on_gpu: bool) -> Any:
+    """Return torchao's description of weights that are quantized, and activations that are not.
+
+    Four bits are packed in another way for each device: for GPUs in the one that needs no further library.
+    """
+    from torchao import quantization
+
+    if kind == "int8":
+        return quantization.Int8WeightOnlyConfig()
+    if is_on_gpu:
+        return quantization.Int4WeightOnlyConfig(
+            group_size=GROUP_SIZE, int4_packing_format="tile_packed_to_4d"
+        )
+    from torchao.prototype.quantization.int4 import PrototypeInt4WeightOnlyConfig
+
+    return PrototypeInt4WeightOnlyConfig(group_size=GROUP_SIZE, set_inductor_config=False)
 
 
 def _is_installed(name: str) -> bool:
