@@ -13,6 +13,45 @@ from opencwm.frontends.cli.options import Model
 TOKEN_VARIABLE = "OPENCWM_API_KEY"  # noqa: S105 - a name
 
 
+NeedsToken = Annotated[
+    bool,
+    typer.Option(
+        "--token/--no-token",
+        help="Whether requests must carry a token, that of the variable OPENCWM_API_KEY or a new one.",
+    ),
+]
+Rows = Annotated[
+    int | None,
+    typer.Option(
+        "--rows",
+        metavar="N",
+        help="Sequences that are decoded together, and beginnings that are kept: 64; 8 with torch.",
+        min=1,
+        max=1024,
+        show_default=False,
+    ),
+]
+MaxRequests = Annotated[
+    int,
+    typer.Option(
+        "--max-requests",
+        metavar="N",
+        help="Most sequences under way or waiting; more are refused with status 429.",
+        min=1,
+    ),
+]
+Threads = Annotated[
+    int,
+    typer.Option(
+        "--threads",
+        metavar="N",
+        help="Threads of the engine; torch has OMP_NUM_THREADS.",
+        min=1,
+        max=1024,
+    ),
+]
+
+
 def serve(
     model: Model = None,
     host: Annotated[
@@ -22,43 +61,10 @@ def serve(
         int,
         typer.Option("--port", metavar="N", help="Port to listen at; 0 for a free one.", min=0, max=65535),
     ] = 0,
-    needs_token: Annotated[
-        bool,
-        typer.Option(
-            "--token/--no-token",
-            help="Whether requests must carry a token, that of the variable OPENCWM_API_KEY or a new one.",
-        ),
-    ] = True,
-    rows: Annotated[
-        int | None,
-        typer.Option(
-            "--rows",
-            metavar="N",
-            help="Sequences that are decoded together, and beginnings that are kept: 64; 8 with torch.",
-            min=1,
-            max=1024,
-            show_default=False,
-        ),
-    ] = None,
-    max_requests: Annotated[
-        int,
-        typer.Option(
-            "--max-requests",
-            metavar="N",
-            help="Most sequences under way or waiting; more are refused with status 429.",
-            min=1,
-        ),
-    ] = 256,
-    threads: Annotated[
-        int,
-        typer.Option(
-            "--threads",
-            metavar="N",
-            help="Threads of the engine; torch has OMP_NUM_THREADS.",
-            min=1,
-            max=1024,
-        ),
-    ] = 1,
+    needs_token: NeedsToken = True,
+    rows: Rows = None,
+    max_requests: MaxRequests = 256,
+    threads: Threads = 1,
 ) -> None:
     """Serve a model behind OpenAI's API, to debuggers and agents here or elsewhere.
 
