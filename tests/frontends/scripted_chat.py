@@ -31,17 +31,20 @@ def scripted_chat(script: Script, asked: list[dict[str, Any]] | None = None) -> 
         body = json.loads(await request.body())
         if asked is not None:
             asked.append({**body, "authorization": request.headers.get("authorization", "")})
-        said = script(body)
-        if isinstance(said, Response):
-            return said
-        message = {"role": "assistant", "content": said}
+        choices = []
+        for index in range(body.get("n") or 1):
+            said = script(body)
+            if isinstance(said, Response):
+                return said
+            message = {"role": "assistant", "content": said}
+            choices.append({"index": index, "message": message, "finish_reason": "stop"})
         return JSONResponse(
             {
                 "id": "1",
                 "object": "chat.completion",
                 "created": 1,
                 "model": MODEL,
-                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+                "choices": choices,
                 "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
             }
         )

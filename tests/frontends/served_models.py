@@ -31,6 +31,10 @@ class Numbers:
         """Return an id for each character."""
         return [ord(character) - ord("a") for character in text]
 
+    def special_id(self, name: str) -> int | None:
+        """Return the id in brackets."""
+        return int(name[1:-1]) if name in {f"[{token}]" for token in range(VOCAB_SIZE)} else None
+
 
 def counting(ids: Sequence[int]) -> Logits:
     """Return logits after which the next id is the last one and one more, up to the stop id; then 0."""

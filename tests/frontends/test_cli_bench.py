@@ -1,16 +1,21 @@
 """``opencwm bench``: what is started, and what is read of what a harness leaves.
 
-The harnesses here are stand-ins that leave files as the real ones do; a run of the real lm-evaluation-harness
-on items of our own is in :func:`test_the_real_harness`, where it is installed.
+The harnesses here are stand-ins that leave files as the real ones do; runs of the real lm-evaluation-harness
+and lighteval on items of our own are in :func:`test_the_real_harness` and :func:`test_the_real_lighteval`,
+where they are installed.
 """
 
 from __future__ import annotations
 
+import base64
+import itertools
 import json
 import os
+import pickle
 import shutil
 import stat
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -204,3 +209,80 @@ def test_the_real_harness(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert (body["temperature"], body["top_p"]) == (1.0, 0.95)
         assert body["messages"][0] == {"role": "system", "content": REASONING_PROMPT}
         assert body["chat_template_kwargs"]["enable_thinking"] is True
+
+
+CODE_TASK = """
+from lighteval.metrics.metrics import Metrics
+from lighteval.tasks.lighteval_task import LightevalTaskConfig
+from lighteval.tasks.tasks.lcb.main import lcb_codegeneration_prompt_fn
+
+TASKS_TABLE = [
+    LightevalTaskConfig(
+        name="opencwm_code",
+        prompt_function=lcb_codegeneration_prompt_fn,
+        hf_repo={items!r},
+        hf_subset="default",
+        hf_avail_splits=["test"],
+        evaluation_splits=["test"],
+        generation_size=32768,
+        metrics=[Metrics.lcb_codegen_metric],
+        stop_sequence=[],
+    )
+]
+"""
+"""LiveCodeBench's prompt and grader, as lighteval has them, on other items."""
+
+
+def code_item(question: str, cases: dict[str, str]) -> dict[str, str]:
+    private = base64.b64encode(zlib.compress(pickle.dumps("[]"))).decode()  # as the benchmark stores them
+    tests = [{"input": given, "output": wanted, "testtype": "stdin"} for given, wanted in cases.items()]
+    return {
+        "question_content": question,
+        "starter_code": "",
+        "public_test_cases": json.dumps(tests),
+        "private_test_cases": private,
+        "metadata": "{}",
+    }
+
+
+@pytest.mark.slow
+def test_the_real_lighteval(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Items of ours through the LiveCodeBench of lighteval; ``OPENCWM_LIGHTEVAL`` may name its executable."""
+    executable = os.environ.get("OPENCWM_LIGHTEVAL") or shutil.which("lighteval")
+    if executable is None:
+        pytest.skip("lighteval is not installed: pip install 'lighteval[litellm]', or OPENCWM_LIGHTEVAL")
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("OPENAI_API_KEY", "any")  # litellm wants one
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    items = [
+        code_item("Print the sum of two numbers on one line.", {"1 2\n": "3\n", "5 5\n": "10\n"}),
+        code_item("Print the number, doubled.", {"2\n": "4\n", "7\n": "14\n"}),
+    ]
+    (tmp_path / "items").mkdir()
+    (tmp_path / "items" / "test.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
+    (tmp_path / "tasks.py").write_text(CODE_TASK.format(items=str(tmp_path / "items")))
+    asked: list[dict[str, Any]] = []
+    turns = itertools.count()
+
+    def script(body: dict[str, Any]) -> str:
+        right = "print(sum(map(int, input().split())))"
+        wrong = "n = int(input())\nprint(n ** 2)"  # right for 2 alone
+        is_sum = "sum of two" in last_question(body)
+        code = right if is_sum else ("print(2 * int(input()))" if next(turns) % 4 == 0 else wrong)
+        return f"<think>\n```python\nprint('no')\n```\n</think>\nSo:\n```python\n{code}\n```\n"
+
+    with scripted_chat(script, asked) as url:
+        outcome = cli(
+            *("bench", "livecodebench-code", "--endpoint", url, "--model", MODEL, "-o", tmp_path / "out"),
+            *("--task", "opencwm_code", "--extra", f"--custom-tasks {tmp_path / 'tasks.py'}", "--json"),
+            *("--harness", executable),
+        )
+    assert outcome.status == 0, outcome
+    report = json.loads(outcome.out)
+    score = report["pass_at_1"]
+    assert (report["num_items"], score["num_right"], score["num_total"]) == (2, 20, 32)
+    assert [body["n"] for body in asked[1:]] == [16, 16]
+    for body in asked[1:]:
+        assert (body["temperature"], body["top_p"]) == (1.0, 0.95)
+        assert body["messages"][0] == {"role": "system", "content": REASONING_PROMPT}

@@ -193,6 +193,8 @@ def test_what_the_format_cannot_do_is_one_line(cli: Cli, file: Path, cwm_folder:
     )
     jumps = cli("eval", "jumps", "--programs", 1, "--model", cwm_folder)
     assert "needs a model of the native format" in jumps.refused()
+    calls = cli("eval", "inputs", "--programs", 1, "--model", cwm_folder)
+    assert "needs a model of the native format" in calls.refused()
 
 
 def test_whole_runs_are_scored(cli: Cli, cwm_folder: Path, tmp_path: Path) -> None:
@@ -229,7 +231,11 @@ def test_a_folder_of_our_own_may_speak_it_and_be_served(
     outcome = cli(*predict, own)
     assert outcome.out == "4\n", outcome.err
     with serving(lambda: open_served(own, num_rows=2), ServeConfig(token=None, patience_s=1)) as server:
-        assert cli(*predict, f"{server.url},tokenizer={cwm_folder}").out == "4\n"
+        spec = f"{server.url},tokenizer={cwm_folder}"
+        assert cli(*predict, spec).out == "4\n"
+        steered = cli("debug", file, "--call", CALL, "--model", spec, "--commands", "s;s;s;s;steer return;tl")
+        assert "->4  (predicted" in steered.out
+        assert "return asked for after step 4, line 3" in steered.out
         assert "the tokenizer of 'own' is not known" in cli(*predict, server.url).refused()
 
 

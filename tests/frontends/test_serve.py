@@ -18,9 +18,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from opencwm.codec.cwm_names import CwmNames
 from opencwm.codec.testing import tiny_tokenizer
 from opencwm.core.errors import ConfigError
-from opencwm.frontends.serve.served_model import CwmNames, ServedModel
+from opencwm.frontends.serve.served_model import ServedModel
 from opencwm.frontends.serve.serving import ServeConfig, Served
 from opencwm.model.bank import EngineBank
 from opencwm.model.generation import EngineGenerator

@@ -406,6 +406,13 @@ def test_a_message_with_a_wrong_key_is_told_the_right_one(client: Client) -> Non
     )
 
 
+def test_only_models_that_know_kinds_of_steps_are_steered(client: Client) -> None:
+    assert not told(client.get("/api/state"))["timelines"][0]["can_steer"]
+    steering = {**start(client), "kind": "return"}
+    assert "the next step cannot be steered" in refused(client.post("/api/steer", steering))
+    assert "'fly' is not one of" in refused(client.post("/api/steer", {**steering, "kind": "fly"}))
+
+
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 10**12) | st.floats() | st.text(max_size=12),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -424,10 +431,12 @@ FIELDS = (
     "level",
     "ask",
     "call",
+    "kind",
 )
 PATHS = (
     "move",
     "set",
+    "steer",
     "evaluate",
     "breakpoints",
     "breakpoints/1",

@@ -1,7 +1,7 @@
 // A server answers. The cookie that the page came with says who we are; nothing is kept here that could leak.
 
 import type {
-  Backend, Breakpoint, BreakpointChange, Change, Evaluated, Event, Frame, Moved, Overview, Place, Shared, Step, Verb, Wish,
+  Backend, Breakpoint, BreakpointChange, Change, Evaluated, Event, Frame, Kind, Moved, Overview, Place, Shared, Step, Verb, Wish,
 } from "./types";
 import { Refusal } from "./types";
 
@@ -59,6 +59,10 @@ export class LiveBackend implements Backend {
 
   async set(at: Place, name: string, value: string): Promise<Moved> {
     return this.keep(await this.post("/api/set", { ...at, name, value }));
+  }
+
+  async steer(at: Place, kind: Kind): Promise<Moved> {
+    return this.keep(await this.post("/api/steer", { ...at, kind }));
   }
 
   async restartWith(call: string | null, assumptions: string[] | null): Promise<Moved> {

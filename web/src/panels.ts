@@ -2,7 +2,7 @@
 
 import { fill, h, icon, iconButton } from "./dom";
 import type { Store } from "./store";
-import type { Breakpoint, Timeline } from "./types";
+import type { Breakpoint, Kind, Timeline } from "./types";
 import { returnedWord, confidence } from "./variables";
 import { shortened, visible } from "./words";
 
@@ -20,6 +20,22 @@ function sentence(store: Store): (Node | string)[] {
 function parted(store: Store): boolean {
   const { first_divergence: first } = store.timeline;
   return first !== null && store.step.index > first && store.step.real === null && !store.guessing.hidesAnything;
+}
+
+const KINDS: Kind[] = ["call", "line", "return", "exception"];
+
+/** Buttons that tell the model what comes next; the models that can be told so are those of the cwm format. */
+function steering(store: Store): HTMLElement | null {
+  if (!store.canSteer) return null;
+  return h(
+    "div",
+    { class: "steering", role: "group", "aria-label": "Have the next step be" },
+    h("span", {}, "next step: a"),
+    ...KINDS.map((kind) =>
+      h("button", { type: "button", class: "button small", disabled: store.busy !== null,
+        title: kind === "return" && store.step.kind === "call" ? "What the call comes to, without its steps" : `Have the next step be a ${kind}, in a timeline of its own`,
+        onclick: () => void store.steer(kind) }, kind)),
+  );
 }
 
 const QUIET = new Set(["entry", "step", "goto"]);
@@ -44,9 +60,11 @@ export function drawNow(store: Store, body: HTMLElement): void {
         `${store.shared.real_status === store.timeline.status ? "✓" : "≠"} the real run: ${visible(store.shared.real_status)}`),
     !isOver && parted(store) && h("p", { class: "not-real" }, "≠ the real run went another way before this step"),
     ...(stop.logs ?? []).map((log) => h("p", { class: "log" }, `line ${log.line}: ${visible(log.text)}`)),
+    step.objection !== null && !guessing.hidesAnything && h("p", { class: "not-real objection" }, `✗ not possible: ${visible(step.objection)}`),
     real && (real.agrees
       ? h("p", { class: "as-real" }, "✓ as in the real run")
       : h("p", { class: "not-real" }, `≠ ${visible(real.note)}`)),
+    steering(store),
   );
 }
 

@@ -71,6 +71,10 @@ export class SavedBackend implements Backend {
     throw new Refusal(FIXED);
   }
 
+  async steer(): Promise<Moved> {
+    throw new Refusal(FIXED);
+  }
+
   async restartWith(): Promise<Moved> {
     throw new Refusal(FIXED);
   }

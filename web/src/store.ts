@@ -2,7 +2,7 @@
 
 import { Guessing } from "./guess";
 import type {
-  Backend, Breakpoint, BreakpointChange, Change, Evaluated, Event, Frame, Moved, Overview, Place, Real, Shared, Step, Stop, Timeline, Value, Verb,
+  Backend, Breakpoint, BreakpointChange, Change, Evaluated, Event, Frame, Kind, Moved, Overview, Place, Real, Shared, Step, Stop, Timeline, Value, Verb,
   Wish,
 } from "./types";
 
@@ -174,6 +174,28 @@ export class Store {
       this.say(`${name} is set. What follows is predicted anew in a timeline of its own; the old one is kept.`);
       void this.look();
     });
+  }
+
+  /** Have the next step be of a kind, in a timeline of its own. */
+  async steer(kind: Kind): Promise<void> {
+    if (this.busy || !this.canSteer) return;
+    const { step, place } = this;
+    this.begin();
+    const ticket = this.wanted;
+    await this.attempt(async () => {
+      const moved = await this.backend.steer(place, kind);
+      await this.refresh();
+      this.overviews.set(moved.place.timeline, await this.backend.overview(moved.place.timeline));
+      await this.arrived(moved, step, () => ticket === this.wanted);
+      this.say(`The model was told that a ${kind} comes next. What follows is a timeline of its own; the old one is kept.`);
+    });
+    this.busy = null;
+    this.tell();
+    void this.look();
+  }
+
+  get canSteer(): boolean {
+    return this.backend.is_live && this.timeline.can_steer && !this.place.is_ended && !this.guessing.hidesAnything;
   }
 
   /** Start again from the file as it is now; see `Backend.restartWith`. */

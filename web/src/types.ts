@@ -49,6 +49,8 @@ export interface Step {
   deleted: string[];
   value: Value | null;
   control: number | null;
+  /** Why the program does not allow this step; null where it does, or where nobody looked. */
+  objection: string | null;
   evaluations: { text: string; value: string }[];
   expressions: Expression[];
   real: Real | null;
@@ -74,6 +76,8 @@ export interface Timeline {
   status: string;
   first_divergence: number | null;
   forked_at: number | null;
+  /** Whether the model can be told which kind of step comes next. */
+  can_steer: boolean;
 }
 
 export interface Breakpoint {
@@ -208,6 +212,7 @@ export interface Backend {
   move(from: Place, verb: Verb, known: number, line?: number): Promise<Moved>;
   evaluate(at: Place, level: number, expression: string, ask?: boolean): Promise<Evaluated>;
   set(at: Place, name: string, value: string): Promise<Moved>;
+  steer(at: Place, kind: Kind): Promise<Moved>;
   addBreakpoint(wish: Wish): Promise<Breakpoint[]>;
   changeBreakpoint(number: number, change: BreakpointChange): Promise<Breakpoint[]>;
   removeBreakpoint(number: number): Promise<Breakpoint[]>;

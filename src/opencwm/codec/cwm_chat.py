@@ -160,7 +160,7 @@ def parse_turn(text: str, *, was_thinking: bool = False) -> Turn:
     thought, said, problem = _without_thought(text, was_thinking=was_thinking)
     if problem:
         return Turn(thought, said, None, problem)
-    return _with_call(thought, said)
+    return parse_said(said, thought=thought)
 
 
 def _without_thought(text: str, *, was_thinking: bool) -> tuple[str | None, str, str]:
@@ -176,7 +176,8 @@ def _without_thought(text: str, *, was_thinking: bool) -> tuple[str | None, str,
     return thought.strip(), said.lstrip("\n"), ""
 
 
-def _with_call(thought: str | None, said: str) -> Turn:
+def parse_said(said: str, *, thought: str | None = None) -> Turn:
+    """Read what a model said besides its reasoning; never raises. See :func:`parse_turn`."""
     lines = said.split("\n")
     openings = [number for number, line in enumerate(lines) if _OPENING.fullmatch(line)]
     closings = [number for number, line in enumerate(lines) if line.strip() == _CLOSING]

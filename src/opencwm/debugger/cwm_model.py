@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from opencwm.codec.cwm import CwmCodec
-from opencwm.codec.cwm_chat import END_THINK, THINK, Message, Turn, encode_chat, parse_turn
-from opencwm.codec.cwm_special import THINKING_END, THINKING_START
-from opencwm.codec.cwm_tokenizer import TOKENIZER_FILE, HuggingFaceTokenizer, readable
+from opencwm.codec.cwm_chat import Message, Turn, encode_chat, parse_turn
+from opencwm.codec.cwm_names import THOUGHT_MARKS, CwmNames
+from opencwm.codec.cwm_stream import TextReader, TurnPart, TurnReader
+from opencwm.codec.cwm_tokenizer import TOKENIZER_FILE, HuggingFaceTokenizer
 from opencwm.core.errors import CodecError, EngineError
 from opencwm.debugger.assumed import NOTHING_ASSUMED, Assumed
 from opencwm.debugger.cwm_execution import NUM_ATTEMPTS, CwmConfig, CwmExecution
@@ -19,7 +19,8 @@ from opencwm.debugger.step_search import SearchConfig
 from opencwm.debugger.working import Working
 from opencwm.debugger.world_model import WorldModel
 from opencwm.model.folder import ModelFolder
-from opencwm.model.generation import EngineGenerator, Generator
+from opencwm.model.generation import EngineGenerator, Generation, Generator
+from opencwm.model.hub import TOKENIZER_FILES, fetch, local_folder, open_engine, revision_of
 from opencwm.model.sampling import SamplingConfig
 from opencwm.model.spec import Format, ModelOptions, ModelSpec, Place, parse_spec
 from opencwm.model.together import Worker, one_by_one
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 MAX_REPLY_TOKENS: Final = 16_384
 """Most ids of a turn in which a model reasons."""
-_MARKS: Final = {THINKING_START: THINK, THINKING_END: END_THINK}
-"""Reasoning marks that are tokens of their own, and as what they are read."""
+PIECE_TOKENS: Final = 16
+"""Ids that are written before somebody who listens is told."""
 
 
 class CwmWorldModel(WorldModel):
@@ -76,27 +77,15 @@ class CwmWorldModel(WorldModel):
         Raises:
             EngineError: it is not there, is of another kind, cannot be opened, or torch is not installed.
         """
-        options = wanted.options
-        folder = _local(wanted)
+        folder = local_folder(wanted)
         codec = _codec(folder, wanted.target)  # before the weights: they take minutes
-        try:
-            from opencwm.model.torch_engine import TorchEngine
-        except ImportError as error:
-            raise EngineError(
-                f"a Hugging Face model needs {error.name}, which is not installed",
-                where=wanted.target,
-                hint="pip install 'opencwm[hf]'",
-            ) from None
-        engine = TorchEngine.load(
-            folder,
-            dtype=options.dtype,
-            quantize=options.quantize,
-            device=options.device,
-            max_tokens=options.context,
-        )
-        name = wanted.target if wanted.place is Place.HUB else folder.name
+        engine = open_engine(folder, wanted)
         return cls(
-            name, codec, EngineGenerator(engine), sampling=options.sampling, revision=_revision(folder)
+            wanted.target if wanted.place is Place.HUB else folder.name,
+            codec,
+            EngineGenerator(engine),
+            sampling=wanted.options.sampling,
+            revision=revision_of(folder),
         )
 
     @classmethod
@@ -108,7 +97,7 @@ class CwmWorldModel(WorldModel):
         """
         codec = _codec(folder.codec_file(TOKENIZER_FILE), str(folder.path))
         generator = EngineGenerator(folder.engine(num_threads=num_threads))
-        revision = _revision(folder.path)
+        revision = revision_of(folder.path)
         return cls(folder.path.name, codec, generator, sampling=options.sampling, revision=revision)
 
     @classmethod
@@ -155,6 +144,7 @@ class CwmWorldModel(WorldModel):
         thinks: bool | None = True,
         max_tokens: int = MAX_REPLY_TOKENS,
         sampling: SamplingConfig | None = None,
+        listener: Callable[[TurnPart], None] | None = None,
     ) -> Turn:
         """Have the model take the next turn of a conversation.
 
@@ -163,36 +153,46 @@ class CwmWorldModel(WorldModel):
             thinks: see :func:`opencwm.codec.cwm_chat.encode_chat`.
             max_tokens: most ids of the turn.
             sampling: how ids are picked; by default as the model was opened to.
+            listener: told the turn while it is written, some ids at a time. Draws are others with one.
 
         Raises:
             CodecError: the tokenizer has no tokens for turns, or a text cannot be written.
             EngineError: the conversation does not fit the model's context, or the engine broke.
         """
-        tokenizer = self.codec.tokenizer
-        prompt = encode_chat(tokenizer, messages, thinks=thinks)
-        found = self.generator.fork().generate(
-            prompt, stops=self.codec.stop_ids, max_tokens=max_tokens, sampling=sampling or self.sampling
-        )
-        turn = parse_turn(self._said(found.ids), was_thinking=bool(thinks))
-        if found.stopped or turn.problem:
+        prompt = encode_chat(self.codec.tokenizer, messages, thinks=thinks)
+        names = CwmNames(self.codec.tokenizer, THOUGHT_MARKS)
+        reader, texts = TurnReader(was_thinking=bool(thinks)), TextReader(names.text)
+        ids: list[int] = []
+        is_ended = False
+        for part in self._written(prompt, max_tokens, sampling or self.sampling, listener is None):
+            said = part.ids[:-1] if part.stopped else part.ids
+            ids += said
+            is_ended = part.stopped
+            if listener is not None:
+                listener(reader.add(texts.add(said)))
+        if listener is not None:
+            listener(reader.add(texts.end()))
+            listener(reader.end())
+        turn = parse_turn(names.text(ids), was_thinking=bool(thinks))
+        if is_ended or turn.problem:
             return turn
-        return dataclasses.replace(
-            turn, call=None, problem=f"the turn has no end within {len(found.ids)} ids"
-        )
+        return dataclasses.replace(turn, call=None, problem=f"the turn has no end within {len(ids)} ids")
 
-    def _said(self, ids: Sequence[int]) -> str:
-        """Return ids as text, up to the token that ends the turn; special tokens are written out."""
-        tokenizer = self.codec.tokenizer
-        marks = {tokenizer.special_id(name): text for name, text in _MARKS.items() if self._has(name)}
-        ended = ids[:-1] if ids and ids[-1] in self.codec.stop_ids else ids
-        return readable(ended, self.codec.names | marks, tokenizer)
-
-    def _has(self, name: str) -> bool:
-        try:
-            self.codec.tokenizer.special_id(name)
-        except CodecError:
-            return False
-        return True
+    def _written(
+        self, prompt: Sequence[int], max_tokens: int, sampling: SamplingConfig, at_once: bool
+    ) -> Iterator[Generation]:
+        """Write a turn, as one piece or in several; each goes on after the ids before it."""
+        generator, ids = self.generator.fork(), list(prompt)
+        left = min(max_tokens, max(1, generator.max_tokens - len(prompt)))
+        while left > 0:
+            size = left if at_once else min(PIECE_TOKENS, left)
+            drawn = dataclasses.replace(sampling, seed=sampling.seed + len(ids) - len(prompt))
+            part = generator.generate(ids, stops=self.codec.stop_ids, max_tokens=size, sampling=drawn)
+            yield part
+            if part.stopped or len(part.ids) < size:
+                return
+            ids += part.ids
+            left -= size
 
     def worker(self, at_once: int) -> Worker:  # noqa: ARG002 - the base's
         """Return what does jobs one after the other."""
@@ -227,16 +227,8 @@ class CwmWorldModel(WorldModel):
         return CwmExecution(program, self.codec, self.generator.fork(), config)
 
 
-def _local(wanted: ModelSpec) -> Path:
-    from opencwm.model.hub import fetch
-
-    return fetch(wanted.target) if wanted.place is Place.HUB else Path(wanted.target)
-
-
 def _tokenizer(source: str, address: str) -> Path:
     """Return the folder or file of a tokenizer."""
-    from opencwm.model.hub import TOKENIZER_FILES, fetch
-
     if Path(source).exists():
         return Path(source)
     if parse_spec(source).place is Place.HUB:
@@ -257,13 +249,3 @@ def _codec(path: Path, where: str) -> CwmCodec:
             where=where,
             hint="programs are stepped with models of the cwm format, such as facebook/cwm",
         ) from None
-
-
-def _revision(folder: Path) -> str:
-    """Return a digest of config, names and sizes of the weights: to read 64 GB takes minutes."""
-    digest = hashlib.sha256()
-    for file in sorted([*folder.glob("*.safetensors"), *folder.glob("*.onnx"), *folder.glob("config.json")]):
-        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
-        if file.name == "config.json":
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]

@@ -20,17 +20,19 @@ from collections.abc import Collection, Mapping, Sequence
 from opencwm.codec.native import MalformedStep, NativeCodec, StepDecoder, called
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS, MAX_EVALUATIONS
 from opencwm.codec.view import SourceView
-from opencwm.codec.vocabulary import Control, is_line, is_text, line_label, line_token
+from opencwm.codec.vocabulary import Control, is_line, line_label, line_token
 from opencwm.core.errors import EngineError
 from opencwm.debugger.assumed import NOTHING_ASSUMED, Assumed
 from opencwm.debugger.context import contextualise
 from opencwm.debugger.expectations import EnteringError, Expected, Outcome, UnforeseenError
 from opencwm.debugger.foresight import Foresight
+from opencwm.debugger.free_step import FreeStep
 from opencwm.debugger.legality import Legal, Legality
+from opencwm.debugger.prediction import Prediction
 from opencwm.debugger.sampler import OutOfContextError, Sampler
 from opencwm.debugger.step_search import Attempt, SearchConfig, elected
 from opencwm.debugger.supplied import SuppliedCall
-from opencwm.debugger.token_writer import MAX_VALUE_TOKENS, MalformedError, TokenWriter
+from opencwm.debugger.token_writer import MalformedError, TokenWriter
 from opencwm.debugger.working import Working
 from opencwm.debugger.workings import Workings
 from opencwm.model.engine import ScoringEngine
@@ -43,33 +45,6 @@ LEAST_PROBABILITY = 1e-4
 _SET = frozenset({int(Control.SET)})
 _INTERRUPTIONS = frozenset(map(int, (Control.RAISE, Control.CALL, Control.RESUME)))
 _EVAL, _IS = frozenset({int(Control.EVAL)}), frozenset({int(Control.IS)})
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Prediction:
-    """One predicted step and the probabilities of its parts, each in (0, 1], given everything before.
-
-    Attributes:
-        step: the step, or why the ids are none.
-        probabilities: changed name to the probability of writing it with this value.
-        control_probability: of the step's kind and line.
-        value_probability: of the returned or raised value, None when there is none.
-        num_sampled: decisions the model made.
-        num_tokens: ids of the step, appended ones included.
-        num_passes: forward passes it took, those that read the prompt among them where it was the first one.
-        supplied: changed names whose values the program's call or an assumption gives.
-        is_value_supplied: whether an assumption gives the returned value.
-    """
-
-    step: Step | MalformedStep
-    probabilities: Mapping[str, float]
-    control_probability: float
-    value_probability: float | None
-    num_sampled: int
-    num_tokens: int
-    supplied: frozenset[str] = frozenset()
-    num_passes: int = 0
-    is_value_supplied: bool = False
 
 
 class _BegunError(Exception):
@@ -547,47 +522,11 @@ class StepPredictor:
     # -- a step without rules
 
     def _free_step(self) -> None:
-        is_call, at_start = False, True
-        for _ in range(4 * MAX_VALUE_TOKENS):
-            token = self._next_free()
-            is_call = is_call or (at_start and token in (Control.CALL, Control.RESUME))
-            at_start = at_start and (token in (Control.EVAL, Control.IS) or is_text(token))
-            if is_line(token):
-                if len(self._writer.ids) > 1 and self._writer.ids[-2] == Control.AT:
-                    continue
-                self._echo(token)
-                if not is_call:
-                    return
-            elif token in (Control.BODY, Control.UNWIND, Control.END):
-                return
-            elif token in (Control.RETURN, Control.YIELD, Control.RAISE):
-                self._free_value()
-                return
-        raise MalformedError("the step does not end")
-
-    def _next_free(self) -> int:
-        if self._writer.ahead is not None:
-            token, probability = self._writer.ahead
-            self._writer.ahead = None
-        else:
-            token, distribution = self.sampler.choose(None)
-            probability = float(distribution[token])
-        self._writer.ids.append(token)
-        self._control *= probability
-        return token
-
-    def _free_value(self) -> None:
-        logarithm = 0.0
-        for _ in range(MAX_VALUE_TOKENS):
-            token, distribution = self.sampler.choose(None)
-            probability = float(distribution[token])
-            if not is_text(token):
-                self._writer.ahead = (token, probability)
-                self._value_probability = math.exp(logarithm)
-                return
-            self._writer.ids.append(token)
-            logarithm += math.log(max(probability, 1e-300))
-        raise MalformedError(f"a value of more than {MAX_VALUE_TOKENS} tokens")
+        free = FreeStep(self.sampler, self._writer, self._echo)
+        try:
+            free.write()
+        finally:
+            self._control, self._value_probability = free.control_probability, free.value_probability
 
 
 def _after_deleted(legal: Legal, written: Sequence[str], names: Sequence[str], name: str) -> frozenset[int]:

@@ -1,16 +1,64 @@
-"""Folders of the Hugging Face hub: from the local cache, else downloaded, else one clear line."""
+"""Hugging Face folders, here, in the local cache or at the hub, and the engine that opens them."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from opencwm.core.errors import EngineError
+from opencwm.model.spec import ModelSpec, Place
+
+if TYPE_CHECKING:
+    from opencwm.model.torch_engine import TorchEngine
 
 MODEL_FILES: Final = ("*.json", "*.safetensors")
 """What is fetched of a model: no pickles, no code."""
 TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer_config.json")
+
+
+def local_folder(wanted: ModelSpec) -> Path:
+    """Return the folder that a spec of a Hugging Face model names.
+
+    Raises:
+        EngineError: see :func:`fetch`.
+    """
+    return fetch(wanted.target) if wanted.place is Place.HUB else Path(wanted.target)
+
+
+def open_engine(folder: Path, wanted: ModelSpec) -> TorchEngine:
+    """Open the weights in a Hugging Face folder as the options of a spec say.
+
+    Raises:
+        EngineError: they cannot be opened, or torch is not installed.
+    """
+    options = wanted.options
+    try:
+        from opencwm.model.torch_engine import TorchEngine
+    except ImportError as error:
+        raise EngineError(
+            f"a Hugging Face model needs {error.name}, which is not installed",
+            where=wanted.target,
+            hint="pip install 'opencwm[hf]'",
+        ) from None
+    return TorchEngine.load(
+        folder,
+        dtype=options.dtype,
+        quantize=options.quantize,
+        device=options.device,
+        max_tokens=options.context,
+    )
+
+
+def revision_of(folder: Path) -> str:
+    """Return a digest of config, names and sizes of the weights: to read 64 GB takes minutes."""
+    digest = hashlib.sha256()
+    for file in sorted([*folder.glob("*.safetensors"), *folder.glob("*.onnx"), *folder.glob("config.json")]):
+        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+        if file.name == "config.json":
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def fetch(name: str, files: Sequence[str] = MODEL_FILES) -> Path:

@@ -5,12 +5,16 @@ so nothing before it can be gone back to; here the window is the attention mask'
 build from the whole length that a layer reports. What is held lies in a buffer with room to grow; a fork
 refers to the same buffer, and whoever is the first to write where another still reads makes its own copy.
 
-B sequences (one), H key-value heads, T tokens, D their size.
+Several sequences that each take one step in one pass are laid side by side for that pass alone: each writes
+into its own layers, and what is read is filled up to the longest of them.
+
+B sequences, H key-value heads, T tokens, D their size.
 """
 
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -138,3 +142,55 @@ class RewindableCache(Cache):  # type: ignore[misc]  # the library is not typed
     def fork(self) -> RewindableCache:
         """Return an independent cache of the same sequence; storage is shared until one of both writes."""
         return RewindableCache([layer.fork() for layer in self.layers])
+
+
+class RowsLayer(CacheLayerMixin):  # type: ignore[misc]  # the library is not typed
+    """One layer of several sequences, for one pass in which each of them gets one token.
+
+    Args:
+        layers: of the sequences; each is written.
+    """
+
+    is_sliding = False
+
+    def __init__(self, layers: Sequence[RewindableLayer]) -> None:
+        super().__init__()
+        self._layers = layers
+
+    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
+        """Do nothing: storage is that of the sequences; the library's name for it."""
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add keys and values (B, H, 1, D); return (B, H, T, D), shorter sequences filled up with zeros."""
+        held = [
+            layer.update(key_states[row : row + 1], value_states[row : row + 1])
+            for row, layer in enumerate(self._layers)
+        ]
+        most = max(layer.length for layer in self._layers)
+        keys_BHTD = key_states.new_zeros((*key_states.shape[:2], most, key_states.shape[3]))
+        values_BHTD = value_states.new_zeros((*value_states.shape[:2], most, value_states.shape[3]))
+        for row, (keys_1HTD, values_1HTD) in enumerate(held):
+            keys_BHTD[row, :, : keys_1HTD.shape[2]] = keys_1HTD[0]
+            values_BHTD[row, :, : values_1HTD.shape[2]] = values_1HTD[0]
+        return keys_BHTD, values_BHTD
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Return how many keys there are with ``query_length`` more, and the position of the first."""
+        return self.get_seq_length() + query_length, 0
+
+    def get_seq_length(self) -> int:
+        """Return how many tokens the longest sequence holds."""
+        return max(layer.length for layer in self._layers)
+
+    def get_max_length(self) -> int:
+        """Return -1: it grows as need be."""
+        return -1
+
+
+def side_by_side(caches: Sequence[RewindableCache]) -> Cache:
+    """Return the caches of several sequences as one, for one pass in which each gets one token."""
+    return Cache(
+        layers=[RowsLayer(layers) for layers in zip(*(cache.layers for cache in caches), strict=True)]
+    )

@@ -21,15 +21,21 @@ from numpy.typing import NDArray
 
 from opencwm.core.errors import EngineError
 from opencwm.model.engine import Logits
-from opencwm.model.torch_cache import RewindableCache
+from opencwm.model.torch_cache import RewindableCache, side_by_side
 
 DTYPES: Final = ("auto", "bfloat16", "float16", "float32")
 """What weights may be loaded as; ``auto`` is what the folder says."""
 QUANTIZATIONS: Final = ("int8", "int4")
 """What weights may be quantized to while they are loaded."""
+GROUP_SIZE: Final = 32
+"""Weights of 4 bits that share a scale, by torchao."""
 MAX_PASS_TOKENS: Final = 2048
 """Most ids of one forward pass: a longer prompt is read piece by piece, so that masks stay small."""
-_KNOWN_LAYERS: Final = frozenset({"full_attention", "sliding_attention"})
+_FULL: Final = "full_attention"
+_SLIDING: Final = "sliding_attention"
+_KNOWN_LAYERS: Final = frozenset({_FULL, _SLIDING})
+_TOGETHER: Final = frozenset({"cwm", "llama", "mistral"})
+"""Kinds of models whose masks are known well enough to run several sequences in one pass."""
 
 
 class TorchEngine:
@@ -159,6 +165,12 @@ class TorchEngine:
         twin._num_passes = 0
         return twin
 
+    @property
+    def can_join(self) -> bool:
+        """Whether :func:`step_together` runs this model's sequences in one pass."""
+        is_known = self._config.model_type in _TOGETHER
+        return is_known and getattr(self._config, "_attn_implementation", "") == "sdpa"
+
     def _extend(self, ids: Sequence[int], *, logits_to_keep: int) -> NDArray[np.float32]:
         if not ids or min(ids) < 0 or max(ids) >= self.vocab_size:
             raise EngineError(f"append needs ids between 0 and {self.vocab_size - 1}, at least one")
@@ -201,6 +213,61 @@ class TorchEngine:
         return logits_TV
 
 
+def step_together(engines: Sequence[TorchEngine], ids: Sequence[int]) -> NDArray[np.float32]:
+    """Add one id to each of several engines of one model in one pass; return the logits after it, (B, V).
+
+    They are those of each alone up to rounding: products of more rows are summed in another order.
+
+    Args:
+        engines: forks of one engine for which :attr:`TorchEngine.can_join` holds.
+        ids: one for each.
+
+    Raises:
+        EngineError: as :meth:`TorchEngine.append`; all sequences are then what they were.
+    """
+    first = engines[0]
+    if min(ids) < 0 or max(ids) >= first.vocab_size:
+        raise EngineError(f"a step needs ids between 0 and {first.vocab_size - 1}")
+    lengths = [len(engine._ids) for engine in engines]
+    if max(lengths) >= first.max_tokens:
+        raise EngineError(f"the sequence would exceed {first.max_tokens} tokens")
+    device = first._model.get_input_embeddings().weight.device
+    positions_B1 = torch.tensor(lengths, device=device).unsqueeze(1)
+    try:
+        with torch.inference_mode():
+            output = first._model(
+                input_ids=torch.tensor(ids, device=device).unsqueeze(1),
+                position_ids=positions_B1,
+                attention_mask=_masks(first._config, positions_B1),
+                use_cache=True,
+                **{first._cache_name: side_by_side([engine._cache for engine in engines])},
+            )
+    except BaseException as error:
+        for engine, length in zip(engines, lengths, strict=True):
+            engine._cache.truncate(length)
+        if isinstance(error, torch.OutOfMemoryError):
+            problem = f"no memory is left for {len(engines)} sequences of up to {max(lengths)} tokens"
+            raise EngineError(problem, hint="serve fewer rows, or a smaller context (context=N)") from None
+        raise
+    for engine, token in zip(engines, ids, strict=True):
+        engine._ids.append(token)
+        engine._num_passes += 1
+    logits_BV: NDArray[np.float32] = output.logits[:, -1].float().cpu().numpy()
+    return logits_BV
+
+
+def _masks(config: Any, positions_B1: torch.Tensor) -> Any:
+    """Return which keys (B, 1, 1, T) each sequence's new token sees; by kind where there are two kinds."""
+    keys_T = torch.arange(int(positions_B1.max()) + 1, device=positions_B1.device)
+    full_B11T = (keys_T <= positions_B1)[:, None, None, :]
+    window = getattr(config, "sliding_window", None)
+    kinds = set(getattr(config, "layer_types", None) or [_SLIDING if window else _FULL])
+    if _SLIDING not in kinds:
+        return full_B11T
+    sliding_B11T = full_B11T & (keys_T > positions_B1 - window)[:, None, None, :]
+    return sliding_B11T if kinds == {_SLIDING} else {_FULL: full_B11T, _SLIDING: sliding_B11T}
+
+
 def quantization(kind: str, *, is_on_gpu: bool) -> Any:
     """Return transformers' description of a quantization, by a library that is installed and can do it.
 
@@ -220,15 +287,31 @@ def quantization(kind: str, *, is_on_gpu: bool) -> Any:
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
         )
     if _is_installed("torchao"):
-        from torchao import quantization as torchao
         from transformers import TorchAoConfig
 
-        config = torchao.Int8WeightOnlyConfig() if kind == "int8" else torchao.Int4WeightOnlyConfig()
-        return TorchAoConfig(config)
+        return TorchAoConfig(_torchao(kind, is_on_gpu=is_on_gpu))
     library = "bitsandbytes" if is_on_gpu else "torchao"
     raise EngineError(
         f"quantizing to {kind} needs {library}, which is not installed", hint=f"pip install {library}"
     )
+
+
+def _torchao(kind: str, *, is_on_gpu: bool) -> Any:
+    """Return torchao's description of weights that are quantized, and activations that are not.
+
+    Four bits are packed in another way for each device: for GPUs in the one that needs no further library.
+    """
+    from torchao import quantization
+
+    if kind == "int8":
+        return quantization.Int8WeightOnlyConfig()
+    if is_on_gpu:
+        return quantization.Int4WeightOnlyConfig(
+            group_size=GROUP_SIZE, int4_packing_format="tile_packed_to_4d"
+        )
+    from torchao.prototype.quantization.int4 import PrototypeInt4WeightOnlyConfig
+
+    return PrototypeInt4WeightOnlyConfig(group_size=GROUP_SIZE, set_inductor_config=False)
 
 
 def _is_installed(name: str) -> bool:

@@ -14,6 +14,7 @@ import typer
 from opencwm.core.errors import OpenCWMError
 from opencwm.core.version import __version__
 from opencwm.frontends.cli import EXIT_ERROR, EXIT_INTERRUPTED, benchmark, corpus, evaluate, tasks
+from opencwm.frontends.cli.ask import ask
 from opencwm.frontends.cli.before import before
 from opencwm.frontends.cli.bench import bench
 from opencwm.frontends.cli.check import check
@@ -35,7 +36,7 @@ from opencwm.frontends.cli.web import web
 
 PROGRAM: Final = "opencwm"
 _COMMANDS: Final = (
-    *(predict, debug, web, dap, mcp, serve, trace, check, inputs, before),
+    *(predict, debug, web, dap, mcp, serve, ask, trace, check, inputs, before),
     *(train, export, quantize, bench, doctor),
     *(rollout, view, rl),
 )

@@ -44,57 +44,62 @@ Plain = Annotated[
 ]
 
 
+BenchmarkName = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="livecodebench-code, math500, aime24, aime25, swebench-verified or terminal-bench.",
+        show_default=False,
+    ),
+]
+OutputFolder = Annotated[
+    Path,
+    typer.Option("-o", "--output", metavar="DIR", help="What the harness leaves goes there."),
+]
+Limit = Annotated[int | None, typer.Option("--limit", metavar="N", help="Only the first N items.", min=1)]
+Attempts = Annotated[
+    int,
+    typer.Option("--attempts", metavar="K", help="Answers to each item (livecodebench-code: 16).", min=1),
+]
+Concurrency = Annotated[int, typer.Option("--concurrency", metavar="N", help="Questions at once.", min=1)]
+Agent = Annotated[str, typer.Option("--agent", metavar="NAME", help="Of Harbor's: who works at the tasks.")]
+OwnTask = Annotated[
+    str,
+    typer.Option("--task", metavar="TASK", help="What the harness runs instead: items of your own."),
+]
+Executable = Annotated[
+    Path | None,
+    typer.Option("--harness", metavar="FILE", help="Its executable, in whatever environment."),
+]
+Extra = Annotated[
+    str,
+    typer.Option("--extra", metavar="WORDS", help="More arguments for the harness, as in a shell."),
+]
+OnlyPrint = Annotated[
+    bool, typer.Option("--print", help="Print the harness' command lines and start nothing.")
+]
+Collect = Annotated[bool, typer.Option("--collect", help="Start nothing: report on what is in DIR already.")]
+
+
 def bench(
     context: typer.Context,
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME",
-            help="livecodebench-code, math500, aime24, aime25, swebench-verified or terminal-bench.",
-            show_default=False,
-        ),
-    ],
+    name: BenchmarkName,
     endpoint: Endpoint,
     model: ServedModel,
-    output: Annotated[
-        Path,
-        typer.Option("-o", "--output", metavar="DIR", help="What the harness leaves goes there."),
-    ] = Path("bench"),
-    limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", help="Only the first N items.", min=1)
-    ] = None,
-    attempts: Annotated[
-        int,
-        typer.Option("--attempts", metavar="K", help="Answers to each item (livecodebench-code: 16).", min=1),
-    ] = 1,
-    concurrency: Annotated[
-        int, typer.Option("--concurrency", metavar="N", help="Questions at once.", min=1)
-    ] = 8,
+    output: OutputFolder = Path("bench"),
+    limit: Limit = None,
+    attempts: Attempts = 1,
+    concurrency: Concurrency = 8,
     temperature: Temperature = 1.0,
     top_p: TopP = 0.95,
     max_tokens: MaxTokens = 65_536,
     plain: Plain = False,
-    agent: Annotated[
-        str, typer.Option("--agent", metavar="NAME", help="Of Harbor's: who works at the tasks.")
-    ] = "terminus-2",
-    task: Annotated[
-        str,
-        typer.Option("--task", metavar="TASK", help="What the harness runs instead: items of your own."),
-    ] = "",
-    harness: Annotated[
-        Path | None,
-        typer.Option("--harness", metavar="FILE", help="Its executable, in whatever environment."),
-    ] = None,
-    extra: Annotated[
-        str,
-        typer.Option("--extra", metavar="WORDS", help="More arguments for the harness, as in a shell."),
-    ] = "",
-    only_print: Annotated[
-        bool, typer.Option("--print", help="Print the harness' command lines and start nothing.")
-    ] = False,
-    collect: Annotated[
-        bool, typer.Option("--collect", help="Start nothing: report on what is in DIR already.")
-    ] = False,
+    agent: Agent = "terminus-2",
+    task: OwnTask = "",
+    harness: Executable = None,
+    extra: Extra = "",
+    only_print: OnlyPrint = False,
+    collect: Collect = False,
     as_json: Json = False,
 ) -> None:
     """Run a public benchmark of a served model through its maintained harness.

@@ -38,6 +38,7 @@ from opencwm.frontends.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.cruxeval_items import Item
     from opencwm.evals.cruxeval_report import CruxEvalReport
     from opencwm.evals.predictor import RunPredictor
@@ -162,13 +163,9 @@ def benchmark(
     """
     from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.inputs import questions_of_items
-    from opencwm.model.spec import Format
 
-    if tasks is not None and suite is not Suite.REVAL:
-        raise ConfigError("only reval has a file of tasks", where="--tasks")
-    is_probed = suite in (Suite.REVAL, Suite.COCONUT) or (suite is Suite.CODESENSE and task is Task.OUTPUT)
-    if is_probed and (task is Task.INPUT or method is Method.DIRECT):
-        raise ConfigError(f"{suite} asks about runs, which are rolled out", where="--task and --method")
+    is_probed = _is_probed(suite, tasks, task, method)
+    spreading: dict[str, Any] = {"engine_workers": engine_workers, "ray": ray, "engine_gpus": engine_gpus}
     if task is Task.INPUT:
         questions = questions_of_items(_items(data, suite)[:items])
         report = evaluated_inputs(
@@ -179,17 +176,12 @@ def benchmark(
             seed=0,
             data=str(data),
             output=output,
-            engine_workers=engine_workers,
-            ray=ray,
-            engine_gpus=engine_gpus,
+            **spreading,
         )
         print_report(report, as_json=as_json)
         return
     world = WorldModel.load(model)
-    if world.format == Format.CWM:
-        if method is Method.DIRECT:
-            raise ConfigError("a model of the cwm format predicts outcomes step by step", where="--method")
-        method = Method.TRACE
+    method = _possible(method, world)
     how: dict[str, Any] = {
         "constrained": not unconstrained,
         "expressions": detail is Detail.EXPR,
@@ -197,16 +189,6 @@ def benchmark(
         "search": search,
     }
     predictor = run_predictor(world, **how)
-    spreading = spread(
-        world,
-        predictor,
-        model,
-        how,
-        engine_workers=engine_workers,
-        ray=ray,
-        engine_gpus=engine_gpus,
-        batch=batch,
-    )
     asked = _Asked(
         data=data,
         suite=suite,
@@ -216,13 +198,34 @@ def benchmark(
         output=output,
         command=command_line(context),
     )
-    with spreading as worker:
+    with spread(world, predictor, model, how, batch=batch, **spreading) as worker:
         scored = (
             _questions(asked, tasks, worker, predictor)
             if is_probed
             else _outputs(asked, method, worker, predictor)
         )
     print_report(scored, as_json=as_json)
+
+
+def _is_probed(suite: Suite, tasks: Path | None, task: Task, method: Method) -> bool:
+    """Tell whether a suite asks about runs; raises :class:`ConfigError` where options do not go together."""
+    if tasks is not None and suite is not Suite.REVAL:
+        raise ConfigError("only reval has a file of tasks", where="--tasks")
+    is_probed = suite in (Suite.REVAL, Suite.COCONUT) or (suite is Suite.CODESENSE and task is Task.OUTPUT)
+    if is_probed and (task is Task.INPUT or method is Method.DIRECT):
+        raise ConfigError(f"{suite} asks about runs, which are rolled out", where="--task and --method")
+    return is_probed
+
+
+def _possible(method: Method, world: WorldModel) -> Method:
+    """Return how a model predicts outputs; raises :class:`ConfigError` where it cannot as it was told to."""
+    from opencwm.model.spec import Format
+
+    if world.format != Format.CWM:
+        return method
+    if method is Method.DIRECT:
+        raise ConfigError("a model of the cwm format predicts outcomes step by step", where="--method")
+    return Method.TRACE
 
 
 def _outputs(asked: _Asked, method: Method, worker: Worker, predictor: RunPredictor) -> CruxEvalReport:

@@ -42,46 +42,58 @@ class Kind(enum.StrEnum):
     CODE = "code"
 
 
+Tasks = Annotated[
+    Path, typer.Option("--data", metavar="FILE", help="Tasks of yours, as JSONL.", show_default=False)
+]
+KindOfTask = Annotated[
+    Kind,
+    typer.Option(
+        "--kind",
+        metavar="output|code",
+        help="What a call returns (code, input, output), or code to write (prompt, entry_point,"
+        " canonical_solution, test or tests).",
+    ),
+]
+Rewrites = Annotated[
+    str | None,
+    typer.Option(
+        "--twins",
+        metavar="LIST",
+        help="Of same, renamed, reordered, rewritten, mutated [default: all; of code: renamed].",
+    ),
+]
+PerKind = Annotated[
+    int, typer.Option("--per-kind", metavar="N", help="Most twins of a kind for one task.", min=1)
+]
+Limit = Annotated[int | None, typer.Option("--limit", metavar="N", help="Only the first N tasks.", min=1)]
+Endpoint = Annotated[
+    str | None,
+    typer.Option("--endpoint", metavar="URL", help="Ask a served model instead: its API."),
+]
+ServedModel = Annotated[
+    str, typer.Option("--served-model", metavar="NAME", help="Of --endpoint: the model's name there.")
+]
+Concurrency = Annotated[
+    int, typer.Option("--concurrency", metavar="N", help="Of --endpoint: questions at once.", min=1)
+]
+Write = Annotated[
+    Path | None,
+    typer.Option("--write", metavar="FILE", help="Write tasks and twins as JSONL, and ask nobody."),
+]
+
+
 def twins(
     context: typer.Context,
-    data: Annotated[
-        Path, typer.Option("--data", metavar="FILE", help="Tasks of yours, as JSONL.", show_default=False)
-    ],
-    kind: Annotated[
-        Kind,
-        typer.Option(
-            "--kind",
-            metavar="output|code",
-            help="What a call returns (code, input, output), or code to write (prompt, entry_point,"
-            " canonical_solution, test or tests).",
-        ),
-    ] = Kind.OUTPUT,
-    rewrites: Annotated[
-        str | None,
-        typer.Option(
-            "--twins",
-            metavar="LIST",
-            help="Of same, renamed, reordered, rewritten, mutated [default: all; of code: renamed].",
-        ),
-    ] = None,
-    per_kind: Annotated[
-        int, typer.Option("--per-kind", metavar="N", help="Most twins of a kind for one task.", min=1)
-    ] = 1,
+    data: Tasks,
+    kind: KindOfTask = Kind.OUTPUT,
+    rewrites: Rewrites = None,
+    per_kind: PerKind = 1,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of all draws.")] = 0,
-    limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", help="Only the first N tasks.", min=1)
-    ] = None,
+    limit: Limit = None,
     model: Model = None,
-    endpoint: Annotated[
-        str | None,
-        typer.Option("--endpoint", metavar="URL", help="Ask a served model instead: its API."),
-    ] = None,
-    served_model: Annotated[
-        str, typer.Option("--served-model", metavar="NAME", help="Of --endpoint: the model's name there.")
-    ] = "",
-    concurrency: Annotated[
-        int, typer.Option("--concurrency", metavar="N", help="Of --endpoint: questions at once.", min=1)
-    ] = 8,
+    endpoint: Endpoint = None,
+    served_model: ServedModel = "",
+    concurrency: Concurrency = 8,
     temperature: Temperature = 1.0,
     top_p: TopP = 0.95,
     max_tokens: MaxTokens = 65_536,
@@ -90,10 +102,7 @@ def twins(
     engine_workers: EngineWorkers = 1,
     ray: UseRay = False,
     engine_gpus: EngineGpus = 0,
-    write: Annotated[
-        Path | None,
-        typer.Option("--write", metavar="FILE", help="Write tasks and twins as JSONL, and ask nobody."),
-    ] = None,
+    write: Write = None,
     output: Resume = None,
     as_json: Json = False,
 ) -> None:

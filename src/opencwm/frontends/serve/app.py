@@ -1,4 +1,4 @@
-"""The endpoints: completions, models, health and metrics.
+"""The endpoints: completions, chats, models, health and metrics.
 
 The server's thread never waits for a model: requests go to the scheduler's thread, and news come back through
 the event loop. A client that goes away takes its sequences with it.
@@ -21,11 +21,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from opencwm.core.errors import ConfigError, EngineError
+from opencwm.frontends.serve.chat_order import ChatOrder
+from opencwm.frontends.serve.chat_replies import ChatWriter
 from opencwm.frontends.serve.guard import Guard
 from opencwm.frontends.serve.metrics import Metrics
-from opencwm.frontends.serve.order import Order
+from opencwm.frontends.serve.order import Body, Drawn, Order, read_order
 from opencwm.frontends.serve.refusals import refusal, told
-from opencwm.frontends.serve.replies import Writer, event
+from opencwm.frontends.serve.replies import Replies, Writer, event
 from opencwm.frontends.serve.served_model import ServedModel
 from opencwm.model.scheduler import FullError, Job, Scheduler, Token, Update
 from opencwm.model.scheduler import Request as Asked
@@ -66,6 +68,7 @@ class App:
         self._metrics.watch("sequences_waiting", "Sequences that have none.", lambda: scheduler.num_waiting)
         routes = [
             Route("/v1/completions", self._completions, methods=["POST"]),
+            Route("/v1/chat/completions", self._chats, methods=["POST"]),
             Route("/v1/models", self._models),
             Route("/v1/models/{name:path}", self._model),
             Route("/health", self._health),
@@ -82,7 +85,7 @@ class App:
 
     def _counted(self, app: ASGIApp) -> ASGIApp:
         """Count the answers of an application, by known paths only."""
-        known = {"/v1/completions", "/v1/models", "/health", "/metrics"}
+        known = {"/v1/completions", "/v1/chat/completions", "/v1/models", "/health", "/metrics"}
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
             async def send_counted(message: Message) -> None:
@@ -113,12 +116,18 @@ class App:
         return refusal(404, problem, param="model", code="model_not_found")
 
     async def _completions(self, request: Request) -> Response:
+        return await self._answered(request, Order, Writer)
+
+    async def _chats(self, request: Request) -> Response:
+        return await self._answered(request, ChatOrder, ChatWriter)
+
+    async def _answered(self, request: Request, kind: type[Body], make: Callable[..., Replies]) -> Response:
         begin_s = time.monotonic()
         try:
             body = await self._body(request)
             if body is None:
                 return refusal(413, f"the body is larger than {self._max_body_bytes} bytes")
-            order = Order.read(body)
+            order = read_order(kind, body)
             if order.model not in (None, self._served.name):
                 return self._no_model(str(order.model))
             asked = order.requests(self._served)
@@ -134,7 +143,7 @@ class App:
             return refusal(429, "as many requests as this server takes are under way", retry_s=_RETRY_S)
         except EngineError as error:
             return refusal(503, str(error), retry_s=_RETRY_S)
-        writer = Writer(order, asked, self._served, secrets.token_hex(12), int(time.time()))
+        writer = make(order, asked, self._served, secrets.token_hex(12), int(time.time()))
         waited = _Waited(jobs, asked, news, self._metrics, begin_s)
         if order.stream:
             headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-cache"}
@@ -151,7 +160,7 @@ class App:
         return bytes(body)
 
     @staticmethod
-    async def _whole(request: Request, writer: Writer, waited: _Waited) -> Response:
+    async def _whole(request: Request, writer: Replies, waited: _Waited) -> Response:
         work = asyncio.ensure_future(waited.all())
         gone = asyncio.ensure_future(_disconnected(request))
         try:
@@ -235,7 +244,7 @@ class _Stream(StreamingResponse):
             self._waited.close()
 
 
-async def _parts(order: Order, writer: Writer, waited: _Waited) -> AsyncIterator[str]:
+async def _parts(order: Drawn, writer: Replies, waited: _Waited) -> AsyncIterator[str]:
     """Yield a stream's events."""
     options = order.stream_options
     written: list[list[Token]] = [[] for _ in waited.jobs]
@@ -243,7 +252,8 @@ async def _parts(order: Order, writer: Writer, waited: _Waited) -> AsyncIterator
         while waited.num_open:
             index, update = await waited.next()
             written[index] += update.tokens
-            yield event(writer.part(index, update))
+            for part in writer.parts(index, update):
+                yield event(part)
         if options is not None and options.include_usage:
             reused = [job.num_reused for job in waited.jobs]
             whole = [Update(tuple(w), num_reused=n) for w, n in zip(written, reused, strict=True)]

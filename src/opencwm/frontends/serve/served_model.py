@@ -2,103 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
-import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from opencwm.codec.cwm_special import BEGIN_OF_TEXT, END_OF_MESSAGE, END_OF_TEXT, END_OF_TURN, SPECIAL_IDS
-from opencwm.codec.cwm_tokenizer import HuggingFaceTokenizer, Tokenizer
-from opencwm.codec.native import NativeCodec
+from opencwm.codec.cwm_names import CwmNames
+from opencwm.codec.cwm_tokenizer import HuggingFaceTokenizer
 from opencwm.codec.vocabulary import Vocabulary
-from opencwm.core.errors import CodecError, ConfigError
+from opencwm.core.errors import CodecError, ConfigError, EngineError
 from opencwm.core.version import __version__
+from opencwm.frontends.serve.names import ChatFormat, Names, NativeNames
 from opencwm.model.bank import Bank
 from opencwm.model.folder import ONNX_NAME, ModelFolder, default_model_path, load_folder
+from opencwm.model.hub import local_folder, open_engine, revision_of
+from opencwm.model.spec import Format, ModelSpec, Place, parse_spec
 
-CWM = "cwm"
-_ENDS = frozenset({END_OF_TEXT, END_OF_MESSAGE, END_OF_TURN})
-
-
-class Names(Protocol):
-    """Readable text of ids, and ids of text where a codec has a tokenizer."""
-
-    def text(self, ids: Sequence[int]) -> str:
-        """Return readable text of ids; any ids have some."""
-        ...
-
-    def encode(self, text: str) -> Sequence[int]:
-        """Return the ids of a text.
-
-        Raises:
-            CodecError: there are none.
-        """
-        ...
-
-
-class NativeNames:
-    """The readable names of the native vocabulary. Its ids are of programs and steps, not of any text."""
-
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self._vocabulary = vocabulary
-
-    def text(self, ids: Sequence[int]) -> str:
-        """Return the names of ids, joined."""
-        known = len(self._vocabulary)
-        return "".join(self._vocabulary.token_name(i) if i < known else f"<|{i}|>" for i in ids)
-
-    def encode(self, text: str) -> Sequence[int]:
-        """Refuse.
-
-        Raises:
-            CodecError: always.
-        """
-        del text
-        raise CodecError("this model reads token ids, not text", hint="send a list of ids")
-
-
-class CwmNames:
-    """Text of the ``cwm`` codec. Special tokens are shown by name, and never made of the text of a prompt."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-        self._special = {}
-        for name in SPECIAL_IDS:
-            with contextlib.suppress(CodecError):  # a small vocabulary lacks some
-                self._special[tokenizer.special_id(name)] = name
-
-    @property
-    def ends(self) -> frozenset[int]:
-        """The ids that end a text or a turn."""
-        return frozenset(token for token, name in self._special.items() if name in _ENDS)
-
-    def text(self, ids: Sequence[int]) -> str:
-        """Return the text of ids."""
-        parts = []
-        for is_special, group in itertools.groupby(ids, self._special.__contains__):
-            if is_special:
-                parts += [self._special[token] for token in group]
-            else:
-                parts.append(self._ordinary(list(group)))
-        return "".join(parts)
-
-    def _ordinary(self, ids: list[int]) -> str:
-        try:
-            return self._tokenizer.decode(ids)
-        except CodecError:  # reserved ids are no text
-            return "".join(f"<|{token}|>" for token in ids)
-
-    def encode(self, text: str) -> Sequence[int]:
-        """Return the ids of a text, all of it ordinary characters, after the mark that begins a sequence.
-
-        Raises:
-            CodecError: it holds a lone surrogate.
-        """
-        return [self._tokenizer.special_id(BEGIN_OF_TEXT), *self._tokenizer.encode(text)]
+NUM_ROWS = 64
+"""Sequences of a model of ours at once, where nothing else is said."""
+NUM_TORCH_ROWS = 8
+"""Likewise of a Hugging Face model, whose rows may take gigabytes each."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -109,6 +34,7 @@ class ServedModel:
         name: by which requests call it.
         bank: the rows it runs on.
         names: what its ids mean.
+        chat: how conversations are written for it; None where it knows none.
         ends: ids that end a sequence unless a request says otherwise.
         about: what the field ``opencwm`` of ``/v1/models`` tells.
         created_s: when it was opened, seconds since the epoch.
@@ -117,6 +43,7 @@ class ServedModel:
     name: str
     bank: Bank
     names: Names
+    chat: ChatFormat | None = None
     ends: frozenset[int] = frozenset()
     about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     created_s: int = dataclasses.field(default_factory=lambda: int(time.time()))
@@ -161,23 +88,44 @@ class ServedModel:
         }
 
 
-def open_served(path: Path | None, *, num_rows: int, num_threads: int = 1) -> ServedModel:
-    """Open a model folder, or the model in the package, for so many sequences at once.
+def open_served(
+    model: str | Path | None, *, num_rows: int | None = None, num_threads: int = 1
+) -> ServedModel:
+    """Open a model for so many sequences at once.
+
+    Args:
+        model: as :mod:`opencwm.model.spec` says; None for the model in the package.
+        num_rows: by default :data:`NUM_ROWS`, or :data:`NUM_TORCH_ROWS` where torch runs it.
+        num_threads: of an engine of ours; torch has its own setting.
 
     Raises:
-        EngineError: no such folder, or broken weights.
-        ConfigError: a model of a codec that is not served.
+        EngineError: no such model, broken weights, or torch is missing.
+        ConfigError: a model at an address, or of a codec that is not served.
     """
-    folder = load_folder(path or default_model_path())
+    wanted = parse_spec(model)
+    if wanted.place is Place.SERVER:
+        raise ConfigError(
+            "is served already", where=wanted.target, hint="give its address to --model as it is"
+        )
+    if wanted.place in (Place.HUGGING_FACE, Place.HUB):
+        return _of_hugging_face(wanted, num_rows or NUM_TORCH_ROWS)
+    path = default_model_path() if wanted.place is Place.PACKAGE else Path(wanted.target)
+    return _of_folder(load_folder(path), num_rows or NUM_ROWS, num_threads)
+
+
+def _of_folder(folder: ModelFolder, num_rows: int, num_threads: int) -> ServedModel:
     names: Names
+    chat: ChatFormat | None = None
     about: dict[str, Any] = {"codec": folder.meta.codec}
     ends: frozenset[int] = frozenset()
-    if folder.meta.codec == NativeCodec.name:
+    if folder.meta.codec == Format.NATIVE:
         vocabulary = _vocabulary(folder)
         names, about["vocabulary_sha256"] = NativeNames(vocabulary), vocabulary.digest()
-    elif folder.meta.codec == CWM:
-        names = CwmNames(HuggingFaceTokenizer.from_pretrained_folder(folder.path))
-        ends, about["full_logits"] = names.ends, False  # whoever steps in this format asks for stretches
+    elif folder.meta.codec == Format.CWM:
+        tokenizer = HuggingFaceTokenizer.from_pretrained_folder(folder.path)
+        names = CwmNames(tokenizer)
+        chat, ends = ChatFormat.of(tokenizer), names.ends
+        about["full_logits"] = False  # whoever steps in this format asks for stretches
     else:
         raise ConfigError(f"models of the codec {folder.meta.codec!r} are not served", where=str(folder.path))
     about["revision"] = hashlib.sha256((folder.path / ONNX_NAME).read_bytes()).hexdigest()[:16]
@@ -185,8 +133,32 @@ def open_served(path: Path | None, *, num_rows: int, num_threads: int = 1) -> Se
         name=folder.path.resolve().name,
         bank=folder.bank(num_rows, num_threads=num_threads),
         names=names,
+        chat=chat,
         ends=ends,
         about=about,
+    )
+
+
+def _of_hugging_face(wanted: ModelSpec, num_rows: int) -> ServedModel:
+    folder = local_folder(wanted)
+    try:
+        tokenizer = HuggingFaceTokenizer.from_pretrained_folder(folder)
+    except CodecError as error:
+        hint = "models of the cwm format are served; vLLM serves others"
+        raise EngineError(
+            f"its tokenizer does not fit: {error.what}", where=wanted.target, hint=hint
+        ) from None
+    engine = open_engine(folder, wanted)
+    from opencwm.model.torch_bank import TorchBank  # torch is there, now
+
+    names = CwmNames(tokenizer)
+    return ServedModel(
+        name=wanted.target if wanted.place is Place.HUB else folder.resolve().name,
+        bank=TorchBank(engine, num_rows),
+        names=names,
+        chat=ChatFormat.of(tokenizer),
+        ends=names.ends,
+        about={"codec": Format.CWM.value, "full_logits": False, "revision": revision_of(folder)},
     )
 
 

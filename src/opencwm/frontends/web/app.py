@@ -66,6 +66,7 @@ class App:
                     messages.SetVariable, lambda message, _: worker.do(lambda: desk.set_variable(message))
                 ),
             ),
+            ("steer", _posted(messages.Steer, self._steer)),
             (
                 "restart",
                 _posted(messages.Restart, lambda message, _: worker.do(lambda: desk.restart(message))),
@@ -135,6 +136,9 @@ class App:
 
     async def _move(self, message: messages.Move, request: Request) -> dict[str, Any]:
         return await self._for(request, self._worker.do(lambda: self._desk.move(message)))
+
+    async def _steer(self, message: messages.Steer, request: Request) -> dict[str, Any]:
+        return await self._for(request, self._worker.do(lambda: self._desk.steer(message)))
 
     async def _for(self, request: Request, work: Awaitable[dict[str, Any]]) -> dict[str, Any]:
         """Return what work comes to; cancel it when nobody waits for it any more."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from opencwm.core.errors import ConfigError
+from opencwm.core.errors import ConfigError, OpenCWMError
 from opencwm.core.version import __version__
 from opencwm.debugger import asking
 from opencwm.debugger.activations import changes_of, last_step_at
@@ -38,9 +38,11 @@ from opencwm.frontends.web.messages import (
     Place,
     Restart,
     SetVariable,
+    Steer,
 )
 from opencwm.frontends.web.starting import Opens, Start
 from opencwm.frontends.web.subexpressions import SubExpressions
+from opencwm.traces import StepKind
 
 Listener = Callable[[dict[str, Any]], None]
 """Told of what happens; called on any thread."""
@@ -357,8 +359,7 @@ class Desk:
         Raises:
             ConfigError: it cannot be set here or so, or there are too many timelines.
         """
-        if len(self._lines) >= MAX_TIMELINES:
-            raise ConfigError(f"there are {MAX_TIMELINES} timelines already", hint="start again")
+        self._check_room()
         line = self._at(message)
         stop = line.session.set_variable(message.name, message.value)
         fork = line.session.timeline.fork
@@ -368,6 +369,32 @@ class Desk:
         made = self._add_line(line.session, label, forked_at=message.position)
         self.tell({"kind": "shared"})
         return self._moved(made, stop, 0)
+
+    def steer(self, message: Steer) -> dict[str, Any]:
+        """Have the next step be of a kind: that makes a timeline, and the window goes to that step.
+
+        Raises:
+            ConfigError: the model's format knows no steering, nothing can follow here, or there are too many
+                timelines.
+            EngineError: the engine broke.
+        """
+        self._check_room()
+        line = self._at(message)
+        number = line.session.timeline.number
+        try:
+            with self._watched(line):
+                stop = line.session.steer(StepKind(message.kind))
+        except OpenCWMError:
+            line.session.select_timeline(number)  # one that was begun in vain is not shown
+            raise
+        label = f"{message.kind} asked for after step {message.position + 1}"
+        made = self._add_line(line.session, label, forked_at=message.position)
+        self.tell({"kind": "shared"})
+        return self._moved(made, stop, 0)
+
+    def _check_room(self) -> None:
+        if len(self._lines) >= MAX_TIMELINES:
+            raise ConfigError(f"there are {MAX_TIMELINES} timelines already", hint="start again")
 
     def ask(self, message: Evaluate) -> dict[str, Any]:
         """Ask the model what an expression is.

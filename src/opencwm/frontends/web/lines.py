@@ -7,7 +7,7 @@ from typing import Any
 
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.compare import Lockstep, Row
-from opencwm.debugger.execution import Execution, FrameView, RealExecution
+from opencwm.debugger.execution import Execution, FrameView, RealExecution, Steerable
 from opencwm.debugger.session import Session
 
 
@@ -92,4 +92,5 @@ class Line:
             "status": self.execution.status,
             "first_divergence": self.first_divergence,
             "forked_at": self.forked_at,
+            "can_steer": isinstance(self.execution, Steerable),
         }

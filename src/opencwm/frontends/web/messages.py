@@ -83,6 +83,13 @@ class SetVariable(Place):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Steer(Place):
+    """What kind of step is to come next."""
+
+    kind: Literal["call", "line", "return", "exception"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluate(Place):
     """An expression to evaluate.
 

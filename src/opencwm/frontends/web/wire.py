@@ -91,6 +91,7 @@ def step_json(
         "deleted": list(step.deleted),
         "value": None if value is None else value_json(value),
         "control": view.control_probability,
+        "objection": view.objection,
         "evaluations": [{"text": item.text, "value": item.value} for item in step.evaluations],
         "expressions": [
             {"line": item.lineno, "from": item.col, "to": item.end_col, "value": item.value, "how": item.how}
