@@ -89,7 +89,13 @@ def run_rollout(
         occasion = Occasion(task=task.name, rollout=number, seed=seed, tools=config.tools)
         with open_box(task.box_spec(config.kind)) as box:
             limits = _limits(task, config.limits)
-            toolbox = Toolbox(box, config.tools, timeout_s=limits.timeout_s, output_chars=limits.output_chars)
+            toolbox = Toolbox(
+                box,
+                config.tools,
+                timeout_s=limits.timeout_s,
+                output_chars=limits.output_chars,
+                context_lines=limits.context_lines,
+            )
             episode = run_agent(policy.begin(occasion), toolbox, opening, limits, turns.append)
         if episode.submitted is not None:
             verdict = (grader or _grader(config.kind))(task, episode.submitted)

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Final
 
 from opencwm.agent.conversation import Occasion
+from opencwm.agent.edits import DIVIDER, REPLACE, SEARCH
 from opencwm.agent.scripted import Play, ScriptedPolicy
 from opencwm.core.seeds import derive_rng
 
@@ -87,7 +88,8 @@ def repairs(source: str) -> Iterator[Repair]:
             continue
         for instead in _instead(spot.string):
             line = lines[row - 1]
-            changed = f"{line[:start]}{instead}{line[end:]}"
+            rest = line[end:] if instead else line[end:].lstrip()
+            changed = f"{line[:start]}{instead}{rest}"
             if _compiles("\n".join([*lines[: row - 1], changed, *lines[row:]])):
                 yield Repair(row, changed, not (spot.string == "=" or spot.string.isdecimal()))
 
@@ -125,15 +127,14 @@ def _search(_: str, occasion: Occasion) -> Play:
     takes_back = "undo" in occasion.tools
     ranked = _ranked(sources, said, occasion.seed)
     for path, repair in ranked[:MAX_ATTEMPTS]:
-        there, put = _edit(sources[path], repair)
-        answer = yield _call("edit", _block(path, there, put))
+        answer = yield edit_call(path, sources[path], repair)
         if " was changed at line " not in answer:
             continue
         if not _fails(_output((yield _call("bash", _TESTS)))):
             yield _call("submit", "")
             yield f"Line {repair.lineno} of {path} was wrong; the tests pass now."
             return
-        yield _call("undo", "") if takes_back else _call("edit", _block(path, put, there))
+        yield _call("undo", "") if takes_back else edit_call(path, sources[path], repair, is_undone=True)
     yield "No change of one token makes the tests pass."
 
 
@@ -141,8 +142,12 @@ def _call(name: str, content: str) -> str:
     return f"<tool: {name}>\n{content}\n</tool>"
 
 
-def _block(path: str, search: str, replacement: str) -> str:
-    return f"{path}\n<<<<<<< SEARCH\n{search}\n=======\n{replacement}\n>>>>>>> REPLACE"
+def edit_call(path: str, source: str, repair: Repair, *, is_undone: bool = False) -> str:
+    """Return the call that makes a repair of a file's text, or takes it back."""
+    there, put = _edit(source, repair)
+    if is_undone:
+        there, put = put, there
+    return _call("edit", f"{path}\n{SEARCH}\n{there}\n{DIVIDER}\n{put}\n{REPLACE}")
 
 
 def _output(answer: str) -> str:

@@ -61,7 +61,7 @@ class TokenPolicy:
         def speak(conversation: Sequence[Utterance]) -> Reply:
             nonlocal num_said
             new = [
-                _message(utterance) for utterance in conversation[num_said:] if utterance.role != "assistant"
+                message_of(utterance) for utterance in conversation[num_said:] if utterance.role != "assistant"
             ]
             written = encode_chat(self._tokenizer, new, thinks=self._thinks)
             ids.extend(written if not ids else written[1:])  # it begins once
@@ -94,7 +94,8 @@ class TokenPolicy:
         )
 
 
-def _message(utterance: Utterance) -> Message:
+def message_of(utterance: Utterance) -> Message:
+    """Return an utterance that is no reply as a message of the chat."""
     if utterance.role == "tool":
         return tool_result(utterance.tool, utterance.text)
     return Message(utterance.role, utterance.text)
