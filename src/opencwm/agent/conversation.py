@@ -113,5 +113,9 @@ class Policy(Protocol):
     def calls_functions(self) -> bool:
         """Whether it calls tools as functions, and not in its text."""
 
+    @property
+    def prompt(self) -> str | None:
+        """The system prompt that it was taught with; None when ours will do."""
+
     def begin(self, occasion: Occasion) -> Speaker:
         """Begin a conversation."""

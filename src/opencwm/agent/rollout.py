@@ -140,13 +140,17 @@ def failed(task: str, number: int, seed: int, policy: str, reason: str) -> dict[
 
 
 def _opening(task: Task, policy: Policy, config: RolloutConfig) -> tuple[Utterance, ...]:
-    prompt = config.prompt or system_prompt(
-        config.tools,
-        turns=config.limits.turns,
-        tokens=config.limits.tokens,
-        timeout_s=config.limits.timeout_s,
-        calls_functions=policy.calls_functions,
-        reasons=config.reasons,
+    prompt = (
+        config.prompt
+        or policy.prompt
+        or system_prompt(
+            config.tools,
+            turns=config.limits.turns,
+            tokens=config.limits.tokens,
+            timeout_s=config.limits.timeout_s,
+            calls_functions=policy.calls_functions,
+            reasons=config.reasons,
+        )
     )
     return (
         Utterance(role="system", text=prompt),

@@ -36,6 +36,8 @@ class ScriptedPolicy:
         calls_functions: see :class:`~opencwm.agent.conversation.Policy`.
     """
 
+    prompt = None
+
     def __init__(
         self, play: Callable[[str, Occasion], Play], *, name: str = "scripted", calls_functions: bool = False
     ) -> None:

@@ -53,6 +53,7 @@ class Desk:
         self._runner = runner
         self._limits = limits
         self._kept: list[dict[str, str]] = []
+        self._submitted: dict[str, str] | None = None
 
     def use(self, call: Call) -> Outcome:
         """Do what a call asks for.
@@ -76,12 +77,14 @@ class Desk:
         )
 
     def is_solved(self) -> bool:
-        """Whether the examples pass with the files as they are and the tests as they were.
+        """Whether the examples pass with what was submitted last and the tests as they were.
 
         Raises:
             SandboxError: the runner failed.
         """
-        ran = self._runner.run({**self._files, TESTS: self._begun[TESTS]}, TESTS)
+        if self._submitted is None or self._submitted[TESTS] != self._begun[TESTS]:
+            return False
+        ran = self._runner.run(self._submitted, TESTS)
         return ran.exit_code == 0 and passes(ran.output)
 
     def _bash(self, call: Call) -> Outcome:
@@ -120,6 +123,7 @@ class Desk:
             raise ToolError(f"there is no file {name} (the session is in {WORKDIR})")
         if not (patch := self.patch()):
             raise ToolError(NOTHING_TO_SUBMIT)
+        self._submitted = dict(self._files)
         return Outcome(text=submission_text(patch), submitted=patch)
 
 

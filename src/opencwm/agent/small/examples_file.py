@@ -19,6 +19,7 @@ Example = tuple[str, str]
 _BEFORE: Final = '''\
 """What solution.py must do, by example. Run this file to see which examples fail; pytest runs it too."""
 
+import os
 import sys
 import traceback
 
@@ -34,7 +35,8 @@ def outcome(call):
 
         return repr(eval(call, dict(vars(solution))))
     except Exception as error:
-        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if "solution.py" == f.filename[-11:]]
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if os.path.basename(frame.filename) == "solution.py"]
         lines += [error.lineno] if isinstance(error, SyntaxError) else []
         return f"{type(error).__name__} in line {lines[-1] if lines else 0}"
 

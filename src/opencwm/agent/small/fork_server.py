@@ -3,9 +3,11 @@
 See ``opencwm.agent.small.runner``. Nothing of OpenCWM is there to be imported.
 """
 
+import contextlib
 import io
 import json
 import os
+import pathlib
 import resource
 import runpy
 import select
@@ -15,16 +17,15 @@ import sys
 import tempfile
 import time
 import traceback
-from typing import Any, Dict, Optional, Tuple
+from typing import Any
 
 MOST = 4000
 
 
-def run(job: Dict[str, Any], folder: str) -> int:
+def run(job: dict[str, Any], folder: str) -> int:
     """Run the program, in a child, and return its exit status."""
     for name, text in job["files"].items():
-        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
-            file.write(text)
+        pathlib.Path(folder, name).write_text(text, encoding="utf-8")
     os.chdir(folder)
     sys.path[:0] = [folder]
     sys.argv = [job["program"]]
@@ -38,7 +39,7 @@ def run(job: Dict[str, Any], folder: str) -> int:
     return 0
 
 
-def child(job: Dict[str, Any], folder: str, write_end: int) -> None:
+def child(job: dict[str, Any], folder: str, write_end: int) -> None:
     """Become the program; does not return."""
     code = 1
     try:
@@ -56,7 +57,7 @@ def child(job: Dict[str, Any], folder: str, write_end: int) -> None:
         os._exit(code)
 
 
-def read(descriptor: int, deadline: float) -> Tuple[str, bool]:
+def read(descriptor: int, deadline: float) -> tuple[str, bool]:
     """Return what comes until the end, and whether that came in time."""
     data = b""
     while True:
@@ -70,7 +71,7 @@ def read(descriptor: int, deadline: float) -> Tuple[str, bool]:
         data = (data + chunk)[-16 * MOST :]
 
 
-def serve(job: Dict[str, Any]) -> Dict[str, Any]:
+def serve(job: dict[str, Any]) -> dict[str, Any]:
     """Run one job."""
     folder = tempfile.mkdtemp()
     read_end, write_end = os.pipe()
@@ -80,14 +81,12 @@ def serve(job: Dict[str, Any]) -> Dict[str, Any]:
         child(job, folder, write_end)
     os.close(write_end)
     output, in_time = read(read_end, time.monotonic() + job["timeout_s"])
-    try:
+    with contextlib.suppress(OSError):
         os.killpg(pid, signal.SIGKILL)
-    except OSError:
-        pass
     _, status = os.waitpid(pid, 0)
     os.close(read_end)
     shutil.rmtree(folder, ignore_errors=True)
-    code: Optional[int] = None
+    code: int | None = None
     if in_time:
         code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
     if len(output) > MOST:

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from opencwm.corpus.generator import generate_program, sample_config
 from opencwm.core.errors import ConfigError, TraceFormatError
+from opencwm.corpus.generator import generate_program, sample_config
 from opencwm.traces import Program
 
 MIN_LINES: Final = 3
@@ -79,9 +79,10 @@ def _programs(files: Iterable[Path]) -> Iterator[Program]:
             raise TraceFormatError(f"no trace file: {str(error)[:200]}", where=str(path)) from None
         for row in rows:
             program = row["program"]
-            if row["mutation"] is None and row["status"] == "returned" and is_small(program["source"]):
-                if program["call"] and len(program["call"]) <= MAX_CALL_CHARS:
-                    yield Program(**program)
+            is_plain_run = row["mutation"] is None and row["status"] == "returned"
+            has_call = bool(program["call"]) and len(program["call"]) <= MAX_CALL_CHARS
+            if is_plain_run and has_call and is_small(program["source"]):
+                yield Program(**program)
 
 
 def is_small(source: str) -> bool:

@@ -33,8 +33,15 @@ from opencwm.core.errors import TaskError
 from opencwm.core.seeds import derive_rng
 
 LIMITS: Final = Limits(
-    turns=24, tokens=1_000, wall_s=120.0, malformed=3, repeats=3, timeout_s=2.0, output_chars=800, context_lines=1
-)  # fmt: skip
+    turns=24,
+    tokens=1_000,
+    wall_s=120.0,
+    malformed=3,
+    repeats=3,
+    timeout_s=2.0,
+    output_chars=800,
+    context_lines=1,
+)
 """What an attempt at a small task may use."""
 _NUM_DETOURS: Final = (0, 0, 0, 0, 1, 1, 1, 2, 2, 3)
 

@@ -1,9 +1,8 @@
 """Small tasks in numbers: one line of a function changed, examples from real runs of the original.
 
 A change is kept when some examples break and at least one still passes, and nothing runs too long. Original
-and change are both run in a box (:mod:`.runner`), which is as good as grading them; ``opencwm tasks validate``
-grades them once more. A function is in one of several splits as its group's name is hashed, so tasks of two
-splits never share one.
+and change are both run in a box (:mod:`.runner`); ``opencwm tasks validate`` grades them once more. Tasks for
+training and for evaluation are made from trace files whose functions were split before.
 """
 
 from __future__ import annotations

@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from typing import Final
 
+from opencwm.agent.box import WORKDIR
 from opencwm.agent.edits import DIVIDER, REPLACE, SEARCH, Edited
 from opencwm.agent.prompts import correction, task_prompt, tool_answer
 from opencwm.agent.small.examples_file import RUN, SHOW, SOLUTION, TESTS
 from opencwm.agent.small.make import INSTRUCTION
 from opencwm.agent.tools import NOTHING_TO_SUBMIT, NOTHING_TO_UNDO, UNDONE, edit_text, submission_text
-from opencwm.agent.box import WORKDIR
 from opencwm.codec.native_chat import CODEC, PHRASES_NAME, NativeChatTokenizer
 from opencwm.codec.vocabulary import Vocabulary
 from opencwm.core.errors import EngineError

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from opencwm.core.errors import SandboxError
 
 _SERVER: Final = Path(__file__).with_name("fork_server.py")
 _MAX_LINE_BYTES: Final = 1 << 22
+_MOST_KNOWN: Final = 20_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Ran:
 
 
 class Runner:
-    """The box and the Python in it. A context manager; used by one thread.
+    """The box and the Python in it. A context manager; several threads may use it, one after the other.
 
     Args:
         kind: of box.
@@ -46,6 +48,7 @@ class Runner:
         self._box = open_box(BoxSpec(kind=kind))
         self._timeout_s = timeout_s
         self._known: dict[str, Ran] = {}
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         self._box.start()
@@ -66,9 +69,12 @@ class Runner:
             SandboxError: the box failed.
         """
         job = json.dumps({"files": dict(files), "program": program, "timeout_s": self._timeout_s})
-        if job not in self._known:
-            self._known[job] = self._asked(job)
-        return self._known[job]
+        with self._lock:
+            if job not in self._known:
+                if len(self._known) >= _MOST_KNOWN:
+                    self._known.clear()
+                self._known[job] = self._asked(job)
+            return self._known[job]
 
     def _asked(self, job: str) -> Ran:
         pipes = self._process.popen

@@ -23,6 +23,7 @@ from opencwm.frontends.cli.doctor import doctor
 from opencwm.frontends.cli.inputs import inputs
 from opencwm.frontends.cli.mcp import mcp
 from opencwm.frontends.cli.mutate import mutate
+from opencwm.frontends.cli.practice import practice
 from opencwm.frontends.cli.predict import predict
 from opencwm.frontends.cli.rollout import rollout
 from opencwm.frontends.cli.serve import serve
@@ -36,7 +37,7 @@ PROGRAM: Final = "opencwm"
 _COMMANDS: Final = (
     *(predict, debug, web, dap, mcp, serve, trace, check, inputs, before),
     *(train, export, quantize, bench, doctor),
-    *(rollout, view),
+    *(rollout, view, practice),
 )
 
 
@@ -89,6 +90,7 @@ def build(only: str = "") -> Any:
     root.add_typer(evaluation, name="eval")
     agents = _group(help="Tasks for agents, as Harbor task directories.")
     agents.command()(tasks.mutate)
+    agents.command()(tasks.small)
     agents.command(name="import")(tasks.import_)
     agents.command()(tasks.validate)
     root.add_typer(agents, name="tasks")
