@@ -59,12 +59,12 @@ if __name__ == "__main__":
 '''
 
 
-def tests_text(examples: Sequence[Example]) -> str:
+def examples_text(examples: Sequence[Example]) -> str:
     """Return ``test_solution.py`` for some examples."""
     return _BEFORE + "".join(f"    ({call!r}, {value!r}),\n" for call, value in examples) + _AFTER
 
 
-def test_names(number: int) -> list[str]:
+def node_ids(number: int) -> list[str]:
     """Return the names that pytest gives so many examples."""
     return [f"{TESTS}::test_example[{index}]" for index in range(number)]
 

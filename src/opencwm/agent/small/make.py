@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Final
 
 from opencwm.agent.mutation.make import patch_text
-from opencwm.agent.small.examples_file import RUN, SOLUTION, TESTS, Example, test_names, tests_text
+from opencwm.agent.small.examples_file import RUN, SOLUTION, TESTS, Example, node_ids, examples_text
 from opencwm.agent.small.functions import SmallFunction, functions_of
 from opencwm.agent.small.runner import Runner
+from opencwm.agent.task import Task
 from opencwm.agent.task_writing import TaskDraft, write_task
 from opencwm.core.errors import ConfigError
 from opencwm.corpus.mutants import MutationConfig, mutate
@@ -125,10 +126,19 @@ def make_small_tasks(
     """
     names: list[str] = []
     for task in draw_small_tasks(files, config):
-        write_task(_draft(task, config.seed), folder)
+        write_small_task(task, config.seed, folder)
         names.append(task.name)
         progress(len(names))
     return names
+
+
+def write_small_task(task: SmallTask, seed: int, folder: Path) -> Task:
+    """Write the folder of a task below ``folder``.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    return write_task(_draft(task, seed), folder)
 
 
 def draw_small_tasks(files: Sequence[Path], config: SmallConfig) -> Iterator[SmallTask]:
@@ -183,7 +193,7 @@ def _tasks_of(
 
 def _values(runner: Runner, source: str, calls: Sequence[str]) -> list[str]:
     """Return what the calls give or raise; nothing when the module prints, or runs too long."""
-    files = {SOLUTION: source, TESTS: tests_text([(call, "") for call in calls]), "values.py": _VALUES}
+    files = {SOLUTION: source, TESTS: examples_text([(call, "") for call in calls]), "values.py": _VALUES}
     try:
         values = json.loads(runner.run(files, "values.py").output)
     except ValueError:
@@ -210,8 +220,8 @@ def _is_plain(value: str) -> bool:
 
 
 def _draft(task: SmallTask, seed: int) -> TaskDraft:
-    names = test_names(len(task.examples))
-    text = tests_text(task.examples)
+    names = node_ids(len(task.examples))
+    text = examples_text(task.examples)
     return TaskDraft(
         name=f"opencwm/{task.name}",
         instruction=INSTRUCTION,
