@@ -8,14 +8,14 @@ import pytest
 
 from opencwm.agent.box import open_box
 from opencwm.agent.calls import parse_content
+from opencwm.agent.conversation import Occasion
 from opencwm.agent.edits import DIVIDER, REPLACE, SEARCH
 from opencwm.agent.episode import Stop
 from opencwm.agent.grading import why_invalid
 from opencwm.agent.loop import run_agent
 from opencwm.agent.searcher import searcher
-from opencwm.agent.conversation import Occasion
 from opencwm.agent.small.desk import TOOLS, Desk
-from opencwm.agent.small.examples_file import RUN, SHOW, SOLUTION, TESTS, passes, examples_text
+from opencwm.agent.small.examples_file import RUN, SHOW, SOLUTION, TESTS, examples_text, passes
 from opencwm.agent.small.functions import SmallFunction, functions_of
 from opencwm.agent.small.lessons import LIMITS, demonstrate, read_lessons
 from opencwm.agent.small.make import SmallConfig, draw_small_tasks, make_small_tasks
@@ -143,4 +143,4 @@ def test_generated_functions_are_small_and_have_calls() -> None:
     found = next(functions_of([], 3))
     assert isinstance(found, SmallFunction)
     assert found.calls
-    assert SOURCE != TASK.broken
+    assert TASK.broken != SOURCE

@@ -14,7 +14,20 @@ from opencwm.core.errors import CodecError
 PHRASES = ("\n\n", "<tool: bash>\n", "<tool: bash", " gives ", "\n</tool>")
 WORDS = NativeChatTokenizer(Vocabulary.default(), PHRASES)
 PIECES = st.sampled_from(
-    [*PHRASES, "\n", "    ", "  ", "     7\t", "   128\t", "   129\t", "x = f'{y}'", "é", "\t", "7", "<|begin|>"]
+    [
+        *PHRASES,
+        "\n",
+        "    ",
+        "  ",
+        "     7\t",
+        "   128\t",
+        "   129\t",
+        "x = f'{y}'",
+        "é",
+        "\t",
+        "7",
+        "<|begin|>",
+    ]
 )
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from opencwm.agent.mutation.make import patch_text
-from opencwm.agent.small.examples_file import RUN, SOLUTION, TESTS, Example, node_ids, examples_text
+from opencwm.agent.small.examples_file import RUN, SOLUTION, TESTS, Example, examples_text, node_ids
 from opencwm.agent.small.functions import SmallFunction, functions_of
 from opencwm.agent.small.runner import Runner
 from opencwm.agent.task import Task
