@@ -6,16 +6,17 @@ says nothing about the policy, and the attempt is made again when the run is res
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from opencwm.agent import atif
 from opencwm.agent.box import open_box
 from opencwm.agent.conversation import Occasion, Policy, Utterance
 from opencwm.agent.episode import Episode, Limits, Stop, Turn
-from opencwm.agent.loop import run_agent
+from opencwm.agent.loop import Tools, run_agent
 from opencwm.agent.prompts import system_prompt, task_prompt
 from opencwm.agent.task import Task, Verdict, grade
 from opencwm.agent.token_segments import segments
@@ -39,6 +40,8 @@ class RolloutConfig:
         seed: of the run.
         prompt: a system prompt instead of ours; None for ours.
         reasons: begin ours with the published prompt for reasoning.
+        at_desk: attempt small tasks at a :class:`~opencwm.agent.small.desk.Desk`, which is faster than a box
+            of their own and answers alike; what is submitted is graded in a fresh box all the same.
     """
 
     limits: Limits = dataclasses.field(default_factory=Limits)
@@ -47,6 +50,7 @@ class RolloutConfig:
     seed: int = 0
     prompt: str | None = None
     reasons: bool = False
+    at_desk: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,16 +91,9 @@ def run_rollout(
     episode = Episode(opening=opening, turns=(), stop=Stop.TURNS, submitted=None)
     try:
         occasion = Occasion(task=task.name, rollout=number, seed=seed, tools=config.tools)
-        with open_box(task.box_spec(config.kind)) as box:
-            limits = _limits(task, config.limits)
-            toolbox = Toolbox(
-                box,
-                config.tools,
-                timeout_s=limits.timeout_s,
-                output_chars=limits.output_chars,
-                context_lines=limits.context_lines,
-            )
-            episode = run_agent(policy.begin(occasion), toolbox, opening, limits, turns.append)
+        limits = _limits(task, config.limits)
+        with _workplace(task, config, limits) as tools:
+            episode = run_agent(policy.begin(occasion), tools, opening, limits, turns.append)
         if episode.submitted is not None:
             verdict = (grader or _grader(config.kind))(task, episode.submitted)
             error = f"grading: {verdict.reason}" if verdict.score is None else ""
@@ -110,6 +107,27 @@ def run_rollout(
         **_measured(episode),
     }
     return Rollout(record=record, trajectory=_trajectory(episode, record, config.tools))
+
+
+@contextlib.contextmanager
+def _workplace(task: Task, config: RolloutConfig, limits: Limits) -> Iterator[Tools]:
+    """Yield the tools of an attempt, over a box that is stopped afterwards."""
+    if config.at_desk:
+        from opencwm.agent.small.desk import Desk
+        from opencwm.agent.small.lessons import lesson_of
+        from opencwm.agent.small.runner import Runner
+
+        with Runner(config.kind, timeout_s=limits.timeout_s) as runner:
+            yield Desk(lesson_of(task).files, runner, limits)
+        return
+    with open_box(task.box_spec(config.kind)) as box:
+        yield Toolbox(
+            box,
+            config.tools,
+            timeout_s=limits.timeout_s,
+            output_chars=limits.output_chars,
+            context_lines=limits.context_lines,
+        )
 
 
 def seed_of(run: int, task: str, number: int) -> int:

@@ -7,7 +7,7 @@ one takes a tenth of what training on it does; programs run in a box. See :mod:`
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,10 @@ def document(written: Written) -> Document:
     return Document(np.array(written.ids, np.int32), np.array(written.mask, np.bool_))
 
 
+WHOLE_SHARE = 0.2
+"""Of the demonstrations; the others end with the change that was right."""
+
+
 class Demonstrations:
     """An endless :class:`~opencwm.train.data.TokenSource`; every lesson once an epoch, in a new order.
 
@@ -33,16 +37,19 @@ class Demonstrations:
         lessons: at least one.
         runner: entered here, and left by :meth:`close`.
         seed: of orders and demonstrations.
+        whole_share: of demonstrations that go on after the change that was right.
 
     Raises:
         ConfigError: there is no lesson.
         SandboxError: no box can be made.
     """
 
-    def __init__(self, lessons: list[Lesson], runner: Runner, *, seed: int = 0) -> None:
+    def __init__(
+        self, lessons: list[Lesson], runner: Runner, *, seed: int = 0, whole_share: float = WHOLE_SHARE
+    ) -> None:
         if not lessons:
             raise ConfigError("there is no small task", where="data.options.tasks")
-        self._lessons, self._seed = lessons, seed
+        self._lessons, self._seed, self._whole_share = lessons, seed, whole_share
         self._tokenizer = tokenizer()
         self._position = 0
         self._stack = contextlib.ExitStack()
@@ -56,7 +63,7 @@ class Demonstrations:
             epoch, place = divmod(self._position, len(self._lessons))
             order = np.random.default_rng([self._seed, epoch]).permutation(len(self._lessons))
             number, self._position = self._position, self._position + 1
-            is_whole = derive_rng(self._seed, number).random() < 1 / 3
+            is_whole = derive_rng(self._seed, number).random() < self._whole_share
             lesson = self._lessons[int(order[place])]
             made = demonstrate(lesson, self._tokenizer, self._runner, self._seed + number, is_whole=is_whole)
             if made is not None:
@@ -76,15 +83,24 @@ class Demonstrations:
         self._stack.close()
 
 
-def demonstrations(*, tasks: str, seed: int = 0) -> Demonstrations:
-    """Return the source a recipe names ``demonstrations``; ``tasks`` is a folder of small tasks.
+def demonstrations(
+    *, tasks: str, seed: int = 0, operators: Sequence[str] = (), whole_share: float = WHOLE_SHARE
+) -> Demonstrations:
+    """Return the source a recipe names ``demonstrations``.
+
+    Args:
+        tasks: folder of small tasks.
+        seed: see :class:`Demonstrations`.
+        operators: see :func:`~opencwm.agent.small.lessons.read_lessons`.
+        whole_share: see :class:`Demonstrations`.
 
     Raises:
         ConfigError: the folder holds none.
         TaskError: one is broken.
         SandboxError: no box can be made.
     """
-    return Demonstrations(read_lessons(Path(tasks)), Runner(), seed=seed)
+    lessons = read_lessons(Path(tasks), operators)
+    return Demonstrations(lessons, Runner(), seed=seed, whole_share=whole_share)
 
 
 def demonstrations_held_out(*, tasks: str, num_documents: int = 64, seed: int = 0) -> list[Document]:

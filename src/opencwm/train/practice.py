@@ -50,6 +50,7 @@ class PracticeConfig:
     Attributes:
         start: ``model/`` of the run that taught it, or a folder ``round-NNN``.
         tasks: folder of small tasks.
+        operators: practise only at tasks made by these changes; at all when empty.
         num_rounds: how many.
         tasks_per_round: how many, drawn anew each round.
         attempts: at each task of a round.
@@ -65,6 +66,7 @@ class PracticeConfig:
 
     start: str
     tasks: str
+    operators: tuple[str, ...] = ()
     num_rounds: int = 8
     tasks_per_round: int = 24
     attempts: int = 8
@@ -113,7 +115,9 @@ def practise(
         SandboxError: no box can be made.
     """
     torch.set_num_threads(config.num_threads)
-    lessons = read_lessons(Path(config.tasks))
+    lessons = read_lessons(Path(config.tasks), config.operators)
+    if not lessons:
+        raise ConfigError("there is no such small task", where=config.tasks)
     records = _records(out)[: config.num_rounds]
     start = out / _round(len(records)) if records else Path(config.start)
     model = load_model(start)

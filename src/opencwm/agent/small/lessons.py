@@ -9,7 +9,7 @@ is to learn that one goes back after them, and not to make them.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from opencwm.agent.scripted import Play, ScriptedPolicy
 from opencwm.agent.searcher import Repair, edit_call, repairs
 from opencwm.agent.small.desk import TOOLS, Desk
 from opencwm.agent.small.examples_file import RUN, SHOW, SOLUTION, TESTS, passes
-from opencwm.agent.small.phrases import DONE, SYSTEM_PROMPT
+from opencwm.agent.small.phrases import BECOMES, DONE, SYSTEM_PROMPT
 from opencwm.agent.small.runner import Runner
 from opencwm.agent.task import Task, find_tasks, read_task
 from opencwm.agent.token_policy import message_of
@@ -29,6 +29,7 @@ from opencwm.agent.token_segments import segments
 from opencwm.codec.cwm_chat import encode_chat
 from opencwm.codec.cwm_special import END_OF_TURN
 from opencwm.codec.cwm_tokenizer import Tokenizer
+from opencwm.codec.lexer import pieces
 from opencwm.core.errors import TaskError
 from opencwm.core.seeds import derive_rng
 
@@ -43,7 +44,7 @@ LIMITS: Final = Limits(
     context_lines=1,
 )
 """What an attempt at a small task may use."""
-_NUM_DETOURS: Final = (0, 0, 0, 0, 1, 1, 1, 2, 2, 3)
+_NUM_DETOURS: Final = (0, 0, 0, 0, 0, 0, 0, 1, 1, 2)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,12 +56,14 @@ class Lesson:
         files: what the agent finds, by name.
         lineno: the line that is wrong, from 1.
         line: what stands there instead.
+        operator: name of the change that made it wrong.
     """
 
     task: Task
     files: dict[str, str]
     lineno: int
     line: str
+    operator: str
 
     @property
     def opening(self) -> tuple[Utterance, ...]:
@@ -84,22 +87,32 @@ class Written:
     mask: list[int]
 
 
-def read_lessons(folder: Path) -> list[Lesson]:
+def read_lessons(folder: Path, operators: Collection[str] = ()) -> list[Lesson]:
     """Read the small tasks of a folder, in order of their names.
+
+    Args:
+        folder: holds them.
+        operators: read only tasks made by these changes; by any when empty.
 
     Raises:
         TaskError: a task is broken, or no small one.
     """
-    return [_lesson(read_task(path)) for path in find_tasks(folder)]
+    lessons = [lesson_of(read_task(path)) for path in find_tasks(folder)]
+    return [lesson for lesson in lessons if not operators or lesson.operator in operators]
 
 
-def _lesson(task: Task) -> Lesson:
-    ours: dict[str, Any] = task.config["metadata"]["opencwm"]
+def lesson_of(task: Task) -> Lesson:
+    """Return what a small task's folder says.
+
+    Raises:
+        TaskError: it is no small task.
+    """
+    ours: dict[str, Any] = task.config.get("metadata", {}).get("opencwm", {})
     if ours.get("origin") != "small":
         raise TaskError("is no small task", where=str(task.directory))
     root = task.directory / ours["files"]
     files = {name: (root / name).read_text(encoding="utf-8") for name in (SOLUTION, TESTS)}
-    return Lesson(task, files, ours["lineno"], ours["line"])
+    return Lesson(task, files, ours["lineno"], ours["line"], ours["operator"])
 
 
 def demonstrate(
@@ -143,13 +156,35 @@ def _play(lesson: Lesson, occasion: Occasion) -> Play:
     others = [one for one in repairs(source) if one.line != lesson.line]
     detours = rng.sample(others, min(rng.choice(_NUM_DETOURS), len(others)))
     for repair in (*detours, Repair(lesson.lineno, lesson.line, is_operator=True)):
-        yield edit_call(SOLUTION, source, repair)
+        yield f"{plan(source, repair)}\n{edit_call(SOLUTION, source, repair)}"
         said = yield f"<tool: bash>\n{RUN}\n</tool>"
         if passes(said.partition("\n</output>")[0]):
             yield "<tool: submit>\n\n</tool>"
             yield DONE
             return
         yield "<tool: undo>\n\n</tool>"
+
+
+def plan(source: str, repair: Repair) -> str:
+    """Return what a repair does in a line: the number of the line, the pieces that go, those that come.
+
+    It is said before the call, whose lines are then mostly copied: which piece is wrong would otherwise have
+    to be decided in the middle of copying.
+    """
+    old = [piece.text for piece in pieces(source.split("\n")[repair.lineno - 1].strip())]
+    new = [piece.text for piece in pieces(repair.line.strip())]
+    first = _num_common(old, new)
+    last = _num_common(old[first:][::-1], new[first:][::-1])
+    if min(len(old), len(new)) - last <= first:  # something is only added, or only taken away
+        first, last = (first - 1, last) if first else (first, max(last - 1, 0))
+    wrong, right = ("".join(line[first : len(line) - last]) for line in (old, new))
+    return f"{repair.lineno:6}\t{wrong}{BECOMES}{right}"
+
+
+def _num_common(one: Sequence[str], other: Sequence[str]) -> int:
+    """Return how many items two sequences share at their beginning."""
+    pairs = zip(one, other, strict=False)
+    return next((number for number, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 def in_tokens(speaker: Speaker, tokenizer: Tokenizer) -> Speaker:

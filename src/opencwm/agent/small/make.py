@@ -25,6 +25,7 @@ from opencwm.agent.task import Task
 from opencwm.agent.task_writing import TaskDraft, write_task
 from opencwm.core.errors import ConfigError
 from opencwm.corpus.mutants import MutationConfig, mutate
+from opencwm.corpus.mutants.operators import OPERATORS
 from opencwm.traces import Program
 
 INSTRUCTION: Final = f"`{SOLUTION}` is wrong in one line. `{RUN}` shows which examples fail."
@@ -58,17 +59,30 @@ class SmallConfig:
         num_tasks: how many.
         seed: fixes which.
         per_function: most tasks of one function.
+        operators: names of the changes that are made; all that a line tells something of when empty.
         kind: of box.
     """
 
     num_tasks: int = 100
     seed: int = 0
     per_function: int = 3
+    operators: tuple[str, ...] = ()
     kind: str = "auto"
 
     def __post_init__(self) -> None:
+        self.mutation()
         if self.num_tasks < 1 or self.per_function < 1:
             raise ConfigError("num_tasks and per_function are >= 1", where="tasks small")
+
+    def mutation(self) -> MutationConfig:
+        """Return which changes are drawn, and how often.
+
+        Raises:
+            ConfigError: there is no such change.
+        """
+        left_out = dict.fromkeys(OPERATORS if self.operators else _UNUSED, 0.0)
+        chosen = {name: OPERATORS[name].weight if name in OPERATORS else 1.0 for name in self.operators}
+        return MutationConfig(weights={**left_out, **chosen})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,7 +167,7 @@ def draw_small_tasks(files: Sequence[Path], config: SmallConfig) -> Iterator[Sma
     with Runner(config.kind, timeout_s=1.0) as runner:
         for function in functions_of(files, config.seed):
             rng = random.Random(f"{config.seed} {function.source}")  # noqa: S311 - reproducible
-            for task in _tasks_of(function, runner, rng, config.per_function):
+            for task in _tasks_of(function, runner, rng, config):
                 if task.name not in seen:
                     seen.add(task.name)
                     yield task
@@ -163,16 +177,17 @@ def draw_small_tasks(files: Sequence[Path], config: SmallConfig) -> Iterator[Sma
 
 
 def _tasks_of(
-    function: SmallFunction, runner: Runner, rng: random.Random, wanted: int
+    function: SmallFunction, runner: Runner, rng: random.Random, config: SmallConfig
 ) -> Iterator[SmallTask]:
+    wanted = config.per_function
     values = _values(runner, function.source, function.calls)
     pairs = zip(function.calls, values, strict=bool(values))
     examples = tuple((call, value) for call, value in pairs if _is_plain(value))[:_MOST_EXAMPLES]
     if len(examples) < _MIN_EXAMPLES:
         return
     program = Program.from_call(function.source, examples[0][0])
-    config = MutationConfig(weights=dict.fromkeys(_UNUSED, 0.0))
-    mutants = (one for one in mutate(program, rng, config) if _is_one_line(function.source, one.source))
+    changed = mutate(program, rng, config.mutation())
+    mutants = (one for one in changed if _is_one_line(function.source, one.source))
     for mutant in itertools.islice(mutants, _TRIED * wanted):
         found = _values(runner, mutant.source, [call for call, _ in examples])
         failing = tuple(n for n, value in enumerate(found) if value != examples[n][1])

@@ -20,6 +20,8 @@ from opencwm.model.folder import ModelFolder
 SYSTEM_PROMPT: Final = "Repair the file."
 """The system prompt of small models, which know their tools already."""
 DONE: Final = "Done."
+BECOMES: Final = " becomes "
+"""Stands in a plan, between what is wrong in a line and what it is to be."""
 VOCABULARY_NAME: Final = "native_vocabulary.json"
 _HOLE: Final = "\0"
 
@@ -43,6 +45,7 @@ def phrases() -> list[str]:
         f"nothing was replaced: the lines to search for do not stand in {SOLUTION}.",
         " No line comes close; look at the file again before you edit it.",
         " The closest lines are:\n", "Copy whole lines exactly as they stand in the file.",
+        BECOMES,
     ]  # fmt: skip
     answer = next(text for text in texts if text.startswith("<output>"))
     texts[texts.index(answer)] = f"\n\n{answer}"  # as it stands after a header

@@ -71,6 +71,13 @@ def rollout(
     undo: Annotated[
         bool, typer.Option("--undo", help="Also offer the tool undo, which takes back an edit.")
     ] = False,
+    desk: Annotated[
+        bool,
+        typer.Option(
+            "--desk",
+            help="Attempt tasks of `tasks small` without a box for each, which is faster; implies --undo.",
+        ),
+    ] = False,
     prompt: Annotated[
         Path | None,
         typer.Option("--prompt", metavar="FILE", help="A system prompt instead of the one built in."),
@@ -117,7 +124,11 @@ def rollout(
     config = RunConfig(
         policy=PolicySpec(spec=policy, chat=chat),
         rollout=RolloutConfig(
-            limits=limits, tools=(*PUBLISHED, "undo") if undo else PUBLISHED, seed=seed, prompt=text
+            limits=limits,
+            tools=(*PUBLISHED, "undo") if undo or desk else PUBLISHED,
+            seed=seed,
+            prompt=text,
+            at_desk=desk,
         ),
         num_rollouts=attempts,
     )

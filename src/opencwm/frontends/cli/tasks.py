@@ -78,6 +78,10 @@ def small(
     per_function: Annotated[
         int, typer.Option("--per-function", metavar="N", help="Most tasks of one function.", min=1)
     ] = 3,
+    operator: Annotated[
+        list[str] | None,
+        typer.Option("--operator", metavar="NAME", help="Make only this change; repeatable."),
+    ] = None,
     box: Kind = "auto",
     as_json: Json = False,
 ) -> None:
@@ -97,7 +101,9 @@ def small(
     ]
     if traces and not files:
         raise ConfigError("holds no trace file", where=str(traces[0]))
-    config = SmallConfig(num_tasks=number, seed=seed, per_function=per_function, kind=box)
+    config = SmallConfig(
+        num_tasks=number, seed=seed, per_function=per_function, operators=tuple(operator or ()), kind=box
+    )
     with progress("making tasks", number) as advance:
         names = make_small_tasks(files, output, config, advance)
     if as_json:
