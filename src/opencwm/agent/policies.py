@@ -56,9 +56,7 @@ def make_policy(spec: PolicySpec) -> Policy:
     if kind == "model":
         from opencwm.agent.small.actor import open_actor
 
-        return open_actor(
-            Path(rest), temperature=spec.chat.temperature or 0.0, max_tokens=spec.chat.max_tokens
-        )
+        return open_actor(Path(rest), temperature=spec.chat.temperature or 0.0)
     if kind == "script":
         from opencwm.agent.scripted import read_script
 

@@ -75,6 +75,11 @@ class NativeChatTokenizer:
         """Return how many ids there are."""
         return len(self._vocabulary) + len(_MARKS) + len(self.phrases)
 
+    @property
+    def num_plain(self) -> int:
+        """Ids below this are the vocabulary's own, and of them those from ``BYTE_BASE`` on are text."""
+        return len(self._vocabulary)
+
     def encode(self, text: str) -> list[int]:
         """Return the ids of ordinary text; nothing in it becomes a mark.
 

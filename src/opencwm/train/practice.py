@@ -32,7 +32,7 @@ from opencwm.agent.small.lessons import read_lessons
 from opencwm.agent.small.runner import Runner
 from opencwm.core.errors import ConfigError
 from opencwm.core.files import write_atomic
-from opencwm.model.folder import SAFETENSORS_NAME, ModelFolder, load_folder
+from opencwm.model.folder import META_NAME
 from opencwm.model.torch_decoder import Decoder, document_borders
 from opencwm.train.checkpoint import load_model, save_model
 from opencwm.train.config import OptimizerConfig
@@ -59,7 +59,6 @@ class PracticeConfig:
         clip_low, clip_high: how far a token's probability may fall and rise in a round.
         row_tokens: of a packed row.
         rows_per_step: rows of one step of the optimizer.
-        num_rows: attempts at once.
         num_threads: of torch.
         seed: of everything.
     """
@@ -76,12 +75,11 @@ class PracticeConfig:
     clip_high: float = 0.25
     row_tokens: int = 4096
     rows_per_step: int = 4
-    num_rows: int = 16
     num_threads: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
-        counts = (self.num_rounds, self.tasks_per_round, self.attempts - 1, self.rows_per_step, self.num_rows)
+        counts = (self.num_rounds, self.tasks_per_round, self.attempts - 1, self.rows_per_step)
         if min(*counts, self.num_threads) < 1:
             raise ConfigError("counts are >= 1, and attempts >= 2", where="practice")
         if self.temperature <= 0 or self.learning_rate <= 0:
@@ -135,7 +133,6 @@ def practise(
                 num_each=config.attempts,
                 seed=config.seed + number,
                 temperature=config.temperature,
-                num_rows=config.num_rows,
             )
             sampled = time.monotonic()
             learned = learn(model, optimizer, list(graded(groups)), config)
@@ -156,8 +153,9 @@ def graded(groups: Sequence[Sequence[Attempt]]) -> Iterator[Graded]:
             advantage = attempt.is_solved - mean
             segment = attempt.segment
             if advantage and segment.logarithms is not None:
-                ids, mask = np.array(segment.ids, np.int64), np.array(segment.loss_mask, np.bool_)
-                yield Graded(Document(ids, mask), np.array(segment.logarithms, np.float32), advantage)
+                ids, logarithms = np.array(segment.ids, np.int64), np.array(segment.logarithms, np.float32)
+                mask = np.array(segment.loss_mask, np.bool_) & (logarithms != 0.0)  # others were not chosen
+                yield Graded(Document(ids, mask), logarithms, advantage)
 
 
 def learn(
@@ -235,15 +233,15 @@ def summary(groups: Sequence[Sequence[Attempt]]) -> dict[str, float]:
     }
 
 
-def _exported(model: Decoder, out: Path, number: int, config: PracticeConfig) -> ModelFolder:
-    """Write the model as it is after a round."""
+def _exported(model: Decoder, out: Path, number: int, config: PracticeConfig) -> Path:
+    """Write the model as it is after a round; return its folder."""
     folder = out / _round(number)
-    if (folder / SAFETENSORS_NAME).is_file():
-        return load_folder(folder)
-    scratch = out / ".weights"
-    save_model(scratch, model)
-    training = {"practice": dataclasses.asdict(config), "round": number}
-    return export_actor(scratch, folder, training=training, precision="fp32")
+    if not (folder / META_NAME).is_file():
+        scratch = out / ".weights"
+        save_model(scratch, model)
+        training = {"practice": dataclasses.asdict(config), "round": number}
+        export_actor(scratch, folder, training=training, precision="fp32")
+    return folder
 
 
 def _round(number: int) -> str:

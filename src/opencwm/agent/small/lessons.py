@@ -35,7 +35,7 @@ from opencwm.core.seeds import derive_rng
 
 LIMITS: Final = Limits(
     turns=24,
-    tokens=1_000,
+    tokens=1_200,
     wall_s=120.0,
     malformed=3,
     repeats=3,
