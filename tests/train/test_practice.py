@@ -138,7 +138,7 @@ def test_a_tiny_model_practises_and_its_folder_is_a_policy(tmp_path: Path) -> No
     torch.manual_seed(1)
     save_model(tmp_path / "start", Decoder(TINY))
     config = PracticeConfig(
-        start=str(tmp_path / "start"), tasks=str(tmp_path / "tasks"), num_rounds=1, attempts=2, num_rows=4
+        start=str(tmp_path / "start"), tasks=str(tmp_path / "tasks"), num_rounds=1, attempts=2
     )
     out = tmp_path / "out"
     records = practise(config, out)

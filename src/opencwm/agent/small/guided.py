@@ -32,11 +32,13 @@ from opencwm.codec.cwm_special import END_OF_TURN
 from opencwm.codec.lexer import pieces
 from opencwm.codec.native_chat import NativeChatTokenizer
 from opencwm.codec.vocabulary import BYTE_BASE
-from opencwm.core.errors import EngineError
 from opencwm.core.seeds import derive_seed
 from opencwm.model.engine import Engine
 from opencwm.model.sampling import SamplingConfig, log_probabilities, pick
 
+MAX_REPLY_TOKENS: Final = 512
+"""A reply is begun only with room for so many ids."""
+FULL: Final = "The context is full."
 MAX_WRONG_PIECES: Final = 4
 """Most pieces of a line that a plan calls wrong."""
 MAX_RIGHT_TOKENS: Final = 16
@@ -87,6 +89,8 @@ class GuidedPolicy:
             new = [message_of(one) for one in conversation[num_said:] if one.role != "assistant"]
             opened = encode_chat(self._tokenizer, new)
             writer.tell(opened[1:] if num_said else opened)
+            if not writer.has_room:
+                return Reply(text=FULL, is_last=True)
             seed = derive_seed(occasion.seed, num_said) % 2**63
             tokens = writer.reply(shown(conversation), tried(conversation), seed)
             num_said = len(conversation)
@@ -166,6 +170,11 @@ class Writer:
         text[BYTE_BASE : tokenizer.num_plain] = True
         self._plain = text
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a reply still fits the engine's context."""
+        return len(self._all) + MAX_REPLY_TOKENS <= self._engine.max_tokens
+
     def tell(self, ids: Iterable[int]) -> None:
         """Add what others said."""
         self._all += ids
@@ -179,11 +188,9 @@ class Writer:
             seed: of what is drawn.
 
         Raises:
-            EngineError: the conversation does not fit.
+            EngineError: the engine broke.
         """
         prompt = tuple(self._all)
-        if len(prompt) + 2 * MAX_RIGHT_TOKENS > self._engine.max_tokens:
-            raise EngineError(f"a conversation of {len(prompt)} tokens does not fit", where="model")
         self._ids: list[int] = []
         self._logarithms: list[float] = []
         self._rng = np.random.default_rng(seed)
