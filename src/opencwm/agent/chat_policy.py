@@ -68,6 +68,8 @@ class ChatPolicy:
         """The model's name where it is known, otherwise the address."""
         return self._model or self._connection.url
 
+    prompt = None
+
     @property
     def calls_functions(self) -> bool:
         """Whether tools are offered as functions."""

@@ -45,7 +45,7 @@ class Reply:
         was_thinking: whether the turn was opened with ``<think>`` for it, so that ``text`` goes on from
         there. calls: function calls; empty where calls are in the text. tokens: None when the policy gives
         none. num_prompt_tokens: of what it was asked with; None when not known. num_tokens: of the reply;
-        likewise. is_cut: whether a limit ended it.
+        likewise. is_cut: whether a limit ended it. is_last: whether nothing more will come: the attempt ends.
     """
 
     text: str
@@ -56,6 +56,7 @@ class Reply:
     num_prompt_tokens: int | None = None
     num_tokens: int | None = None
     is_cut: bool = False
+    is_last: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,6 +112,10 @@ class Policy(Protocol):
     @property
     def calls_functions(self) -> bool:
         """Whether it calls tools as functions, and not in its text."""
+
+    @property
+    def prompt(self) -> str | None:
+        """The system prompt that it was taught with; None when ours will do."""
 
     def begin(self, occasion: Occasion) -> Speaker:
         """Begin a conversation."""

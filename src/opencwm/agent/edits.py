@@ -25,7 +25,7 @@ DIVIDER: Final = "======="
 REPLACE: Final = ">>>>>>> REPLACE"
 LAYOUT: Final = f"{SEARCH}\n[search_lines]\n{DIVIDER}\n[replacement_lines]\n{REPLACE}"
 CONTEXT_LINES: Final = 8
-"""Lines shown above and below a change."""
+"""Lines shown above and below a change, when nothing else is asked for."""
 _MOST_COMPARED: Final = 5_000
 """Lines of a file that are looked through for what comes close."""
 
@@ -136,13 +136,13 @@ def numbered(lines: Sequence[str], first: int, last: int) -> str:
     return "\n".join(f"{number:6}\t{line}" for number, line in enumerate(shown, first))
 
 
-def surroundings(edited: Edited) -> str:
-    """Return the numbered lines around a change."""
+def surroundings(edited: Edited, num_lines: int = CONTEXT_LINES) -> str:
+    """Return the numbered lines around a change, ``num_lines`` above and below it."""
     lines = edited.text.replace("\r\n", "\n").split("\n")
     if lines and not lines[-1]:
         lines.pop()
-    last = edited.lineno + edited.num_lines - 1 + CONTEXT_LINES
-    return numbered(lines, edited.lineno - CONTEXT_LINES, last)
+    last = edited.lineno + edited.num_lines - 1 + num_lines
+    return numbered(lines, edited.lineno - num_lines, last)
 
 
 def _no_match(lines: Sequence[str], wanted: Sequence[str], path: str) -> str:

@@ -14,6 +14,7 @@ class Stop(enum.StrEnum):
     """Why an attempt ended."""
 
     FINISHED = "finished"  # it submitted and said so
+    GAVE_UP = "gave_up"  # it said so, and had not submitted
     TURNS = "turn_limit"
     CONTEXT = "context_limit"
     TIME = "time_limit"
@@ -33,6 +34,7 @@ class Limits:
         repeats: times in a row that the same call may have the same answer; likewise.
         timeout_s: seconds of one command.
         output_chars: characters of one answer of a tool.
+        context_lines: lines shown above and below an edit.
 
     Raises:
         ConfigError: a limit below its least value.
@@ -45,6 +47,7 @@ class Limits:
     repeats: int = 8
     timeout_s: float = 120.0
     output_chars: int = 16_000
+    context_lines: int = 8
 
     def __post_init__(self) -> None:
         least = {"repeats": 2, "output_chars": 200}

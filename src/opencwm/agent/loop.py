@@ -63,7 +63,7 @@ def run_agent(
         reply = speaker(conversation)
         acts_at = time.monotonic()
         thought, text, call, problem = understand(reply, toolbox.names)
-        is_final = call is None and not problem and submitted is not None
+        is_final = reply.is_last or (call is None and not problem and submitted is not None)
         if call is None and not problem and not is_final:
             problem = "it makes no call"
         outcome = toolbox.use(call) if call is not None else None
@@ -95,7 +95,7 @@ def run_agent(
         if watcher is not None:
             watcher(turns[-1])
         if is_final:
-            stop = Stop.FINISHED
+            stop = Stop.FINISHED if submitted is not None else Stop.GAVE_UP
             break
     return Episode(opening=tuple(opening), turns=tuple(turns), stop=stop, submitted=submitted)
 

@@ -2,6 +2,7 @@
 
 http://HOST:PORT/v1     an OpenAI-compatible chat endpoint
 script:FILE             fixed turns (see :func:`opencwm.agent.scripted.read_script`)
+model:FOLDER            a small model that acts, as `opencwm practice` writes it
 searcher                tries small repairs where the failing tests point, and runs the tests
 package.module:NAME     a function of one's own that takes the spec and returns a policy
 """
@@ -52,6 +53,10 @@ def make_policy(spec: PolicySpec) -> Policy:
         from opencwm.agent.chat_policy import ChatPolicy
 
         return ChatPolicy(spec.spec, spec.chat)
+    if kind == "model":
+        from opencwm.agent.small.actor import open_actor
+
+        return open_actor(Path(rest), temperature=spec.chat.temperature or 0.0)
     if kind == "script":
         from opencwm.agent.scripted import read_script
 
@@ -65,7 +70,7 @@ def make_policy(spec: PolicySpec) -> Policy:
     raise ConfigError(
         f"no policy {spec.spec!r}",
         where="--policy",
-        hint="http://HOST:PORT/v1, script:FILE, searcher, or package.module:NAME",
+        hint="http://HOST:PORT/v1, model:FOLDER, script:FILE, searcher, or package.module:NAME",
     )
 
 

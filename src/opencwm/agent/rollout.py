@@ -6,16 +6,17 @@ says nothing about the policy, and the attempt is made again when the run is res
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from opencwm.agent import atif
 from opencwm.agent.box import open_box
 from opencwm.agent.conversation import Occasion, Policy, Utterance
 from opencwm.agent.episode import Episode, Limits, Stop, Turn
-from opencwm.agent.loop import Watcher, run_agent
+from opencwm.agent.loop import Tools, Watcher, run_agent
 from opencwm.agent.prompts import system_prompt, task_prompt
 from opencwm.agent.task import Task, Verdict, grade
 from opencwm.agent.token_segments import segments
@@ -39,6 +40,8 @@ class RolloutConfig:
         seed: of the run.
         prompt: a system prompt instead of ours; None for ours.
         reasons: begin ours with the published prompt for reasoning.
+        at_desk: attempt small tasks at a :class:`~opencwm.agent.small.desk.Desk`, which is faster than a box
+            of their own and answers alike; what is submitted is graded in a fresh box all the same.
     """
 
     limits: Limits = dataclasses.field(default_factory=Limits)
@@ -47,6 +50,7 @@ class RolloutConfig:
     seed: int = 0
     prompt: str | None = None
     reasons: bool = False
+    at_desk: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,7 +85,7 @@ def run_rollout(
     """
     started = time.monotonic()
     seed = seed_of(config.seed, task.name, number)
-    said = opening(task, config, calls_functions=policy.calls_functions)
+    said = opening(task, config, calls_functions=policy.calls_functions, prompt=policy.prompt)
     turns: list[Turn] = []
     error, verdict = "", None
     episode = Episode(opening=said, turns=(), stop=Stop.TURNS, submitted=None)
@@ -115,26 +119,52 @@ def run_episode(
     seed = seed_of(config.seed, task.name, number)
     occasion = Occasion(task=task.name, rollout=number, seed=seed, tools=config.tools)
     limits = _limits(task, config.limits)
-    said = opening(task, config, calls_functions=policy.calls_functions)
-    with open_box(task.box_spec(config.kind)) as box:
-        toolbox = Toolbox(box, config.tools, timeout_s=limits.timeout_s, output_chars=limits.output_chars)
-        return run_agent(policy.begin(occasion), toolbox, said, limits, watcher)
+    said = opening(task, config, calls_functions=policy.calls_functions, prompt=policy.prompt)
+    with _workplace(task, config, limits) as tools:
+        return run_agent(policy.begin(occasion), tools, said, limits, watcher)
 
 
-def opening(task: Task, config: RolloutConfig, *, calls_functions: bool = False) -> tuple[Utterance, ...]:
-    """Return what a policy is told first: the system prompt and the task."""
-    prompt = config.prompt or system_prompt(
-        config.tools,
-        turns=config.limits.turns,
-        tokens=config.limits.tokens,
-        timeout_s=config.limits.timeout_s,
-        calls_functions=calls_functions,
-        reasons=config.reasons,
+def opening(
+    task: Task, config: RolloutConfig, *, calls_functions: bool = False, prompt: str | None = None
+) -> tuple[Utterance, ...]:
+    """Return what a policy is told first: the system prompt (``prompt`` if the run has none) and the task."""
+    prompt = (
+        config.prompt
+        or prompt
+        or system_prompt(
+            config.tools,
+            turns=config.limits.turns,
+            tokens=config.limits.tokens,
+            timeout_s=config.limits.timeout_s,
+            calls_functions=calls_functions,
+            reasons=config.reasons,
+        )
     )
     return (
         Utterance(role="system", text=prompt),
         Utterance(role="user", text=task_prompt(task.instruction, task.workdir)),
     )
+
+
+@contextlib.contextmanager
+def _workplace(task: Task, config: RolloutConfig, limits: Limits) -> Iterator[Tools]:
+    """Yield the tools of an attempt, over a box that is stopped afterwards."""
+    if config.at_desk:
+        from opencwm.agent.small.desk import Desk
+        from opencwm.agent.small.lessons import lesson_of
+        from opencwm.agent.small.runner import Runner
+
+        with Runner(config.kind, timeout_s=limits.timeout_s) as runner:
+            yield Desk(lesson_of(task).files, runner, limits)
+        return
+    with open_box(task.box_spec(config.kind)) as box:
+        yield Toolbox(
+            box,
+            config.tools,
+            timeout_s=limits.timeout_s,
+            output_chars=limits.output_chars,
+            context_lines=limits.context_lines,
+        )
 
 
 def seed_of(run: int, task: str, number: int) -> int:

@@ -36,6 +36,8 @@ class ScriptedPolicy:
         calls_functions: see :class:`~opencwm.agent.conversation.Policy`.
     """
 
+    prompt = None
+
     def __init__(
         self, play: Callable[[str, Occasion], Play], *, name: str = "scripted", calls_functions: bool = False
     ) -> None:
@@ -44,7 +46,7 @@ class ScriptedPolicy:
         self.calls_functions = calls_functions
 
     def begin(self, occasion: Occasion) -> Speaker:
-        """Begin a play, which goes on with the conversation; when it is over, nothing is called any more."""
+        """Begin a play, which goes on with the conversation; when it is over, so is the attempt."""
         play: Play | None = None
 
         def speak(conversation: Sequence[Utterance]) -> Reply:
@@ -56,7 +58,7 @@ class ScriptedPolicy:
                 else:
                     said = play.send(conversation[-1].text)
             except StopIteration:
-                said = NOTHING_MORE
+                said = Reply(text=NOTHING_MORE, is_last=True)
             return said if isinstance(said, Reply) else Reply(text=said)
 
         return speak

@@ -2,7 +2,8 @@
 
 It acts through the same tools as a model and sees only what they answer, so its rollouts are demonstrations:
 look, try, take back, submit. It finds bugs of one token (an operator, a comparison, a constant, ``and`` for
-``or``) and gives up on others.
+``or``), and says so when it gives up. Where a task names a program that runs its examples, as small tasks do
+(:mod:`opencwm.agent.small`), it runs that instead of pytest.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from opencwm.agent.conversation import Occasion
+from opencwm.agent.conversation import Occasion, Reply
+from opencwm.agent.edits import DIVIDER, REPLACE, SEARCH
 from opencwm.agent.scripted import Play, ScriptedPolicy
 from opencwm.core.seeds import derive_rng
 
@@ -87,7 +89,8 @@ def repairs(source: str) -> Iterator[Repair]:
             continue
         for instead in _instead(spot.string):
             line = lines[row - 1]
-            changed = f"{line[:start]}{instead}{line[end:]}"
+            rest = line[end:] if instead else line[end:].lstrip()
+            changed = f"{line[:start]}{instead}{rest}"
             if _compiles("\n".join([*lines[: row - 1], changed, *lines[row:]])):
                 yield Repair(row, changed, not (spot.string == "=" or spot.string.isdecimal()))
 
@@ -113,36 +116,43 @@ def _compiles(source: str) -> bool:
     return True
 
 
-def _search(_: str, occasion: Occasion) -> Play:
-    said = _output((yield _call("bash", _TESTS)))
+def _search(instruction: str, occasion: Occasion) -> Play:
+    named = re.search(r"`(python3? [\w./-]+\.py)`", instruction)
+    tests = named[1] if named else _TESTS
+    said = _output((yield _call("bash", tests)))
     if not _fails(said):
-        yield "The tests pass as they are; there is nothing to go by."
+        yield Reply(text="The tests pass as they are; there is nothing to go by.", is_last=True)
         return
-    files = _output((yield _call("bash", _FILES))).splitlines()
+    files = re.findall(r"`([\w./-]+\.py)`", instruction) if named else []
+    if not files:
+        files = _output((yield _call("bash", _FILES))).splitlines()
     sources: dict[str, str] = {}
     for path in _by_mention(files, said)[:4]:
-        sources[path] = _output((yield _call("bash", f"cat -- '{path}'")))
+        sources[path] = _output((yield _call("bash", f"cat {path}" if named else f"cat -- '{path}'")))
     takes_back = "undo" in occasion.tools
     ranked = _ranked(sources, said, occasion.seed)
     for path, repair in ranked[:MAX_ATTEMPTS]:
-        there, put = _edit(sources[path], repair)
-        answer = yield _call("edit", _block(path, there, put))
+        answer = yield edit_call(path, sources[path], repair)
         if " was changed at line " not in answer:
             continue
-        if not _fails(_output((yield _call("bash", _TESTS)))):
+        if not _fails(_output((yield _call("bash", tests)))):
             yield _call("submit", "")
             yield f"Line {repair.lineno} of {path} was wrong; the tests pass now."
             return
-        yield _call("undo", "") if takes_back else _call("edit", _block(path, put, there))
-    yield "No change of one token makes the tests pass."
+        yield _call("undo", "") if takes_back else edit_call(path, sources[path], repair, is_undone=True)
+    yield Reply(text="No change of one token makes the tests pass.", is_last=True)
 
 
 def _call(name: str, content: str) -> str:
     return f"<tool: {name}>\n{content}\n</tool>"
 
 
-def _block(path: str, search: str, replacement: str) -> str:
-    return f"{path}\n<<<<<<< SEARCH\n{search}\n=======\n{replacement}\n>>>>>>> REPLACE"
+def edit_call(path: str, source: str, repair: Repair, *, is_undone: bool = False) -> str:
+    """Return the call that makes a repair of a file's text, or takes it back."""
+    there, put = _edit(source, repair)
+    if is_undone:
+        there, put = put, there
+    return _call("edit", f"{path}\n{SEARCH}\n{there}\n{DIVIDER}\n{put}\n{REPLACE}")
 
 
 def _output(answer: str) -> str:
@@ -151,7 +161,9 @@ def _output(answer: str) -> str:
 
 
 def _fails(output: str) -> bool:
-    """Whether pytest's output tells of a failure: anything but tests that passed."""
+    """Whether the output tells of a failure: for pytest, anything but tests that passed."""
+    if re.search(r"^\d+ of \d+ examples pass$", output, re.MULTILINE):
+        return "[exit status" in output
     return (
         re.search(r"\b\d+ passed", output) is None or re.search(r"\b\d+ (failed|error)", output) is not None
     )
@@ -165,11 +177,11 @@ def _by_mention(files: Sequence[str], output: str) -> list[str]:
 def _ranked(sources: dict[str, str], output: str, seed: int) -> list[tuple[str, Repair]]:
     """Order all repairs: lines the output points at, then functions it names, then the rest, by chance."""
     rng = derive_rng(seed, "searcher")
-    told = "\n".join(line for line in output.splitlines() if line[:1] in (">", "E"))
+    told = "\n".join(line for line in output.splitlines() if line[:1] in (">", "E") or " gives " in line)
     words = set(re.findall(r"[A-Za-z_]\w*", told)) - set(keyword.kwlist)
     scored = []
     for path, source in sources.items():
-        pointed = {int(number) for number in re.findall(rf"{re.escape(path)}:(\d+)", output)}
+        pointed = {int(number) for number in re.findall(rf"(?:{re.escape(path)}:| in line )(\d+)", output)}
         named = _lines_of_named(source, words)
         for repair in repairs(source):
             score = 4 * (repair.lineno in pointed) + 2 * (repair.lineno in named) + repair.is_operator

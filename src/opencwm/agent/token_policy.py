@@ -29,6 +29,7 @@ class TokenPolicy:
         top_p: see :class:`~opencwm.model.sampling.SamplingConfig`.
         max_tokens: of one reply.
         thinks: see :func:`~opencwm.codec.cwm_chat.encode_chat`.
+        prompt: the system prompt that the model was taught with.
     """
 
     calls_functions = False
@@ -43,8 +44,10 @@ class TokenPolicy:
         top_p: float = 0.95,
         max_tokens: int = 4_096,
         thinks: bool | None = None,
+        prompt: str | None = None,
     ) -> None:
         self.name = name
+        self.prompt = prompt
         self._make_generator = make_generator
         self._tokenizer = tokenizer
         self._temperature, self._top_p = temperature, top_p
@@ -61,7 +64,9 @@ class TokenPolicy:
         def speak(conversation: Sequence[Utterance]) -> Reply:
             nonlocal num_said
             new = [
-                _message(utterance) for utterance in conversation[num_said:] if utterance.role != "assistant"
+                message_of(utterance)
+                for utterance in conversation[num_said:]
+                if utterance.role != "assistant"
             ]
             written = encode_chat(self._tokenizer, new, thinks=self._thinks)
             ids.extend(written if not ids else written[1:])  # it begins once
@@ -94,7 +99,8 @@ class TokenPolicy:
         )
 
 
-def _message(utterance: Utterance) -> Message:
+def message_of(utterance: Utterance) -> Message:
+    """Return an utterance that is no reply as a message of the chat."""
     if utterance.role == "tool":
         return tool_result(utterance.tool, utterance.text)
     return Message(utterance.role, utterance.text)

@@ -14,12 +14,23 @@ from typing import Final
 from opencwm.agent.box import Box, RunResult, RunStatus
 from opencwm.agent.calls import Call
 from opencwm.agent.changes import Changes
-from opencwm.agent.edits import ToolError, apply_block, block, lines_of, surroundings
+from opencwm.agent.edits import (
+    CONTEXT_LINES,
+    Edited,
+    ToolError,
+    apply_block,
+    block,
+    lines_of,
+    surroundings,
+)
 from opencwm.agent.shell import Shell
 from opencwm.core.errors import SandboxError
 
 PUBLISHED: Final = ("bash", "edit", "create", "submit")
 """The tools that facebook/cwm was trained with."""
+UNDONE: Final = "The files are again as they were before your last edit or create."
+NOTHING_TO_UNDO: Final = "no edit or create stands that could be taken back"
+NOTHING_TO_SUBMIT: Final = "nothing was changed in the repository, so there is nothing to submit"
 _EXISTS, _NO_PARENT = 10, 11
 _CREATABLE: Final = f'[ -e "$1" -o -L "$1" ] && exit {_EXISTS}; [ -d "$2" ] || exit {_NO_PARENT}'
 
@@ -51,6 +62,7 @@ class Toolbox:
         names: of the tools that are offered.
         timeout_s: seconds a command of ``bash`` may take.
         output_chars: most characters of an answer.
+        context_lines: shown above and below an edit.
     """
 
     def __init__(
@@ -60,6 +72,7 @@ class Toolbox:
         *,
         timeout_s: float = 120.0,
         output_chars: int = 16_000,
+        context_lines: int = CONTEXT_LINES,
     ) -> None:
         self.names = tuple(names)
         self._box = box
@@ -67,6 +80,7 @@ class Toolbox:
         self._changes = Changes(box)
         self._timeout_s = timeout_s
         self._output_chars = output_chars
+        self._context_lines = context_lines
         self._snapshots: list[str] = []
         self._keeps_snapshots = "undo" in self.names
 
@@ -97,7 +111,7 @@ class Toolbox:
 
     def _bash(self, call: Call) -> Outcome:
         result = self._shell.run(call.arguments["command"], timeout_s=self._timeout_s)
-        return Outcome(text=_told(result, self._timeout_s), exit_code=result.exit_code)
+        return Outcome(text=told(result, self._timeout_s), exit_code=result.exit_code)
 
     def _edit(self, call: Call) -> Outcome:
         path = self._path(call)
@@ -106,10 +120,7 @@ class Toolbox:
         edited = apply_block(text, wanted, call.arguments["path"])
         self._keep()
         self._write(path, edited.text)
-        return Outcome(
-            text=f"{call.arguments['path']} was changed at line {edited.lineno}. The lines around the change"
-            f" are now:\n{surroundings(edited)}"
-        )
+        return Outcome(text=edit_text(call.arguments["path"], edited, self._context_lines))
 
     def _create(self, call: Call) -> Outcome:
         path, name = self._path(call), call.arguments["path"]
@@ -133,23 +144,16 @@ class Toolbox:
                 f"{self._box.spec.workdir} is no git repository any more, so nothing can be taken"
             )
         if not patch.strip():
-            what = f"{name} is empty" if name else "nothing was changed in the repository"
-            raise ToolError(f"{what}, so there is nothing to submit")
+            raise ToolError(f"{name} is empty, so there is nothing to submit" if name else NOTHING_TO_SUBMIT)
         if name and "diff --git " not in patch:
             raise ToolError(f"{name} holds no patch as `git diff` writes it: write one, then submit its path")
-        return Outcome(
-            text=f"This patch is submitted:\n\n<submission>\n{patch.rstrip()}\n</submission>\n\nIf it solves"
-            " the task, end with a summary and no further call. Otherwise go on and submit again.",
-            submitted=patch,
-        )
+        return Outcome(text=submission_text(patch), submitted=patch)
 
     def _undo(self, _: Call) -> Outcome:
         if not self._snapshots:
-            raise ToolError("no edit or create stands that could be taken back")
+            raise ToolError(NOTHING_TO_UNDO)
         self._box.restore(self._snapshots.pop())
-        return Outcome(
-            text="The files are again as they were before your last edit or create.", restored=True
-        )
+        return Outcome(text=UNDONE, restored=True)
 
     def _keep(self) -> None:
         """Keep the files as they are before a change, as long as the box can hold more."""
@@ -195,7 +199,22 @@ def shortened(text: str, most: int) -> str:
     return f"{text[:half]}\n{note}\n{text[len(text) - half :]}"
 
 
-def _told(result: RunResult, timeout_s: float) -> str:
+def edit_text(path: str, edited: Edited, context_lines: int) -> str:
+    """Return what a model is told of an edit."""
+    shown = surroundings(edited, context_lines)
+    return f"{path} was changed at line {edited.lineno}. The lines around the change are now:\n{shown}"
+
+
+def submission_text(patch: str) -> str:
+    """Return what a model is told of a submission."""
+    return (
+        f"This patch is submitted:\n\n<submission>\n{patch.rstrip()}\n</submission>\n\nIf it solves"
+        " the task, end with a summary and no further call. Otherwise go on and submit again."
+    )
+
+
+def told(result: RunResult, timeout_s: float) -> str:
+    """Return what a model is told of a command."""
     said = result.output.rstrip("\n")
     if result.status is RunStatus.TIMEOUT:
         note = (

@@ -262,7 +262,7 @@ def _masks(config: Any, positions_B1: torch.Tensor) -> Any:
     full_B11T = (keys_T <= positions_B1)[:, None, None, :]
     window = getattr(config, "sliding_window", None)
     kinds = set(getattr(config, "layer_types", None) or [_SLIDING if window else _FULL])
-    if _SLIDING not in kinds:
+    if window is None or _SLIDING not in kinds:
         return full_B11T
     sliding_B11T = full_B11T & (keys_T > positions_B1 - window)[:, None, None, :]
     return sliding_B11T if kinds == {_SLIDING} else {_FULL: full_B11T, _SLIDING: sliding_B11T}

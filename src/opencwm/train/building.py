@@ -42,9 +42,31 @@ def build_model(config: TrainConfig, device: torch.device, ranks: Ranks) -> nn.M
         _prepare(pretrained, pretrained.layers, config, device, dtype, ranks)
         pretrained.load(ranks)
         return pretrained
-    decoder = Decoder(config.model, compute_dtype=dtype).to(device)
+    decoder = Decoder(config.model, compute_dtype=dtype)
+    if config.init.weights:
+        _fill(decoder, Path(config.init.weights))
+    decoder = decoder.to(device)
     _prepare(decoder, decoder.model.layers, config, device, dtype, ranks)
     return decoder
+
+
+def _fill(decoder: Decoder, folder: Path) -> None:
+    """Take over the weights of a run; the rows of ids that it does not know stay as they are.
+
+    Raises:
+        ConfigError: the folder holds no model of this shape.
+    """
+    given = checkpoints.load_model(folder).state_dict()
+    for name, weight in decoder.state_dict().items():
+        other = given.get(name)
+        may_grow = name in ("model.embed_tokens.weight", "lm_head.weight")
+        fits = other is not None and (
+            other.shape == weight.shape
+            or (may_grow and len(other) <= len(weight) and other.shape[1:] == weight.shape[1:])
+        )
+        if other is None or not fits:
+            raise ConfigError(f"its {name} does not fit [model]", where=str(folder))
+        weight[: len(other)].copy_(other)
 
 
 def _prepare(

@@ -199,18 +199,21 @@ class InitConfig:
     """What training begins with.
 
     ``from`` is a Hugging Face folder, or the name of one on the hub: the model is then the one transformers
-    makes of it, and ``[model]`` says its shape. Empty means random weights of our own decoder. ``lora``
-    trains an adapter instead of all weights. ``attention`` is transformers' name of an implementation;
-    ``auto`` is sdpa on a CPU, and on a GPU flash attention where the package is installed, else
-    FlexAttention.
+    makes of it, and ``[model]`` says its shape. ``weights`` is the ``model/`` of an earlier run: our own
+    decoder begins with its weights, and ids that it does not know yet with random ones. Both empty means
+    random weights of our own decoder. ``lora`` trains an adapter instead of all weights. ``attention`` is
+    transformers' name of an implementation; ``auto`` is sdpa on a CPU, and on a GPU flash attention where
+    the package is installed, else FlexAttention.
     """
 
     from_: str = ""
+    weights: str = ""
     lora: LoraConfig | None = None
     attention: str = "auto"
 
     def __post_init__(self) -> None:
         _require(bool(self.from_) or self.lora is None, "init.lora needs init.from: an adapter of what?")
+        _require(not (self.from_ and self.weights), "give one of init.from and init.weights")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,8 @@ SOURCES: dict[str, str] = {
     "stored_held_out": "opencwm.train.stored:stored_held_out",
     "streamed": "opencwm.train.streamed:streamed",
     "mixture": "opencwm.train.mixture:mixture",
+    "demonstrations": "opencwm.train.acting:demonstrations",
+    "demonstrations_held_out": "opencwm.train.acting:demonstrations_held_out",
 }
 """Short names of sources for recipes: name -> ``package.module:function``."""
 

@@ -24,6 +24,7 @@ from opencwm.frontends.cli.doctor import doctor
 from opencwm.frontends.cli.inputs import inputs
 from opencwm.frontends.cli.mcp import mcp
 from opencwm.frontends.cli.mutate import mutate
+from opencwm.frontends.cli.practice import practice
 from opencwm.frontends.cli.predict import predict
 from opencwm.frontends.cli.rl import rl
 from opencwm.frontends.cli.rollout import rollout
@@ -38,7 +39,7 @@ PROGRAM: Final = "opencwm"
 _COMMANDS: Final = (
     *(predict, debug, web, dap, mcp, serve, ask, trace, check, inputs, before),
     *(train, export, quantize, bench, doctor),
-    *(rollout, view, rl),
+    *(rollout, view, practice, rl),
 )
 
 
@@ -91,6 +92,7 @@ def build(only: str = "") -> Any:
     root.add_typer(evaluation, name="eval")
     agents = _group(help="Tasks for agents, as Harbor task directories.")
     agents.command()(tasks.mutate)
+    agents.command()(tasks.small)
     agents.command(name="import")(tasks.import_)
     agents.command()(tasks.validate)
     root.add_typer(agents, name="tasks")

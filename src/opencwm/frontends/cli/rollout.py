@@ -35,7 +35,8 @@ def rollout(
             "--policy",
             metavar="SPEC",
             help="Who acts: http://HOST:PORT/v1 (any OpenAI-compatible chat endpoint; its key is read from"
-            " OPENCWM_API_KEY), script:FILE, searcher, or package.module:NAME.",
+            " OPENCWM_API_KEY), model:FOLDER (a small model that acts), script:FILE, searcher, or"
+            " package.module:NAME.",
             show_default=False,
         ),
     ],
@@ -48,7 +49,7 @@ def rollout(
         bool, typer.Option("--ray", help="Let Ray do it, on the cluster of RAY_ADDRESS or this machine.")
     ] = False,
     max_tokens: Annotated[
-        int, typer.Option("--max-tokens", metavar="N", help="Of one reply of an endpoint.", min=1)
+        int, typer.Option("--max-tokens", metavar="N", help="Of one reply.", min=1)
     ] = 4_096,
     model_name: Annotated[
         str | None, typer.Option("--model-name", metavar="NAME", help="The model, as the endpoint lists it.")
@@ -60,7 +61,8 @@ def rollout(
         ),
     ] = CallStyle.TEXT,
     temperature: Annotated[
-        float | None, typer.Option("--temperature", metavar="T", help="Of an endpoint.", min=0)
+        float | None,
+        typer.Option("--temperature", metavar="T", help="Of an endpoint, or a model [there: 0].", min=0),
     ] = None,
     token_ids: Annotated[
         bool,
@@ -68,6 +70,13 @@ def rollout(
     ] = False,
     undo: Annotated[
         bool, typer.Option("--undo", help="Also offer the tool undo, which takes back an edit.")
+    ] = False,
+    desk: Annotated[
+        bool,
+        typer.Option(
+            "--desk",
+            help="Attempt tasks of `tasks small` without a box for each, which is faster; implies --undo.",
+        ),
     ] = False,
     prompt: Annotated[
         Path | None,
@@ -80,7 +89,7 @@ def rollout(
             "--limit",
             metavar="KEY=VALUE",
             help="Of an attempt: turns, tokens, wall_s, malformed, repeats, timeout_s (of a command),"
-            " output_chars; repeatable.",
+            " output_chars, context_lines; repeatable.",
         ),
     ] = None,
     as_json: Json = False,
@@ -115,7 +124,11 @@ def rollout(
     config = RunConfig(
         policy=PolicySpec(spec=policy, chat=chat),
         rollout=RolloutConfig(
-            limits=limits, tools=(*PUBLISHED, "undo") if undo else PUBLISHED, seed=seed, prompt=text
+            limits=limits,
+            tools=(*PUBLISHED, "undo") if undo or desk else PUBLISHED,
+            seed=seed,
+            prompt=text,
+            at_desk=desk,
         ),
         num_rollouts=attempts,
     )

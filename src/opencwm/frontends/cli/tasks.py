@@ -1,4 +1,4 @@
-"""``opencwm tasks mutate``, ``opencwm tasks import`` and ``opencwm tasks validate``."""
+"""``opencwm tasks``: ``mutate``, ``small``, ``import`` and ``validate``."""
 
 from __future__ import annotations
 
@@ -61,6 +61,57 @@ def mutate(
             print(visible(str(output / name)))
     tried = ", ".join(f"{count} {outcome}" for outcome, count in sorted(report.judged.items()))
     notice(f"{len(report.tasks)} of {number} tasks written to {output} ({tried})")
+
+
+def small(
+    output: Folder,
+    traces: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[TRACES...]",
+            help="Trace files, or folders of them, of real functions; without any, generated programs.",
+            show_default=False,
+        ),
+    ] = None,
+    number: Annotated[int, typer.Option("-n", "--number", metavar="N", help="Tasks to make.", min=1)] = 100,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="The same seed gives the same tasks.")] = 0,
+    per_function: Annotated[
+        int, typer.Option("--per-function", metavar="N", help="Most tasks of one function.", min=1)
+    ] = 3,
+    operator: Annotated[
+        list[str] | None,
+        typer.Option("--operator", metavar="NAME", help="Make only this change; repeatable."),
+    ] = None,
+    box: Kind = "auto",
+    as_json: Json = False,
+) -> None:
+    """Make single-file bug-fix tasks in numbers: a small function with one line changed, and examples.
+
+    The examples come from real runs of the function as it was. Everything is run in one box without a
+    network; several tasks a second.
+    """
+    from opencwm.agent.small.make import SmallConfig, make_small_tasks
+    from opencwm.core.errors import ConfigError
+    from opencwm.frontends.cli.output import notice, print_json, progress, visible
+
+    files = [
+        file
+        for path in traces or []
+        for file in (sorted(path.glob("*.parquet")) if path.is_dir() else [path])
+    ]
+    if traces and not files:
+        raise ConfigError("holds no trace file", where=str(traces[0]))
+    config = SmallConfig(
+        num_tasks=number, seed=seed, per_function=per_function, operators=tuple(operator or ()), kind=box
+    )
+    with progress("making tasks", number) as advance:
+        names = make_small_tasks(files, output, config, advance)
+    if as_json:
+        print_json(names)
+    else:
+        for name in names:
+            print(visible(str(output / name)))
+    notice(f"{len(names)} of {number} tasks written to {output}")
 
 
 def import_(

@@ -97,7 +97,7 @@ def train(
     from opencwm.train.config import TrainConfig
 
     config = load_config(TrainConfig, recipe, settings or [])
-    _require_torch()
+    require_torch()
     if dry_run:
         _plan(config, output, ranks or [1], gpu, mfu, as_json=as_json)
     elif output is None:
@@ -152,7 +152,7 @@ def _plan(
         raise typer.Exit(2)
 
 
-def _require_torch() -> None:
+def require_torch() -> None:
     """Say how to get torch before anything is imported that needs it.
 
     Raises:
