@@ -26,7 +26,7 @@ from opencwm.debugger.cwm_reading import RunReader
 from opencwm.debugger.cwm_writing import StepWriter, Written
 from opencwm.debugger.execution import Execution, FrameView, Origin, StackHistory, StepView
 from opencwm.debugger.objections import Rules
-from opencwm.debugger.step_predictor import Prediction
+from opencwm.debugger.prediction import Prediction
 from opencwm.model.generation import Generator
 from opencwm.model.sampling import SamplingConfig
 from opencwm.source.cfg import NOTHING, CodeGraph, ControlFlow

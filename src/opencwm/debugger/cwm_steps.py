@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from opencwm.codec.cwm import CwmCodec
 from opencwm.debugger.cwm_execution import CwmConfig, CwmExecution
-from opencwm.debugger.step_predictor import Prediction
+from opencwm.debugger.prediction import Prediction
 from opencwm.model.generation import Generator
 from opencwm.traces import CodeInfo, Program, Step
 

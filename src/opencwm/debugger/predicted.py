@@ -15,7 +15,8 @@ from opencwm.codec.view import SourceView, fit_view
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.assumed import NOTHING_ASSUMED, Assumed
 from opencwm.debugger.execution import Execution, FrameView, Origin, StackHistory, StepView
-from opencwm.debugger.step_predictor import Prediction, StepPredictor
+from opencwm.debugger.prediction import Prediction
+from opencwm.debugger.step_predictor import StepPredictor
 from opencwm.debugger.step_search import SearchConfig
 from opencwm.debugger.supplied import supplied_call
 from opencwm.debugger.working import Working

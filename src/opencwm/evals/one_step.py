@@ -13,8 +13,8 @@ import math
 from opencwm.codec.native import written_evaluations
 from opencwm.core.errors import EngineError
 from opencwm.debugger.execution import Origin, StepView
+from opencwm.debugger.prediction import Prediction
 from opencwm.debugger.sampler import OutOfContextError
-from opencwm.debugger.step_predictor import Prediction
 from opencwm.evals.failures import Failure
 from opencwm.evals.free_running import (
     Divergence,

@@ -23,8 +23,9 @@ from opencwm.debugger.execution import Execution
 from opencwm.debugger.inverse import PredictedCall, predict_calls
 from opencwm.debugger.jumps import JumpPredictor
 from opencwm.debugger.predicted import PredictedExecution, source_view
+from opencwm.debugger.prediction import Prediction
 from opencwm.debugger.sampler import Sampler
-from opencwm.debugger.step_predictor import Prediction, StepPredictor
+from opencwm.debugger.step_predictor import StepPredictor
 from opencwm.debugger.step_search import SearchConfig
 from opencwm.debugger.token_writer import MAX_VALUE_TOKENS
 from opencwm.debugger.working import Working
