@@ -15,7 +15,8 @@ from opencwm.agent import atif
 from opencwm.agent.box import open_box
 from opencwm.agent.conversation import Occasion, Policy, Utterance
 from opencwm.agent.episode import Episode, Limits, Stop, Turn
-from opencwm.agent.loop import run_agent
+from opencwm.agent.loop import Tools, run_agent
+from opencwm.agent.planning.planner_config import PlannerConfig, runs_tests
 from opencwm.agent.prompts import system_prompt, task_prompt
 from opencwm.agent.task import Task, Verdict, grade
 from opencwm.agent.token_segments import segments
@@ -69,6 +70,7 @@ def run_rollout(
     config: RolloutConfig,
     *,
     grader: Callable[[Task, str], Verdict] | None = None,
+    planner: PlannerConfig | None = None,
 ) -> Rollout:
     """Make one attempt and grade it; errors of box and policy become records.
 
@@ -78,6 +80,7 @@ def run_rollout(
         number: of the attempt at this task, from 0; another number has another seed.
         config: how.
         grader: gives the verdict; None grades in a fresh box.
+        planner: forecasts commands that run tests before they are run; None for no planner.
     """
     started = time.monotonic()
     seed = seed_of(config.seed, task.name, number)
@@ -89,7 +92,11 @@ def run_rollout(
         occasion = Occasion(task=task.name, rollout=number, seed=seed, tools=config.tools)
         with open_box(task.box_spec(config.kind)) as box:
             limits = _limits(task, config.limits)
-            toolbox = Toolbox(box, config.tools, timeout_s=limits.timeout_s, output_chars=limits.output_chars)
+            toolbox: Tools = Toolbox(
+                box, config.tools, timeout_s=limits.timeout_s, output_chars=limits.output_chars
+            )
+            if planner is not None:
+                toolbox = _planned(toolbox, task, planner)
             episode = run_agent(policy.begin(occasion), toolbox, opening, limits, turns.append)
         if episode.submitted is not None:
             verdict = (grader or _grader(config.kind))(task, episode.submitted)
@@ -104,6 +111,12 @@ def run_rollout(
         **_measured(episode),
     }
     return Rollout(record=record, trajectory=_trajectory(episode, record, config.tools))
+
+
+def _planned(toolbox: Tools, task: Task, planner: PlannerConfig) -> Tools:
+    from opencwm.agent.planning.planner import PlannedTools, forecaster_of
+
+    return PlannedTools(toolbox, task, forecaster_of(planner), planner)
 
 
 def seed_of(run: int, task: str, number: int) -> int:
@@ -186,6 +199,7 @@ def _measured(episode: Episode) -> dict[str, Any]:
     return {
         "num_turns": len(turns),
         "num_commands": sum(turn.call is not None and turn.call.name == "bash" for turn in turns),
+        "num_test_runs": sum(map(_ran_tests, turns)),
         "num_problems": sum(bool(turn.problem) for turn in turns),
         "num_backtracks": sum(turn.backtracked_to is not None for turn in turns),
         "prompt_tokens": sum(prompt or 0 for prompt, _ in counts) if is_counted else None,
@@ -193,6 +207,13 @@ def _measured(episode: Episode) -> dict[str, Any]:
         "replies": [turn.reply.text for turn in turns],
         "segments": [segment.to_json() for segment in segments(turn.reply.tokens for turn in turns)],
     }
+
+
+def _ran_tests(turn: Turn) -> bool:
+    """Whether a turn really ran tests."""
+    if turn.call is None or turn.call.name != "bash" or (turn.forecast or {}).get("is_skipped"):
+        return False
+    return runs_tests(turn.call.arguments["command"])
 
 
 def _trajectory(episode: Episode, record: Mapping[str, Any], tools: tuple[str, ...]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from opencwm.agent.box import open_box
 from opencwm.agent.mutation.baseline import COMMANDS, prepare, run_tests
-from opencwm.agent.planning.cases import Case, cases_of, files_with_tests
+from opencwm.agent.planning.cases import cases_of, files_with_tests
 from opencwm.agent.planning.edits import Edit, candidate_edits
 from opencwm.agent.planning.forecasts import Forecast, Forecaster
 from opencwm.agent.planning.ranking import Ranked, Ranker
@@ -111,7 +111,7 @@ def _record(forecaster: Forecaster, task: Task, config: PlanningConfig) -> Recor
             _candidate_json(edit, item, found, names, _suspicion(edit, first.lines, failures))
             for edit, item, found in zip(edits, ranked, outcomes, strict=True)
         ],
-        "before": [_before_json(ranker.before(case), case, before) for case in (*failing, *passing)],
+        "before": [_before_json(forecast, name, before) for name, forecast in ranker.looked_at.items()],
         "seconds_planning": round(planned, 3),
         "seconds_predicting": round(forecaster.seconds - seconds, 3),
     }
@@ -143,11 +143,11 @@ def _candidate_json(
     }
 
 
-def _before_json(forecast: Forecast, case: Case, before: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
-    outcome, text = before[case.name]
+def _before_json(forecast: Forecast, name: str, before: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    outcome, text = before[name]
     path, lineno, exception = failure_place(text)
     return {
-        "test": case.name,
+        "test": name,
         "passed": outcome == PASSED,
         "outlook": str(forecast.outlook),
         "confidence": forecast.confidence,

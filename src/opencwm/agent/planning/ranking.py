@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from opencwm.agent.planning.cases import Case
@@ -21,6 +22,8 @@ HOPELESS: Final = 0.15
 """Below this probability the other tests of a candidate are not predicted any more."""
 MAX_KEPT_TESTS: Final = 4
 """Most tests that pass before and that a change comes to, predicted for each candidate."""
+MAX_PASSING: Final = 12
+"""Most tests that pass before of which it is looked at whether a change comes to them."""
 _STAYS: Final = 0.02
 _BROKEN_BEFORE: Final = "predicted wrongly before the change"
 
@@ -70,9 +73,15 @@ class Ranker:
     ) -> None:
         self._forecaster = forecaster
         self._version = version
+        files = {case.path for case in failing}
         self._failing = tuple(failing)
-        self._passing = tuple(passing)
+        self._passing = tuple(sorted(passing, key=lambda case: case.path not in files))
         self._before: dict[str, Forecast] = {}
+
+    @property
+    def looked_at(self) -> Mapping[str, Forecast]:
+        """The forecasts made so far of tests before any change, by name."""
+        return self._before
 
     def before(self, case: Case) -> Forecast:
         """Return the forecast for a test before any change."""
@@ -97,14 +106,18 @@ class Ranker:
             probability *= found.probability
             if probability < HOPELESS:
                 return Ranked(candidate, index, probability, forecasts)
-        touched = [case for case in self._passing if places & self.before(case).visited]
-        for case in touched[:MAX_KEPT_TESTS]:
+        for case in itertools.islice(self._touched(places), MAX_KEPT_TESTS):
             found = self._forecaster.forecast(version, case)
-            if self.before(case).outlook is not Outlook.PASSES:
-                continue  # what is said of it now is worth no more
             forecasts[case.name] = found
             probability *= found.probability if found.is_known else 1.0
         return Ranked(candidate, index, probability, forecasts)
+
+    def _touched(self, places: frozenset[tuple[str, int]]) -> Iterator[Case]:
+        """Yield tests that pass, are predicted to, and come to the places of a change."""
+        for case in self._passing[:MAX_PASSING]:
+            before = self.before(case)
+            if places & before.visited and before.outlook is Outlook.PASSES:
+                yield case
 
     def _of_failing(self, version: Version, case: Case, places: frozenset[tuple[str, int]]) -> Forecast:
         """Return the forecast for a test that fails before the change."""
