@@ -16,7 +16,9 @@ from typing import Final
 
 from opencwm.agent.planning.cases import Case
 from opencwm.agent.planning.forecasts import Forecast, Forecaster, Outlook
+from opencwm.agent.planning.patching import patched
 from opencwm.agent.planning.versions import Version
+from opencwm.core.errors import ConfigError
 
 HOPELESS: Final = 0.15
 """Below this probability the other tests of a candidate are not predicted any more."""
@@ -111,6 +113,22 @@ class Ranker:
             forecasts[case.name] = found
             probability *= found.probability if found.is_known else 1.0
         return Ranked(candidate, index, probability, forecasts)
+
+    def patch_probability(self, patch: str) -> float | None:
+        """Return the probability that the failing tests pass with a patch; None where it does not apply."""
+        try:
+            version = patched(self._version, patch)
+        except ConfigError:
+            return None
+        places = frozenset(
+            (path, line)
+            for path, text in version.texts.items()
+            for line in changed_lines(self._version.texts.get(path, ""), text)
+        )
+        probability = 1.0
+        for case in self._failing:
+            probability *= self._of_failing(version, case, places).probability
+        return probability
 
     def _touched(self, places: frozenset[tuple[str, int]]) -> Iterator[Case]:
         """Yield tests that pass, are predicted to, and come to the places of a change."""
