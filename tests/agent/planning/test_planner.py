@@ -179,6 +179,13 @@ def test_generated_tests_count_most() -> None:
 
 
 def test_where_pytest_says_that_a_test_failed() -> None:
-    text = "tests/test_a.py:3: in test_a\n    f()\na.py:7: in f\n    raise KeyError('x')\nE   KeyError: 'x'\na.py:7: KeyError"
+    places = (
+        "tests/test_a.py:3: in test_a",
+        "    f()",
+        "a.py:7: in f",
+        "E   KeyError: 'x'",
+        "a.py:7: KeyError",
+    )
+    text = "\n".join(places)
     assert failure_place(text) == ("a.py", 7, "KeyError")
     assert failure_place("") == ("", 0, "")

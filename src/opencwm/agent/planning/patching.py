@@ -17,11 +17,13 @@ _TOUCHED: Final = re.compile(r"(?m)^(?:---|\+\+\+) (?:[ab]/)?([^\t\n]+)")
 def patched(version: Version, patch: str, *, where: str = "patch") -> Version:
     """Return a version with a patch applied, as ``git diff`` writes it.
 
-    Only Python files count; what else it changes is passed over.
+    Only Python files count; what else it changes is passed over. An empty one changes nothing.
 
     Raises:
         ConfigError: it does not apply.
     """
+    if not patch.strip():
+        return version
     touched = {path for path in _TOUCHED.findall(patch) if path != "/dev/null"}
     with tempfile.TemporaryDirectory(prefix="opencwm-patch-") as name:
         folder = Path(name)

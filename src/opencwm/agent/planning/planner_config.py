@@ -9,7 +9,8 @@ from typing import Final
 from opencwm.core.errors import ConfigError
 
 _RUNS_TESTS: Final = re.compile(
-    r"(?m)(?:^|[\s;&|(])(?:pytest|py\.test|python3?\s+-m\s+(?:pytest|unittest))\b"
+    r"(?m)(?:^|[;&|(])\s*(?:\w+=\S*\s+)*(?:timeout\s+\S+\s+)?(?:\S*/)?"
+    r"(?:pytest|py\.test|python[\d.]*\s+-m\s+(?:pytest|unittest))(?![\w.-])"
 )
 
 
