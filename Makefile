@@ -20,7 +20,8 @@ INSTALLED := $(if $(wildcard $(TEST)),$(TEST),$(BASE))
 demo: $(INSTALLED)
 	$(BIN)/opencwm debug examples/strawberry.py --call "f('strawberry', 'r')" --compare
 
-# Tasks from a small package, a scripted policy in the sandbox, grading in fresh boxes, a report, a page to look at. With
+# Tasks from a small package, a scripted policy in the sandbox, grading in fresh boxes, a report, a page to look at; then the
+# same policy with the model in the package as its planner: the column "test runs" shows what it saves. With
 # POLICY=http://HOST:PORT/v1 a model acts instead; AGENT=DIR keeps it elsewhere. pytest is what the tasks are graded with.
 POLICY ?= searcher
 AGENT ?= build/demo-agent
@@ -28,7 +29,8 @@ demo-agent: $(INSTALLED)
 	$(BIN)/python -c 'import pytest' 2>/dev/null || $(PIP) install --quiet pytest
 	$(BIN)/opencwm tasks mutate examples/warehouse -n 3 -o $(AGENT)/tasks
 	$(BIN)/opencwm rollout $(AGENT)/tasks --policy $(POLICY) --undo --workers 2 -o $(AGENT)/run
-	$(BIN)/opencwm view $(AGENT)/run --save $(AGENT)/view.html
+	$(BIN)/opencwm rollout $(AGENT)/tasks --policy $(POLICY) --undo --planner package --skip-below 0.1 --workers 2 -o $(AGENT)/planned
+	$(BIN)/opencwm view $(AGENT)/planned --save $(AGENT)/view.html
 
 test: lint types layers unit
 

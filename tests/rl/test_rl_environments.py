@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from opencwm.codec.vocabulary import Control
 from opencwm.core.errors import CodecError, ConfigError, SandboxError
 from opencwm.corpus.trace_files import held_out_traces
-from opencwm.rl.environment import ENVIRONMENTS, Reward, environment_class, validate
+from opencwm.rl.environment import ENVIRONMENTS, NativeEnvironment, Reward, environment_class, validate
 from opencwm.rl.predict_input import PredictInput, objection
 from opencwm.rl.predict_output import PredictOutput
 from opencwm.rl.predict_trace import TRACE_MARK, PredictTrace
@@ -67,6 +67,7 @@ def test_an_outcome_is_right_or_wrong_for_a_reason() -> None:
 def test_nonsense_earns_nothing_and_breaks_nothing(name: str) -> None:
     asked = question()
     with environment_class(name)() as environment:
+        assert isinstance(environment, NativeEnvironment)
 
         @settings(max_examples=25, deadline=None)
         @given(

@@ -125,7 +125,7 @@ def _extra(turn: Turn) -> dict[str, Any]:
     }
     if turn.patch is not None:
         extra["patch"] = turn.patch
-    for name in ("problem", "exit_code", "backtracked_to"):
+    for name in ("problem", "exit_code", "backtracked_to", "forecast"):
         value = getattr(turn, name)
         if value is not None and value != "":
             extra[name] = value

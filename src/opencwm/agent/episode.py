@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from collections.abc import Mapping
+from typing import Any
 
 from opencwm.agent.calls import Call
 from opencwm.agent.conversation import Reply, Utterance
@@ -75,6 +77,7 @@ class Turn:
         backtracked_to: number of the earlier turn after which the repository was like this (0: at the start),
             when this turn went back to that.
         restored: whether that was done by restoring the box.
+        forecast: what a planner said of the call before it was done, and what happened.
         seconds_asking: waiting for the reply.
         seconds_acting: using the tool.
     """
@@ -92,6 +95,7 @@ class Turn:
     patch: str | None = None
     backtracked_to: int | None = None
     restored: bool = False
+    forecast: Mapping[str, Any] | None = None
     seconds_asking: float = 0.0
     seconds_acting: float = 0.0
 

@@ -88,6 +88,7 @@ def run_agent(
             exit_code=outcome.exit_code if outcome else None,
             submitted=outcome.submitted if outcome else None,
             restored=outcome is not None and outcome.restored,
+            forecast=outcome.forecast if outcome else None,
             seconds_asking=acts_at - asked_at,
             seconds_acting=time.monotonic() - acts_at,
         )

@@ -16,6 +16,7 @@ from typing import Any
 
 from opencwm.agent.chat_policy import ChatConfig
 from opencwm.agent.conversation import Policy
+from opencwm.agent.planning.planner_config import PlannerConfig
 from opencwm.core.config import from_dict, to_dict
 from opencwm.core.errors import ConfigError
 
@@ -27,10 +28,12 @@ class PolicySpec:
     Attributes:
         spec: see the module.
         chat: how an endpoint is asked.
+        planner: forecasts what runs tests, before it is run; None for no planner.
     """
 
     spec: str
     chat: ChatConfig = dataclasses.field(default_factory=ChatConfig)
+    planner: PlannerConfig | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON-able values."""
@@ -61,6 +64,11 @@ def make_policy(spec: PolicySpec) -> Policy:
         from opencwm.agent.scripted import read_script
 
         return read_script(Path(rest))
+    if spec.spec == "searcher" and spec.planner is not None:
+        from opencwm.agent.planning.planned_searcher import planned_searcher
+        from opencwm.agent.planning.planner import forecaster_of
+
+        return planned_searcher(forecaster_of(spec.planner), skip_below=spec.planner.skip_below)
     if spec.spec == "searcher":
         from opencwm.agent.searcher import searcher
 

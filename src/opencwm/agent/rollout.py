@@ -17,6 +17,7 @@ from opencwm.agent.box import open_box
 from opencwm.agent.conversation import Occasion, Policy, Utterance
 from opencwm.agent.episode import Episode, Limits, Stop, Turn
 from opencwm.agent.loop import Tools, Watcher, run_agent
+from opencwm.agent.planning.planner_config import PlannerConfig, runs_tests
 from opencwm.agent.prompts import system_prompt, task_prompt
 from opencwm.agent.task import Task, Verdict, grade
 from opencwm.agent.token_segments import segments
@@ -73,6 +74,7 @@ def run_rollout(
     config: RolloutConfig,
     *,
     grader: Callable[[Task, str], Verdict] | None = None,
+    planner: PlannerConfig | None = None,
 ) -> Rollout:
     """Make one attempt and grade it; errors of box and policy become records.
 
@@ -82,6 +84,7 @@ def run_rollout(
         number: of the attempt at this task, from 0; another number has another seed.
         config: how.
         grader: gives the verdict; None grades in a fresh box.
+        planner: forecasts commands that run tests before they are run; None for no planner.
     """
     started = time.monotonic()
     seed = seed_of(config.seed, task.name, number)
@@ -90,7 +93,7 @@ def run_rollout(
     error, verdict = "", None
     episode = Episode(opening=said, turns=(), stop=Stop.TURNS, submitted=None)
     try:
-        episode = run_episode(task, policy, number, config, turns.append)
+        episode = run_episode(task, policy, number, config, turns.append, planner=planner)
         if episode.submitted is not None:
             verdict = (grader or _grader(config.kind))(task, episode.submitted)
             error = f"grading: {verdict.reason}" if verdict.score is None else ""
@@ -107,7 +110,13 @@ def run_rollout(
 
 
 def run_episode(
-    task: Task, policy: Policy, number: int, config: RolloutConfig, watcher: Watcher | None = None
+    task: Task,
+    policy: Policy,
+    number: int,
+    config: RolloutConfig,
+    watcher: Watcher | None = None,
+    *,
+    planner: PlannerConfig | None = None,
 ) -> Episode:
     """Let a policy work on a task in a box of its own; what it submits is not graded.
 
@@ -120,7 +129,8 @@ def run_episode(
     occasion = Occasion(task=task.name, rollout=number, seed=seed, tools=config.tools)
     limits = _limits(task, config.limits)
     said = opening(task, config, calls_functions=policy.calls_functions, prompt=policy.prompt)
-    with _workplace(task, config, limits) as tools:
+    with _workplace(task, config, limits) as workplace:
+        tools = workplace if planner is None else _planned(workplace, task, planner)
         return run_agent(policy.begin(occasion), tools, said, limits, watcher)
 
 
@@ -165,6 +175,12 @@ def _workplace(task: Task, config: RolloutConfig, limits: Limits) -> Iterator[To
             output_chars=limits.output_chars,
             context_lines=limits.context_lines,
         )
+
+
+def _planned(toolbox: Tools, task: Task, planner: PlannerConfig) -> Tools:
+    from opencwm.agent.planning.planner import PlannedTools, forecaster_of
+
+    return PlannedTools(toolbox, task, forecaster_of(planner), planner)
 
 
 def seed_of(run: int, task: str, number: int) -> int:
@@ -232,6 +248,7 @@ def _measured(episode: Episode) -> dict[str, Any]:
     return {
         "num_turns": len(turns),
         "num_commands": sum(turn.call is not None and turn.call.name == "bash" for turn in turns),
+        "num_test_runs": sum(map(_ran_tests, turns)),
         "num_problems": sum(bool(turn.problem) for turn in turns),
         "num_backtracks": sum(turn.backtracked_to is not None for turn in turns),
         "prompt_tokens": sum(prompt or 0 for prompt, _ in counts) if is_counted else None,
@@ -239,6 +256,13 @@ def _measured(episode: Episode) -> dict[str, Any]:
         "replies": [turn.reply.text for turn in turns],
         "segments": [segment.to_json() for segment in segments(turn.reply.tokens for turn in turns)],
     }
+
+
+def _ran_tests(turn: Turn) -> bool:
+    """Whether a turn really ran tests."""
+    if turn.call is None or turn.call.name != "bash" or (turn.forecast or {}).get("is_skipped"):
+        return False
+    return runs_tests(turn.call.arguments["command"])
 
 
 def _trajectory(episode: Episode, record: Mapping[str, Any], tools: tuple[str, ...]) -> dict[str, Any]:

@@ -72,7 +72,8 @@ class Bench:
         """Make one attempt and write it down."""
         try:
             task = read_task(Path(job["directory"]))
-            rollout = run_rollout(task, self._policy, job["rollout"], self._config.rollout)
+            planner = self._config.policy.planner
+            rollout = run_rollout(task, self._policy, job["rollout"], self._config.rollout, planner=planner)
         except Exception as error:  # whatever it is, it is this attempt's, and the run goes on
             reason = str(error) if isinstance(error, OpenCWMError) else repr(error)
             self._folder.write_record(

@@ -119,31 +119,32 @@ def _compiles(source: str) -> bool:
 def _search(instruction: str, occasion: Occasion) -> Play:
     named = re.search(r"`(python3? [\w./-]+\.py)`", instruction)
     tests = named[1] if named else _TESTS
-    said = _output((yield _call("bash", tests)))
-    if not _fails(said):
+    said = output_of((yield tool_call("bash", tests)))
+    if not fails(said):
         yield Reply(text="The tests pass as they are; there is nothing to go by.", is_last=True)
         return
     files = re.findall(r"`([\w./-]+\.py)`", instruction) if named else []
     if not files:
-        files = _output((yield _call("bash", _FILES))).splitlines()
+        files = output_of((yield tool_call("bash", _FILES))).splitlines()
     sources: dict[str, str] = {}
-    for path in _by_mention(files, said)[:4]:
-        sources[path] = _output((yield _call("bash", f"cat {path}" if named else f"cat -- '{path}'")))
+    for path in by_mention(files, said)[:4]:
+        sources[path] = output_of((yield tool_call("bash", f"cat {path}" if named else f"cat -- '{path}'")))
     takes_back = "undo" in occasion.tools
-    ranked = _ranked(sources, said, occasion.seed)
+    ranked = ranked_repairs(sources, said, occasion.seed)
     for path, repair in ranked[:MAX_ATTEMPTS]:
         answer = yield edit_call(path, sources[path], repair)
         if " was changed at line " not in answer:
             continue
-        if not _fails(_output((yield _call("bash", tests)))):
-            yield _call("submit", "")
+        if not fails(output_of((yield tool_call("bash", tests)))):
+            yield tool_call("submit", "")
             yield f"Line {repair.lineno} of {path} was wrong; the tests pass now."
             return
-        yield _call("undo", "") if takes_back else edit_call(path, sources[path], repair, is_undone=True)
+        yield tool_call("undo", "") if takes_back else edit_call(path, sources[path], repair, is_undone=True)
     yield Reply(text="No change of one token makes the tests pass.", is_last=True)
 
 
-def _call(name: str, content: str) -> str:
+def tool_call(name: str, content: str) -> str:
+    """Write a turn that calls a tool."""
     return f"<tool: {name}>\n{content}\n</tool>"
 
 
@@ -152,15 +153,16 @@ def edit_call(path: str, source: str, repair: Repair, *, is_undone: bool = False
     there, put = _edit(source, repair)
     if is_undone:
         there, put = put, there
-    return _call("edit", f"{path}\n{SEARCH}\n{there}\n{DIVIDER}\n{put}\n{REPLACE}")
+    return tool_call("edit", f"{path}\n{SEARCH}\n{there}\n{DIVIDER}\n{put}\n{REPLACE}")
 
 
-def _output(answer: str) -> str:
+def output_of(answer: str) -> str:
+    """Return what a command printed, of a tool's answer."""
     found = re.search(r"<output>\n(.*)\n</output>", answer, re.DOTALL)
     return found[1] if found else answer
 
 
-def _fails(output: str) -> bool:
+def fails(output: str) -> bool:
     """Whether the output tells of a failure: for pytest, anything but tests that passed."""
     if re.search(r"^\d+ of \d+ examples pass$", output, re.MULTILINE):
         return "[exit status" in output
@@ -169,12 +171,12 @@ def _fails(output: str) -> bool:
     )
 
 
-def _by_mention(files: Sequence[str], output: str) -> list[str]:
+def by_mention(files: Sequence[str], output: str) -> list[str]:
     """Order files by how often the output names them or what they define; unnamed ones last."""
     return sorted(files, key=lambda path: (-output.count(path), path))
 
 
-def _ranked(sources: dict[str, str], output: str, seed: int) -> list[tuple[str, Repair]]:
+def ranked_repairs(sources: dict[str, str], output: str, seed: int) -> list[tuple[str, Repair]]:
     """Order all repairs: lines the output points at, then functions it names, then the rest, by chance."""
     rng = derive_rng(seed, "searcher")
     told = "\n".join(line for line in output.splitlines() if line[:1] in (">", "E") or " gives " in line)

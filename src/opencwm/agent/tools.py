@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import posixpath
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from opencwm.agent.box import Box, RunResult, RunStatus
 from opencwm.agent.calls import Call
@@ -45,6 +45,7 @@ class Outcome:
         exit_code: of a command that ended by itself.
         submitted: the patch that was handed in.
         restored: whether the files were brought back to how they were before an edit.
+        forecast: what a planner said of it beforehand, JSON-able; see :mod:`opencwm.agent.planning.planner`.
     """
 
     text: str
@@ -52,6 +53,7 @@ class Outcome:
     exit_code: int | None = None
     submitted: str | None = None
     restored: bool = False
+    forecast: Mapping[str, Any] | None = None
 
 
 class Toolbox:

@@ -119,6 +119,8 @@ class Foresight:
         caught = self.workings.caught(self._memories[-1])
         if caught is not None:
             return caught
+        if self.workings.begins_block(self._memories[-1]):
+            return Outcome(is_told=True, is_pure=True)
         return self.workings.follower(self._memories[-1].copy(), ask, calculates=self.calculates).run()
 
     def arguments(self, first: int, written: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -23,6 +23,7 @@ from opencwm.debugger.expressions import (
     parsed,
 )
 from opencwm.debugger.module_names import VALUES
+from opencwm.debugger.plain_exceptions import made
 from opencwm.debugger.readings import read_off
 from opencwm.debugger.rendered import is_plain
 from opencwm.debugger.shown import Shown, with_places
@@ -55,6 +56,7 @@ class Known:
         has_values: classes of it derive from built-in types of values.
         entries: its functions that calls are sure to enter; None: no call is.
         builtins: the functions of Python that its names stand for.
+        exceptions: names of exceptions that are made plainly, see :mod:`.plain_exceptions`.
     """
 
     sites: Sequence[Site]
@@ -68,9 +70,13 @@ class Known:
     has_values: bool = False
     entries: Entries | None = None
     builtins: Builtins = dataclasses.field(default_factory=lambda: Builtins({}))
+    exceptions: frozenset[str] = frozenset()
 
     def calculated(self, expected: Expected) -> str | None:
         """Return the value of a pure operation on literals; None for any other, and for one that raises."""
+        exception = made(expected.text, self.exceptions) if expected.text is not None else None
+        if exception is not None:
+            return exception
         found = self._worked_out(expected)
         if isinstance(found, Exception):
             return expected.at_end if isinstance(found, IndexError) else None

@@ -26,6 +26,7 @@ class Legal:
         settable: names that may be written as changed, in canonical order.
         deletable: names that may vanish.
         needed: by id of an end, names without a value that must have got one before it.
+        may_call_unseen: whether functions may be entered without an evaluation that says so.
     """
 
     ends: frozenset[int]
@@ -33,6 +34,7 @@ class Legal:
     settable: tuple[str, ...] = ()
     deletable: tuple[str, ...] = ()
     needed: Mapping[int, frozenset[str]] = dataclasses.field(default_factory=dict)
+    may_call_unseen: bool = True
 
     def first(self) -> frozenset[int]:
         """Ids a step may start with."""
@@ -66,7 +68,8 @@ class Legal:
         settable = tuple(name for name in self.settable if name in changed or not (is_all or name in settled))
         certain = changed & set(settable)
         needed = {end: self._needs(end) | certain for end in ends if end != Control.RAISE}
-        return Legal(ends, self.calls, settable, self.deletable, needed) if ends else self
+        calls = self.calls if self.may_call_unseen or not outcome.is_told else frozenset[int]()
+        return Legal(ends, calls, settable, self.deletable, needed) if ends else self
 
     def next_names(self, written: Collection[str], settable: Sequence[str]) -> Sequence[str]:
         """Names out of those left that may be written next: none behind one that must be."""
@@ -95,6 +98,8 @@ class Legality:
         self.resume_lines = frozenset(
             self._labels[line] for graph in graphs for line in graph.can_yield if line in self._labels
         )
+
+        self._may_call_unseen = bool(self.resume_lines) or any(map(_is_special, graphs))
 
     def graph_of(self, code: CodeInfo) -> CodeGraph | None:
         """Return the graph of a code object, or None for one that is not in the program."""
@@ -161,7 +166,8 @@ class Legality:
             for name in graph.local_names
             if name in top.locals and (name in after.deletes or name in graph.shared)
         )
-        return Legal(frozenset(ends), frozenset(calls), settable, deletable, self._needed(after, top))
+        needed = self._needed(after, top)
+        return Legal(frozenset(ends), frozenset(calls), settable, deletable, needed, self._may_call_unseen)
 
     def _needed(self, after: Continuation, top: Activation) -> dict[int, frozenset[str]]:
         needed = {}
@@ -172,6 +178,12 @@ class Legality:
             elif line in self._labels:
                 needed[self._labels[line]] = missing
         return needed
+
+
+def _is_special(graph: CodeGraph) -> bool:
+    """Whether a function is a method that Python calls by itself, not only when objects are made."""
+    name = graph.qualname.rpartition(".")[2]
+    return name.startswith("__") and name not in ("__init__", "__post_init__", "__new__")
 
 
 def continuation(graph: CodeGraph, lineno: int, last: Step) -> Continuation:

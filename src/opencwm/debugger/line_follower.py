@@ -15,6 +15,7 @@ from opencwm.debugger.hooks import holders, hook_name, is_note, marked, plain_na
 from opencwm.debugger.known import Known
 from opencwm.debugger.module_names import imported_text
 from opencwm.debugger.mutations import after_store
+from opencwm.debugger.plain_exceptions import raised_by
 from opencwm.debugger.rendered import (
     UnreadableError,
     is_atom,
@@ -68,6 +69,8 @@ class LineFollower(ExpressionFollower):
             self._for(node)
         elif isinstance(node, ast.If | ast.While):
             outcome.truth = truth_of(self._value(node.test))
+            if outcome.truth is None:  # a method may be asked for it
+                outcome.is_told = False
         elif isinstance(node, ast.Assign):
             self._assign(node.targets, self._final(node.value))
             self._remember_method(node)
@@ -82,6 +85,8 @@ class LineFollower(ExpressionFollower):
             outcome.is_told = outcome.is_pure = False
             self._changing.anything()
             outcome.values.update(_imported(node))
+        elif isinstance(node, ast.Pass | ast.Break | ast.Continue):
+            pass
         elif isinstance(node, ast.Return):
             outcome.returned = "None" if node.value is None else self._final(node.value)
         else:
@@ -113,9 +118,9 @@ class LineFollower(ExpressionFollower):
             if not self._truth(node.test) and node.msg is not None:
                 self._value(node.msg)
         elif isinstance(node, ast.Raise):
-            for part in (node.exc, node.cause):
-                if part is not None:
-                    self._value(part)
+            texts = [self._value(part) for part in (node.exc, node.cause) if part is not None]
+            if self._calculates and len(texts) == 1:
+                self.outcome.raised = raised_by(texts[0], self._known.exceptions)
         elif isinstance(node, ast.Match):
             self._value(node.subject)
         elif isinstance(node, ast.Delete):

@@ -38,12 +38,13 @@ from opencwm.debugger.workings import Workings
 from opencwm.model.engine import ScoringEngine
 from opencwm.model.sampling import SamplingConfig
 from opencwm.source.cfg import ControlFlow
-from opencwm.traces import CodeInfo, Step, StepKind
+from opencwm.traces import CodeInfo, Step, StepFlags, StepKind
 
 LEAST_PROBABILITY = 1e-4
 """Foreseen text of an evaluation is not written where the model finds one of its ids less probable."""
 _SET = frozenset({int(Control.SET)})
 _INTERRUPTIONS = frozenset(map(int, (Control.RAISE, Control.CALL, Control.RESUME)))
+_CAUGHT_UNSEEN = ("StopIteration", "StopAsyncIteration", "AttributeError", "GeneratorExit")
 _EVAL, _IS = frozenset({int(Control.EVAL)}), frozenset({int(Control.IS)})
 
 
@@ -120,6 +121,13 @@ class StepPredictor:
         """The line that runs in the innermost activation; 0 before its first one."""
         is_running = self._last is not None and self._last.kind is not StepKind.CALL
         return self._decoder.stack[-1].lineno if is_running and self._decoder.stack else 0
+
+    @property
+    def _has_just_come(self) -> bool:
+        """Whether a function was entered or an exception raised: nothing can have been evaluated since."""
+        last = self._last
+        is_entered = last is not None and last.kind is StepKind.CALL and not last.flags & StepFlags.RESUME
+        return is_entered or (last is not None and last.kind is StepKind.EXCEPTION)
 
     def start(
         self, steps: Sequence[Step] = (), codes: Sequence[CodeInfo] = (), *, max_tokens: int | None = None
@@ -302,7 +310,7 @@ class StepPredictor:
                 returned = self.assumed.returned.get(self._running, returned)
             if token == Control.RETURN and self._foresight is not None and self._foresight.returns_none:
                 returned = "None"
-            self._value_probability = self._value(returned, ends)
+            self._value_probability = self._value(returned, ends, is_last=True)
 
     # -- sub-expressions
 
@@ -317,6 +325,9 @@ class StepPredictor:
             allowed = legal.first()
             try:
                 if self._foresight is not None:
+                    self._raised = self._passed_on(legal)
+                    if self._raised is not None:
+                        return *self._writer.decide(frozenset({int(Control.RAISE)})), legal, outcome
                     outcome = self._foresight.follow(functools.partial(self._expected, allowed))
                     if outcome.raised is not None and Control.RAISE in allowed:
                         self._raised = outcome.raised
@@ -330,9 +341,23 @@ class StepPredictor:
                 pass
             except _BegunError as begun:
                 return begun.token, begun.probability, legal, outcome
-            if not outcome.is_told:
+            if not outcome.is_told and not self._has_just_come:
                 return *self._first(legal.first()), legal, outcome
         return *self._writer.decide(legal.first()), legal, outcome
+
+    def _passed_on(self, legal: Legal) -> str | None:
+        """Return the exception that left a called function and arrives here, as it reads; None for none.
+
+        Functions that Python calls by itself are left out, and exceptions that end loops and look-ups: what
+        called those may catch them unseen.
+        """
+        last = self._last
+        if last is None or legal.may_call_unseen or not last.flags & StepFlags.UNWIND:
+            return None
+        steps = (step for step in reversed(self._steps) if step.kind is StepKind.EXCEPTION)
+        value = next((step.value for step in steps), None)
+        is_caught_unseen = value is None or value.startswith(_CAUGHT_UNSEEN)
+        return None if is_caught_unseen or Control.RAISE not in legal.ends else value
 
     def _narrowed(self, legal: Legal, outcome: Outcome) -> Legal:
         assert self._foresight is not None  # noqa: S101 - asked for by what has it
@@ -395,14 +420,16 @@ class StepPredictor:
 
     # -- what the step says
 
-    def _value(self, known: str | None, ends: Collection[int]) -> float:
+    def _value(self, known: str | None, ends: Collection[int], *, is_last: bool = False) -> float:
         """Write a value and decide the id ahead; return the probability of the value.
 
-        Of one that sub-expressions settle that is theirs.
+        Of one that sub-expressions settle that is theirs, and if the step ends with it nothing is decided.
         """
         if known is None:
             return self._writer.text(ends)
         self._writer.force(self.codec.vocabulary.encode_text(known))
+        if is_last:
+            return self._worked
         self._writer.ahead = self._writer.decide(ends)
         self._writer.ids.pop()
         return self._worked

@@ -26,6 +26,7 @@ from opencwm.debugger.isolation import functions_apart, shares
 from opencwm.debugger.known import Known, has_disguises
 from opencwm.debugger.line_follower import LineFollower
 from opencwm.debugger.module_names import ModuleNames, has_values, names_by_string
+from opencwm.debugger.plain_exceptions import plain_exceptions
 from opencwm.tracer.bound_names import BoundNames
 from opencwm.tracer.instrument import rewritten
 
@@ -84,6 +85,7 @@ class Workings:
             has_values(source),
             None if names_by_string(source) else Entries(source, functions, attributes),
             names.builtins,
+            plain_exceptions(source, names.texts),
         )
         return cls(known, lines, frozenset(_returning(tree)), dict(_handlers(tree)), text)
 
@@ -100,9 +102,12 @@ class Workings:
 
     def binds_plainly(self, memory: Memory) -> bool:
         """Whether it is known which names the line that runs in an activation binds."""
+        return self.begins_block(memory) or (memory.first, memory.lineno) in self.lines
+
+    def begins_block(self, memory: Memory) -> bool:
+        """Whether an activation is at a line that only says ``try``."""
         lines = self.text.split("\n")
-        is_try = 0 < memory.lineno <= len(lines) and lines[memory.lineno - 1].strip() == "try:"
-        return is_try or (memory.first, memory.lineno) in self.lines
+        return 0 < memory.lineno <= len(lines) and lines[memory.lineno - 1].strip() == "try:"
 
     def caught(self, memory: Memory) -> Outcome | None:
         """Return what the ``except`` clause does that an activation is at; None where that is not known."""

@@ -31,6 +31,7 @@ class TaskReport:
         mean_reward: of those graded; None without any.
         turns: mean turns of those graded; likewise.
         tokens: mean tokens written; None where they were not counted.
+        test_runs: mean commands that really ran tests, grading apart; None where they were not counted.
     """
 
     solved: Score
@@ -38,6 +39,7 @@ class TaskReport:
     mean_reward: float | None
     turns: float | None
     tokens: float | None
+    test_runs: float | None
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> TaskReport:
@@ -52,6 +54,7 @@ class TaskReport:
             mean_reward=_mean([record["reward"] for record in graded]),
             turns=_mean([record["num_turns"] for record in graded]),
             tokens=_mean(counted),
+            test_runs=_mean([record["num_test_runs"] for record in graded if "num_test_runs" in record]),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -62,6 +65,7 @@ class TaskReport:
             "mean_reward": self.mean_reward,
             "mean_turns": self.turns,
             "mean_completion_tokens": self.tokens,
+            "mean_test_runs": self.test_runs,
         }
 
 
@@ -77,6 +81,7 @@ class RolloutReport:
         reasons: why attempts have no reward of 1, or none at all -> how many.
         stops: how attempts ended -> how many.
         num_backtracks: turns that went back to an earlier state, of all attempts.
+        num_test_runs: commands that really ran tests, of all attempts.
         seconds: mean of an attempt.
     """
 
@@ -87,6 +92,7 @@ class RolloutReport:
     reasons: Mapping[str, int]
     stops: Mapping[str, int]
     num_backtracks: int
+    num_test_runs: int
     seconds: float | None
 
     @classmethod
@@ -112,6 +118,7 @@ class RolloutReport:
                 collections.Counter(record["stop"] for record in records if record["stop"]).most_common()
             ),
             num_backtracks=sum(record["num_backtracks"] for record in records),
+            num_test_runs=sum(record.get("num_test_runs", 0) for record in records),
             seconds=_mean([record["seconds"] for record in records if record["status"] != ERROR]),
         )
 
@@ -125,6 +132,7 @@ class RolloutReport:
             "reasons": dict(self.reasons),
             "stops": dict(self.stops),
             "num_backtracks": self.num_backtracks,
+            "num_test_runs": self.num_test_runs,
             "mean_seconds": self.seconds,
         }
 
@@ -132,8 +140,8 @@ class RolloutReport:
         """Return the report as tables."""
         rows = [(name, *_task_cells(task)) for name, task in self.tasks.items()]
         num_errors = sum(task.num_errors for task in self.tasks.values())
-        total = ("all tasks", *score_cells(self.solved), str(num_errors), "", "", "")
-        columns = ("task", *SCORE_COLUMNS, "errors", "reward", "turns", "tokens")
+        total = ("all tasks", *score_cells(self.solved), str(num_errors), "", "", "", str(self.num_test_runs))
+        columns = ("task", *SCORE_COLUMNS, "errors", "reward", "turns", "tokens", "test runs")
         tables = [Table("Attempts that solve their task", columns, (*rows, total))]
         if self.pass_at:
             cells = tuple((f"pass@{k}", f"{100 * value:.1f}") for k, value in self.pass_at.items())
@@ -145,7 +153,12 @@ class RolloutReport:
 
 
 def _task_cells(task: TaskReport) -> tuple[str, ...]:
-    numbers = (_shown(task.mean_reward, 2), _shown(task.turns, 1), _shown(task.tokens, 0))
+    numbers = (
+        _shown(task.mean_reward, 2),
+        _shown(task.turns, 1),
+        _shown(task.tokens, 0),
+        _shown(task.test_runs, 1),
+    )
     return (*score_cells(task.solved), str(task.num_errors), *numbers)
 
 

@@ -15,6 +15,9 @@ _Definition = ast.FunctionDef | ast.AsyncFunctionDef
 _BY_STRING = frozenset({"globals", "locals", "vars", "eval", "exec", "getattr", "setattr", "__import__"})
 
 
+_NOBODY = "<class>"
+
+
 class Callees:
     """The call sites of one file.
 
@@ -29,6 +32,7 @@ class Callees:
         if not _BY_STRING.isdisjoint(names):
             return
         free = _escaping(tree)
+        remakes = any(isinstance(node, ast.Attribute) and node.attr == "__init__" for node in ast.walk(tree))
         shared_lines = {node.lineno for node in ast.walk(tree) if isinstance(node, ast.Lambda)}
         for owner, node in _definitions(tree):
             is_special = node.name.startswith("__") and node.name.endswith("__")
@@ -36,10 +40,15 @@ class Callees:
                 isinstance(item, ast.Yield | ast.YieldFrom) for item in ast.walk(node)
             )
             key = f".{node.name}" if owner else node.name
+            if owner is not None and _only_makes(owner, node) and owner.name not in free and not remakes:
+                self._bound[node.lineno] = owner.name
             if not (
                 node.decorator_list or is_special or is_lazy or key in free or node.lineno in shared_lines
             ):
                 self._bound[node.lineno] = key
+        for item in tree.body:
+            if isinstance(item, ast.ClassDef):  # its body runs before any function of the program is entered
+                self._bound[min([item.lineno, *(part.lineno for part in item.decorator_list)])] = _NOBODY
         for statement in ast.walk(tree):
             if isinstance(statement, ast.stmt):
                 self._note(statement)
@@ -66,6 +75,12 @@ def _definitions(tree: ast.Module) -> Iterator[tuple[ast.ClassDef | None, _Defin
             yield None, node
         elif isinstance(node, ast.ClassDef):
             yield from ((node, item) for item in node.body if isinstance(item, _Definition))
+
+
+def _only_makes(owner: ast.ClassDef, node: _Definition) -> bool:
+    """Whether a method only runs when the class that it is in, and says so itself, is called."""
+    is_plain = not (owner.decorator_list or owner.keywords or node.decorator_list)
+    return node.name == "__init__" and is_plain and isinstance(node, ast.FunctionDef)
 
 
 def _called(node: ast.AST) -> Iterator[str]:

@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import random
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -101,6 +101,25 @@ def draw_candidates(repository: Path, baseline: Baseline, seed: int) -> Iterator
         elif candidate.key not in seen:
             seen.add(candidate.key)
             yield candidate
+
+
+def all_changes(path: str, text: str, lines: Collection[int]) -> Iterator[Candidate]:
+    """Yield every change of one place on some lines of a file that keeps its lines, operator by operator.
+
+    A file that cannot be read as Python has none.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            file = _RepositoryFile(text, frozenset(lines))
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    for name, operator in OPERATORS.items():
+        for kind in operator.nodes:
+            for node in file.nodes.get(kind, ()):
+                for change in operator.changes(file, node):
+                    if candidate := _candidate(file, path, name, change):
+                        yield candidate
 
 
 def _files(repository: Path, covered: Mapping[str, frozenset[int]]) -> dict[str, _RepositoryFile]:

@@ -28,6 +28,7 @@ from opencwm.corpus.harvest.modules import (
 from opencwm.corpus.harvest.strip import is_typed_class
 from opencwm.corpus.harvest.units import GlobalRenamer, Unit, Units, bound_in_class, class_with
 from opencwm.corpus.harvest.values import HELPER_MODULE, HELPERS
+from opencwm.source.unparsing import unparsed
 
 MAX_LINES: Final = 200
 _MAX_STATEMENTS: Final = 600
@@ -62,6 +63,19 @@ _MAKING: Final = frozenset(
 """Members of a class that are kept whatever is mentioned: they make objects, or are called unseen."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class CutSource:
+    """Source that was cut out of a package.
+
+    Attributes:
+        text: the source.
+        places: for each line of it the module and 1-based line it is from; of what is in no module, line 0.
+    """
+
+    text: str
+    places: tuple[tuple[str, int], ...]
+
+
 class Cutter:
     """Cuts functions out of one package; units are prepared once.
 
@@ -94,6 +108,23 @@ class Cutter:
             entered: qualified names of the only functions that are kept, besides those that are needed to
                 load the source; None keeps all that may be called.
             max_lines: longest source.
+
+        Raises:
+            CutError: why it cannot be done.
+        """
+        return self.cut_out(module, qualname, needs, calls, entered=entered, max_lines=max_lines).text
+
+    def cut_out(
+        self,
+        module: str,
+        qualname: str,
+        needs: Mapping[str, str],
+        calls: Iterable[str] = (),
+        *,
+        entered: Collection[str] | None = None,
+        max_lines: int = MAX_LINES,
+    ) -> CutSource:
+        """Return what :meth:`cut` does, and where its lines are from.
 
         Raises:
             CutError: why it cannot be done.
@@ -223,7 +254,7 @@ class _Cut:
         self._names.of(target)
         self._waiting.append((target, loads))
 
-    def source(self) -> str:
+    def source(self) -> CutSource:
         """Follow names to the end and write what was found."""
         while True:
             while self._waiting:
@@ -235,10 +266,10 @@ class _Cut:
             after = len(self._attributes), len(self._reached), sum(map(len, self._members.values()))
             if before == after and not self._waiting:
                 break
-        text = self._written()
-        if text.count("\n") > self._max_lines:
+        made = self._written()
+        if len(made.places) > self._max_lines:
             raise CutError("long program")
-        return text
+        return made
 
     def _module(self, name: str) -> Module:
         module = self._package.module(name)
@@ -312,10 +343,10 @@ class _Cut:
 
     # -- writing -----------------------------------------------------------------------------------
 
-    def _written(self) -> str:
+    def _written(self) -> CutSource:
         order = self._module_order()
         keys = sorted(self._reached, key=lambda key: (order[key[0]], key[1]))
-        body: list[ast.stmt] = []
+        body: list[tuple[str, ast.stmt]] = []
         for name, index in keys:
             statement = self._reached[name, index]
             module = self._module(name)
@@ -325,14 +356,19 @@ class _Cut:
                 if index in indices and Definition(name, made) in self._names
             }
             if isinstance(statement, ast.ClassDef):
-                body.append(self._written_class(statement, module, bound))
+                body.append((name, self._written_class(statement, module, bound)))
             else:
-                body.append(self._named(self._units.statement(statement, module), bound))
+                body.append((name, self._named(self._units.statement(statement, module), bound)))
         imports = self._names.imports()
-        text = "\n\n".join(ast.unparse(ast.fix_missing_locations(statement)) for statement in body)
-        text += "".join(f"\n\n{alias} = {name}" for alias, name in sorted(self._aliases.items()))
-        text = "\n\n".join([*(source for _, source in sorted(self._helpers.items())), text])
-        return "".join(f"{line}\n" for line in imports) + ("\n" if imports else "") + text + "\n"
+        pieces = [("", source, [0] * (source.count("\n") + 1)) for _, source in sorted(self._helpers.items())]
+        pieces += [(name, *unparsed(statement)) for name, statement in body]
+        pieces += [("", f"{alias} = {name}", [0]) for alias, name in sorted(self._aliases.items())]
+        text = "".join(f"{line}\n" for line in imports) + ("\n" if imports else "")
+        places = [("", 0)] * text.count("\n")
+        for number, (name, piece, lines) in enumerate(pieces):
+            text += f"\n{piece}\n" if number else f"{piece}\n"
+            places += [("", 0)] * bool(number) + [(name, line) for line in lines]
+        return CutSource(text, tuple(places))
 
     def _named(self, unit: Unit, bound: Mapping[str, str]) -> ast.stmt:
         """Return the statement of a unit with the names that things have in this program.

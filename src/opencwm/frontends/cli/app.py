@@ -21,6 +21,7 @@ from opencwm.frontends.cli.check import check
 from opencwm.frontends.cli.dap import dap
 from opencwm.frontends.cli.debug import debug
 from opencwm.frontends.cli.doctor import doctor
+from opencwm.frontends.cli.forecast import forecast, planning
 from opencwm.frontends.cli.inputs import inputs
 from opencwm.frontends.cli.mcp import mcp
 from opencwm.frontends.cli.mutate import mutate
@@ -39,7 +40,7 @@ PROGRAM: Final = "opencwm"
 _COMMANDS: Final = (
     *(predict, debug, web, dap, mcp, serve, ask, trace, check, inputs, before),
     *(train, export, quantize, bench, doctor),
-    *(rollout, view, practice, rl),
+    *(forecast, rollout, view, practice, rl),
 )
 
 
@@ -89,6 +90,7 @@ def build(only: str = "") -> Any:
     evaluation.command()(evaluate.quantization)
     evaluation.command()(benchmark.benchmark)
     evaluation.command()(twins)
+    evaluation.command()(planning)
     root.add_typer(evaluation, name="eval")
     agents = _group(help="Tasks for agents, as Harbor task directories.")
     agents.command()(tasks.mutate)

@@ -12,6 +12,7 @@ import typer
 from opencwm.frontends.cli.options import Json, OutputFolder
 
 if TYPE_CHECKING:
+    from opencwm.agent.planning.planner_config import PlannerConfig
     from opencwm.agent.rollouts import Job, RunConfig
     from opencwm.agent.run_folder import RunFolder
 
@@ -82,6 +83,32 @@ def rollout(
         Path | None,
         typer.Option("--prompt", metavar="FILE", help="A system prompt instead of the one built in."),
     ] = None,
+    planner: Annotated[
+        str | None,
+        typer.Option(
+            "--planner",
+            metavar="MODEL",
+            help="Forecast commands that run tests before they are run; the searcher runs the likeliest"
+            " repairs. A model as --model takes it elsewhere, or package for the one that ships.",
+        ),
+    ] = None,
+    skip_below: Annotated[
+        float,
+        typer.Option(
+            "--skip-below",
+            metavar="P",
+            help="With --planner: do not run tests that are less likely than this to pass.",
+            min=0.0,
+            max=1.0,
+        ),
+    ] = 0.0,
+    choose: Annotated[
+        bool,
+        typer.Option(
+            "--choose",
+            help="Choose one patch a task: generated tests passed, forecast, majority, fewest tokens.",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the run.")] = 0,
     limit: Annotated[
         list[str] | None,
@@ -122,7 +149,7 @@ def rollout(
     except UnicodeDecodeError:
         raise ConfigError("is not UTF-8 text", where=str(prompt)) from None
     config = RunConfig(
-        policy=PolicySpec(spec=policy, chat=chat),
+        policy=PolicySpec(spec=policy, chat=chat, planner=_planner(planner, skip_below)),
         rollout=RolloutConfig(
             limits=limits,
             tools=(*PUBLISHED, "undo") if undo or desk else PUBLISHED,
@@ -138,8 +165,41 @@ def rollout(
         jobs = list(jobs_of(found, attempts, folder))
         _run(config, folder, jobs, workers=workers, uses_ray=ray)
         has_errors = _finish(context, config, folder, tasks, as_json=as_json)
+        if choose:
+            _choose(config, folder, found)
     if has_errors:
         raise typer.Exit(1)
+
+
+def _planner(model: str | None, skip_below: float) -> PlannerConfig | None:
+    from opencwm.agent.planning.planner_config import PlannerConfig
+    from opencwm.core.errors import ConfigError
+
+    if model is None:
+        if skip_below:
+            raise ConfigError("needs a planner", where="--skip-below", hint="--planner package")
+        return None
+    return PlannerConfig(model="" if model == "package" else model, skip_below=skip_below)
+
+
+def _choose(config: RunConfig, folder: RunFolder, tasks: dict[str, Path]) -> None:
+    """Choose one patch for each task, write that down, and say what it gained."""
+    import json
+
+    from opencwm.agent.choosing_run import NAME, chosen
+    from opencwm.core.files import write_atomic
+    from opencwm.frontends.cli.output import notice
+
+    choices = chosen(folder.records(), tasks, config.policy.planner)
+    write_atomic(folder.path / NAME, json.dumps(choices, indent=1) + "\n")
+    made = [choice for choice in choices.values() if choice["rollout"] is not None]
+    counts = {
+        key: sum(choice[key] == 1.0 for choice in made) for key in ("reward", "first_reward", "best_reward")
+    }
+    notice(
+        f"of {len(choices)} tasks the chosen patches solve {counts['reward']}, first attempts"
+        f" {counts['first_reward']}, any attempt {counts['best_reward']}; see {folder.path / NAME}"
+    )
 
 
 def _run(config: RunConfig, folder: RunFolder, jobs: Sequence[Job], *, workers: int, uses_ray: bool) -> None:

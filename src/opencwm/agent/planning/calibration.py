@@ -1,0 +1,81 @@
+"""From a model's confidence in a whole predicted run to the probability that the test passes.
+
+Confidence is the product of the probabilities of all steps, which says how sure the model is of *this very
+run*; another run may come to the same. The curve is logistic in the logarithm of the confidence's odds, one
+for runs predicted to pass and one for runs predicted to fail. Its numbers were fitted on candidates whose
+tests were run for real (docs/agent.md says on which); they hold for the model in the package.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+_LEAST = 1e-4
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """A logistic curve: probability of passing = 1 / (1 + exp(-(offset + slope * logit(confidence))))."""
+
+    offset: float
+    slope: float
+
+    def at(self, confidence: float) -> float:
+        """Return the probability for a confidence in [0, 1]."""
+        return 1 / (1 + math.exp(-(self.offset + self.slope * _logit(confidence))))
+
+    @classmethod
+    def fitted(cls, points: Sequence[tuple[float, bool]]) -> Curve:
+        """Fit to confidences and whether the test passed: maximum likelihood with a weak prior.
+
+        Args:
+            points: may be few or of one kind; the prior then keeps the curve flat and off 0 and 1.
+        """
+        odds = np.array([_logit(confidence) for confidence, _ in points])
+        passed = np.array([float(is_passed) for _, is_passed in points])
+        weights = np.zeros(2)
+        design = np.stack([np.ones(len(odds)), odds], axis=1).reshape(-1, 2)
+        for _ in range(50):
+            chance = 1 / (1 + np.exp(-design @ weights))
+            gradient = design.T @ (passed - chance) - _PRIOR * weights
+            curvature = (design * (chance * (1 - chance))[:, None]).T @ design + np.diag([_PRIOR, _PRIOR])
+            change = np.linalg.solve(curvature, gradient)
+            weights += change
+            if np.abs(change).max() < 1e-9:
+                break
+        return cls(float(weights[0]), float(weights[1]))
+
+
+_PRIOR = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibrator:
+    """Turns confidence into the probability that a test passes.
+
+    Attributes:
+        predicted_pass: for runs predicted to pass.
+        predicted_fail: for runs predicted to fail.
+        usual: of a test of which nothing is predicted.
+    """
+
+    predicted_pass: Curve = Curve(1.5, 0.5)
+    predicted_fail: Curve = Curve(-1.5, -0.5)
+    usual: float = 0.5
+
+    def passing(self, confidence: float) -> float:
+        """Return the probability that a test passes whose run is predicted to."""
+        return self.predicted_pass.at(confidence)
+
+    def failing(self, confidence: float) -> float:
+        """Return the probability that a test passes whose run is predicted to fail."""
+        return self.predicted_fail.at(confidence)
+
+
+def _logit(confidence: float) -> float:
+    bounded = min(max(confidence, _LEAST), 1 - _LEAST)
+    return math.log(bounded / (1 - bounded))
