@@ -131,7 +131,7 @@ def test_a_run_goes_on_exactly_where_it_stopped(start: Path, finished: Path, tmp
 
     config = recipe(start)
     assert run_recipe(config, tmp_path, progress=interrupt).status == "interrupted"
-    assert (tmp_path / "checkpoint-7" / "questions.json").exists()
+    assert (tmp_path / "checkpoint-8" / "questions.json").exists()
     (tmp_path / "checkpoint-9").mkdir()  # a kill left half a checkpoint: it is not gone on from
     assert run_recipe(config, tmp_path).status == "finished"
     whole, pieced = (read_metrics(folder / "metrics.jsonl") for folder in (finished, tmp_path))
