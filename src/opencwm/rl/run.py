@@ -244,7 +244,7 @@ class _Run:
             "is_kept": is_kept,
         }
         write_atomic(self.folder / REPORT_NAME, json.dumps(report, indent=2) + "\n")
-        plot_curve(self.folder, records, scores)
+        plot_curve(self.folder, records, scores, drawn)
 
 
 class _Watcher(TrainerCallback):  # type: ignore[misc]  # the library is not typed
