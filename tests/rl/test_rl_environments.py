@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opencwm.codec.vocabulary import Control
+from opencwm.core.config import load_config
 from opencwm.core.errors import CodecError, ConfigError, SandboxError
 from opencwm.corpus.trace_files import held_out_traces
 from opencwm.rl.environment import ENVIRONMENTS, NativeEnvironment, Reward, environment_class, validate
 from opencwm.rl.predict_input import PredictInput, objection
 from opencwm.rl.predict_output import PredictOutput
 from opencwm.rl.predict_trace import TRACE_MARK, PredictTrace
+from opencwm.rl.recipe import RlConfig
 from opencwm.rl.trace_question import TraceQuestion, is_askable
 from opencwm.rl.trl_environment import environment_factory, reward_function, rows
 from opencwm.tracer import record
@@ -92,7 +95,7 @@ def test_nonsense_earns_nothing_and_breaks_nothing(name: str) -> None:
         @settings(max_examples=25, deadline=None)
         @given(st.lists(st.integers(0, 999), max_size=40))
         def ids(answer: list[int]) -> None:
-            reward = environment.grade_ids(asked, answer)
+            reward = environment.grade_ids(asked, answer)  # type: ignore[attr-defined]
             assert reward.is_right or reward.reason
 
         text()
@@ -193,3 +196,10 @@ def test_trl_is_given_rows_a_reward_and_rollouts() -> None:
     assert rollout.get_reward() == 1
     with pytest.raises(ConfigError, match="no question"):
         rollout.reset(key="another")
+
+
+def test_every_recipe_parses() -> None:
+    recipes = sorted((Path(__file__).parents[2] / "recipes").glob("rl-*.toml"))
+    assert recipes
+    for path in recipes:
+        assert load_config(RlConfig, path).environment in ENVIRONMENTS

@@ -131,7 +131,7 @@ def test_a_run_goes_on_exactly_where_it_stopped(start: Path, finished: Path, tmp
 
     config = recipe(start)
     assert run_recipe(config, tmp_path, progress=interrupt).status == "interrupted"
-    assert (tmp_path / "checkpoint-7" / "questions.json").exists()
+    assert (tmp_path / "checkpoint-8" / "questions.json").exists()
     (tmp_path / "checkpoint-9").mkdir()  # a kill left half a checkpoint: it is not gone on from
     assert run_recipe(config, tmp_path).status == "finished"
     whole, pieced = (read_metrics(folder / "metrics.jsonl") for folder in (finished, tmp_path))
@@ -201,7 +201,7 @@ def test_a_grader_that_breaks_ends_the_run(start: Path, tmp_path: Path) -> None:
 
 
 def test_standard_errors_are_of_pairs_and_clusters(start: Path) -> None:
-    environment = PredictOutput()
+    environment = EvenIds()
     questions = training_questions(recipe(start), environment, ())
     keys = [question.key for question in questions]
     one = compare(questions, dict.fromkeys(keys, 0.0), {**dict.fromkeys(keys, 0.0), keys[0]: 1.0})
@@ -249,3 +249,16 @@ def test_trl_makes_a_schema_of_the_tool() -> None:
 
     schema = get_json_schema(environment_factory(PredictOutput(), [])().submit_answer)
     assert schema["function"]["parameters"]["required"] == ["answer"]
+
+
+@pytest.mark.slow
+def test_the_shipped_recipe_runs_whole_in_small(tmp_path: Path) -> None:
+    recipe_path = Path(__file__).parents[2] / "recipes" / "rl-predict-output.toml"
+    settings = ("sources.generated.programs=30", "held_out.sets.generated.programs=12", "update.num_steps=2")
+    flags = [part for setting in settings for part in ("--set", setting)]
+    assert invoke(["rl", str(recipe_path), "-o", str(tmp_path), *flags]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["num_steps"] == 2
+    assert report["held_out_drawn"]["generated"]["num_questions"] > 5
+    where = tmp_path if report["is_kept"] else tmp_path / "rejected"
+    assert invoke(["export", str(where), "-o", str(tmp_path / "exported")]) == 0

@@ -12,13 +12,21 @@ CURVE_NAME: Final = "reward.png"
 _SMOOTHING: Final = 0.1
 
 
-def plot_curve(folder: Path, records: Sequence[Mapping[str, Any]], scores: Mapping[str, Any]) -> Path | None:
+def plot_curve(
+    folder: Path,
+    records: Sequence[Mapping[str, Any]],
+    scores: Mapping[str, Any],
+    drawn: Mapping[str, Any],
+) -> Path | None:
     """Draw ``reward.png``; None when matplotlib is not installed.
 
     Args:
         folder: of the run.
         records: of its ``metrics.jsonl``.
-        scores: comparisons by set, as the report holds them; may be empty.
+        scores: comparisons by set of greedy answers, as the report holds them; may be empty.
+        drawn: likewise of answers drawn at temperature 1.
+
+    Bars are two standard errors of the paired difference.
     """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -47,19 +55,21 @@ def plot_curve(folder: Path, records: Sequence[Mapping[str, Any]], scores: Mappi
         right.plot(
             *zip(*points, strict=True), "o-", color=f"C{number}", markersize=3, label=f"{name}, a part"
         )
-    for number, (name, score) in enumerate(sorted(scores.items())):
-        last = max(steps, default=1)
-        right.errorbar(
-            [0, last],
-            [score["before"], score["after"]],
-            yerr=[0, 2 * score["error"]],
-            fmt="s--",
-            capsize=4,
-            color=f"C{number}",
-            label=f"{name}, all {score['num_questions']} (two paired standard errors)",
-        )
+    last = max(steps, default=1)
+    parts = (("s--", "greedy", scores), ("o:", "drawn", drawn))
+    for style, kind, part in parts:
+        for number, (name, score) in enumerate(sorted(part.items())):
+            right.errorbar(
+                [0, last],
+                [score["before"], score["after"]],
+                yerr=[0, 2 * score["error"]],
+                fmt=style,
+                capsize=4,
+                color=f"C{number}",
+                label=f"{name}, {kind} ({score['num_questions']} questions)",
+            )
     left.set_ylabel("share")
-    right.set_ylabel("right, greedily, held out")
+    right.set_ylabel("right, held out")
     for axes in (left, right):
         axes.set_xlabel("step")
         axes.grid(visible=True, alpha=0.3)

@@ -7,6 +7,7 @@ wherever it came from.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import Final
 
 from opencwm.core.errors import CodecError
 from opencwm.core.seeds import derive_rng
@@ -15,6 +16,9 @@ from opencwm.rl.environment import NativeEnvironment
 from opencwm.rl.recipe import QuestionsConfig, RlConfig
 from opencwm.rl.trace_question import TraceQuestion, is_askable
 from opencwm.traces import Trace
+
+_DRAWS: Final = 10
+"""Programs that are generated at the most for each that is wanted: where hardly any fits, there are fewer."""
 
 Environment = NativeEnvironment[TraceQuestion]
 
@@ -95,10 +99,8 @@ def _traces(config: QuestionsConfig) -> Iterator[Trace]:
         from opencwm.corpus.generator.config import sample_config
         from opencwm.corpus.generator.traced import generate_traced, in_process_recorder
 
-        index = 0
-        while True:  # whoever takes them stops
+        for index in range(_DRAWS * config.programs):  # whoever has enough of them stops
             rng = derive_rng("rl", config.seed, index)
-            index += 1
             generator = sample_config(rng, 1.0)
             trace = generate_traced(rng, generator, in_process_recorder(generator))
             if trace is not None:

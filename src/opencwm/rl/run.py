@@ -1,9 +1,9 @@
 """One run of a recipe: evaluate, learn from rewards, evaluate again, and keep the weights if they are better.
 
-In the run's folder: ``config.json`` (the resolved recipe), ``before.json`` (held-out rewards of the start),
-``metrics.jsonl``, ``checkpoint-N`` (TRL's, with our position among the questions), ``reward.png``,
-``report.json``, and the weights, which ``opencwm export`` takes: in ``model/`` when no held-out set got worse
-and one got better, else in ``rejected/model/``.
+In the run's folder: ``config.json`` (the resolved recipe), ``before.json`` and ``after.json`` (held-out
+rewards, greedy and expected), ``metrics.jsonl``, ``checkpoint-N`` (TRL's, with our position among the
+questions), ``reward.png``, ``report.json``, and the weights, which ``opencwm export`` takes: in ``model/``
+when no held-out set got worse and one got better, else in ``rejected/model/``.
 
 The same call goes on from the last whole checkpoint; a checkpoint is whole when it holds our position, which
 is written last.
@@ -46,6 +46,7 @@ from opencwm.train.metrics import METRICS_NAME, MetricsLog, read_metrics
 POSITION_NAME: Final = "questions.json"
 REPORT_NAME: Final = "report.json"
 BEFORE_NAME: Final = "before.json"
+AFTER_NAME: Final = "after.json"
 CONFIG_NAME: Final = "config.json"
 REJECTED: Final = "rejected"
 
@@ -123,6 +124,7 @@ def run_recipe(config: RlConfig, folder: Path, *, progress: Progress | None = No
         if not run.learn(stop):
             return RlResult(status="interrupted", step=run.step, held_out={}, is_kept=False, folder=None)
         after = {name: run.answered(name, found) for name, found in sets.items()}
+        write_atomic(folder / AFTER_NAME, json.dumps({"rewards": after}) + "\n")
         compared = {
             name: compare(found, *_part(before[name], after[name], 0)) for name, found in sets.items()
         }
@@ -242,7 +244,7 @@ class _Run:
             "is_kept": is_kept,
         }
         write_atomic(self.folder / REPORT_NAME, json.dumps(report, indent=2) + "\n")
-        plot_curve(self.folder, records, scores)
+        plot_curve(self.folder, records, scores, drawn)
 
 
 class _Watcher(TrainerCallback):  # type: ignore[misc]  # the library is not typed

@@ -31,7 +31,7 @@ class EvenIds(PredictOutput):
         return [0]
 
 
-class Unlearnable(PredictOutput):
+class Unlearnable(EvenIds):
     """Every answer earns nothing, so no group has a gradient."""
 
     name: ClassVar[str] = "unlearnable"
