@@ -105,6 +105,7 @@ def test_groups_that_agree_teach_nothing() -> None:
     assert list(graded([same])) == []
     mixed = [*same, attempt([1, 2, 4], is_solved=False, logarithm=0.0)]
     assert [one.advantage for one in graded([mixed])] == [0.25, 0.25, 0.25, -0.75]
+    assert [one.advantage for one in graded([mixed], negative_weight=0.0)] == [0.25, 0.25, 0.25]
 
 
 def test_a_run_begins_with_the_weights_of_another_and_more_ids(tmp_path: Path) -> None:

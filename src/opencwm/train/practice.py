@@ -56,6 +56,7 @@ class PracticeConfig:
         attempts: at each task of a round.
         temperature: of sampling.
         learning_rate: of AdamW.
+        negative_weight: of attempts below the mean of their group; 0 learns from successes alone.
         clip_low, clip_high: how far a token's probability may fall and rise in a round.
         row_tokens: of a packed row.
         rows_per_step: rows of one step of the optimizer.
@@ -71,6 +72,7 @@ class PracticeConfig:
     attempts: int = 8
     temperature: float = 1.0
     learning_rate: float = 2e-4
+    negative_weight: float = 1.0
     clip_low: float = 0.2
     clip_high: float = 0.25
     row_tokens: int = 4096
@@ -135,7 +137,7 @@ def practise(
                 temperature=config.temperature,
             )
             sampled = time.monotonic()
-            learned = learn(model, optimizer, list(graded(groups)), config)
+            learned = learn(model, optimizer, list(graded(groups, config.negative_weight)), config)
             folder = _exported(model, out, number, config)
             timed = {"sampling_s": sampled - began, "learning_s": time.monotonic() - sampled}
             records.append({"round": number, **summary(groups), **learned, **timed})
@@ -145,12 +147,15 @@ def practise(
     return records
 
 
-def graded(groups: Sequence[Sequence[Attempt]]) -> Iterator[Graded]:
-    """Yield the attempts that differ from the mean of their group, with their advantage."""
+def graded(groups: Sequence[Sequence[Attempt]], negative_weight: float = 1.0) -> Iterator[Graded]:
+    """Yield the attempts that differ from the mean of their group, with their advantage.
+
+    Advantages below 0 are multiplied by ``negative_weight``.
+    """
     for group in groups:
         mean = sum(attempt.is_solved for attempt in group) / len(group)
         for attempt in group:
-            advantage = attempt.is_solved - mean
+            advantage = (attempt.is_solved - mean) * (1.0 if attempt.is_solved else negative_weight)
             segment = attempt.segment
             if advantage and segment.logarithms is not None:
                 ids, logarithms = np.array(segment.ids, np.int64), np.array(segment.logarithms, np.float32)

@@ -258,5 +258,5 @@ def _draft(task: SmallTask, seed: int) -> TaskDraft:
             "lineno": task.lineno,
             "line": task.source.split("\n")[task.lineno - 1],
         },
-        timeout_s=60.0,
+        timeout_s=300.0,
     )
