@@ -42,7 +42,9 @@ class Harness:
 HARNESSES: Final = {
     LM_EVAL: Harness(name=LM_EVAL, executable="lm_eval", install="pip install 'lm_eval[api,math]>=0.4.13'"),
     LIGHTEVAL: Harness(
-        name=LIGHTEVAL, executable="lighteval", install="pip install 'lighteval[litellm]>=0.13'"
+        name=LIGHTEVAL,
+        executable="lighteval",
+        install="pip install torch 'lighteval[litellm]>=0.13' 'litellm<=1.80'",
     ),
     HARBOR: Harness(name=HARBOR, executable="harbor", install="uv tool install 'harbor>=0.26'"),
 }
