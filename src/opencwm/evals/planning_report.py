@@ -198,8 +198,8 @@ class PlanningReport:
     def tables(self) -> list[Table]:
         """Return the report as tables."""
         title = (
-            f"Orders of the same {self.num_candidates} candidates ({self.num_tasks} tasks, of which one fixes"
-            f" {self.num_fixable})"
+            f"Orders of the same {self.num_candidates} candidates ({self.num_tasks} tasks, in the lists of"
+            f" {self.num_fixable} a fix)"
         )
         columns = (
             "order",
