@@ -117,7 +117,8 @@ def test_the_planned_searcher_runs_the_right_repair_first() -> None:
     speak = planned_searcher(Forecaster(OracleWorldModel(0.999)), skip_below=0.1).begin(
         Occasion(task="t", rollout=0, seed=1, tools=("bash", "edit", "create", "submit", "undo"))
     )
-    files, answer, edits = {"calc.py": CODE, "test_calc.py": TESTS}, "the task", []
+    edits: list[str] = []
+    files, answer = {"calc.py": CODE, "test_calc.py": TESTS}, "the task"
     for _ in range(20):
         turn = speak([Utterance(role="user", text=answer)]).text
         if "pytest" in turn and not edits:
