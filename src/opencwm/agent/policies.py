@@ -68,7 +68,12 @@ def make_policy(spec: PolicySpec) -> Policy:
         from opencwm.agent.planning.planned_searcher import planned_searcher
         from opencwm.agent.planning.planner import forecaster_of
 
-        return planned_searcher(forecaster_of(spec.planner), skip_below=spec.planner.skip_below)
+        planner = spec.planner
+        return planned_searcher(
+            forecaster_of(planner),
+            skip_below=planner.skip_below,
+            max_seconds=planner.max_ranking_seconds,
+        )
     if spec.spec == "searcher":
         from opencwm.agent.searcher import searcher
 

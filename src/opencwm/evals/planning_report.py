@@ -198,8 +198,8 @@ class PlanningReport:
     def tables(self) -> list[Table]:
         """Return the report as tables."""
         title = (
-            f"Orders of the same {self.num_candidates} candidates ({self.num_tasks} tasks, of which one fixes"
-            f" {self.num_fixable})"
+            f"Orders of the same {self.num_candidates} candidates ({self.num_tasks} tasks, in the lists of"
+            f" {self.num_fixable} a fix)"
         )
         columns = (
             "order",
@@ -235,14 +235,26 @@ class PlanningReport:
         ]
 
 
-def fitted(records: Sequence[Record]) -> Calibrator:
-    """Fit a calibration to the forecasts of some records."""
+def fitted(
+    records: Sequence[Record], usual_of: Callable[[Record], list[Mapping[str, Any]]] | None = None
+) -> Calibrator:
+    """Fit a calibration to the forecasts of some records.
+
+    Args:
+        records: of tasks.
+        usual_of: the forecasts whose unknown ones say what is usual, by default those with a candidate.
+    """
     items = [item for record in records for item in (*_before_items(record), *_after_items(record))]
     known = {
         outlook: [(item["confidence"], item["passed"]) for item in items if item["outlook"] == outlook]
-        for outlook in ("passes", "fails", "unknown")
+        for outlook in ("passes", "fails")
     }
-    unknown = [is_passed for _, is_passed in known["unknown"]]
+    unknown = [
+        item["passed"]
+        for record in records
+        for item in (usual_of or _after_items)(record)
+        if item["outlook"] == "unknown"
+    ]
     return Calibrator(
         Curve.fitted(known["passes"]),
         Curve.fitted(known["fails"]),
@@ -329,7 +341,7 @@ def _forecasts(
     """Sum up forecasts, with probabilities fitted on the other packages."""
     by_task: list[list[tuple[float, bool, bool]]] = []
     fits = {
-        package: fitted([record for record in records if record["package"] != package])
+        package: fitted([record for record in records if record["package"] != package], items)
         for package in {record["package"] for record in records}
     }
     for record in records:

@@ -63,9 +63,9 @@ class Calibrator:
         usual: of a test of which nothing is predicted.
     """
 
-    predicted_pass: Curve = Curve(1.5, 0.5)
-    predicted_fail: Curve = Curve(-1.5, -0.5)
-    usual: float = 0.5
+    predicted_pass: Curve = Curve(2.12, 0.616)
+    predicted_fail: Curve = Curve(0.78, -1.341)
+    usual: float = 0.25
 
     def passing(self, confidence: float) -> float:
         """Return the probability that a test passes whose run is predicted to."""

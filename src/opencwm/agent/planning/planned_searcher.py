@@ -37,12 +37,16 @@ _IS_TEST: Final = re.compile(r"(^|/)(tests?/|test_|conftest)")
 _OUTCOME: Final = re.compile(r"(?m)^(PASSED|FAILED|ERROR) (\S+?\.py::.*?)(?: - .*)?$")
 
 
-def planned_searcher(forecaster: Forecaster, *, skip_below: float = 0.0) -> ScriptedPolicy:
+def planned_searcher(
+    forecaster: Forecaster, *, skip_below: float = 0.0, max_seconds: float = 10.0
+) -> ScriptedPolicy:
     """Return the policy.
 
     Args:
         forecaster: makes the forecasts.
         skip_below: repairs of which it is less probable that all tests pass are never run.
+        max_seconds: processor time of ranking; the repairs that are left then keep their order, behind those
+            that are likely.
     """
 
     def search(_: str, occasion: Occasion) -> Play:
@@ -59,7 +63,7 @@ def planned_searcher(forecaster: Forecaster, *, skip_below: float = 0.0) -> Scri
         for path in [name for name in files if _IS_TEST.search(name) or name not in sources][:20]:
             tests[path] = output_of((yield tool_call("bash", f"cat -- '{path}'")))
         nearest = ranked_repairs(sources, said, occasion.seed)[:MAX_CANDIDATES]
-        ranked = _forecast(forecaster, {**tests, **sources}, outcomes, nearest)
+        ranked = _forecast(forecaster, {**tests, **sources}, outcomes, nearest, max_seconds)
         kept = [(path, repair) for path, repair, chance in ranked if chance >= skip_below][:MAX_ATTEMPTS]
         yield from _try(kept, sources, takes_back="undo" in occasion.tools)
 
@@ -85,6 +89,7 @@ def _forecast(
     texts: Mapping[str, str],
     outcomes: Mapping[str, str],
     repairs: Sequence[tuple[str, Repair]],
+    max_seconds: float,
 ) -> list[tuple[str, Repair, float]]:
     """Return repairs, the likeliest to make all tests pass first, with that probability."""
     version = Version({path: f"{text}\n" for path, text in texts.items()})
@@ -93,7 +98,11 @@ def _forecast(
     passing = [case for case in cases if outcomes.get(case.name) == "PASSED"]
     ranker = Ranker(forecaster, version, failing, passing)
     scored = []
+    ends_at = forecaster.seconds + max_seconds
     for place, (path, repair) in enumerate(repairs):
+        if forecaster.seconds > ends_at:
+            scored.append((-round(forecaster.calibrator.usual, 3), place, path, repair))
+            continue
         lines = version.texts[path].split("\n")
         lines[repair.lineno - 1] = repair.line
         found = ranker.score(Candidate(path, "\n".join(lines)), place)

@@ -94,12 +94,17 @@ class PlannedTools:
         except ConfigError:
             return None
         cases = _wanted(version, command)[: self._config.max_tests]
-        found = [(case, self._forecaster.forecast(version, case)) for case in cases]
-        return summary(found)
+        ends_at = self._forecaster.seconds + self._config.max_command_seconds
+        found = []
+        for case in cases:
+            if self._forecaster.seconds > ends_at:
+                break
+            found.append((case, self._forecaster.forecast(version, case)))
+        return summary(found, num_left=len(cases) - len(found))
 
 
-def summary(found: list[tuple[Case, Forecast]]) -> dict[str, Any]:
-    """Return what is forecast of some tests together, as JSON-able values.
+def summary(found: list[tuple[Case, Forecast]], num_left: int = 0) -> dict[str, Any]:
+    """Return what is forecast of some tests together, and of so many more nothing, as JSON-able values.
 
     The probability that all pass is that of the least likely one that is known: tests of one repository fail
     together.
@@ -107,10 +112,10 @@ def summary(found: list[tuple[Case, Forecast]]) -> dict[str, Any]:
     known = [(case, item) for case, item in found if item.is_known]
     failing = [(case, item) for case, item in known if item.outlook is Outlook.FAILS]
     entry: dict[str, Any] = {
-        "num_tests": len(found),
+        "num_tests": len(found) + num_left,
         "num_passing": len(known) - len(failing),
         "num_failing": len(failing),
-        "num_unknown": len(found) - len(known),
+        "num_unknown": len(found) + num_left - len(known),
         "probability": min((item.probability for _, item in known), default=None),
     }
     if failing:

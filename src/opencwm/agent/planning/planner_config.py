@@ -21,6 +21,8 @@ class PlannerConfig:
     Attributes:
         model: which world model, as ``--model`` takes it; empty for the one in the package.
         max_seconds: processor time of one test's forecast.
+        max_command_seconds: of all forecasts for one command; the tests that are left are unknown.
+        max_ranking_seconds: of ranking the repairs of one task; those that are left keep their order.
         max_tests: most tests of a command that are forecast.
         skip_below: commands of which it is less probable that all tests pass are not run; 0 runs all. Only
             counts when no test that was looked at is unknown.
@@ -30,7 +32,9 @@ class PlannerConfig:
     """
 
     model: str = ""
-    max_seconds: float = 1.2
+    max_seconds: float = 1.0
+    max_command_seconds: float = 3.0
+    max_ranking_seconds: float = 10.0
     max_tests: int = 12
     skip_below: float = 0.0
 
