@@ -95,7 +95,7 @@ def test_nonsense_earns_nothing_and_breaks_nothing(name: str) -> None:
         @settings(max_examples=25, deadline=None)
         @given(st.lists(st.integers(0, 999), max_size=40))
         def ids(answer: list[int]) -> None:
-            reward = environment.grade_ids(asked, answer)  # type: ignore[attr-defined]
+            reward = environment.grade_ids(asked, answer)
             assert reward.is_right or reward.reason
 
         text()
