@@ -73,7 +73,11 @@ def test_the_official_client_gets_text_and_thoughts_whole_and_streamed() -> None
         )
         assert len({part.id for part in parts}) == 1
         cut = asked(client, max_completion_tokens=3).choices[0]
-        assert (cut.finish_reason, cut.message.content) == ("length", "<th")
+        assert cut.finish_reason == "length"
+        assert cut.message.content
+        assert "<think>".startswith(
+            cut.message.content
+        )  # how far three tokens come is the tokenizer's business
         two = asked(client, n=2, stop=["<|eot_id|>"]).choices
         assert [choice.message.content for choice in two] == ["It is été."] * 2
 

@@ -43,7 +43,7 @@ def main():
         ("two", {24, 25}),
         ("take", {24, 25}),
         ("passed", set(range(1, 26))),
-        ("__init__", set(range(1, 26))),
+        ("__init__", {22}),
         ("lazy", set(range(1, 26))),
     ],
 )
@@ -65,6 +65,22 @@ def test_a_function_is_entered_only_where_its_name_is_called(name: str, lines: s
 )
 def test_a_function_that_escapes_may_be_entered_anywhere(addition: str) -> None:
     assert Callees(ast.parse(f"{SOURCE}\n{addition}\n")).may_enter(1, 22)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "    def again(self): return type(self)(3)",
+        "    def again(self): return self.__class__(3)",
+        "    @classmethod\n    def again(cls): return cls(3)",
+        "    def again(self): self.__init__(3)",
+    ],
+)
+def test_objects_may_be_made_without_naming_their_class(method: str) -> None:
+    source = (
+        f"class Box:\n    def __init__(self, item):\n        self.item = item\n{method}\nBox(1).again()\n"
+    )
+    assert Callees(ast.parse(source)).may_enter(2, len(source.splitlines()) - 1)
 
 
 @pytest.mark.parametrize("name", sorted(STATEMENTS))

@@ -16,6 +16,7 @@ _BY_STRING = frozenset({"globals", "locals", "vars", "eval", "exec", "getattr", 
 
 
 _NOBODY = "<class>"
+_UNNAMED = frozenset({"__init__", "__class__", "type", "classmethod"})
 
 
 class Callees:
@@ -32,7 +33,7 @@ class Callees:
         if not _BY_STRING.isdisjoint(names):
             return
         free = _escaping(tree)
-        remakes = any(isinstance(node, ast.Attribute) and node.attr == "__init__" for node in ast.walk(tree))
+        remakes = any(_may_make_unnamed(node) for node in ast.walk(tree))
         shared_lines = {node.lineno for node in ast.walk(tree) if isinstance(node, ast.Lambda)}
         for owner, node in _definitions(tree):
             is_special = node.name.startswith("__") and node.name.endswith("__")
@@ -75,6 +76,11 @@ def _definitions(tree: ast.Module) -> Iterator[tuple[ast.ClassDef | None, _Defin
             yield None, node
         elif isinstance(node, ast.ClassDef):
             yield from ((node, item) for item in node.body if isinstance(item, _Definition))
+
+
+def _may_make_unnamed(node: ast.AST) -> bool:
+    """Whether something may make an object of a class that it does not name: ``type(self)()``, ``cls()``."""
+    return getattr(node, "attr", None) in _UNNAMED or getattr(node, "id", None) in _UNNAMED
 
 
 def _only_makes(owner: ast.ClassDef, node: _Definition) -> bool:
