@@ -185,6 +185,7 @@ def run_interrupted(recorder: Recorder, entry: Any, seconds: float) -> None:
         sys.settrace(None)
 
 
+@pytest.mark.slow
 @needs_accelerator
 def test_recording_again_and_again_keeps_no_objects() -> None:
     """Everything a record made is gone when the record is; singletons have as many references as before."""

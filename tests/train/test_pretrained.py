@@ -279,6 +279,7 @@ tokenizer = "{tokenizer}"
 """
 
 
+@pytest.mark.slow
 def test_from_a_corpus_to_a_fine_tuned_folder(tmp_path: Path) -> None:
     """`opencwm corpus build` with the model's tokenizer, then `opencwm train` on both published formats."""
     from transformers import CwmConfig, CwmForCausalLM

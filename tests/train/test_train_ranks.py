@@ -121,6 +121,7 @@ def go_long(config: TrainConfig, out: Path) -> None:
     train(config, out, source=MemorySource(copy_documents(2000)))
 
 
+@pytest.mark.slow
 def test_a_killed_rank_ends_the_run_with_a_reason_and_no_batch_is_lost(tmp_path: Path) -> None:
     go_long(steady(12), tmp_path / "whole")
     go_long(steady(4), tmp_path / "cut")
