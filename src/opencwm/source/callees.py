@@ -13,8 +13,6 @@ from collections.abc import Iterable, Iterator
 
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef
 _BY_STRING = frozenset({"globals", "locals", "vars", "eval", "exec", "getattr", "setattr", "__import__"})
-
-
 _NOBODY = "<class>"
 _UNNAMED = frozenset({"__init__", "__class__", "type", "classmethod"})
 

@@ -24,101 +24,117 @@ class CallStyle(enum.StrEnum):
     FUNCTIONS = "functions"
 
 
+TaskFolders = Annotated[
+    list[Path],
+    typer.Argument(metavar="TASKS...", help="Task folders, or folders of them.", show_default=False),
+]
+PolicyName = Annotated[
+    str,
+    typer.Option(
+        "--policy",
+        metavar="SPEC",
+        help="Who acts: http://HOST:PORT/v1 (any OpenAI-compatible chat endpoint; its key is read from"
+        " OPENCWM_API_KEY), model:FOLDER (a small model that acts), script:FILE, searcher, or"
+        " package.module:NAME.",
+        show_default=False,
+    ),
+]
+Attempts = Annotated[int, typer.Option("-n", metavar="N", help="Attempts at each task.", min=1)]
+Workers = Annotated[
+    int, typer.Option("--workers", metavar="N", help="Processes; 0 does all in this one.", min=0)
+]
+WithRay = Annotated[
+    bool, typer.Option("--ray", help="Let Ray do it, on the cluster of RAY_ADDRESS or this machine.")
+]
+ReplyTokens = Annotated[int, typer.Option("--max-tokens", metavar="N", help="Of one reply.", min=1)]
+ModelName = Annotated[
+    str | None, typer.Option("--model-name", metavar="NAME", help="The model, as the endpoint lists it.")
+]
+Calls = Annotated[
+    CallStyle,
+    typer.Option(
+        "--calls", metavar="text|functions", help="Tools are called in text, or as OpenAI functions."
+    ),
+]
+Temperature = Annotated[
+    float | None,
+    typer.Option("--temperature", metavar="T", help="Of an endpoint, or a model [there: 0].", min=0),
+]
+TokenIds = Annotated[
+    bool,
+    typer.Option("--token-ids", help="Ask an endpoint for token ids and log-probabilities, as vLLM."),
+]
+Undo = Annotated[bool, typer.Option("--undo", help="Also offer the tool undo, which takes back an edit.")]
+AtDesk = Annotated[
+    bool,
+    typer.Option(
+        "--desk",
+        help="Attempt tasks of `tasks small` without a box for each, which is faster; implies --undo.",
+    ),
+]
+PromptFile = Annotated[
+    Path | None,
+    typer.Option("--prompt", metavar="FILE", help="A system prompt instead of the one built in."),
+]
+PlannerModel = Annotated[
+    str | None,
+    typer.Option(
+        "--planner",
+        metavar="MODEL",
+        help="Forecast commands that run tests before they are run; the searcher runs the likeliest"
+        " repairs. A model as --model takes it elsewhere, or package for the one that ships.",
+    ),
+]
+SkipBelow = Annotated[
+    float,
+    typer.Option(
+        "--skip-below",
+        metavar="P",
+        help="With --planner: do not run tests that are less likely than this to pass.",
+        min=0.0,
+        max=1.0,
+    ),
+]
+Choose = Annotated[
+    bool,
+    typer.Option(
+        "--choose",
+        help="Choose one patch a task: generated tests passed, forecast, majority, fewest tokens.",
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of the run.")]
+LimitsOf = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        metavar="KEY=VALUE",
+        help="Of an attempt: turns, tokens, wall_s, malformed, repeats, timeout_s (of a command),"
+        " output_chars, context_lines; repeatable.",
+    ),
+]
+
+
 def rollout(
     context: typer.Context,
-    tasks: Annotated[
-        list[Path],
-        typer.Argument(metavar="TASKS...", help="Task folders, or folders of them.", show_default=False),
-    ],
-    policy: Annotated[
-        str,
-        typer.Option(
-            "--policy",
-            metavar="SPEC",
-            help="Who acts: http://HOST:PORT/v1 (any OpenAI-compatible chat endpoint; its key is read from"
-            " OPENCWM_API_KEY), model:FOLDER (a small model that acts), script:FILE, searcher, or"
-            " package.module:NAME.",
-            show_default=False,
-        ),
-    ],
+    tasks: TaskFolders,
+    policy: PolicyName,
     output: OutputFolder,
-    attempts: Annotated[int, typer.Option("-n", metavar="N", help="Attempts at each task.", min=1)] = 1,
-    workers: Annotated[
-        int, typer.Option("--workers", metavar="N", help="Processes; 0 does all in this one.", min=0)
-    ] = 1,
-    ray: Annotated[
-        bool, typer.Option("--ray", help="Let Ray do it, on the cluster of RAY_ADDRESS or this machine.")
-    ] = False,
-    max_tokens: Annotated[
-        int, typer.Option("--max-tokens", metavar="N", help="Of one reply.", min=1)
-    ] = 4_096,
-    model_name: Annotated[
-        str | None, typer.Option("--model-name", metavar="NAME", help="The model, as the endpoint lists it.")
-    ] = None,
-    calls: Annotated[
-        CallStyle,
-        typer.Option(
-            "--calls", metavar="text|functions", help="Tools are called in text, or as OpenAI functions."
-        ),
-    ] = CallStyle.TEXT,
-    temperature: Annotated[
-        float | None,
-        typer.Option("--temperature", metavar="T", help="Of an endpoint, or a model [there: 0].", min=0),
-    ] = None,
-    token_ids: Annotated[
-        bool,
-        typer.Option("--token-ids", help="Ask an endpoint for token ids and log-probabilities, as vLLM."),
-    ] = False,
-    undo: Annotated[
-        bool, typer.Option("--undo", help="Also offer the tool undo, which takes back an edit.")
-    ] = False,
-    desk: Annotated[
-        bool,
-        typer.Option(
-            "--desk",
-            help="Attempt tasks of `tasks small` without a box for each, which is faster; implies --undo.",
-        ),
-    ] = False,
-    prompt: Annotated[
-        Path | None,
-        typer.Option("--prompt", metavar="FILE", help="A system prompt instead of the one built in."),
-    ] = None,
-    planner: Annotated[
-        str | None,
-        typer.Option(
-            "--planner",
-            metavar="MODEL",
-            help="Forecast commands that run tests before they are run; the searcher runs the likeliest"
-            " repairs. A model as --model takes it elsewhere, or package for the one that ships.",
-        ),
-    ] = None,
-    skip_below: Annotated[
-        float,
-        typer.Option(
-            "--skip-below",
-            metavar="P",
-            help="With --planner: do not run tests that are less likely than this to pass.",
-            min=0.0,
-            max=1.0,
-        ),
-    ] = 0.0,
-    choose: Annotated[
-        bool,
-        typer.Option(
-            "--choose",
-            help="Choose one patch a task: generated tests passed, forecast, majority, fewest tokens.",
-        ),
-    ] = False,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the run.")] = 0,
-    limit: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--limit",
-            metavar="KEY=VALUE",
-            help="Of an attempt: turns, tokens, wall_s, malformed, repeats, timeout_s (of a command),"
-            " output_chars, context_lines; repeatable.",
-        ),
-    ] = None,
+    attempts: Attempts = 1,
+    workers: Workers = 1,
+    ray: WithRay = False,
+    max_tokens: ReplyTokens = 4_096,
+    model_name: ModelName = None,
+    calls: Calls = CallStyle.TEXT,
+    temperature: Temperature = None,
+    token_ids: TokenIds = False,
+    undo: Undo = False,
+    desk: AtDesk = False,
+    prompt: PromptFile = None,
+    planner: PlannerModel = None,
+    skip_below: SkipBelow = 0.0,
+    choose: Choose = False,
+    seed: Seed = 0,
+    limit: LimitsOf = None,
     as_json: Json = False,
 ) -> None:
     """Let a policy attempt tasks in boxes, grade what it submits, and write down all of it.
@@ -134,7 +150,6 @@ def rollout(
     from opencwm.agent.run_folder import RunFolder
     from opencwm.agent.tools import PUBLISHED
     from opencwm.core.config import load_config
-    from opencwm.core.errors import ConfigError
 
     chat = ChatConfig(
         model=model_name,
@@ -144,17 +159,13 @@ def rollout(
         wants_tokens=token_ids,
     )
     limits = load_config(Limits, None, limit or [])
-    try:
-        text = prompt.read_text(encoding="utf-8") if prompt is not None else None
-    except UnicodeDecodeError:
-        raise ConfigError("is not UTF-8 text", where=str(prompt)) from None
     config = RunConfig(
         policy=PolicySpec(spec=policy, chat=chat, planner=_planner(planner, skip_below)),
         rollout=RolloutConfig(
             limits=limits,
             tools=(*PUBLISHED, "undo") if undo or desk else PUBLISHED,
             seed=seed,
-            prompt=text,
+            prompt=_text(prompt),
             at_desk=desk,
         ),
         num_rollouts=attempts,
@@ -169,6 +180,15 @@ def rollout(
             _choose(config, folder, found)
     if has_errors:
         raise typer.Exit(1)
+
+
+def _text(path: Path | None) -> str | None:
+    from opencwm.core.errors import ConfigError
+
+    try:
+        return path.read_text(encoding="utf-8") if path is not None else None
+    except UnicodeDecodeError:
+        raise ConfigError("is not UTF-8 text", where=str(path)) from None
 
 
 def _planner(model: str | None, skip_below: float) -> PlannerConfig | None:
