@@ -7,9 +7,8 @@ import dataclasses
 import secrets
 from collections.abc import Callable
 
-import uvicorn
-
 from opencwm.frontends.listening import LOOPBACK, bound, served_hosts, shown_host
+from opencwm.frontends.quiet_server import quiet_server
 from opencwm.frontends.serve.app import MAX_BODY_BYTES, App
 from opencwm.frontends.serve.served_model import ServedModel
 
@@ -68,19 +67,7 @@ class Served:
             hosts=served_hosts(config.host, number),
             max_body_bytes=config.max_body_bytes,
         )
-        settings = uvicorn.Config(
-            self.app.asgi,
-            log_level="critical",
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            server_header=False,
-            date_header=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=config.patience_s,
-            h11_max_incomplete_event_size=32 * 1024,
-        )
-        self._server = uvicorn.Server(settings)
+        self._server = quiet_server(self.app.asgi, keep_alive_s=75, patience_s=config.patience_s)
         self.url = f"http://{shown_host(config.host)}:{number}/v1"
 
     def run(self) -> None:

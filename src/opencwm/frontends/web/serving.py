@@ -6,9 +6,8 @@ import contextlib
 import secrets
 from collections.abc import Callable
 
-import uvicorn
-
 from opencwm.frontends.listening import LOOPBACK, bound, served_hosts, shown_host
+from opencwm.frontends.quiet_server import quiet_server
 from opencwm.frontends.web.app import App
 from opencwm.frontends.web.desk import Desk
 from opencwm.frontends.web.worker import Worker
@@ -42,19 +41,7 @@ class Served:
             self._close()
             raise
         app = App(desk, self._worker, token=token, hosts=served_hosts(host, number), port=number)
-        config = uvicorn.Config(
-            app.asgi,
-            log_level="critical",
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            server_header=False,
-            date_header=False,
-            timeout_keep_alive=60,
-            timeout_graceful_shutdown=1,
-            h11_max_incomplete_event_size=32 * 1024,
-        )
-        self._server = uvicorn.Server(config)
+        self._server = quiet_server(app.asgi, keep_alive_s=60, patience_s=1)
         self.url = f"http://{shown_host(host)}:{number}/?token={token}"
 
     def run(self) -> None:
