@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -15,6 +14,7 @@ from starlette.routing import Route
 
 from opencwm.core.errors import OpenCWMError
 from opencwm.frontends.listening import LOOPBACK, bound, served_hosts, shown_host
+from opencwm.frontends.quiet_server import quiet_server
 from opencwm.frontends.view import pages, shown
 from opencwm.frontends.web.answers import JsonAnswer, refusal
 from opencwm.frontends.web.guard import Guard
@@ -51,10 +51,7 @@ class Served:
         ]
         guard = Guard(Starlette(routes=routes), token=token, hosts=served_hosts(host, number), port=number)
         self.asgi = guard
-        config = uvicorn.Config(
-            guard, log_level="critical", access_log=False, lifespan="off", ws="none", server_header=False
-        )
-        self._server = uvicorn.Server(config)
+        self._server = quiet_server(guard, keep_alive_s=5, patience_s=1)
         self.url = f"http://{shown_host(host)}:{number}/?token={token}"
 
     def run(self) -> None:
