@@ -18,6 +18,7 @@ import secrets
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from opencwm.core.errors import SandboxError
 from opencwm.sandbox import scratch
 
 _LOCK_SUFFIX = ".lock"
+_SWEEP_S = 2.0
 
 
 class Layer:
@@ -154,14 +156,30 @@ def _end_processes_of(folder: Path) -> None:
     """Kill what a gone driver left in the middle of starting.
 
     A bubblewrap that is killed with its driver just after it has forked leaves a child that waits for it for
-    ever: that child has the folder in its command line, and nothing of a box runs in it yet.
+    ever: that child has the folder in its command line, and nothing of a box runs in it yet. A process that
+    ends while we look may just have forked it, so only a second look that finds nothing ends the search.
     """
     mark = os.fsencode(f"{folder}/")
+    deadline = time.monotonic() + _SWEEP_S
+    num_quiet_looks = 0
+    while num_quiet_looks < 2 and time.monotonic() < deadline:
+        num_quiet_looks = 0 if _kill_all_with(mark) else num_quiet_looks + 1
+
+
+def _kill_all_with(mark: bytes) -> bool:
+    """Kill the processes with ``mark`` in their command lines; tell whether one was there or may be yet."""
+    is_found = False
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            with contextlib.suppress(OSError):
-                if mark in (entry / "cmdline").read_bytes():
-                    os.kill(int(entry.name), signal.SIGKILL)
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):  # it ended, or is somebody else's
+            words = (entry / "cmdline").read_bytes()
+            if mark in words:
+                is_found = True
+                os.kill(int(entry.name), signal.SIGKILL)
+            elif not words and (entry / "exe").exists():  # not the kernel's, not ended: in the middle of exec
+                is_found = True
+    return is_found
 
 
 def is_alive(base: Path, name: str) -> bool:

@@ -113,7 +113,7 @@ def predict_output(
         )
         return cast("Execution", _Stoppable(made, watch))
 
-    bounds = RolloutBounds(max_steps=MAX_STEPS, max_seconds=service.config.max_call_s)
+    bounds = RolloutBounds(max_steps=MAX_STEPS, max_seconds=math.inf)  # the call itself is stopped
     found = agree(execution, bounds, num_rollouts=rollouts)
     first = found.rollouts[0]
     product = math.prod(1.0 if view.probability is None else view.probability for view in first.steps)

@@ -37,11 +37,11 @@ class Served:
         self._worker = Worker()
         try:
             desk = make_desk(self._worker.pause)
+            app = App(desk, self._worker, token=token, hosts=served_hosts(host, number), port=number)
+            self._server = quiet_server(app.asgi, keep_alive_s=60, patience_s=1)
         except BaseException:
             self._close()
             raise
-        app = App(desk, self._worker, token=token, hosts=served_hosts(host, number), port=number)
-        self._server = quiet_server(app.asgi, keep_alive_s=60, patience_s=1)
         self.url = f"http://{shown_host(host)}:{number}/?token={token}"
 
     def run(self) -> None:
