@@ -55,11 +55,14 @@ def before(
 
     States are proposed by the model or worked out backward, and each is checked by predicting forward.
     """
+    from opencwm.core.errors import ConfigError
     from opencwm.debugger.questions import state_question, states_before
     from opencwm.debugger.world_model import WorldModel
     from opencwm.frontends.cli.output import print_json, visible
     from opencwm.frontends.programs import program_of_source, read_source
 
+    if to is not None and to < line:
+        raise ConfigError(f"line {to} is before line {line}", where="--to", hint="name the last line there")
     program = program_of_source(read_source(file), str(file), call="print()")
     after, earlier = _values(state), _values(known or ())
     question = state_question(program, line, after, end_lineno=to, known=earlier)
@@ -101,9 +104,13 @@ def _values(texts: Sequence[str]) -> dict[str, str]:
 
     found = {}
     for text in texts:
-        item = parse_assumption(text)
+        wrong = ConfigError(f"{text!r} gives no variable a value", hint="write it like x = 5")
+        try:
+            item = parse_assumption(text)
+        except ConfigError:
+            raise wrong from None
         if item.name is None or item.kind is not AssumptionKind.VALUE:
-            raise ConfigError(f"{text!r} gives no variable a value", hint="write it like x = 5")
+            raise wrong
         found[item.name] = rendered(item.value)
     return found
 
