@@ -25,7 +25,13 @@ def console(*, stderr: bool = False, file: IO[str] | None = None) -> Console:
     """Return a rich console for stdout, stderr or ``file`` that adds no markup of its own."""
     from rich.console import Console
 
-    made = Console(stderr=stderr, file=file, markup=False, emoji=False, highlight=False)
+    class Screen(Console):
+        """A console that leaves to us what a reader's end means, where rich would end with status 1."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    made = Screen(stderr=stderr, file=file, markup=False, emoji=False, highlight=False)
     if not made.is_terminal and made.width == 80:  # rich's own default when it cannot know
         made.width = WIDTH
     return made
