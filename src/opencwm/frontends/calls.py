@@ -56,7 +56,7 @@ def wanted_outcome(returns: str | None, raises: str | None) -> Outcome:
     """
     if (returns is None) == (raises is None):
         hint = "for example returns: \"'abc'\", raises: \"KeyError('a')\""
-        raise ConfigError("give either what is to be returned or what is to be raised", hint=hint)
+        raise ConfigError("give either a value to return or an exception to raise", hint=hint)
     if returns is not None:
         if not returns.startswith("<"):  # what has no other text reads like <class 'int'>
             _read(returns, where="returns", hint=f"a text is quoted: {returns!r}")

@@ -40,7 +40,7 @@ def before(
     draws: Annotated[
         int, typer.Option("--draws", metavar="N", help="Most states that the model proposes.", min=1)
     ] = 5,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the states after its first.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the states after its first.")] = 0,
     run: Annotated[
         bool,
         typer.Option(
@@ -51,9 +51,10 @@ def before(
     model: Model = None,
     as_json: Json = False,
 ) -> None:
-    """Tell which state may have come before a line, from the state after it: an inverse question.
+    """Tell which state may have come before a line.
 
-    States are proposed by the model or worked out backward, and each is checked by predicting forward.
+    An inverse question, asked of the state after it. States are proposed by the model or worked out backward,
+    and each is checked by predicting forward.
     """
     from opencwm.core.errors import ConfigError
     from opencwm.debugger.questions import state_question, states_before

@@ -35,7 +35,8 @@ def check(
         int, typer.Option("--max-steps", metavar="N", help="Most steps of a predicted run.", min=1)
     ] = 200,
     max_seconds: Annotated[
-        float, typer.Option("--max-seconds", metavar="S", help="Most time spent on a function.", min=0.1)
+        float,
+        typer.Option("--max-seconds", metavar="SECONDS", help="Most time spent on a function.", min=0.1),
     ] = 60.0,
     verify: Annotated[
         bool, typer.Option("--verify", help="Run each reported input in the sandbox, and say what is true.")
@@ -46,13 +47,13 @@ def check(
             "--timeout", metavar="SECONDS", help="A real run that takes longer counts as endless.", min=0.1
         ),
     ] = 2.0,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of inputs that are drawn.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of inputs that are drawn.")] = 0,
     model: Model = None,
     as_json: Json = False,
 ) -> None:
-    """Tell what could go wrong in a function: exceptions and loops without end, without running it.
+    """Tell for which inputs a function raises or never ends.
 
-    Inputs are proposed, their runs predicted, and what goes wrong is reported with line, input and
+    Inputs are proposed, their runs predicted, not run, and what goes wrong is reported with line, input and
     confidence. With --verify each report is confirmed or refuted by a real run. Exit status 0: nothing is
     reported, or all of it was refuted; 1: something is reported and not refuted; 2: the input is wrong.
     """

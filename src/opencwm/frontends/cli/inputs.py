@@ -28,7 +28,7 @@ def inputs(
         typer.Option("--raises", metavar="ERROR", help="What it is to raise, for example \"KeyError('x')\"."),
     ] = None,
     draws: Annotated[int, typer.Option("--draws", metavar="N", help="Most calls to propose.", min=1)] = 5,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the calls after the first.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the calls after the first.")] = 0,
     run: Annotated[
         bool, typer.Option("--run/--no-run", help="Run what is proposed in the sandbox, and say what holds.")
     ] = True,
@@ -36,7 +36,10 @@ def inputs(
     model: Model = None,
     as_json: Json = False,
 ) -> None:
-    """Propose calls of a function that give a result: the inverse question."""
+    """Propose calls of a function that give a result.
+
+    The inverse question: the model proposes, and a run in the sandbox says what holds.
+    """
     from opencwm.debugger.display import percent
     from opencwm.debugger.questions import inputs_for
     from opencwm.debugger.world_model import WorldModel
