@@ -207,7 +207,7 @@ def _print(case: Case, forecast: Forecast, check: Checked | None = None) -> None
         failure = (
             f" with {forecast.exception} at {forecast.path}:{forecast.lineno}" if forecast.exception else ""
         )
-        what += f"{failure} (passes: {percent(forecast.probability)})"
+        what += f"{failure} (probability of passing: {percent(forecast.probability)})"
     else:
         what += f": {forecast.reason}"
     print(visible(what))
