@@ -104,8 +104,10 @@ class MovingCommands(Commands):
 
     def do_steer(self, rest: str) -> None:
         """``steer KIND``: have the next step be a call, line, return or exception (cwm models only)."""
-        if rest not in tuple(StepKind):
+        if not rest:
             raise UsageError
+        if rest not in tuple(StepKind):
+            raise CommandError(f"{rest!r} is no kind of step: {', '.join(StepKind)}")
         self._move(lambda: self.session.steer(StepKind(rest)))
 
     def do_timelines(self, _: str) -> None:
