@@ -165,7 +165,7 @@ def rollout(
         calls_functions=calls is CallStyle.FUNCTIONS,
         wants_tokens=token_ids,
     )
-    limits = load_config(Limits, None, limit or [])
+    limits = load_config(Limits, None, limit or [], where="--limit")
     config = RunConfig(
         policy=PolicySpec(spec=policy, chat=chat, planner=_planner(planner, skip_below)),
         rollout=RolloutConfig(
