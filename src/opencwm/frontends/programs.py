@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opencwm.core.errors import ConfigError
+from opencwm.core.syntax import nodes_of, syntax_tree
 from opencwm.traces import Program
 from opencwm.traces.program import ENTRY_NAME
 
@@ -138,9 +139,7 @@ def program_of_source(
 
 def _parse(source: str, filename: str) -> ast.Module:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the user's program's business, not this run's
-            return ast.parse(source, filename)
+        return syntax_tree(source)
     except SyntaxError as error:
         where = f"{filename}:{error.lineno}" if error.lineno else filename
         raise ConfigError(f"not valid Python: {error.msg}", where=where, hint="mend that line") from None
@@ -246,7 +245,7 @@ def _bound_names(tree: ast.Module) -> frozenset[str] | None:
                 found.add((alias.asname or alias.name).split(".")[0])
         else:
             found |= _own_names(node)
-    for inner in ast.walk(tree):
+    for inner in nodes_of(tree):
         if isinstance(inner, ast.Global):
             found.update(inner.names)
     return frozenset(found)
