@@ -69,7 +69,7 @@ def traces_by(version: str, *, expressions: bool = False) -> dict[str, Any]:
 
 
 REPEATED_SINCE_3_14 = frozenset({"comprehension_shadowing", "comprehensions", "loops"})
-"""Programs with a line that 3.14 reports again: the last test of a ``while`` on one line, a loop in ``any``."""
+"""Programs with a line that 3.14 reports again: the last test of a ``while`` on one line, ``any(...)``."""
 
 
 def with_lines_once(trace: dict[str, Any]) -> dict[str, Any]:
