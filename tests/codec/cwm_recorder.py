@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dis
 import sys
+import warnings
 from types import CodeType, FrameType
 from typing import Any
 
@@ -27,7 +28,10 @@ class Recorder:
     def record(self) -> Trace:
         name, previous = self.program.entry, sys.gettrace()
         namespace: dict[str, Any] = {"__name__": "program"}
-        exec(compile(self.program.text, self.program.filename, "exec", dont_inherit=True), namespace)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # since 3.14 of a `return` in `finally`
+            code = compile(self.program.text, self.program.filename, "exec", dont_inherit=True)
+        exec(code, namespace)
         status, detail = Status.RETURNED, ""
         sys.settrace(self.on_call)
         try:

@@ -68,24 +68,48 @@ def traces_by(version: str, *, expressions: bool = False) -> dict[str, Any]:
     return found
 
 
+REPEATED_SINCE_3_14 = frozenset({"comprehension_shadowing", "comprehensions", "loops"})
+"""Programs with a line that 3.14 reports again: the last test of a ``while`` on one line, ``any(...)``."""
+
+
+def with_lines_once(trace: dict[str, Any]) -> dict[str, Any]:
+    """Join the LINE steps of one line that follow each other, in a trace as JSON."""
+    steps: list[Any] = []
+    carried: tuple[dict[str, str], list[Any]] = {}, []
+    for kind, *place, changed, deleted, value, flags, evaluations in trace["steps"]:
+        changes, before = {**carried[0], **dict(changed)}, [*carried[1], *evaluations]
+        if kind == "line" and steps and steps[-1][:4] == [kind, *place] and not deleted:
+            carried = changes, before
+            continue
+        steps.append([kind, *place, sorted(changes.items()), deleted, value, flags, before])
+        carried = {}, []
+    return {**trace, "steps": steps}
+
+
+def assert_same(name: str, version: str, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+    assert theirs.pop("python") == version
+    del ours["python"]
+    ours = json.loads(json.dumps(ours))
+    if version >= "3.14" and name in REPEATED_SINCE_3_14:
+        assert theirs != ours
+        theirs, ours = with_lines_once(theirs), with_lines_once(ours)
+        text = json.dumps(ours).replace("integer division or modulo by zero", "division by zero")
+        ours, theirs = json.loads(text), json.loads(json.dumps(theirs))
+    assert theirs == ours
+
+
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_every_python_gives_the_same_trace(name: str, version: str) -> None:
-    theirs = traces_by(version)[name]
     ours = trace_to_json(record(Program(PROGRAMS[name], "main")))
-    assert theirs.pop("python") == version
-    del ours["python"]
-    assert theirs == json.loads(json.dumps(ours))
+    assert_same(name, version, dict(traces_by(version)[name]), ours)
 
 
 @pytest.mark.parametrize("version", ["3.12", "3.13", "3.14"])
 @pytest.mark.parametrize("name", [name for name in PROGRAMS if name != "deep"])
 def test_every_python_gives_the_same_evaluations(name: str, version: str) -> None:
-    theirs = traces_by(version, expressions=True)[name]
     ours = trace_to_json(record(Program(PROGRAMS[name], "main"), TraceLimits(expressions=True)))
-    assert theirs.pop("python") == version
-    del ours["python"]
-    assert theirs == json.loads(json.dumps(ours))
+    assert_same(name, version, dict(traces_by(version, expressions=True)[name]), ours)
 
 
 @pytest.mark.parametrize("name", [name for name in PROGRAMS if name != "deep"])

@@ -109,7 +109,9 @@ export class Store {
     if (this.numWaiting >= MOST_WAITING) return;
     this.numWaiting += 1;
     const jump = this.numJumps;
-    this.moves = this.moves.then(() => (jump === this.numJumps ? this.moveNow(verb, line) : undefined)).finally(() => (this.numWaiting = Math.max(0, this.numWaiting - 1)));
+    this.moves = this.moves
+      .then(() => (jump === this.numJumps ? this.moveNow(verb, line) : undefined))
+      .finally(() => (this.numWaiting -= jump === this.numJumps ? 1 : 0));
     await this.moves;
   }
 
@@ -129,9 +131,15 @@ export class Store {
     void this.look();
   }
 
+  /** Forget the moves that wait for a place that is left now. */
+  private forgetMoves(): void {
+    this.numJumps += 1;
+    this.numWaiting = 0;
+  }
+
   /** Go to a step that is known, as the scrubber does: nothing is predicted. */
   async goTo(position: number): Promise<void> {
-    this.numJumps += 1; // moves that were waiting began elsewhere
+    this.forgetMoves();
     const last = this.overview().lines.length - 1;
     const wanted = Math.max(0, Math.min(last, position));
     this.showing = this.attempt(() => this.show({ ...this.place, position: wanted, is_ended: false }));
@@ -139,7 +147,7 @@ export class Store {
   }
 
   async selectTimeline(id: number): Promise<void> {
-    this.numJumps += 1;
+    this.forgetMoves();
     this.showing = this.attempt(async () => {
       this.overviews.set(id, await this.backend.overview(id));
       const last = this.overview(id).lines.length - 1;

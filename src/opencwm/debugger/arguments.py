@@ -8,6 +8,8 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from opencwm.core.syntax import nodes_of
+
 MAX_ARGUMENT_CHARS = 200
 """Longer arguments are left to the model, which has seen how the tracer cuts them."""
 
@@ -181,7 +183,7 @@ class Functions:
 def _metaclasses(tree: ast.AST) -> frozenset[str]:
     """Return the classes whose objects are classes."""
     found = {"type", "ABCMeta", "EnumMeta", "EnumType"}
-    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    classes = [node for node in nodes_of(tree) if isinstance(node, ast.ClassDef)]
     for node in classes:  # in the order of a file, bases come first
         bases = {ast.unparse(base).rpartition(".")[2] for base in node.bases}
         if not bases.isdisjoint(found):

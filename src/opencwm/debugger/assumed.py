@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from opencwm.core.errors import ConfigError
+from opencwm.core.syntax import nodes_of
 from opencwm.debugger.assumptions import Assumption, AssumptionKind, parse_assumption
 from opencwm.debugger.expressions import literal
 from opencwm.debugger.matching import Matcher, aliases_of
@@ -288,13 +289,15 @@ class _Placing:
     def _drop_imports(self) -> None:
         """Leave out what was imported for nothing but what is assumed now."""
         rewriter = self._rewriter
+        if not rewriter.replaced and not self._renamed:
+            return
         used = {
-            node.id for node in ast.walk(rewriter.tree) if self._is_kept(node) and isinstance(node, ast.Name)
+            node.id for node in nodes_of(rewriter.tree) if self._is_kept(node) and isinstance(node, ast.Name)
         }
         gone = {
             item.id for node in rewriter.replaced for item in ast.walk(node) if isinstance(item, ast.Name)
         }
-        for node in ast.walk(rewriter.tree):
+        for node in nodes_of(rewriter.tree):
             if not isinstance(node, ast.Import | ast.ImportFrom):
                 continue
             names = {_bound(alias) for alias in node.names}

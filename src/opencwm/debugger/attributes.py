@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 from typing import Final
 
+from opencwm.core.syntax import nodes_of
 from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, literal
 from opencwm.debugger.rendered import MAX_CHARS, is_plain
 from opencwm.debugger.shown import nesting
@@ -60,7 +61,7 @@ class Attributes:
         bases: dict[str, list[str]] = {"ABC": [], "object": []}
         slotted: set[str] = set()
         is_plain_ = True
-        for node in ast.walk(tree):
+        for node in nodes_of(tree):
             is_plain_ &= _HOOKS.isdisjoint(getattr(node, field, "") for field in ("id", "attr", "name"))
             if not isinstance(node, ast.ClassDef):
                 continue

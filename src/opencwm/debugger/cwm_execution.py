@@ -516,7 +516,7 @@ def _located(locator: Locator, step: CwmStep | MalformedStep) -> LocatedStep:
 
 
 def _entry_graph(program: Program, control_flow: ControlFlow) -> CodeGraph | None:
-    graphs = [graph for graph in control_flow if graph.qualname == program.entry]
+    graphs = control_flow.named(program.entry)
     return graphs[-1] if graphs else None
 
 

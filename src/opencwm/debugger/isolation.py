@@ -13,6 +13,8 @@ import collections
 from collections.abc import Iterator
 from typing import Final
 
+from opencwm.core.syntax import nodes_of
+
 _BY_STRING: Final = frozenset({"globals", "locals", "vars", "eval", "exec", "setattr", "__import__"})
 
 
@@ -59,7 +61,7 @@ def shares(tree: ast.Module) -> bool:
             and not isinstance(node.ctx, ast.Load)
             and _may_be_shared(node, top)
         )
-        for node in ast.walk(tree)
+        for node in nodes_of(tree)
     )
 
 

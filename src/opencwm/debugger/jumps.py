@@ -230,9 +230,7 @@ class JumpPredictor:
     def _state(self, goal: int) -> None:
         """Write all live activations, of which the innermost runs the goal."""
         by_label = {
-            self._labels[graph.firstlineno]: graph
-            for graph in self._control_flow
-            if graph.firstlineno in self._labels
+            label: graph for line, label in self._labels.items() for graph in self._control_flow.at(line)
         }
         token = self._decide({int(Control.FRAME)})
         while token == Control.FRAME:

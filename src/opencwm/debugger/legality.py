@@ -91,7 +91,7 @@ class Legality:
         self._view = view
         self._control_flow = control_flow
         self._labels = {line: line_token(label) for line, label in view.label_of.items()}
-        graphs = [graph for graph in control_flow if graph.firstlineno in self._labels]
+        graphs = [graph for line in self._labels for graph in control_flow.at(line)]
         self._first_lines = frozenset(graph.firstlineno for graph in graphs)
         self.call_lines = frozenset(self._labels[first] for first in self._first_lines)
         self._callable: dict[int, frozenset[int]] = {}
@@ -107,10 +107,8 @@ class Legality:
 
     def entry_line(self, entry: str) -> int | None:
         """Return the label id of the entry's definition, or None when it is not shown."""
-        return next(
-            (self._labels.get(graph.firstlineno) for graph in self._control_flow if graph.qualname == entry),
-            None,
-        )
+        graphs = self._control_flow.named(entry)
+        return self._labels.get(graphs[0].firstlineno) if graphs else None
 
     def label(self, lineno: int) -> int | None:
         """Return the label id of a line, or None when it is not shown."""

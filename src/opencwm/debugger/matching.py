@@ -10,11 +10,13 @@ import ast
 import dataclasses
 from collections.abc import Mapping
 
+from opencwm.core.syntax import nodes_of
+
 
 def aliases_of(tree: ast.Module) -> dict[str, tuple[str, ...]]:
     """Return what the names that a program imports stand for: modules and their attributes, dotted."""
     found: dict[str, tuple[str, ...]] = {}
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.asname:
@@ -57,7 +59,7 @@ class Matcher:
     def seen(self, tree: ast.AST, kind: type[ast.expr]) -> list[str]:
         """Return the calls or attributes of a program, as patterns, in the order of the text."""
         found: dict[str, None] = {}
-        for node in ast.walk(tree):
+        for node in nodes_of(tree):
             if kind is ast.Call and isinstance(node, ast.Call):
                 dotted = self._written(node.func)
                 if dotted:

@@ -15,6 +15,7 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from opencwm.core.syntax import nodes_of
 from opencwm.debugger.arguments import FunctionNode
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
@@ -109,12 +110,12 @@ def _built_in(bound: BoundNames) -> Iterator[tuple[str, str]]:
 
 def names_by_string(tree: ast.Module) -> bool:
     """Whether a program may bind names, or set attributes, that do not stand in it as such."""
-    return any(isinstance(node, ast.Name) and node.id in _BY_STRING for node in ast.walk(tree))
+    return any(isinstance(node, ast.Name) and node.id in _BY_STRING for node in nodes_of(tree))
 
 
 def has_values(tree: ast.Module) -> bool:
     """Whether objects of classes of a program may read as values of built-in types."""
-    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    classes = [node for node in nodes_of(tree) if isinstance(node, ast.ClassDef)]
     harmless = _HARMLESS_BASES | {node.name for node in classes}
     return any(_last_name(base) not in harmless for node in classes for base in node.bases)
 
@@ -171,7 +172,7 @@ def _is_fixed(value: object) -> bool:
 
 def _bindings(tree: ast.AST) -> Iterator[str]:
     """Yield every name as often as it is bound anywhere; more than once where functions may rebind it."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             yield node.id
         elif isinstance(node, ast.arg):

@@ -275,9 +275,10 @@ class PredictedExecution:
     def _begin(self, state: Mapping[str, str]) -> None:
         """Supply the CALL of the entry."""
         entry, where = self._program.entry, self._program.filename
-        graph = next((graph for graph in self._control_flow if graph.qualname == entry), None)
-        if graph is None:
+        graphs = self._control_flow.named(entry)
+        if not graphs:
             raise ConfigError(f"no function {entry!r}", where=where)
+        graph = graphs[0]
         unknown = [name for name in state if name not in graph.local_names]
         if unknown:
             raise ConfigError(f"{unknown[0]!r} is no local variable of {entry}", where=where)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from opencwm.core.errors import ConfigError
+from opencwm.core.syntax import nodes_of, syntax_tree
 
 _SIMPLE = ast.Expr | ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return | ast.Assert | ast.Delete
 _SOMETIMES = (
@@ -41,11 +42,9 @@ class Rewriter:
 
     def __init__(self, source: str) -> None:
         self.source = source.replace("\r\n", "\n").replace("\r", "\n")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self.tree = ast.parse(self.source)
+        self.tree = syntax_tree(self.source)
         self.parents: dict[ast.AST, ast.AST] = {}
-        for node in ast.walk(self.tree):
+        for node in nodes_of(self.tree):
             for child in ast.iter_child_nodes(node):
                 self.parents[child] = node
         self.replaced: list[ast.expr] = []

@@ -10,6 +10,7 @@ import ast
 import dataclasses
 from collections.abc import Mapping
 
+from opencwm.core.syntax import syntax_tree
 from opencwm.debugger.arguments import rendered_arguments, signature
 from opencwm.traces import Program
 
@@ -61,7 +62,7 @@ def _definition(program: Program, call: ast.expr) -> ast.FunctionDef | None:
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
         return None
     name = call.func.id
-    body = ast.parse(program.text).body
+    body = syntax_tree(program.text).body
     binding = [node for node in body if isinstance(node, ast.FunctionDef) and node.name == name]
     others = {
         item.id
@@ -81,7 +82,7 @@ def _module_constants(program: Program) -> dict[str, ast.expr]:
     Empty where the module does more than define, import and assign literals.
     """
     found: dict[str, ast.expr] = {}
-    for node in ast.parse(program.text).body:
+    for node in syntax_tree(program.text).body:
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             found[node.targets[0].id] = node.value
         elif not isinstance(node, _HARMLESS) and not _is_for_scripts(node):

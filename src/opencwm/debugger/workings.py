@@ -14,8 +14,9 @@ from __future__ import annotations
 import ast
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from opencwm.core.syntax import syntax_tree
 from opencwm.debugger.arguments import FunctionNode, Functions
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.entering import Entries
@@ -63,14 +64,15 @@ class Workings:
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return cls(Known((), {}, Functions(ast.Module([], []))), {})
         found: dict[tuple[int, int], list[ast.stmt | ast.expr]] = {}
-        for first, node in _owned(tree) if sites is not None else ():
+        owned = list(_owned(tree))
+        for first, node in owned if sites is not None else ():
             found.setdefault((first, node.lineno), []).append(node)
         lines = {
             key: nodes[0] for key, nodes in found.items() if len(nodes) == 1 and _is_on_one_line(nodes[0])
         }
         bound = BoundNames(tree)
         shared = frozenset(bound.shared)
-        attributes, source = Attributes.of(tree), ast.parse(text, filename)
+        attributes, source = Attributes.of(tree), syntax_tree(text)
         names = ModuleNames.of(source, bound)
         functions = Functions(tree, names.texts)
         known = Known(
@@ -87,7 +89,7 @@ class Workings:
             names.builtins,
             plain_exceptions(source, names.texts),
         )
-        return cls(known, lines, frozenset(_returning(tree)), dict(_handlers(tree)), text)
+        return cls(known, lines, frozenset(_returning(owned)), dict(_handlers(owned)), text)
 
     def follower(self, memory: Memory, ask: Ask, *, calculates: bool = False) -> LineFollower:
         """Return what follows the line that runs in an activation.
@@ -134,7 +136,10 @@ class Workings:
         return body[0].lineno if body[0].lineno > memory.lineno else 0
 
 
-def _owned(tree: ast.Module) -> Iterator[tuple[int, ast.stmt | ast.expr]]:
+_Owned = tuple[int, ast.stmt | ast.expr]
+
+
+def _owned(tree: ast.Module) -> Iterator[_Owned]:
     """Yield statements and bodies of lambdas with the first line of the function they belong to."""
     waiting: list[tuple[int, ast.AST]] = [(0, tree)]
     while waiting:
@@ -151,17 +156,17 @@ def _owned(tree: ast.Module) -> Iterator[tuple[int, ast.stmt | ast.expr]]:
             waiting.append((owner, child))
 
 
-def _handlers(tree: ast.Module) -> Iterator[tuple[tuple[int, int], ast.ExceptHandler]]:
+def _handlers(owned: Iterable[_Owned]) -> Iterator[tuple[tuple[int, int], ast.ExceptHandler]]:
     """Yield ``except`` clauses with the first line of their function and their own line."""
-    for first, node in _owned(tree):
+    for first, node in owned:
         if isinstance(node, ast.Try):
             for handler in node.handlers:
                 if handler.body[-1].lineno > handler.lineno:
                     yield (first, handler.lineno), handler
 
 
-def _returning(tree: ast.Module) -> Iterator[tuple[int, int]]:
-    for first, node in _owned(tree):
+def _returning(owned: Iterable[_Owned]) -> Iterator[tuple[int, int]]:
+    for first, node in owned:
         parts: list[ast.AST] = []
         if isinstance(node, ast.Return | ast.expr):
             parts = [node]

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 
 from opencwm.core.errors import ConfigError
+from opencwm.core.syntax import nodes_of
 from opencwm.debugger.arguments import signature
 from opencwm.traces import Outcome, OutcomeKind
 
@@ -139,13 +140,11 @@ def _check_arguments(call: ast.Call, tree: ast.Module) -> None:
 
 def _definition(name: str, tree: ast.Module) -> Function | None:
     """Return the undecorated function that a name at the top of a file is sure to be; None without one."""
-    found = [node for node in tree.body if isinstance(node, Function) and node.name == name]
-    if len(found) != 1 or found[0].decorator_list:
+    found = next((node for node in tree.body if isinstance(node, Function) and node.name == name), None)
+    if found is None or found.decorator_list:
         return None
-    others = [node for node in _statements(tree.body) if node is not found[0]]
-    is_once = all(getattr(node, "name", None) != name for node in others)
-    bound = bound_names(ast.Module([*others], []))
-    return found[0] if is_once and bound is not None and name not in bound else None
+    bindings = [other for other in _bindings(tree) if other in (name, "*")]
+    return found if bindings == [name] else None
 
 
 def _own_nodes(body: Sequence[ast.AST]) -> Iterable[ast.AST]:
@@ -192,21 +191,22 @@ def _statements(body: Sequence[ast.stmt]) -> Iterable[ast.stmt]:
 
 def bound_names(tree: ast.Module) -> frozenset[str] | None:
     """Names the module's own statements bind; None when a star import hides some."""
-    found: set[str] = set()
+    found = frozenset(_bindings(tree))
+    return None if "*" in found else found
+
+
+def _bindings(tree: ast.Module) -> Iterable[str]:
+    """Yield the names that a file binds in its own scope, those declared global too; ``*`` for a star import."""
     for node in _statements(tree.body):
         if isinstance(node, Function | ast.ClassDef):
-            found.add(node.name)
+            yield node.name
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            for alias in node.names:
-                if alias.name == "*":
-                    return None
-                found.add((alias.asname or alias.name).split(".")[0])
+            yield from ((alias.asname or alias.name).split(".")[0] for alias in node.names)
         else:
-            found |= _own_names(node)
-    for inner in ast.walk(tree):
+            yield from _own_names(node)
+    for inner in nodes_of(tree):
         if isinstance(inner, ast.Global):
-            found.update(inner.names)
-    return frozenset(found)
+            yield from inner.names
 
 
 def _own_names(tree: ast.AST) -> set[str]:

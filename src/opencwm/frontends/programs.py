@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import ast
 import tokenize
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opencwm.core.errors import ConfigError
+from opencwm.core.syntax import syntax_tree
 from opencwm.frontends.calls import bound_names, check_call, check_runs, functions, functions_hint
 from opencwm.traces import Program
 from opencwm.traces.program import ENTRY_NAME
@@ -154,9 +154,7 @@ def parsed(source: str, filename: str) -> ast.Module:
         ConfigError: it is not valid Python, or holds no code.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the user's program's business, not this run's
-            tree = ast.parse(source, filename)
+        tree = syntax_tree(source)
     except SyntaxError as error:
         where = f"{filename}:{error.lineno}" if error.lineno else filename
         raise ConfigError(f"not valid Python: {error.msg}", where=where, hint="mend that line") from None

@@ -11,6 +11,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
+from opencwm.core.syntax import nodes_of
+
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef
 _BY_STRING = frozenset({"globals", "locals", "vars", "eval", "exec", "getattr", "setattr", "__import__"})
 _NOBODY = "<class>"
@@ -27,12 +29,12 @@ class Callees:
     def __init__(self, tree: ast.Module) -> None:
         self._bound: dict[int, str] = {}  # first line of a function -> the name it can only be entered by
         self._by_line: dict[int, set[str]] = {}
-        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        names = {node.id for node in nodes_of(tree) if isinstance(node, ast.Name)}
         if not _BY_STRING.isdisjoint(names):
             return
         free = _escaping(tree)
-        remakes = any(_may_make_unnamed(node) for node in ast.walk(tree))
-        shared_lines = {node.lineno for node in ast.walk(tree) if isinstance(node, ast.Lambda)}
+        remakes = any(_may_make_unnamed(node) for node in nodes_of(tree))
+        shared_lines = {node.lineno for node in nodes_of(tree) if isinstance(node, ast.Lambda)}
         for owner, node in _definitions(tree):
             is_special = node.name.startswith("__") and node.name.endswith("__")
             is_lazy = isinstance(node, ast.AsyncFunctionDef) or any(
@@ -48,7 +50,7 @@ class Callees:
         for item in tree.body:
             if isinstance(item, ast.ClassDef):  # its body runs before any function of the program is entered
                 self._bound[min([item.lineno, *(part.lineno for part in item.decorator_list)])] = _NOBODY
-        for statement in ast.walk(tree):
+        for statement in nodes_of(tree):
             if isinstance(statement, ast.stmt):
                 self._note(statement)
 
@@ -98,9 +100,9 @@ def _called(node: ast.AST) -> Iterator[str]:
 
 def _escaping(tree: ast.Module) -> set[str]:
     """Return the keys that are mentioned otherwise than as what is called, or called lazily."""
-    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    called = {id(node.func) for node in nodes_of(tree) if isinstance(node, ast.Call)}
     escaping = set()
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.GeneratorExp):
             escaping |= {key for item in ast.walk(node) for key in _called(item)}
         elif isinstance(node, ast.Name) and (id(node) not in called or not isinstance(node.ctx, ast.Load)):

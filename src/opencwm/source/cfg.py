@@ -15,7 +15,6 @@ Python/legacy_tracing.c (3.12+).
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import sys
 import warnings
@@ -24,6 +23,7 @@ from functools import cached_property
 from types import CodeType
 
 from opencwm.core.errors import ConfigError
+from opencwm.core.syntax import syntax_tree
 from opencwm.source.bytecode import Instruction, entry_place, instructions
 from opencwm.source.callees import Callees
 from opencwm.source.code_facts import (
@@ -203,7 +203,7 @@ class ControlFlow:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                tree = ast.parse(text, filename)
+                tree = syntax_tree(text)
                 module = compile(tree, filename, "exec", dont_inherit=True)
                 codes = recorded_codes(module)
                 self._scopes = source_scopes(codes, text)
@@ -219,6 +219,9 @@ class ControlFlow:
         for code in codes:
             key = canonical_qualname(code.co_qualname), code.co_firstlineno
             self._codes.setdefault(key, []).append(code)
+        self._at: dict[int, list[tuple[str, int]]] = {}
+        for key in self._codes:
+            self._at.setdefault(key[1], []).append(key)
         self._graphs: dict[tuple[str, int], CodeGraph] = {}
 
     def __iter__(self) -> Iterator[CodeGraph]:
@@ -244,12 +247,16 @@ class ControlFlow:
 
     def at(self, lineno: int) -> tuple[CodeGraph, ...]:
         """Return the graphs whose ``firstlineno`` is ``lineno``; a line may hold several functions."""
-        return tuple(self._graph(key) for key in self._codes if key[1] == lineno)
+        return tuple(map(self._graph, self._at.get(lineno, ())))
 
     @cached_property
     def call_lines(self) -> frozenset[int]:
         """The ``firstlineno`` of every graph: the lines a CALL step may have."""
-        return frozenset(line for _, line in self._codes)
+        return frozenset(self._at)
+
+    def named(self, qualname: str) -> tuple[CodeGraph, ...]:
+        """Return the graphs with this ``co_qualname``, in source order; a function may be defined again."""
+        return tuple(self._graph(key) for key in self._codes if key[0] == qualname)
 
     def _graph(self, key: tuple[str, int]) -> CodeGraph:
         if key not in self._graphs:

@@ -13,10 +13,10 @@ from __future__ import annotations
 import ast
 import collections
 import dataclasses
-import warnings
 from collections.abc import Collection, Iterable, Iterator
 
 from opencwm.core.errors import ConfigError
+from opencwm.core.syntax import syntax_tree
 from opencwm.source.scopes import bound_names
 
 _FunctionDef = ast.FunctionDef | ast.AsyncFunctionDef
@@ -94,9 +94,7 @@ def visible_lines(text: str, entry: str) -> Visible:
         ConfigError: the text does not parse, or has no such entry.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
+        tree = syntax_tree(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         raise ConfigError(

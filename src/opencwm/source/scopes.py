@@ -10,6 +10,8 @@ import ast
 import dataclasses
 from collections.abc import Iterable, Iterator
 
+from opencwm.core.syntax import nodes_of
+
 _FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _Scope = _FunctionNode | ast.ClassDef
 _NAMED = (
@@ -74,8 +76,8 @@ class HiddenCalls:
 
 def hidden_calls(tree: ast.Module) -> HiddenCalls:
     """Find out which instructions of a program may call its functions."""
-    by_finalizer = any(_may_finalize(node) for node in ast.walk(tree))
-    return HiddenCalls(by_finalizer or any(_may_hide_calls(node) for node in ast.walk(tree)), by_finalizer)
+    by_finalizer = any(_may_finalize(node) for node in nodes_of(tree))
+    return HiddenCalls(by_finalizer or any(_may_hide_calls(node) for node in nodes_of(tree)), by_finalizer)
 
 
 def _own_nodes(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.AST, bool]]:

@@ -8,6 +8,7 @@ import warnings
 from functools import cached_property, lru_cache
 
 from opencwm.core.errors import ConfigError
+from opencwm.core.syntax import nodes_of, syntax_tree
 
 ENTRY_NAME = "main"
 
@@ -109,15 +110,13 @@ def names_in(source: str, filename: str = "<program>") -> frozenset[str]:
         ConfigError: the source does not parse.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # invalid escapes and the like are the program's business
-            tree = ast.parse(source)
+        tree = syntax_tree(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         where = f"{filename}:{line}" if line else filename
         raise ConfigError(f"not valid Python: {getattr(error, 'msg', None) or error}", where=where) from None
     found = set()
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Name):
             found.add(node.id)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

@@ -129,6 +129,7 @@ class DapClient:
         self._seq = 0
         self.events: list[Message] = []  # in order, also those that were waited for
         self._unseen: list[Message] = []
+        self._answers: dict[int, Message] = {}
         self._thread = threading.Thread(
             target=converse, args=(lambda _: self._to_server.get(), self._receive, settings), daemon=True
         )
@@ -174,10 +175,12 @@ class DapClient:
         return message
 
     def answer(self, seq: int) -> Message:
-        while True:
+        """Return the answer to a request; answers may come in another order than requests."""
+        while seq not in self._answers:
             message = self.next()
-            if message["type"] == "response" and message["request_seq"] == seq:
-                return message
+            if message["type"] == "response":
+                self._answers[message["request_seq"]] = message
+        return self._answers.pop(seq)
 
     def event(self, name: str) -> Message:
         """Return the body of the next event of this name that was not waited for yet."""
