@@ -24,9 +24,10 @@ TREE = ("src/opencwm", "examples", "recipes", "benchmarks", "dev", "docs")
 
 def generated(root: Path = ROOT) -> dict[Path, str]:
     """Return each generated file with the text it should have."""
-    readme, session = root / "README.md", root / "docs" / "session.md"
+    readme, tree, session = root / "README.md", root / "docs" / "tree.md", root / "docs" / "session.md"
     return {
-        readme: _filled(readme, "tree", ("```", *_tree(root), "```")),
+        readme: _filled(readme, "packages", ("```", *_packages(root), "```")),
+        tree: _filled(tree, "tree", ("```", *_tree(root), "```")),
         session: _filled(session, "words", ("", *_words(), "")),
         root / "docs" / "cli.md": cli_reference(),
     }
@@ -105,6 +106,13 @@ def _meaning(parameter: Any) -> str:
     if callable(default) or default is None or isinstance(default, bool) or not parameter.show_default:
         return text
     return f"{text} Default: `{getattr(default, 'value', default)}`."
+
+
+def _packages(root: Path) -> Iterator[str]:
+    source = root / "src" / "opencwm"
+    yield "src/opencwm/"
+    for folder in sorted(path for path in source.iterdir() if (path / "__init__.py").exists()):
+        yield f"  {folder.name}/".ljust(16) + _first_line(folder / "__init__.py")
 
 
 def _tree(root: Path) -> Iterator[str]:

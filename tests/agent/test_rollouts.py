@@ -221,8 +221,19 @@ def test_a_run_goes_on_where_it_ended(tmp_path: Path) -> None:
     again = list(jobs_of(find_tasks([tmp_path / "tasks"]), 2, folder))
     assert [(job["task"], job["rollout"]) for job in again] == [("bad", 0), ("bad", 1), ("tests/calc", 1)]
     other = RunConfig(policy=config.policy, rollout=RolloutConfig(seed=9))
-    with pytest.raises(ConfigError, match="name another folder"), folder.owned(other.to_json()):
+    with (
+        pytest.raises(ConfigError, match=r"rollout.seed is 9, but the run there was begun with 0"),
+        folder.owned(other.to_json()),
+    ):
         pass
+
+
+def test_a_run_that_made_no_attempt_does_not_bind_the_next(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    for spec in ("mistyped", "searcher"):
+        with folder.owned(RunConfig(policy=PolicySpec(spec=spec)).to_json()):
+            pass
+    assert '"searcher"' in (tmp_path / "run" / "config.json").read_text()
 
 
 def dies(_: PolicySpec) -> ScriptedPolicy:

@@ -45,6 +45,9 @@ def test_precedence_is_default_then_file_then_override(tmp_path: Path) -> None:
         count=3, label="set", limit=7, folder=Path("a/b"), inner=Inner(rate=0.25, sizes=(1, 2))
     )
     assert load_config(Outer, None, ["count=1"]) == Outer(count=1)
+    with pytest.raises(ConfigError, match="unknown key 'number'") as caught:
+        load_config(Outer, None, ["number=1"], where="--limit")
+    assert caught.value.where == "--limit"
 
 
 def test_an_integer_is_a_number_and_nothing_else_is_converted(tmp_path: Path) -> None:

@@ -98,3 +98,34 @@ def test_assumptions_are_made_and_said(cli: Cli, model_folder: Path) -> None:
 def test_a_wrong_assumption_is_one_line(cli: Cli, assumption: str, problem: str) -> None:
     call = ("--call", "total(1, 2)", "--assume", assumption)
     assert problem in cli("debug", EXAMPLES / "broken_imports.py", *call).refused()
+
+
+def test_what_runs_nothing_when_called_is_not_checked(
+    cli: Cli, program: Callable[[str], Path], model_folder: Path
+) -> None:
+    path = program("async def later(): ...\ndef values(n):\n    yield n\ndef always():\n    return 1\n")
+    outcome = cli("check", path, "--model", model_folder, "--json")
+    assert [item["function"] for item in json.loads(outcome.out)["functions"]] == ["always"]
+    assert "later: not checked: it is async" in outcome.err
+    assert "values: not checked: it is a generator" in outcome.err
+    assert f"{path}: 'values' is a generator" in cli("check", f"{path}:values").refused()
+    assert cli("check", f"{path}:nope").refused().startswith(f"opencwm: {path}: {path} defines no 'nope'")
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("inputs", "--function", "g", "--returns", "3"), "--function: "),
+        (("inputs", "--function", "f", "--returns", "a b"), "not a Python expression: 'a b'"),
+        (("inputs", "--function", "f", "--raises", "3"), "'3' is no exception"),
+        (("inputs", "--function", "f"), "give either"),
+        (("before", "--line", 2, "--state", "y"), "'y' gives no variable a value (write it like x = 5)"),
+        (("before", "--line", 2, "--to", 1, "--state", "y = 5"), "--to: line 1 is before line 2"),
+    ],
+)
+def test_a_wrong_inverse_question_is_one_line(
+    cli: Cli, program: Callable[[str], Path], options: tuple[object, ...], problem: str
+) -> None:
+    command, *rest = options
+    path = program("def f(x):\n    y = x + 1\n    return y\n")
+    assert problem in cli(str(command), path, *rest).refused()

@@ -133,3 +133,44 @@ def test_a_reader_that_stops_early_is_no_error() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(timeout=60) in (0, 1)
+
+
+def test_help_lists_every_command_with_its_whole_sentence(cli: Cli) -> None:
+    text = cli("--help").out
+    assert "..." not in text.partition("ARGS]...")[2]
+    sections = [line for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert sections[:2] == ["Options:", "Predict a program:"]
+    for name in ("predict", "corpus", "eval", "tasks", "doctor"):
+        assert f"\n  {name.ljust(8)}  " in text
+    assert cli("rollout", "--help").out.startswith("Usage: opencwm rollout [OPTIONS] TASKS...\n")
+
+
+@pytest.mark.parametrize("form", ["table", "jsonl"])
+def test_a_full_disk_is_one_line(form: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        finished = subprocess.run(
+            [*COMMAND, "trace", STRAWBERRY, "--call", "f('a', 'b')", "--format", form],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert finished.returncode == 2
+    assert finished.stderr == "opencwm: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("form", ["table", "jsonl"])
+def test_a_reader_that_stops_is_no_failure(form: str, program: Callable[[str], Path]) -> None:
+    path = program("def f():\n    for i in range(900):\n        pass\n")
+    arguments = [*COMMAND, "trace", str(path), "--entry", "f", "--format", form, "--rows", "0"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(1)
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+
+
+def test_output_onto_a_folder_names_the_folder(cli: Cli, tmp_path: Path) -> None:
+    line = cli("trace", STRAWBERRY, "--call", "f('a', 'b')", "-o", tmp_path).refused()
+    assert line == f"opencwm: {tmp_path}: Is a directory"

@@ -9,11 +9,12 @@ import pytest
 from opencwm.debugger.compare import compare
 from opencwm.debugger.execution import Origin, RealExecution, StepView
 from opencwm.debugger.testing import predicted_from
-from opencwm.frontends.cli.output import console, visible
+from opencwm.frontends.cli.output import console, print_table, visible
 from opencwm.frontends.cli.step_table import comparison_table, comparison_verdict, confidence
+from opencwm.frontends.cli.trace_table import trace_table
 from opencwm.frontends.programs import load_program
 from opencwm.sandbox import record
-from opencwm.traces import Step, StepKind, Trace
+from opencwm.traces import Program, Step, StepKind, Trace
 
 from .conftest import EXAMPLES
 
@@ -93,3 +94,30 @@ def test_examples_are_what_the_documents_say() -> None:
         "strawberry.py",
         "summary.py",
     }
+
+
+@pytest.mark.parametrize("width", [44, 60])
+def test_a_narrow_screen_keeps_the_values_and_the_real_run(trace: Trace, width: int) -> None:
+    text, _ = rendered(trace, width, wrong={13: {"count": "7"}})
+    assert max(map(len, text.splitlines())) <= width
+    assert "real run" in text
+    assert "count = 1" in text
+    assert text.count("same") >= len(trace.steps) // 2
+
+
+def test_a_table_that_goes_to_a_file_has_no_spaces_at_the_ends_of_lines(trace: Trace) -> None:
+    screen = console(file=io.StringIO())
+    print_table(screen, trace_table(trace, width=100))
+    assert isinstance(screen.file, io.StringIO)
+    lines = screen.file.getvalue().splitlines()
+    assert lines[0].startswith("step  line  event")
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_a_value_of_thousands_of_characters_does_not_fill_the_screen() -> None:
+    program = Program.from_call("def f(n):\n    text = 'ab' * n\n    return n\n", "f(900)")
+    screen = console(file=io.StringIO())
+    print_table(screen, trace_table(record(program), width=120))
+    assert isinstance(screen.file, io.StringIO)
+    assert "(1809 characters)" in screen.file.getvalue()
+    assert len(screen.file.getvalue().splitlines()) < 25

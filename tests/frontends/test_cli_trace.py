@@ -153,3 +153,14 @@ def test_expression_detail_stands_in_the_table_and_in_the_files(cli: Cli, tmp_pa
     cli("trace", STRAWBERRY, "--call", "f('bar', 'r')", "--detail", "expr", "--format", "parquet", "-o", path)
     (trace,) = read_parquet(path)
     assert "'bar'[0]" in [item.text for step in trace.steps for item in step.evaluations]
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("t.jsonl", b'{"schema_version"'), ("t.parquet", b"PAR1"), ("t", b"step  line")]
+)
+def test_the_format_is_what_the_name_of_the_file_promises(
+    cli: Cli, tmp_path: Path, name: str, start: bytes
+) -> None:
+    path = tmp_path / name
+    assert cli("trace", STRAWBERRY, "--call", "f('bar', 'r')", "-o", path).status == 0
+    assert path.read_bytes().startswith(start)

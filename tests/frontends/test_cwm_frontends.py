@@ -99,7 +99,7 @@ def test_a_call_is_debugged(cli: Cli, file: Path, cwm_folder: Path) -> None:
     assert "no sub-expressions" in outcome.err
     told = json.loads(outcome.out)
     assert lines_of(told["steps"]) == RUN
-    assert told["status"] == "the program returned 4"
+    assert (told["kind"], told["status"]) == ("execution", "the program returned 4")
     assert told["steps"][2]["changes"]["x"] == {"text": "2", "origin": "supplied", "probability": None}
     assert told["steps"][4]["changes"]["y"]["text"] == "4"
     assert 0.5 < told["steps"][4]["changes"]["y"]["probability"] < 1
@@ -114,7 +114,7 @@ def test_the_prompt_knows_all_moves(cli: Cli, file: Path, cwm_folder: Path) -> N
     assert "(cwm) p x\n3" in outcome.out
     assert "x = 3 set at step 3" in outcome.out
     assert "--Return--" in outcome.out
-    assert "usage: steer call|line|return|exception" in outcome.out
+    assert "'fly' is no kind of step: call, line, return, exception" in outcome.out
     steered = cli(
         "debug", file, "--call", CALL, "--model", cwm_folder, "--commands", "s;s;s;s;steer return;tl"
     )

@@ -269,7 +269,11 @@ def test_assumptions_stand_in_for_what_is_missing() -> None:
             {"source": SOURCE, "call": "add([])", "mode": "wild"},
             "'predicted', 'real' or",
         ),
-        ("predict_input", {"source": SOURCE, "function": "add"}, "give either returns or raises"),
+        (
+            "predict_input",
+            {"source": SOURCE, "function": "add"},
+            "give either a value to return or an",
+        ),
         ("check_function", {"source": SOURCE, "function": "plus"}, "defines no 'plus'"),
         (
             "predict_state_before",

@@ -175,3 +175,52 @@ def test_a_warning_in_the_program_is_not_ours_to_print(tmp_path: Path) -> None:
     path = tmp_path / "p.py"
     path.write_text("def f():\n    return '\\d' is 3\n")
     assert load_program(path, call="f()").call == "f()"
+
+
+@pytest.mark.parametrize(
+    ("call", "problem"),
+    [
+        ("f()", "f() does not fit f(a, b=2): missing a required argument: 'a'"),
+        ("f(1, 2, 3)", "f(1, 2, 3) does not fit f(a, b=2): too many positional arguments"),
+        ("len([f(c=1)])", "f(c=1) does not fit f(a, b=2): "),
+        ("f(x)", "defines no 'x'"),
+        ("await f(1)", "'await' outside function"),
+        ("coroutine()", "'coroutine' is async: calling it makes a coroutine and runs nothing"),
+        ("values(3)", "'values' is a generator: calling it runs nothing until its values are asked for"),
+    ],
+)
+def test_a_call_that_cannot_do_what_is_meant_is_refused(path: Path, call: str, problem: str) -> None:
+    path.write_text(f"{SOURCE}\nasync def coroutine(): ...\ndef values(n):\n    yield n\n")
+    error = error_of(path, call=call)
+    assert error.where == "--call"
+    assert problem in error.what
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "f(*[])",
+        "f(**{})",
+        "twice()",
+        "wrapped()",
+        "max([1], key=lambda f: f())",
+        "list(values(3))",
+        "nested(3)",
+        "[x for x in (f(1), f(2)) if f(x)]",
+        "print(values(3))",
+    ],
+)
+def test_a_call_of_which_only_a_run_can_tell_is_accepted(path: Path, call: str) -> None:
+    path.write_text(
+        f"{SOURCE}\ndef twice(a): ...\ndef twice(): ...\n@m.wraps\ndef wrapped(a): ...\n"
+        "def values(n):\n    yield n\ndef nested(n):\n    def inner():\n        yield n\n    return inner()\n"
+    )
+    assert load_program(path, call=call).call == call
+
+
+@pytest.mark.parametrize("entry", ["coroutine", "values"])
+def test_an_entry_that_runs_nothing_is_refused(path: Path, entry: str) -> None:
+    path.write_text(f"import asyncio\n{SOURCE}\nasync def coroutine(): ...\ndef values(n):\n    yield n\n")
+    error = error_of(path, entry=entry)
+    assert error.where == "--entry"
+    assert error.hint in {'use --call "asyncio.run(coroutine())"', 'use --call "list(values(n))"'}

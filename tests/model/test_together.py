@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -152,6 +154,25 @@ def test_a_job_that_fails_ends_the_others(engine: OnnxEngine) -> None:
     del ended  # who stops asking for results ends the jobs too
     assert unwound == ["finally", "finally"]
     assert threading.active_count() <= before
+
+
+def test_an_interrupted_owner_stops_the_job_that_runs_on(engine: OnnxEngine) -> None:
+    """As Ctrl-C does while a job computes and asks for nothing."""
+    is_over = threading.Event()
+
+    def endless() -> None:
+        try:
+            while True:
+                pass
+        finally:
+            is_over.set()
+
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        list(engine.together.work([endless], at_once=2))
+    timer.join()
+    assert is_over.is_set()
 
 
 def test_a_runtime_that_fails_is_an_error_in_every_job(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def owned(self, settings: Mapping[str, Any]) -> Iterator[None]:
-        """Hold the folder for one run; the settings must be those it was begun with.
+        """Hold the folder for one run; the settings must be those that attempts there were made with.
 
         Raises:
             ConfigError: another run writes there, or it was begun with other settings.
@@ -94,12 +94,13 @@ class RunFolder:
 
     def _agree(self, settings: Mapping[str, Any]) -> None:
         path = self.path / "config.json"
-        there = self._read(path) if path.exists() else None
-        for name in sorted((there or {}).keys() & settings.keys() - _FREE):
-            if there is not None and there[name] != json.loads(json.dumps(settings[name])):
+        there = (self._read(path) if self.records() else None) or {}
+        here = json.loads(json.dumps(settings))
+        for name in sorted(there.keys() & here.keys() - _FREE):
+            if there[name] != here[name]:
+                what, now, before = _first_difference(name, here[name], there[name])
                 raise ConfigError(
-                    f"{name} is {json.dumps(settings[name])}, but the run there was begun with"
-                    f" {json.dumps(there[name])}",
+                    f"{what} is {json.dumps(now)}, but the run there was begun with {json.dumps(before)}",
                     where=str(self.path),
                     hint="name another folder",
                 )
@@ -115,6 +116,14 @@ class RunFolder:
         except (OSError, ValueError):
             return None
         return data if isinstance(data, dict) and ("task" in data or path.name == "config.json") else None
+
+
+def _first_difference(name: str, now: Any, before: Any) -> tuple[str, Any, Any]:
+    """Return the first setting within a setting that differs, as ``a.b``, and both its values."""
+    if isinstance(now, dict) and isinstance(before, dict) and now.keys() == before.keys():
+        key = next(key for key in now if now[key] != before[key])
+        return _first_difference(f"{name}.{key}", now[key], before[key])
+    return name, now, before
 
 
 def predictions(records: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

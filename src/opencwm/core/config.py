@@ -29,11 +29,13 @@ from opencwm.core.errors import ConfigError
 ConfigType = TypeVar("ConfigType")
 
 
-def load_config(cls: type[ConfigType], path: Path | None = None, overrides: Sequence[str] = ()) -> ConfigType:
+def load_config(
+    cls: type[ConfigType], path: Path | None = None, overrides: Sequence[str] = (), *, where: str = "config"
+) -> ConfigType:
     """Build ``cls`` from its defaults, then the TOML file, then overrides of the form ``table.key=value``.
 
     An override's value is read as a TOML value when it is one (``3``, ``true``, ``[1, 2]``), else taken as a
-    plain string.
+    plain string. Without a file, errors name ``where``.
 
     Raises:
         ConfigError: unreadable file, bad TOML, unknown key, wrong type, missing required key, malformed
@@ -42,7 +44,7 @@ def load_config(cls: type[ConfigType], path: Path | None = None, overrides: Sequ
     data = _read_toml(path) if path is not None else {}
     for override in overrides:
         _apply_override(data, override)
-    return from_dict(cls, data, where=str(path) if path is not None else "config")
+    return from_dict(cls, data, where=str(path) if path is not None else where)
 
 
 def from_dict(cls: type[ConfigType], data: Mapping[str, Any], *, where: str = "config") -> ConfigType:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from opencwm.debugger import display
 from opencwm.debugger.asking import Answer
-from opencwm.debugger.commands import CommandError, Commands, marked
+from opencwm.debugger.commands import CommandError, Commands, UsageError, marked
 from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate
 
 if TYPE_CHECKING:
@@ -21,16 +21,13 @@ class AskingCommands(Commands):
     def do_ask(self, rest: str) -> None:
         """``ask EXPRESSION``: as p; where that does not tell, the model predicts it; nothing is run."""
         if not rest:
-            raise CommandError("usage: ask EXPRESSION")
+            raise UsageError
         with self._watching(self.session):
             answer = self.session.ask(rest, self._level)
         self._write(answer_text(answer))
 
     def do_before(self, rest: str) -> None:
-        """``before [NAME = VALUE, ...]``: which states, before the line that ran last, may lead here.
-
-        Values say what variables are to be instead of what they are; the others may then be anything.
-        """
+        """``before [NAME = VALUE, ...]``: which states the line that ran last turns into this one."""
         if self._model is None:
             raise CommandError("there is no model here to ask")
         from opencwm.debugger.questions import states_before_here
@@ -54,19 +51,19 @@ def given_values(text: str, texts: Mapping[str, str]) -> dict[str, str]:
         texts: rendered values of the variables.
 
     Raises:
-        CommandError: it is written otherwise, or a value is not known.
+        UsageError: it is written otherwise.
+        CommandError: a value is not known.
     """
-    usage = CommandError("usage: before [NAME = VALUE, ...]")
     try:
         node = ast.parse(f"_({text})", mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise usage from None
+        raise UsageError from None
     if not isinstance(node, ast.Call) or node.args or not isinstance(node.func, ast.Name):
-        raise usage
+        raise UsageError
     found = {}
     for keyword in node.keywords:
         if keyword.arg is None:
-            raise usage
+            raise UsageError
         try:
             found[keyword.arg] = evaluate(ast.unparse(keyword.value), texts).text
         except (Undecided, ExpressionError) as error:
@@ -76,13 +73,16 @@ def given_values(text: str, texts: Mapping[str, str]) -> dict[str, str]:
 
 def answer_text(answer: Answer) -> str:
     """Return an answer with where it comes from and how sure it is."""
+    return marked(f"{'raises ' if answer.has_raised else ''}{answer.text}", answer_mark(answer))
+
+
+def answer_mark(answer: Answer) -> str:
+    """Say where an answer comes from, in parentheses; empty where it follows from what was observed."""
     if answer.is_predicted:
-        sure = display.percent(answer.probability or 0.0)
-        return f"{'raises ' if answer.has_raised else ''}{answer.text}  (predicted {sure}, by the model)"
+        return f"(predicted {display.percent(answer.probability or 0.0)}, by the model)"
     if answer.probability is None:
-        return answer.text
-    sure = display.percent(answer.probability)
-    return f"{answer.text}  (from predicted values, the least sure {sure})"
+        return ""
+    return f"(from predicted values, the least sure {display.percent(answer.probability)})"
 
 
 def state_text(item: EarlierState) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opencwm.debugger.breakpoints import Breakpoint, ExceptionMode, LineBreakpoint
-from opencwm.debugger.commands import CommandError, Commands, number, numbers
+from opencwm.debugger.commands import CommandError, Commands, UsageError, number, numbers
 from opencwm.debugger.hit_condition import HitCondition
 
 
@@ -20,14 +20,14 @@ class BreakingCommands(Commands):
     def do_tbreak(self, rest: str) -> None:
         """``tbreak [FILE:]LINE | FUNCTION[, CONDITION]``: stop before a line, or at a call, once."""
         if not rest:
-            raise CommandError("usage: tbreak LINE[, CONDITION]")
+            raise UsageError
         self._break(rest, is_temporary=True)
 
     def do_log(self, rest: str) -> None:
         """``log [FILE:]LINE | FUNCTION, MESSAGE``: write it there, with {EXPRESSION} in it, and go on."""
         place, comma, message = rest.partition(",")
         if not comma or not message.strip():
-            raise CommandError("usage: log LINE, MESSAGE")
+            raise UsageError
         self._announce(self._at(place.strip(), log_message=message.strip()))
 
     def do_watch(self, rest: str) -> None:
@@ -35,7 +35,7 @@ class BreakingCommands(Commands):
         place, condition = _condition(rest)
         variable, _, function = place.partition(" in ")
         if not variable or (" in " in place and not function.strip()):
-            raise CommandError("usage: watch NAME [in FUNCTION][, CONDITION]")
+            raise UsageError
         self._announce(self.session.breakpoints.add_data(variable.strip(), function.strip(), condition))
 
     def do_catch(self, rest: str) -> None:
@@ -103,7 +103,7 @@ class BreakingCommands(Commands):
     def _switch(self, rest: str, *, is_enabled: bool) -> None:
         wanted = numbers(rest)
         if not wanted:
-            raise CommandError("which breakpoints? give their numbers")
+            raise UsageError
         for which in wanted:
             self.session.breakpoints[which].is_enabled = is_enabled
             self._write(f"{'Enabled' if is_enabled else 'Disabled'} breakpoint {which}")
@@ -128,7 +128,7 @@ class BreakingCommands(Commands):
         """``ignore NUMBER [COUNT]``: let a breakpoint pass COUNT times, going forward."""
         wanted = numbers(rest)
         if not 1 <= len(wanted) <= 2:
-            raise CommandError("usage: ignore NUMBER [COUNT]")
+            raise UsageError
         item = self.session.breakpoints[wanted[0]]
         item.ignore_count = wanted[1] if len(wanted) == 2 else 0
         self._write(f"Breakpoint {item.number} lets pass {item.ignore_count} times")

@@ -221,4 +221,5 @@ def check_condition(condition: str | None) -> None:
     try:
         parsed(condition.strip())
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ConfigError(f"not an expression: {condition!r}", hint=str(error)) from None
+        problem = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise ConfigError(f"not an expression: {condition!r}", hint=problem) from None

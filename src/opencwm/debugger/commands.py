@@ -19,6 +19,10 @@ class CommandError(Exception):
     """What was typed makes no sense; the message is shown after ``***``."""
 
 
+class UsageError(CommandError):
+    """A command was given what it does not take, or too little: its own usage is shown."""
+
+
 class Commands:
     """A group of commands: each is a method ``do_WORD`` whose docstring is its help.
 
@@ -61,8 +65,11 @@ def number(text: str) -> int:
     """Read a number.
 
     Raises:
-        CommandError: it is none.
+        UsageError: there is no text.
+        CommandError: it is no number.
     """
+    if not text:
+        raise UsageError
     try:
         return int(text)
     except ValueError:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Mapping
 
 from opencwm.debugger import display
 from opencwm.debugger.activations import is_part
 from opencwm.debugger.asking import computed
-from opencwm.debugger.asking_commands import answer_text
+from opencwm.debugger.asking_commands import answer_mark
 from opencwm.debugger.breakpoints import LineBreakpoint
-from opencwm.debugger.commands import CommandError, Commands, marked, number, numbers
+from opencwm.debugger.commands import CommandError, Commands, UsageError, marked, number, numbers
 from opencwm.debugger.execution import Value
 from opencwm.debugger.records import StepRecord
 
@@ -25,31 +26,27 @@ class LookingCommands(Commands):
 
     def do_p(self, rest: str) -> None:
         """``p EXPRESSION``: print the value of a pure expression over the current variables."""
-        self._print(rest, self._write)
+        self._write(marked(*self._value(rest)))
 
     def do_pp(self, rest: str) -> None:
         """``pp EXPRESSION``: print a value over several lines."""
         import pprint
 
-        def write_pretty(text: str) -> None:
-            value, gap, suffix = text.partition("  (")
-            try:
-                pretty = pprint.pformat(ast.literal_eval(value), width=100, sort_dicts=False)
-            except (ValueError, SyntaxError):
-                pretty = value
-            for line in (pretty + gap + suffix).split("\n"):
-                self._write(line)
+        text, mark = self._value(rest)
+        with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):  # else as it reads
+            text = pprint.pformat(ast.literal_eval(text), width=100, sort_dicts=False)
+        for line in marked(text, mark).split("\n"):
+            self._write(line)
 
-        self._print(rest, write_pretty)
-
-    def _print(self, rest: str, write: Callable[[str], None]) -> None:
+    def _value(self, rest: str) -> tuple[str, str]:
+        """Return the text of an expression's value, and where it comes from."""
         if not rest:
-            raise CommandError("usage: p EXPRESSION")
+            raise UsageError
         shown = self._frame().locals
         if rest in shown:
-            write(marked(shown[rest].text, display.mark(shown[rest])))
-        else:
-            write(answer_text(computed(rest, shown)))
+            return shown[rest].text, display.mark(shown[rest])
+        answer = computed(rest, shown)
+        return answer.text, answer_mark(answer)
 
     def do_where(self, _: str) -> None:
         """``w(here)``: show the activations, the current one last; > marks the one looked at."""
@@ -94,7 +91,7 @@ class LookingCommands(Commands):
     def do_history(self, rest: str) -> None:
         """``history NAME``: show how a variable of this function changed, and by which lines."""
         if not is_part(rest):
-            raise CommandError("usage: history NAME")
+            raise UsageError
         changes = self.session.history(rest)
         if not changes:
             raise CommandError(f"{rest} has not changed in this function")
@@ -138,6 +135,8 @@ class LookingCommands(Commands):
         current = self._frame().lineno
         if rest and rest != ".":
             first, _, last = rest.partition(",")
+            if number(first) > len(self.session.program.lines):
+                raise CommandError(f"the file has {len(self.session.program.lines)} lines")
             numbers = display.lines_around(number(first))
             if last:
                 stop = number(last)

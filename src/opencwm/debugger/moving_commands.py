@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 
 from opencwm.debugger.activations import is_part
-from opencwm.debugger.commands import CommandError, Commands, number, numbers
+from opencwm.debugger.commands import CommandError, Commands, UsageError, number, numbers
 from opencwm.debugger.stops import Stop, StopKind
 from opencwm.traces import StepKind
 
@@ -41,7 +41,7 @@ class MovingCommands(Commands):
         """``g(oto) LINE [COUNT]``: go on until LINE is about to run; with COUNT, to that time of all."""
         wanted = numbers(rest)
         if not 1 <= len(wanted) <= 2:
-            raise CommandError("a number is wanted: goto LINE [COUNT]")
+            raise UsageError
         if len(wanted) == 1:
             self._move(lambda: self.session.run_to(wanted[0]))
             return
@@ -83,7 +83,7 @@ class MovingCommands(Commands):
     def do_who(self, rest: str) -> None:
         """``who NAME``: go back to the line that changed a variable of this function last."""
         if not is_part(rest):
-            raise CommandError("usage: who NAME")
+            raise UsageError
         self._move(lambda: self.session.back_to_change(rest))
 
     def do_refr(self, _: str) -> None:
@@ -99,13 +99,15 @@ class MovingCommands(Commands):
         """``set NAME = VALUE``: change a variable on a new timeline; what follows is predicted anew."""
         name, equals, expression = rest.partition("=")
         if not equals or not name.strip().isidentifier() or not expression.strip():
-            raise CommandError("usage: set NAME = VALUE")
+            raise UsageError
         self._move(lambda: self.session.set_variable(name.strip(), expression.strip()))
 
     def do_steer(self, rest: str) -> None:
         """``steer KIND``: have the next step be a call, line, return or exception (cwm models only)."""
+        if not rest:
+            raise UsageError
         if rest not in tuple(StepKind):
-            raise CommandError(f"usage: steer {'|'.join(StepKind)}")
+            raise CommandError(f"{rest!r} is no kind of step: {', '.join(StepKind)}")
         self._move(lambda: self.session.steer(StepKind(rest)))
 
     def do_timelines(self, _: str) -> None:

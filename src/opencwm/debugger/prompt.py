@@ -10,18 +10,27 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Callable
+from typing import Final
 
 from opencwm.core.errors import OpenCWMError
 from opencwm.debugger.asking_commands import AskingCommands
 from opencwm.debugger.breaking_commands import BreakingCommands
 from opencwm.debugger.cancellation import CancelledError
-from opencwm.debugger.commands import CommandError
+from opencwm.debugger.commands import CommandError, UsageError
 from opencwm.debugger.expressions import ExpressionError, Undecided
 from opencwm.debugger.looking_commands import LookingCommands
 from opencwm.debugger.moving_commands import MovingCommands
 from opencwm.debugger.verbs import VERBS, by_command
 
 _NOT_REPEATED = frozenset({"restart", "set", "quit", "break", "tbreak", "log", "watch", "catch", "drop"})
+
+
+_GROUPS: Final = {
+    MovingCommands: "Move",
+    LookingCommands: "Look",
+    AskingCommands: "Ask the model",
+    BreakingCommands: "Say where to stop",
+}
 
 
 class Prompt(MovingCommands, LookingCommands, AskingCommands, BreakingCommands):
@@ -73,7 +82,7 @@ class Prompt(MovingCommands, LookingCommands, AskingCommands, BreakingCommands):
                 return False
             if verb.command != "list":
                 self._next_listed = None
-            return bool(getattr(self, f"do_{verb.command}")(rest))
+            return self._call(verb.command, rest)
         except (CommandError, CancelledError) as error:
             self._write(f"*** {error}")
         except Undecided as error:
@@ -84,10 +93,22 @@ class Prompt(MovingCommands, LookingCommands, AskingCommands, BreakingCommands):
             self._write(f"*** {error.what}" + (f" ({error.hint})" if error.hint else ""))
         return False
 
+    def _call(self, command: str, rest: str) -> bool:
+        """Do what a command says, and show its usage if it is given what it does not take."""
+        usage = inspect.getdoc(getattr(self, f"do_{command}"))
+        usage = (usage or "").partition("``: ")[0].removeprefix("``")
+        takes_nothing = usage == usage.lower()
+        if rest and takes_nothing:
+            raise CommandError(f"usage: {usage}")
+        try:
+            return bool(getattr(self, f"do_{command}")(rest))
+        except UsageError:
+            raise CommandError(f"usage: {usage}") from None
+
     def _not_a_command(self, line: str, word: str) -> None:
         """Print an expression that begins with a variable, as pdb does."""
         if line.startswith("!"):
-            self.do_p(line[1:].strip())
+            self._call("p", line[1:].strip())
         elif word not in self._frame().locals:
             raise CommandError(f"unknown command: {line.split()[0]!r}; 'help' lists the commands")
         elif _is_assignment(line):
@@ -98,7 +119,11 @@ class Prompt(MovingCommands, LookingCommands, AskingCommands, BreakingCommands):
     def do_help(self, rest: str) -> None:
         """``h(elp) [COMMAND]``: list the commands, or explain one."""
         if not rest:
+            heading = ""
             for command in dict.fromkeys(verb.command for verb in VERBS if verb.command):
+                if (group := _group_of(command)) != heading:
+                    heading = group
+                    self._write(f"{heading}:")
                 self._write("  " + self._help_of(command))
             self._write("An empty line repeats the last command.")
             return
@@ -113,6 +138,11 @@ class Prompt(MovingCommands, LookingCommands, AskingCommands, BreakingCommands):
     def do_quit(self, _: str) -> bool:
         """``q(uit)``: leave."""
         return True
+
+
+def _group_of(command: str) -> str:
+    """Return under which heading ``help`` lists a command."""
+    return next((name for group, name in _GROUPS.items() if hasattr(group, f"do_{command}")), "Other")
 
 
 def _repeated(command: str, line: str) -> str:

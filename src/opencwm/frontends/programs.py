@@ -8,23 +8,19 @@ the like are none of its business.
 from __future__ import annotations
 
 import ast
-import builtins
-import difflib
 import tokenize
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opencwm.core.errors import ConfigError
-from opencwm.core.syntax import nodes_of, syntax_tree
+from opencwm.core.syntax import syntax_tree
+from opencwm.frontends.calls import bound_names, check_call, check_runs, functions, functions_hint
 from opencwm.traces import Program
 from opencwm.traces.program import ENTRY_NAME
 
 if TYPE_CHECKING:
     from opencwm.debugger.assumed import AssumedProgram
-
-Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def read_source(path: Path) -> str:
@@ -124,72 +120,71 @@ def program_of_source(
     """
     if call is not None and entry is not None:
         raise ConfigError("--call and --entry exclude each other", hint="give the one that starts the run")
-    tree = _parse(source, filename)
-    if not tree.body:
-        raise ConfigError(
-            "holds no code", where=filename, hint="name a file that defines the function to call"
-        )
+    tree = parsed(source, filename)
     if call is not None:
-        _check_call(call, tree, filename)
+        check_call(call, tree, filename)
         return Program.from_call(source, call, filename=filename)
     entry = entry or _default_entry(tree, filename)
-    _check_entry(entry, tree, filename, may_lack_arguments=may_lack_arguments)
+    _check_function(entry, tree, filename, where="--entry")
+    if not may_lack_arguments:
+        _check_no_arguments(entry, tree)
     return Program(source, entry, filename=filename)
 
 
-def _parse(source: str, filename: str) -> ast.Module:
+def program_for_calls(source: str, filename: str, function: str, *, where: str) -> Program:
+    """Make source text a program whose call is one of ``function``, without arguments for now.
+
+    Args:
+        source: the text.
+        filename: how a user recognises it.
+        function: the name of the function.
+        where: how a user recognises what names the function.
+
+    Raises:
+        ConfigError: the text does not parse, or defines no such function.
+    """
+    _check_function(function, parsed(source, filename), filename, where=where)
+    return Program.from_call(source, f"{function}()", filename=filename)
+
+
+def parsed(source: str, filename: str) -> ast.Module:
+    """Return the syntax tree of a file's text.
+
+    Raises:
+        ConfigError: it is not valid Python, or holds no code.
+    """
     try:
-        return syntax_tree(source)
+        tree = syntax_tree(source)
     except SyntaxError as error:
         where = f"{filename}:{error.lineno}" if error.lineno else filename
         raise ConfigError(f"not valid Python: {error.msg}", where=where, hint="mend that line") from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise ConfigError(f"not valid Python: {error}", where=filename) from None
+    if not tree.body:
+        hint = "name a file that defines the function to call"
+        raise ConfigError("holds no code", where=filename, hint=hint)
+    return tree
 
 
-def _check_call(call: str, tree: ast.Module, filename: str) -> None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            expression = ast.parse(call.strip(), mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        problem = getattr(error, "msg", None) or error
-        raise ConfigError(
-            f"not a Python expression: {call!r}: {problem}",
-            where="--call",
-            hint="write it as in the program: f('a', 3)",
-        ) from None
-    roots = [
-        name for node in ast.walk(expression) if isinstance(node, ast.Call) and (name := _root(node.func))
-    ]
-    if not any(isinstance(node, ast.Call) for node in ast.walk(expression)):
-        raise ConfigError(
-            f"{call!r} calls no function", where="--call", hint=_functions_hint(tree, filename, call)
-        )
-    bound = _bound_names(tree)
-    if bound is None:
+def _check_function(name: str, tree: ast.Module, filename: str, *, where: str) -> None:
+    bound = bound_names(tree)
+    if bound is not None and name.partition(".")[0] not in bound:  # else only a run can tell
+        hint = functions_hint(tree, filename, name)
+        raise ConfigError(f"{filename} defines no {name!r}", where=where, hint=hint)
+    definition = dict(functions(tree)).get(name)
+    if definition is not None:
+        check_runs(name, tree, where=where, call=f"{name}({ast.unparse(definition.args)})")
+
+
+def _check_no_arguments(entry: str, tree: ast.Module) -> None:
+    definition = dict(functions(tree)).get(entry)
+    if definition is None:
         return
-    for name in roots:
-        if name not in bound and not hasattr(builtins, name) and name not in _own_names(expression):
-            raise ConfigError(
-                f"{filename} defines no {name!r}", where="--call", hint=_functions_hint(tree, filename, name)
-            )
-
-
-def _check_entry(entry: str, tree: ast.Module, filename: str, *, may_lack_arguments: bool) -> None:
-    functions = dict(_functions(tree))
-    if entry not in functions:
-        bound = _bound_names(tree)
-        if bound is None or entry.partition(".")[0] in bound:
-            return  # imported, assigned or in a class: only a run can tell
-        raise ConfigError(
-            f"{filename} defines no {entry!r}", where="--entry", hint=_functions_hint(tree, filename, entry)
-        )
-    arguments = functions[entry].args
+    arguments = definition.args
     required = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
     required = required[: len(required) - len(arguments.defaults)]
     required += [a.arg for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is None]
-    if required and not may_lack_arguments:
+    if required:
         raise ConfigError(
             f"{entry!r} needs arguments: {', '.join(required)}",
             where="--entry",
@@ -198,68 +193,7 @@ def _check_entry(entry: str, tree: ast.Module, filename: str, *, may_lack_argume
 
 
 def _default_entry(tree: ast.Module, filename: str) -> str:
-    if any(name == ENTRY_NAME for name, _ in _functions(tree)):
+    if any(name == ENTRY_NAME for name, _ in functions(tree)):
         return ENTRY_NAME
-    raise ConfigError("nothing says where to start", where=filename, hint=_functions_hint(tree, filename, ""))
-
-
-def _functions(tree: ast.Module) -> Iterable[tuple[str, Function]]:
-    for node in _statements(tree.body):
-        if isinstance(node, Function):
-            yield node.name, node
-
-
-def _functions_hint(tree: ast.Module, filename: str, name: str) -> str:
-    names = [name for name, _ in _functions(tree)]
-    if not names:
-        return f"{filename} defines no function"
-    close = difflib.get_close_matches(name, names, n=1) if name else []
-    if close:
-        return f"did you mean {close[0]!r}?"
-    shown = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
-    return f'use --call "{names[0]}(...)"; functions there: {shown}'
-
-
-def _statements(body: Sequence[ast.stmt]) -> Iterable[ast.stmt]:
-    """Yield the statements of the module's own scope: those in its blocks, not in functions and classes."""
-    for node in body:
-        yield node
-        if isinstance(node, Function | ast.ClassDef):
-            continue
-        for field in ("body", "orelse", "finalbody"):
-            yield from _statements(getattr(node, field, []))
-        for inner in (*getattr(node, "handlers", []), *getattr(node, "cases", [])):
-            yield from _statements(inner.body)
-
-
-def _bound_names(tree: ast.Module) -> frozenset[str] | None:
-    """Names the module's own statements bind; None when a star import hides some."""
-    found: set[str] = set()
-    for node in _statements(tree.body):
-        if isinstance(node, Function | ast.ClassDef):
-            found.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            for alias in node.names:
-                if alias.name == "*":
-                    return None
-                found.add((alias.asname or alias.name).split(".")[0])
-        else:
-            found |= _own_names(node)
-    for inner in nodes_of(tree):
-        if isinstance(inner, ast.Global):
-            found.update(inner.names)
-    return frozenset(found)
-
-
-def _own_names(tree: ast.AST) -> set[str]:
-    """Names that ``tree`` binds somewhere in it, lambda arguments included."""
-    found = {
-        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-    return found | {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-
-
-def _root(node: ast.expr) -> str | None:
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else None
+    hint = functions_hint(tree, filename, "", for_call=True)
+    raise ConfigError("nothing says where to start", where=filename, hint=hint)

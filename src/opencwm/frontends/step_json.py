@@ -21,6 +21,7 @@ def execution_json(execution: Execution, *, max_steps: int) -> dict[str, Any]:
         steps.append(step_json(execution, index, view))
     program = execution.program
     return {
+        "kind": "execution",
         "file": program.filename,
         "entry": program.entry,
         "call": program.call,
@@ -34,6 +35,7 @@ def comparison_json(predicted: Execution, real: Execution, *, max_steps: int) ->
     """Return both executions and how their steps pair up as one JSON object."""
     comparison = compare(predicted, real, max_steps=max_steps)
     return {
+        "kind": "comparison",
         "num_rows": len(comparison.rows),
         "num_agreeing": sum(row.agrees for row in comparison.rows),
         "first_divergence": comparison.first_divergence,

@@ -10,6 +10,7 @@ another, and what Python does is not made faster, only the passes are.
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -64,18 +65,23 @@ class _Job:
         self.error: BaseException | None = None
         self._work = work
         self._turn, self._back = threading.Semaphore(0), threading.Semaphore(0)
-        self._is_abandoned = False
+        self._is_abandoned = self._is_running = False
         self.thread = threading.Thread(target=self._run, name=f"opencwm job {number}", daemon=True)
         self.thread.start()
 
     def go_on(self) -> None:
         """Let it run until it asks for a pass or is over."""
+        self._is_running = True
         self._turn.release()
-        self._back.acquire()
+        self._back.acquire()  # which Ctrl-C may end, while the job runs on
+        self._is_running = False
 
     def abandon(self) -> None:
-        """Unwind it."""
+        """Unwind it, wherever it is."""
         self._is_abandoned = True
+        if self._is_running:
+            thread, error = ctypes.c_ulong(self.thread.ident or 0), ctypes.py_object(_AbandonedError)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, error)
         self._turn.release()
         self.thread.join()
 

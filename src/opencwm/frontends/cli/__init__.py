@@ -28,11 +28,18 @@ def main(argv: Sequence[str] | None = None) -> int:
                 errors="backslashreplace"
             )  # a value with a lone surrogate must not end the run
     try:
-        status = app.invoke(arguments)
-        sys.stdout.flush()
+        return app.invoke(arguments)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # whoever read us has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    return status
+    finally:
+        _drop_unwritten()
+
+
+def _drop_unwritten() -> None:
+    """Drop what stdout cannot take, which Python would try to write again at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,8 +5,9 @@ Importing this loads typer and nothing heavier: the command modules import what 
 
 from __future__ import annotations
 
+import errno
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final
 
 import typer
@@ -22,6 +23,7 @@ from opencwm.frontends.cli.dap import dap
 from opencwm.frontends.cli.debug import debug
 from opencwm.frontends.cli.doctor import doctor
 from opencwm.frontends.cli.forecast import forecast, planning
+from opencwm.frontends.cli.help import Command, Group
 from opencwm.frontends.cli.inputs import inputs
 from opencwm.frontends.cli.mcp import mcp
 from opencwm.frontends.cli.mutate import mutate
@@ -37,11 +39,50 @@ from opencwm.frontends.cli.view import view
 from opencwm.frontends.cli.web import web
 
 PROGRAM: Final = "opencwm"
-_COMMANDS: Final = (
-    *(predict, debug, web, dap, mcp, serve, ask, trace, check, inputs, before),
-    *(train, export, quantize, bench, doctor),
-    *(forecast, rollout, view, practice, rl),
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""Errors of writing to what is full or gone, which the system raises without naming it."""
+_COMMANDS: Final = {
+    "Predict a program": (predict, debug, web, check, inputs, before, ask),
+    "Serve editors, agents, other machines": (dap, mcp, serve),
+    "Record real runs": (trace,),
+    "Train a model": (train, export, quantize, rl),
+    "Measure a model": (bench,),
+    "Agents": (forecast, rollout, view, practice),
+    "This machine": (doctor,),
+}
+
+
+_NAMES: Final = frozenset(command.__name__ for commands in _COMMANDS.values() for command in commands)
+_BELOW: Final[tuple[tuple[str, str, str, dict[str, Callable[..., Any]]], ...]] = (
+    (
+        "Record real runs",
+        "corpus",
+        "Programs and their recorded runs, as training data.",
+        {"build": corpus.build, "harvest": corpus.harvest, "info": corpus.info, "mutate": mutate},
+    ),
+    (
+        "Measure a model",
+        "eval",
+        "Measure predictions against what really happens.",
+        {
+            "steps": evaluate.steps,
+            "all": evaluate.everything,
+            "jumps": evaluate.jumps,
+            "inputs": evaluate.inputs,
+            "quantization": evaluate.quantization,
+            "benchmark": benchmark.benchmark,
+            "twins": twins,
+            "planning": planning,
+        },
+    ),
+    (
+        "Agents",
+        "tasks",
+        "Tasks for agents, as Harbor task directories.",
+        {"mutate": tasks.mutate, "small": tasks.small, "import": tasks.import_, "validate": tasks.validate},
+    ),
 )
+"""Groups: their section, name and meaning, and the commands below them."""
 
 
 def _print_version(value: bool) -> None:
@@ -71,38 +112,24 @@ def build(only: str = "") -> Any:
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
     root = _group(context_settings=settings)
     root.callback()(_root)
-    named = [command for command in _COMMANDS if command.__name__ == only]
-    for command in named or _COMMANDS:
-        root.command()(command)
-    if named:
+    for section, commands in _COMMANDS.items():
+        for command in commands:
+            if only == command.__name__ or only not in _NAMES:
+                root.command(cls=Command, rich_help_panel=section)(command)
+    if only in _NAMES:
         return typer.main.get_command(root)
-    shards = _group(help="Programs and their recorded runs, as training data.")
-    shards.command()(corpus.build)
-    shards.command()(corpus.harvest)
-    shards.command()(corpus.info)
-    shards.command()(mutate)
-    root.add_typer(shards, name="corpus")
-    evaluation = _group(help="Measure predictions against what really happens.")
-    evaluation.command()(evaluate.steps)
-    evaluation.command(name="all")(evaluate.everything)
-    evaluation.command()(evaluate.jumps)
-    evaluation.command()(evaluate.inputs)
-    evaluation.command()(evaluate.quantization)
-    evaluation.command()(benchmark.benchmark)
-    evaluation.command()(twins)
-    evaluation.command()(planning)
-    root.add_typer(evaluation, name="eval")
-    agents = _group(help="Tasks for agents, as Harbor task directories.")
-    agents.command()(tasks.mutate)
-    agents.command()(tasks.small)
-    agents.command(name="import")(tasks.import_)
-    agents.command()(tasks.validate)
-    root.add_typer(agents, name="tasks")
+    for section, name, meaning, below in _BELOW:
+        group = _group(help=meaning)
+        for word, function in below.items():
+            group.command(name=word, cls=Command)(function)
+        root.add_typer(group, name=name, rich_help_panel=section)
     return typer.main.get_command(root)
 
 
 def _group(**settings: Any) -> typer.Typer:
-    return typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, **settings)
+    return typer.Typer(
+        cls=Group, add_completion=False, no_args_is_help=True, rich_markup_mode=None, **settings
+    )
 
 
 def invoke(arguments: Sequence[str]) -> int:
@@ -116,16 +143,21 @@ def invoke(arguments: Sequence[str]) -> int:
         status = build(next(iter(arguments), ""))(
             list(arguments), prog_name=PROGRAM, standalone_mode=False, obj={"arguments": arguments}
         )
+        sys.stdout.flush()
     except OpenCWMError as error:
         _print_traceback(wanted=wants_traceback)
         return _fail(str(error))
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # how click ends then, with status 1
+            raise error.__context__ from None
+        raise
     except typer.Abort:
         return EXIT_INTERRUPTED
     except OSError as error:
-        if error.filename is None or isinstance(error, BrokenPipeError):
+        if error.filename is None and error.errno not in _FULL:
             raise
         _print_traceback(wanted=wants_traceback)
-        return _fail(f"{error.filename}: {error.strerror}")
+        return _fail(f"{error.filename or 'the output cannot be written'}: {error.strerror}")
     except Exception as error:
         if not hasattr(
             error, "format_message"
@@ -147,7 +179,8 @@ def _fail_usage(message: str, context: Any) -> int:
         print(message, file=sys.stderr)
         return EXIT_ERROR
     path = context.command_path if context is not None else PROGRAM
-    return _fail(f"{message.rstrip('.')} (see `{path} --help`)")
+    message = message.replace(": Value error, ", ": ").rstrip(".")
+    return _fail(f"{message} (see `{path} --help`)")
 
 
 def _fail(message: str) -> int:

@@ -55,14 +55,18 @@ def ask(
         ),
     ] = None,
     max_tokens: Annotated[
-        int, typer.Option("--max-tokens", metavar="N", help="Of the answer, reasoning included.", min=1)
+        int,
+        typer.Option(
+            "--max-tokens", metavar="N", help="Most tokens of the answer, reasoning included.", min=1
+        ),
     ] = 16_384,
     as_json: Json = False,
 ) -> None:
-    """Ask a model in words, with reasoning or without: a question, a program, the next turn of an agent.
+    """Ask a model in words: a question, a program, an agent's next turn.
 
-    What it says goes to stdout while it is written, its thoughts to stderr. A call of a tool stands in what
-    it says as the model wrote it; --json has it read, and says what is wrong with it.
+    With reasoning or without. What it says goes to stdout while it is written, its thoughts to stderr. A call
+    of a tool stands in what it says as the model wrote it; --json has it read, and says what is wrong with
+    it.
     """
     from opencwm.debugger.cwm_model import CwmWorldModel
     from opencwm.debugger.world_model import WorldModel

@@ -40,7 +40,7 @@ def before(
     draws: Annotated[
         int, typer.Option("--draws", metavar="N", help="Most states that the model proposes.", min=1)
     ] = 5,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the states after its first.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the states after its first.")] = 0,
     run: Annotated[
         bool,
         typer.Option(
@@ -51,15 +51,19 @@ def before(
     model: Model = None,
     as_json: Json = False,
 ) -> None:
-    """Tell which state may have come before a line, from the state after it: an inverse question.
+    """Tell which state may have come before a line.
 
-    States are proposed by the model or worked out backward, and each is checked by predicting forward.
+    An inverse question, asked of the state after it. States are proposed by the model or worked out backward,
+    and each is checked by predicting forward.
     """
+    from opencwm.core.errors import ConfigError
     from opencwm.debugger.questions import state_question, states_before
     from opencwm.debugger.world_model import WorldModel
     from opencwm.frontends.cli.output import print_json, visible
     from opencwm.frontends.programs import program_of_source, read_source
 
+    if to is not None and to < line:
+        raise ConfigError(f"line {to} is before line {line}", where="--to", hint="name the last line there")
     program = program_of_source(read_source(file), str(file), call="print()")
     after, earlier = _values(state), _values(known or ())
     question = state_question(program, line, after, end_lineno=to, known=earlier)
@@ -101,9 +105,13 @@ def _values(texts: Sequence[str]) -> dict[str, str]:
 
     found = {}
     for text in texts:
-        item = parse_assumption(text)
+        wrong = ConfigError(f"{text!r} gives no variable a value", hint="write it like x = 5")
+        try:
+            item = parse_assumption(text)
+        except ConfigError:
+            raise wrong from None
         if item.name is None or item.kind is not AssumptionKind.VALUE:
-            raise ConfigError(f"{text!r} gives no variable a value", hint="write it like x = 5")
+            raise wrong
         found[item.name] = rendered(item.value)
     return found
 

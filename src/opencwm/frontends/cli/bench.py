@@ -30,11 +30,21 @@ ServedModel = Annotated[
     typer.Option("--model", metavar="NAME", help="The model, as the server names it.", show_default=False),
 ]
 Temperature = Annotated[
-    float, typer.Option("--temperature", metavar="X", help="Of the draw; 0 is greedy.", min=0)
+    float, typer.Option("--temperature", metavar="X", help="Sampling temperature; 0 is greedy.", min=0)
 ]
-TopP = Annotated[float, typer.Option("--top-p", metavar="X", help="Of the draw.", min=0, max=1)]
+TopP = Annotated[
+    float,
+    typer.Option(
+        "--top-p",
+        metavar="X",
+        help="Draw from the likeliest tokens that together have this probability.",
+        min=0,
+        max=1,
+    ),
+]
 MaxTokens = Annotated[
-    int, typer.Option("--max-tokens", metavar="N", help="Of an answer, reasoning included.", min=1)
+    int,
+    typer.Option("--max-tokens", metavar="N", help="Most tokens of an answer, reasoning included.", min=1),
 ]
 Plain = Annotated[
     bool,
@@ -62,7 +72,9 @@ Attempts = Annotated[
     typer.Option("--attempts", metavar="K", help="Answers to each item (livecodebench-code: 16).", min=1),
 ]
 Concurrency = Annotated[int, typer.Option("--concurrency", metavar="N", help="Questions at once.", min=1)]
-Agent = Annotated[str, typer.Option("--agent", metavar="NAME", help="Of Harbor's: who works at the tasks.")]
+Agent = Annotated[
+    str, typer.Option("--agent", metavar="NAME", help="Which of Harbor's agents works at the tasks.")
+]
 OwnTask = Annotated[
     str,
     typer.Option("--task", metavar="TASK", help="What the harness runs instead: items of your own."),
@@ -102,10 +114,10 @@ def bench(
     collect: Collect = False,
     as_json: Json = False,
 ) -> None:
-    """Run a public benchmark of a served model through its maintained harness.
+    """Run a public benchmark of a served model.
 
-    The harness is installed by you and fetches its own items. Answers are drawn and asked for as
-    facebook/cwm's published figures were, which stand beside the result.
+    It runs through its maintained harness, which is installed by you and fetches its own items. Answers are
+    drawn and asked for as facebook/cwm's published figures were, which stand beside the result.
     """
     from opencwm.evals.chat import ChatEndpoint, Sampling
     from opencwm.evals.harness_results import HarnessReport

@@ -92,7 +92,7 @@ TasksFile = Annotated[
     typer.Option(
         "--tasks",
         metavar="FILE",
-        help="Of reval: its tasks [default: DREval_tasks.jsonl beside the data].",
+        help="reval: its tasks [default: DREval_tasks.jsonl beside the data].",
     ),
 ]
 TaskName = Annotated[
@@ -108,7 +108,7 @@ MethodName = Annotated[
     typer.Option(
         "--method",
         metavar="trace|direct|both",
-        help="Of output: roll out the run, ask for the output at once, or both.",
+        help="output: roll out the run, ask for the output at once, or both.",
     ),
 ]
 NumItems = Annotated[int | None, typer.Option("--items", metavar="N", help="Only the first N items.", min=1)]
@@ -156,10 +156,11 @@ def benchmark(
     output: Resume = None,
     as_json: Json = False,
 ) -> None:
-    """Score predictions on the items of a public benchmark: outputs, inputs, or questions about runs.
+    """Score predictions on the items of a public benchmark.
 
-    The file is yours; none comes with this package. Programs are not run, except with --validate, by the
-    task input, for the outputs of evalplus and for the answers of reval.
+    Outputs, inputs, or questions about runs. The file is yours; none comes with this package. Programs are
+    not run, except with --validate, by the task input, for the outputs of evalplus and for the answers of
+    reval.
     """
     from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.inputs import questions_of_items

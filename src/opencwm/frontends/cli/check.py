@@ -35,7 +35,8 @@ def check(
         int, typer.Option("--max-steps", metavar="N", help="Most steps of a predicted run.", min=1)
     ] = 200,
     max_seconds: Annotated[
-        float, typer.Option("--max-seconds", metavar="S", help="Most time spent on a function.", min=0.1)
+        float,
+        typer.Option("--max-seconds", metavar="SECONDS", help="Most time spent on a function.", min=0.1),
     ] = 60.0,
     verify: Annotated[
         bool, typer.Option("--verify", help="Run each reported input in the sandbox, and say what is true.")
@@ -46,13 +47,13 @@ def check(
             "--timeout", metavar="SECONDS", help="A real run that takes longer counts as endless.", min=0.1
         ),
     ] = 2.0,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of inputs that are drawn.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of inputs that are drawn.")] = 0,
     model: Model = None,
     as_json: Json = False,
 ) -> None:
-    """Tell what could go wrong in a function: exceptions and loops without end, without running it.
+    """Tell for which inputs a function raises or never ends.
 
-    Inputs are proposed, their runs predicted, and what goes wrong is reported with line, input and
+    Inputs are proposed, their runs predicted, not run, and what goes wrong is reported with line, input and
     confidence. With --verify each report is confirmed or refuted by a real run. Exit status 0: nothing is
     reported, or all of it was refuted; 1: something is reported and not refuted; 2: the input is wrong.
     """
@@ -85,22 +86,29 @@ def _targets(target: str) -> tuple[Path, str, list[str]]:
     """
     from opencwm.core.errors import ConfigError
     from opencwm.debugger.invented import functions_of
-    from opencwm.frontends.programs import program_of_source, read_source
+    from opencwm.frontends.calls import why_nothing_runs
+    from opencwm.frontends.cli.output import notice
+    from opencwm.frontends.programs import parsed, program_for_calls, read_source
 
     name, path = "", Path(target)
     before, colon, after = target.rpartition(":")
     if colon and not path.exists():
         path, name = Path(before), after
     source = read_source(path)
+    tree = parsed(source, str(path))
     if name:
-        program_of_source(source, str(path), entry=name, may_lack_arguments=True)
-    else:
-        program_of_source(source, str(path), call="print()")  # whether it parses and holds anything
+        program_for_calls(source, str(path), name, where=str(path))
     names = list(functions_of(source))
     if not names or (name and name not in names):
         problem = f"defines no function {name!r} at its top" if name else "defines no function at its top"
         raise ConfigError(problem, where=str(path), hint=f"its functions: {', '.join(names) or 'none'}")
-    return path, source, [name] if name else names
+    if name:
+        return path, source, [name]
+    reasons = {other: why_nothing_runs(other, tree) for other in names}
+    for other, reason in reasons.items():
+        if reason:
+            notice(f"{path}: {other}: not checked: it {reason}")
+    return path, source, [other for other in names if not reasons[other]]
 
 
 @contextlib.contextmanager
@@ -135,7 +143,7 @@ def _checked(
 
 
 def _print(checked: CheckedFunction, path: Path) -> None:
-    from opencwm.frontends.cli.output import notice, visible
+    from opencwm.frontends.cli.output import counted, notice, visible
 
     for finding in checked.findings:
         print(visible(f"{path}:{finding.lineno}: {_described(finding)}"))
@@ -143,14 +151,15 @@ def _print(checked: CheckedFunction, path: Path) -> None:
             print(visible(f"    {finding.verdict}: really {finding.really}"))
     if checked.problem:
         notice(f"{path}: {checked.name}: {checked.problem}")
-    reports = f"{len(checked.findings)} reports" if len(checked.findings) != 1 else "1 report"
-    notice(f"{path}: {checked.name}: {len(checked.inputs)} inputs tried, {reports}")
+    inputs, reports = counted(len(checked.inputs), "input"), counted(len(checked.findings), "report")
+    notice(f"{path}: {checked.name}: {inputs} tried, {reports}")
 
 
 def _described(finding: Finding) -> str:
     from opencwm.debugger.display import percent
+    from opencwm.frontends.cli.output import counted
 
     others = len(finding.other_calls)
-    more = f" and {others} other input{'s' if others > 1 else ''}" if others else ""
+    more = f" and {counted(others, 'other input')}" if others else ""
     purpose = ", raised on purpose" if finding.is_raised else ""
     return f"{finding.what}{purpose}, with {finding.call}{more} ({percent(finding.confidence)})"

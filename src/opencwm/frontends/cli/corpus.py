@@ -52,9 +52,10 @@ def build(
     settings: Settings = None,
     as_json: Json = False,
 ) -> None:
-    """Record, filter, deduplicate, decontaminate, split and encode programs, as a recipe says.
+    """Build a corpus by a recipe.
 
-    Stopped or killed, the same command goes on from what is there; a finished corpus is verified.
+    Programs are recorded, filtered, deduplicated, decontaminated, split and encoded. Stopped or killed, the
+    same command goes on from what is there; a finished corpus is verified.
     """
     from opencwm.core.config import load_config
     from opencwm.corpus.build import build_corpus
@@ -98,9 +99,10 @@ def harvest(
     settings: Settings = None,
     as_json: Json = False,
 ) -> None:
-    """Cut real functions out of packages by watching their own tests, and record runs of them.
+    """Cut real functions out of packages.
 
-    Needs the package index, and pytest. Stopped or killed, the same command goes on from what is there.
+    Their own tests are watched, and runs of the functions recorded. Needs the package index, and pytest.
+    Stopped or killed, the same command goes on from what is there.
     """
     from opencwm.core.config import load_config
     from opencwm.corpus.harvest.harvest import harvest as harvest_all

@@ -15,19 +15,19 @@ _NEW: Final = "new"  # in place of a token: make one
 def dap(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="What clients debug that name no program.", show_default=False),
+        typer.Argument(metavar="FILE", help="What clients debug that name no program.", show_default=False),
     ] = None,
     call: Call = None,
     entry: Entry = None,
     mode: Annotated[
         str,
-        typer.Option("--mode", metavar="predicted|real|compare", help="Of FILE: what is stepped."),
+        typer.Option("--mode", metavar="predicted|real|compare", help="What is stepped of FILE."),
     ] = "predicted",
     model: Model = None,
     port: Annotated[
         int | None,
         typer.Option(
-            "--port", metavar="PORT", help="Listen on a port instead of stdio; 0: any.", min=0, max=65535
+            "--port", metavar="N", help="Listen on a port instead of stdio; 0: any.", min=0, max=65535
         ),
     ] = None,
     host: Annotated[
@@ -42,10 +42,11 @@ def dap(
         ),
     ] = "",
 ) -> None:
-    """Serve editors: the Debug Adapter Protocol over stdin and stdout, or on a port of this machine.
+    """Serve editors by the Debug Adapter Protocol.
 
-    Editors start it themselves, see docs/editors.md. With --port it serves many clients, and prints the
-    port on stderr; FILE and what goes with it are for clients that attach.
+    Over stdin and stdout, or on a port of this machine. Editors start it themselves, see docs/editors.md.
+    With --port it serves many clients, and prints the port on stderr; FILE and what goes with it are for
+    clients that attach.
     """
     import secrets
 

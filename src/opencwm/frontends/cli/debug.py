@@ -112,18 +112,19 @@ def _print_json(opened: Opened) -> None:
 
 def _print_table(opened: Opened) -> None:
     from opencwm.debugger.compare import compare
-    from opencwm.frontends.cli.output import console, visible
+    from opencwm.frontends.cli.output import console, print_table, visible
     from opencwm.frontends.cli.step_table import comparison_table, comparison_verdict, prediction_table
 
     screen, execution, max_steps = console(), opened.execution, opened.max_steps
     if opened.real is None:
-        screen.print(prediction_table(_watched(execution, max_steps), execution.program, width=screen.width))
+        table = prediction_table(_watched(execution, max_steps), execution.program, width=screen.width)
+        print_table(screen, table)
         screen.print(visible(f"predicted: {execution.status}"), soft_wrap=True)
         return
     for _ in _watched(execution, max_steps):
         pass
     comparison = compare(execution, opened.real, max_steps=max_steps)
-    screen.print(comparison_table(comparison, execution.program, width=screen.width))
+    print_table(screen, comparison_table(comparison, execution.program, width=screen.width))
     for line in comparison_verdict(comparison, execution, opened.real):
         screen.print(visible(line), soft_wrap=True)
 

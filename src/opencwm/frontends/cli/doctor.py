@@ -21,7 +21,7 @@ def doctor(model: Model = None, as_json: Json = False) -> None:
 
     checks = list(diagnose(model))
     if as_json:
-        print_json({"checks": [dataclasses.asdict(check) for check in checks]})
+        print_json({"kind": "doctor", "checks": [dataclasses.asdict(check) for check in checks]})
     else:
         styles = {Verdict.GOOD: "green", Verdict.WEAK: "yellow", Verdict.BAD: "red"}
         screen = console()

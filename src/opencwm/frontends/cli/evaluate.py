@@ -50,7 +50,7 @@ def steps(
     data: Data = None,
     programs: Programs = 200,
     seed: Annotated[
-        int, typer.Option("--seed", metavar="N", help="Of generated programs, or of the draw from DATA.")
+        int, typer.Option("--seed", metavar="N", help="Seed of generated programs, or of the draw from DATA.")
     ] = 0,
     model: Model = None,
     unconstrained: Unconstrained = False,
@@ -127,7 +127,7 @@ def everything(
     programs: Annotated[
         int, typer.Option("--programs", metavar="N", help="Programs of each set.", min=1)
     ] = 100,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of all draws.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of all draws.")] = 0,
     draws: Draws = 1,
     model: Model = None,
     working: WorkingLevel = Working.FOLLOWED,
@@ -137,10 +137,11 @@ def everything(
     engine_gpus: EngineGpus = 0,
     as_json: Json = False,
 ) -> None:
-    """Measure everything, on generated and on real programs, and write one report.
+    """Measure everything, and write one report.
 
-    DIR gets report.json, report.md, report.html and pictures; results are kept there while they come, and
-    the same command goes on where it was stopped. Real programs are those of --data.
+    On generated and on real programs. DIR gets report.json, report.md, report.html and pictures; results are
+    kept there while they come, and the same command goes on where it was stopped. Real programs are those of
+    --data.
     """
     from opencwm.core.files import write_atomic
     from opencwm.corpus.trace_files import held_out_traces, load_traces
@@ -200,7 +201,7 @@ def inputs(
     programs: Programs = 200,
     draws: Draws = 1,
     seed: Annotated[
-        int, typer.Option("--seed", metavar="N", help="Of programs, and of calls after the first.")
+        int, typer.Option("--seed", metavar="N", help="Seed of programs, and of calls after the first.")
     ] = 0,
     model: Model = None,
     engine_workers: EngineWorkers = 1,
@@ -209,7 +210,7 @@ def inputs(
     output: Resume = None,
     as_json: Json = False,
 ) -> None:
-    """Score input prediction on recorded runs: the call that gives a result.
+    """Score calls that are predicted to give a result.
 
     Proposed calls are run in the sandbox: a call is right when it gives the result, whatever was recorded.
     """
@@ -241,7 +242,9 @@ def jumps(
     per_program: Annotated[
         int, typer.Option("--per-program", metavar="N", help="Most jumps in one program.", min=1)
     ] = 4,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of programs, places and actions.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Seed of programs, places and actions.")
+    ] = 0,
     model: Model = None,
     engine_workers: EngineWorkers = 1,
     ray: UseRay = False,
@@ -249,7 +252,10 @@ def jumps(
     output: Resume = None,
     as_json: Json = False,
 ) -> None:
-    """Score where a debugger's actions end, predicted in one go: over, out, to a line, to the end."""
+    """Score where a debugger's actions end, predicted in one go.
+
+    Actions are: over a call, out of a function, to a line, and to the end.
+    """
     from opencwm.corpus.trace_files import held_out_traces, load_traces
     from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.jumps import JumpsConfig, evaluate_jumps
@@ -300,7 +306,7 @@ def quantization(
             "--documents", metavar="N", help="So many more, only scored token by token: fast.", min=0
         ),
     ] = 0,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the draw of programs.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the draw of programs.")] = 0,
     working: WorkingLevel = Working.FOLLOWED,
     max_steps: Annotated[
         int,
@@ -309,10 +315,11 @@ def quantization(
     output: Resume = None,
     as_json: Json = False,
 ) -> None:
-    """Measure what quantization costs: one model in several precisions, on the same programs.
+    """Measure what quantization costs.
 
-    Steps, states and whole runs that are exact, calibration, size, speed and memory; differences are paired
-    by program. DIR gets report.json, report.md, report.html and a picture too.
+    One model in several precisions, on the same programs: steps, states and whole runs that are exact,
+    calibration, size, speed and memory; differences are paired by program. DIR gets report.json, report.md,
+    report.html and a picture too.
     """
     import tempfile
 

@@ -64,12 +64,12 @@ EngineWorkers = Annotated[
 UseRay = Annotated[
     bool,
     typer.Option(
-        "--ray", help="Of --engine-workers: on the Ray cluster that RAY_ADDRESS names, or a Ray of its own."
+        "--ray", help="With --engine-workers: on the Ray cluster that RAY_ADDRESS names, or a Ray of its own."
     ),
 ]
 EngineGpus = Annotated[
     float,
-    typer.Option("--engine-gpus", metavar="N", help="Of --ray: GPUs of each engine.", min=0),
+    typer.Option("--engine-gpus", metavar="N", help="With --ray: GPUs of each engine.", min=0),
 ]
 
 

@@ -22,7 +22,9 @@ MaxSteps = Annotated[
 ]
 MaxSeconds = Annotated[
     float,
-    typer.Option("--max-seconds", metavar="S", help="Most processor time of a predicted test.", min=0.01),
+    typer.Option(
+        "--max-seconds", metavar="SECONDS", help="Most processor time of a predicted test.", min=0.01
+    ),
 ]
 
 
@@ -51,11 +53,12 @@ def forecast(
     model: Model = None,
     as_json: Json = False,
 ) -> None:
-    """Tell how a repository's tests will go, without running them: pass or fail, where, why, and how sure.
+    """Tell how a repository's tests will go, without running them.
 
-    Each test is cut out with the code that it reaches, and its run predicted. Tests that need what stands
-    elsewhere (fixtures of pytest, files, other packages) are unknown, with the reason. Exit status 0: none is
-    forecast to fail; 1: some are; 2: the input is wrong.
+    Whether each passes or fails, where, why, and how sure that is. Each test is cut out with the code that it
+    reaches, and its run predicted. Tests that need what stands elsewhere (fixtures of pytest, files, other
+    packages) are unknown, with the reason. Exit status 0: none is forecast to fail; 1: some are; 2: the input
+    is wrong.
     """
     from opencwm.agent.planning.forecasts import ForecastConfig, Forecaster, Outlook
     from opencwm.debugger.world_model import WorldModel
@@ -94,7 +97,7 @@ def planning(
     context: typer.Context,
     tasks: Annotated[
         list[Path],
-        typer.Argument(metavar="TASKS...", help="Task folders, or folders of them.", show_default=False),
+        typer.Argument(metavar="TASKS", help="Task folders, or folders of them.", show_default=False),
     ],
     output: OutputFolder,
     candidates: Annotated[
@@ -103,17 +106,19 @@ def planning(
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", help="Only so many tasks of each folder.", min=1)
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of equally near candidates.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Seed of the order of equally near candidates.")
+    ] = 0,
     max_steps: MaxSteps = 120,
     max_seconds: MaxSeconds = 1.2,
     model: Model = None,
     as_json: Json = False,
 ) -> None:
-    """Measure what planning with a world model saves: the same candidate repairs in several orders.
+    """Measure what planning with a world model saves.
 
-    Every candidate is really run, in boxes, and its tests forecast before. Reported: tasks resolved by test
-    runs used, runs saved at equal success, AUC and calibration of the forecasts. Goes on where an earlier run
-    into the same folder ended. Needs no network.
+    The same candidate repairs are run in several orders. Every candidate is really run, in boxes, and its
+    tests forecast before. Reported: tasks resolved by test runs used, runs saved at equal success, AUC and
+    calibration of the forecasts. Goes on where an earlier run into the same folder ended. Needs no network.
     """
     from opencwm.agent.planning.forecasts import ForecastConfig, Forecaster
     from opencwm.core.files import write_atomic
@@ -202,7 +207,7 @@ def _print(case: Case, forecast: Forecast, check: Checked | None = None) -> None
         failure = (
             f" with {forecast.exception} at {forecast.path}:{forecast.lineno}" if forecast.exception else ""
         )
-        what += f"{failure} (passes: {percent(forecast.probability)})"
+        what += f"{failure} (probability of passing: {percent(forecast.probability)})"
     else:
         what += f": {forecast.reason}"
     print(visible(what))

@@ -28,7 +28,7 @@ def inputs(
         typer.Option("--raises", metavar="ERROR", help="What it is to raise, for example \"KeyError('x')\"."),
     ] = None,
     draws: Annotated[int, typer.Option("--draws", metavar="N", help="Most calls to propose.", min=1)] = 5,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the calls after the first.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the calls after the first.")] = 0,
     run: Annotated[
         bool, typer.Option("--run/--no-run", help="Run what is proposed in the sandbox, and say what holds.")
     ] = True,
@@ -36,14 +36,19 @@ def inputs(
     model: Model = None,
     as_json: Json = False,
 ) -> None:
-    """Propose calls of a function that give a result: the inverse question."""
+    """Propose calls of a function that give a result.
+
+    The inverse question: the model proposes, and a run in the sandbox says what holds.
+    """
+    from opencwm.debugger.display import percent
     from opencwm.debugger.questions import inputs_for
     from opencwm.debugger.world_model import WorldModel
+    from opencwm.frontends.calls import wanted_outcome
     from opencwm.frontends.cli.output import print_json, visible
-    from opencwm.frontends.programs import load_program
+    from opencwm.frontends.programs import program_for_calls, read_source
 
-    wanted = _wanted(returns, raises)
-    program = load_program(file, call=f"{function}()")
+    wanted = wanted_outcome(returns, raises)
+    program = program_for_calls(read_source(file), str(file), function, where="--function")
     found = inputs_for(WorldModel.load(model), program, function, wanted, num_draws=draws, seed=seed)
     results = []
     for call in found:
@@ -51,23 +56,12 @@ def inputs(
         results.append({**dataclasses.asdict(call), "holds": holds})
         if not as_json:
             said = {True: "holds", False: "does not hold", None: "not run"}[holds]
-            print(f"{call.probability:6.1%}  {said:13}  {visible(call.call)}")
+            print(f"{percent(call.probability):>6}  {said:13}  {visible(call.call)}")
     if as_json:
         wish = {"kind": str(wanted.kind), "value": wanted.value}
         print_json({"kind": "inputs", "function": function, "wanted": wish, "calls": results})
     elif not results:
-        print("the model proposes no call")
-
-
-def _wanted(returns: str | None, raises: str | None) -> Outcome:
-    from opencwm.core.errors import ConfigError
-    from opencwm.traces import Outcome, OutcomeKind
-
-    if (returns is None) == (raises is None):
-        raise ConfigError("say what the call is to come to", hint="give one of --returns and --raises")
-    if returns is not None:
-        return Outcome(OutcomeKind.RETURNED, returns)
-    return Outcome(OutcomeKind.RAISED, raises or "")
+        print("no call is proposed")
 
 
 def _holds(program: Program, call: PredictedCall, wanted: Outcome, timeout: float) -> bool:

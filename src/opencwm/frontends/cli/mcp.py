@@ -25,9 +25,10 @@ def mcp(
         float, typer.Option("--max-call", metavar="SECONDS", help="Most time of one call.", min=0.1)
     ] = 60.0,
 ) -> None:
-    """Serve predictions and debugging sessions to agents, by the Model Context Protocol on stdin and stdout.
+    """Serve agents by the Model Context Protocol.
 
-    Nothing of a program runs unless a tool is told to (mode real or compare, verify), then in the sandbox.
+    Predictions and debugging sessions, over stdin and stdout. Nothing of a program runs unless a tool is told
+    to (mode real or compare, verify), then in the sandbox.
     """
     from opencwm.core.errors import ConfigError
     from opencwm.frontends.mcp.service import McpConfig, Service

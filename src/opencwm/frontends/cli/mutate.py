@@ -48,10 +48,10 @@ def mutate(
     ] = 2_000,
     settings: Settings = None,
 ) -> None:
-    """Change recorded programs a little, run them again in the sandbox, and write where they part.
+    """Change recorded programs a little and record them again.
 
-    Every input of a source is run on every mutant. Mutants of a corpus stay in the split of their original
-    when the file is built into a corpus.
+    Written is also where the two runs part. Every input of a source is run on every mutant. Mutants of a
+    corpus stay in the split of their original when the file is built into a corpus.
     """
     from opencwm.core.config import load_config
     from opencwm.corpus.mutants import MutationConfig, MutationTally, mutate_traces

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 WIDTH: Final = 120
 """Columns of a table that goes to no terminal; the variable COLUMNS overrides it."""
@@ -24,10 +25,27 @@ def console(*, stderr: bool = False, file: IO[str] | None = None) -> Console:
     """Return a rich console for stdout, stderr or ``file`` that adds no markup of its own."""
     from rich.console import Console
 
-    made = Console(stderr=stderr, file=file, markup=False, emoji=False, highlight=False)
+    class Screen(Console):
+        """A console that leaves to us what a reader's end means, where rich would end with status 1."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    made = Screen(stderr=stderr, file=file, markup=False, emoji=False, highlight=False)
     if not made.is_terminal and made.width == 80:  # rich's own default when it cannot know
         made.width = WIDTH
     return made
+
+
+def print_table(screen: Console, table: Table) -> None:
+    """Print a table; what is read by a program or goes to a file has no spaces at the ends of its lines."""
+    if screen.is_terminal:
+        screen.print(table)
+        return
+    with screen.capture() as captured:
+        screen.print(table)
+    for line in captured.get().splitlines():
+        screen.file.write(f"{line.rstrip()}\n")
 
 
 def print_json(data: Any) -> None:
@@ -38,6 +56,11 @@ def print_json(data: Any) -> None:
 def notice(text: str) -> None:
     """Say one line on stderr."""
     print(f"opencwm: {' '.join(text.split())}", file=sys.stderr)
+
+
+def counted(count: int, thing: str) -> str:
+    """Return ``1 step``, ``2 steps``: a number of things with a regular plural."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def visible(text: str) -> str:

@@ -21,7 +21,7 @@ def practice(
     settings: Settings = None,
     as_json: Json = False,
 ) -> None:
-    """Let a small model that acts learn from what comes of its attempts at small tasks.
+    """Let a small model that acts learn from its attempts at small tasks.
 
     In DIR: round-000 (the model before) to round-NNN, folders for `--policy model:FOLDER`; practice.jsonl and
     practice.png with a point for each round. The same command goes on after the last round.

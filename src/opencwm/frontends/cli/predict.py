@@ -37,12 +37,12 @@ def predict(
         typer.Option(
             "--rollouts",
             metavar="N",
-            help="Predict N runs, eight at a time, and tell what most come to.",
+            help="Predict up to N runs, and tell what most come to; no more than it takes to settle that.",
             min=1,
             max=256,
         ),
     ] = 1,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the runs after the first.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the runs after the first.")] = 0,
     model: Model = None,
     detail: DetailLevel = Detail.EXPR,
     working: WorkingLevel = Working.CALCULATED,
@@ -56,7 +56,8 @@ def predict(
     Arguments that the entry needs are invented when nobody gives them.
     Exit status 1: no run came to an end.
     """
-    from opencwm.frontends.cli.output import notice, print_json, visible
+    from opencwm.debugger.display import percent
+    from opencwm.frontends.cli.output import counted, notice, print_json, visible
     from opencwm.frontends.programs import load_assumed
 
     assumed = load_assumed(file, call=call, entry=entry, assumptions=assume or ())
@@ -87,9 +88,9 @@ def predict(
         )
     elif found.outcome is not None:
         print(visible(found.outcome.value))
-        votes = f"; {found.num_votes} of {len(found.rollouts)} runs" if rollouts > 1 else ""
-        steps = len(found.rollouts[0].steps)
-        notice(f"{found.outcome.kind} after {steps} predicted steps, probability {probability:.0%}{votes}")
+        votes = f"; {found.num_votes} of {counted(len(found.rollouts), 'run')}" if rollouts > 1 else ""
+        steps = counted(len(found.rollouts[0].steps), "predicted step")
+        notice(f"{found.outcome.kind} after {steps}, probability {percent(probability)}{votes}")
     if found.outcome is None:
         if not as_json:
             notice(f"no run came to an end: {found.rollouts[0].reason or found.rollouts[0].end}")

@@ -28,11 +28,12 @@ def rl(
     settings: Settings = None,
     as_json: Json = False,
 ) -> None:
-    """Improve a model by reinforcement learning: questions, answers, rewards from real runs.
+    """Improve a model by reinforcement learning on real runs.
 
-    GRPO through TRL. Goes on where it stopped when DIR holds a checkpoint; Ctrl-C or SIGTERM ends it with
-    one. In DIR: config.json, metrics.jsonl, reward.png, report.json, checkpoint-N, and model/ with the
-    weights if they are better on what is held out, else rejected/model/.
+    Questions, answers, and rewards from what really happens: GRPO through TRL. Goes on where it stopped when
+    DIR holds a checkpoint; Ctrl-C or SIGTERM ends it with one. In DIR: config.json, metrics.jsonl,
+    reward.png, report.json, checkpoint-N, and model/ with the weights if they are better on what is held out,
+    else rejected/model/.
     """
     from opencwm.core.config import load_config
     from opencwm.core.errors import ConfigError

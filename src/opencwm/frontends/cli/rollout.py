@@ -26,7 +26,7 @@ class CallStyle(enum.StrEnum):
 
 TaskFolders = Annotated[
     list[Path],
-    typer.Argument(metavar="TASKS...", help="Task folders, or folders of them.", show_default=False),
+    typer.Argument(metavar="TASKS", help="Task folders, or folders of them.", show_default=False),
 ]
 PolicyName = Annotated[
     str,
@@ -46,7 +46,9 @@ Workers = Annotated[
 WithRay = Annotated[
     bool, typer.Option("--ray", help="Let Ray do it, on the cluster of RAY_ADDRESS or this machine.")
 ]
-ReplyTokens = Annotated[int, typer.Option("--max-tokens", metavar="N", help="Of one reply.", min=1)]
+ReplyTokens = Annotated[
+    int, typer.Option("--max-tokens", metavar="N", help="Most tokens of one reply.", min=1)
+]
 ModelName = Annotated[
     str | None, typer.Option("--model-name", metavar="NAME", help="The model, as the endpoint lists it.")
 ]
@@ -58,7 +60,12 @@ Calls = Annotated[
 ]
 Temperature = Annotated[
     float | None,
-    typer.Option("--temperature", metavar="T", help="Of an endpoint, or a model [there: 0].", min=0),
+    typer.Option(
+        "--temperature",
+        metavar="X",
+        help="Sampling temperature [default: the endpoint's own; 0 for a model].",
+        min=0,
+    ),
 ]
 TokenIds = Annotated[
     bool,
@@ -102,13 +109,13 @@ Choose = Annotated[
         help="Choose one patch a task: generated tests passed, forecast, majority, fewest tokens.",
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of the run.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the run.")]
 LimitsOf = Annotated[
     list[str] | None,
     typer.Option(
         "--limit",
         metavar="KEY=VALUE",
-        help="Of an attempt: turns, tokens, wall_s, malformed, repeats, timeout_s (of a command),"
+        help="A limit of each attempt: turns, tokens, wall_s, malformed, repeats, timeout_s (of a command),"
         " output_chars, context_lines; repeatable.",
     ),
 ]
@@ -137,10 +144,10 @@ def rollout(
     limit: LimitsOf = None,
     as_json: Json = False,
 ) -> None:
-    """Let a policy attempt tasks in boxes, grade what it submits, and write down all of it.
+    """Let a policy attempt tasks in boxes, and grade what it submits.
 
-    Attempts go on where an earlier run into the same folder ended; those that failed for reasons of the
-    machinery are made again. Exit status 1 when some did.
+    All of it is written down. Attempts go on where an earlier run into the same folder ended; those that
+    failed for reasons of the machinery are made again. Exit status 1 when some did.
     """
     from opencwm.agent.chat_policy import ChatConfig
     from opencwm.agent.episode import Limits
@@ -158,7 +165,7 @@ def rollout(
         calls_functions=calls is CallStyle.FUNCTIONS,
         wants_tokens=token_ids,
     )
-    limits = load_config(Limits, None, limit or [])
+    limits = load_config(Limits, None, limit or [], where="--limit")
     config = RunConfig(
         policy=PolicySpec(spec=policy, chat=chat, planner=_planner(planner, skip_below)),
         rollout=RolloutConfig(

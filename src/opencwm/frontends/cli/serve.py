@@ -66,11 +66,11 @@ def serve(
     max_requests: MaxRequests = 256,
     threads: Threads = 1,
 ) -> None:
-    """Serve a model behind OpenAI's API, to debuggers and agents here or elsewhere.
+    """Serve a model behind OpenAI's API.
 
-    A folder of ours, or a Hugging Face model of the cwm format, which also answers chats. Prints the address
-    for --model and for OpenAI's clients, and the token that requests must carry. Many requests are decoded
-    together. Ends with Ctrl-C.
+    To debuggers and agents, here or elsewhere. A folder of ours, or a Hugging Face model of the cwm format,
+    which also answers chats. Prints the address for --model and for OpenAI's clients, and the token that
+    requests must carry. Many requests are decoded together. Ends with Ctrl-C.
     """
     from opencwm.core.errors import ConfigError
     from opencwm.frontends.cli.output import notice

@@ -7,13 +7,21 @@ without one. A row that differs from the real run says how.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from opencwm.frontends.cli.output import visible
-from opencwm.frontends.cli.trace_table import STYLES, event_name, news, source_cell, step_columns
+from opencwm.frontends.cli.trace_table import (
+    STYLES,
+    event_name,
+    leading_columns,
+    news,
+    shortened,
+    source_cell,
+    step_columns,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from rich.table import Table
     from rich.text import Text
@@ -21,6 +29,10 @@ if TYPE_CHECKING:
     from opencwm.debugger.compare import Comparison, Row
     from opencwm.debugger.execution import Execution, StepView
     from opencwm.traces import Program, Step
+
+
+_VALUE_WIDTH: Final = 14
+_SURE_WIDTH: Final = 8
 
 
 def confidence(view: StepView) -> float | None:
@@ -35,8 +47,9 @@ def comparison_table(comparison: Comparison, program: Program, *, width: int) ->
     """Return the table of predicted and real steps side by side, for a screen of ``width`` columns."""
     from rich.text import Text
 
-    table = _empty_table(int((width - 36) * 0.45))
-    table.add_column("real run", overflow="fold", min_width=12)
+    leading = leading_columns(width, 2 * _VALUE_WIDTH + _SURE_WIDTH)
+    table = _empty_table(leading, int((width - 36) * 0.45))
+    table.add_column("real run", overflow="fold", min_width=_VALUE_WIDTH - 2)
     for index, row in enumerate(comparison.rows):
         view = row.predicted or row.real
         if view is None:
@@ -45,51 +58,55 @@ def comparison_table(comparison: Comparison, program: Program, *, width: int) ->
         verdict = (
             Text("same", style="green")
             if row.agrees
-            else Text(_difference(row), style="bold red" if is_first else "red")
+            else Text(shortened(_difference(row)), style="bold red" if is_first else "red")
         )
-        table.add_row(
-            *_cells(row.predicted_index, view, program, is_predicted=row.predicted is not None), verdict
-        )
+        cells = _cells(row.predicted_index, view, program, is_predicted=row.predicted is not None)
+        table.add_row(*(cells[name] for name in (*leading, "predicted", "sure")), verdict)
     return table
 
 
 def prediction_table(views: Iterable[StepView], program: Program, *, width: int) -> Table:
     """Return the table of predicted steps alone, for a screen of ``width`` columns."""
-    table = _empty_table(int((width - 36) * 0.6))
+    leading = leading_columns(width, _VALUE_WIDTH + _SURE_WIDTH)
+    table = _empty_table(leading, int((width - 36) * 0.6))
     for index, view in enumerate(views):
-        table.add_row(*_cells(index, view, program, is_predicted=True))
+        cells = _cells(index, view, program, is_predicted=True)
+        table.add_row(*(cells[name] for name in (*leading, "predicted", "sure")))
     return table
 
 
-def _empty_table(source_width: int) -> Table:
-    table = step_columns(source_width)
-    table.add_column("predicted", overflow="fold", min_width=12)
+def _empty_table(leading: Sequence[str], source_width: int) -> Table:
+    table = step_columns(leading, source_width)
+    table.add_column("predicted", overflow="fold", min_width=_VALUE_WIDTH - 2)
     table.add_column("sure", justify="right", no_wrap=True)
     return table
 
 
-def _cells(index: int | None, view: StepView, program: Program, *, is_predicted: bool) -> list[Any]:
+def _cells(index: int | None, view: StepView, program: Program, *, is_predicted: bool) -> dict[str, Any]:
+    """Return the cells of a step by column, but for the real run's."""
     from rich.text import Text
 
     step = view.step
     style = STYLES[step.kind]
+    number = "" if index is None else str(index)
     if view.malformed is not None:
         reason = Text(f"no step: {visible(view.malformed)}", style="red")
-        return ["" if index is None else str(index), "", Text("malformed", style="red"), "", reason, ""]
-    return [
-        "" if index is None else str(index),
-        str(step.lineno),
-        Text(event_name(step), style=style),
-        Text(source_cell(program, step), style="" if is_predicted else "dim"),
-        _news(view, style) if is_predicted else Text("no such step", style="red"),
-        _percent(confidence(view)) if is_predicted else "",
-    ]
+        event = Text("malformed", style="red")
+        return {"step": number, "line": "", "event": event, "source": "", "predicted": reason, "sure": ""}
+    return {
+        "step": number,
+        "line": str(step.lineno),
+        "event": Text(event_name(step), style=style),
+        "source": Text(source_cell(program, step), style="" if is_predicted else "dim"),
+        "predicted": _news(view, style) if is_predicted else Text("no such step", style="red"),
+        "sure": _percent(confidence(view)) if is_predicted else "",
+    }
 
 
 def _news(view: StepView, style: str) -> Text:
     from rich.text import Text
 
-    said = Text(visible(news(view.step)), style=style)
+    said = Text(visible(shortened(news(view.step))), style=style)
     if view.objection is not None:
         said.append(f"{' ' if said.plain else ''}not possible: {visible(view.objection)}", style="red")
     return said

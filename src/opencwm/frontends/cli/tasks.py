@@ -36,15 +36,16 @@ def mutate(
         ),
     ] = None,
     timeout: Annotated[
-        float, typer.Option("--timeout", metavar="S", help="Seconds that all tests may take.", min=1.0)
+        float, typer.Option("--timeout", metavar="SECONDS", help="Seconds that all tests may take.", min=1.0)
     ] = 300.0,
     box: Kind = "auto",
     as_json: Json = False,
 ) -> None:
-    """Make bug-fix tasks from a repository: change it, keep what breaks some tests and not all.
+    """Make bug-fix tasks from a repository with tests.
 
-    Runs in boxes without a network; the repository is not written to. Tests that fail before any change, or
-    need the network, are left out and named. Stopped or killed, the same command goes on.
+    It is changed, and what breaks some tests and not all is kept. Runs in boxes without a network; the
+    repository is not written to. Tests that fail before any change, or need the network, are left out and
+    named. Stopped or killed, the same command goes on.
     """
     from opencwm.agent.mutation.make import MutateConfig, mutate_repository
     from opencwm.frontends.cli.output import notice, print_json, progress, visible
@@ -68,7 +69,7 @@ def small(
     traces: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[TRACES...]",
+            metavar="TRACES",
             help="Trace files, or folders of them, of real functions; without any, generated programs.",
             show_default=False,
         ),
@@ -85,10 +86,10 @@ def small(
     box: Kind = "auto",
     as_json: Json = False,
 ) -> None:
-    """Make single-file bug-fix tasks in numbers: a small function with one line changed, and examples.
+    """Make single-file bug-fix tasks in numbers.
 
-    The examples come from real runs of the function as it was. Everything is run in one box without a
-    network; several tasks a second.
+    A small function with one line changed, and examples, which come from real runs of the function as it was.
+    Everything is run in one box without a network; several tasks a second.
     """
     from opencwm.agent.small.make import SmallConfig, make_small_tasks
     from opencwm.core.errors import ConfigError

@@ -32,9 +32,13 @@ def trace(
     call: Call = None,
     entry: Entry = None,
     form: Annotated[
-        Format,
-        typer.Option("--format", metavar="table|cwm|nd|nd-inverse|jsonl|parquet", help="What to write."),
-    ] = Format.TABLE,
+        Format | None,
+        typer.Option(
+            "--format",
+            metavar="table|cwm|nd|nd-inverse|jsonl|parquet",
+            help="What to write [default: what PATH ends in, .jsonl or .parquet, else a table].",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="PATH", help="Where to; stdout when absent, unless parquet."),
@@ -55,13 +59,18 @@ def trace(
     ] = 2_000,
     rows: Annotated[int, typer.Option(metavar="N", help="Most rows of the table; 0 for all.", min=0)] = 1_000,
 ) -> None:
-    """Run a call in the sandbox and record every step: line, locals, values returned and raised."""
+    """Run a call in the sandbox and record every step.
+
+    A step tells its line, the locals that changed, and what was returned or raised. What the program printed
+    stands below the table.
+    """
     from opencwm.core.errors import ConfigError
     from opencwm.frontends.cli.output import notice
     from opencwm.frontends.programs import load_program
     from opencwm.sandbox import RunLimits, record
     from opencwm.tracer import TraceLimits
 
+    form = form or _format_of(output)
     if form is Format.PARQUET and output is None:
         raise ConfigError("parquet is binary", where="--format parquet", hint="name a file with -o PATH")
     if walk is not None and form not in (Format.ND, Format.ND_INVERSE):
@@ -81,6 +90,12 @@ def trace(
         _write(recorded, form, output, walk)
     if output is not None:
         notice(f"{len(recorded.steps)} steps written to {output}: {_outcome(recorded)}")
+
+
+def _format_of(output: Path | None) -> Format:
+    """Return the format that a file's name promises."""
+    suffix = output.suffix.lower() if output is not None else ""
+    return {".jsonl": Format.JSONL, ".parquet": Format.PARQUET}.get(suffix, Format.TABLE)
 
 
 def _outcome(trace: Trace) -> str:
@@ -147,12 +162,12 @@ def _write(trace: Trace, form: Format, output: Path | None, walk: int | None) ->
 def _write_table(trace: Trace, output: Path | None, max_rows: int) -> None:
     import io
 
-    from opencwm.frontends.cli.output import console, visible
+    from opencwm.frontends.cli.output import console, print_table, visible
     from opencwm.frontends.cli.trace_table import trace_table
 
     file = io.StringIO() if output is not None else None
     screen = console(file=file)
-    screen.print(trace_table(trace, width=screen.width, max_rows=max_rows))
+    print_table(screen, trace_table(trace, width=screen.width, max_rows=max_rows))
     if max_rows and len(trace.steps) > max_rows:
         screen.print(f"... {len(trace.steps) - max_rows} more steps (--rows 0 shows all)")
     screen.print(visible(_outcome(trace)), soft_wrap=True)

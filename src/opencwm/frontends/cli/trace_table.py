@@ -6,7 +6,8 @@ the next row of its function.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from opencwm.frontends.cli.output import visible
 from opencwm.traces import Program, Step, StepFlags, StepKind, Trace
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+NEWS_WIDTH: Final = 20
+"""What the column of what is new needs."""
+MAX_CELL_CHARS: Final = 400
+"""More of a cell is left out: files hold all of it."""
+_SOURCE_WIDTH: Final = 16
+_EVENT_WIDTH: Final = 11
+_LEADING_WIDTH: Final = 12 + _EVENT_WIDTH + _SOURCE_WIDTH + 2
 STYLES = {StepKind.CALL: "cyan", StepKind.LINE: "", StepKind.RETURN: "green", StepKind.EXCEPTION: "red"}
 
 
@@ -25,17 +33,18 @@ def trace_table(trace: Trace, *, width: int, max_rows: int = 0) -> Table:
     """
     from rich.text import Text
 
-    table = step_columns(int((width - 28) * 0.55))
+    leading = leading_columns(width, NEWS_WIDTH)
+    table = step_columns(leading, int((width - 28) * 0.55))
     table.add_column("new since the last step of the call", overflow="fold")
     for index, step in enumerate(trace.steps[: max_rows or None]):
         style = STYLES[step.kind]
-        table.add_row(
-            str(index),
-            str(step.lineno),
-            Text(event_name(step), style=style),
-            Text(source_cell(trace.program, step)),
-            _news_cell(step, style),
-        )
+        cells: dict[str, str | Text] = {
+            "step": str(index),
+            "line": str(step.lineno),
+            "event": Text(event_name(step), style=style),
+            "source": Text(source_cell(trace.program, step)),
+        }
+        table.add_row(*(cells[name] for name in leading), _news_cell(step, style))
     return table
 
 
@@ -43,12 +52,25 @@ def _news_cell(step: Step, style: str) -> Text:
     """Return what was evaluated on the way to a step, one line each, and then what the step tells."""
     from rich.text import Text
 
-    lines = [Text(visible(line), style="dim") for line in evaluated(step)]
-    text = news(step)
+    lines = [Text(visible(shortened(line)), style="dim") for line in evaluated(step)]
+    text = shortened(news(step))
     return Text("\n").join([*lines, Text(visible(text), style=style)] if text or not lines else lines)
 
 
-def step_columns(source_width: int) -> Table:
+def leading_columns(width: int, others: int) -> tuple[str, ...]:
+    """Return the columns that a table of steps begins with, as many as a screen has room for.
+
+    Args:
+        width: of the screen in columns.
+        others: what the columns need that follow, which say what the table is there to say.
+    """
+    room = width - others
+    if room >= _LEADING_WIDTH:
+        return "step", "line", "event", "source"
+    return ("step", "line", "source") if room >= _LEADING_WIDTH - _EVENT_WIDTH else ("step", "line")
+
+
+def step_columns(leading: Sequence[str], source_width: int) -> Table:
     """Return a table with the columns that all tables of steps begin with: step, line, event, source.
 
     A line longer than ``source_width`` columns is cut; its number is there to look it up.
@@ -56,12 +78,22 @@ def step_columns(source_width: int) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, expand=False)
-    table.add_column("step", justify="right", style="dim")
-    table.add_column("line", justify="right", style="dim")
-    table.add_column("event", no_wrap=True)
-    table.add_column("source", no_wrap=True, overflow="ellipsis", max_width=max(16, source_width))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True, expand=False)
+    for name in leading:
+        if name == "source":
+            table.add_column(
+                name, no_wrap=True, overflow="ellipsis", max_width=max(_SOURCE_WIDTH, source_width)
+            )
+        elif name == "event":
+            table.add_column(name, no_wrap=True)
+        else:
+            table.add_column(name, justify="right", style="dim", no_wrap=True)
     return table
+
+
+def shortened(text: str) -> str:
+    """Return a text as a cell holds it: values may have thousands of characters."""
+    return text if len(text) <= MAX_CELL_CHARS else f"{text[:MAX_CELL_CHARS]}... ({len(text)} characters)"
 
 
 def source_cell(program: Program, step: Step) -> str:

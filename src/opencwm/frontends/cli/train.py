@@ -207,7 +207,7 @@ def export(
         typer.Option(
             "--precision",
             metavar=_PRECISIONS,
-            help="Of the weights [default: int8; fp32 in a Hugging Face folder].",
+            help="Precision of the weights [default: int8; fp32 in a Hugging Face folder].",
             show_default=False,
         ),
     ] = None,
@@ -247,14 +247,14 @@ def quantize(
     ],
     output: OutputFolder,
     precision: Annotated[
-        Precision, typer.Option("--precision", metavar=_PRECISIONS, help="Of the weights.")
+        Precision, typer.Option("--precision", metavar=_PRECISIONS, help="Precision of the weights.")
     ] = Precision.INT8,
     block_size: BlockSize = 32,
 ) -> None:
-    """Store a model's weights in another precision, in a model folder of its own.
+    """Store a model's weights in another precision.
 
-    It starts from fp32 weights, which MODEL must hold; scores of MODEL are not taken over. What a precision
-    costs is measured by `opencwm eval quantization`.
+    The result is a model folder of its own. It starts from fp32 weights, which MODEL must hold; scores of
+    MODEL are not taken over. What a precision costs is measured by `opencwm eval quantization`.
     """
     from opencwm.frontends.exporting import export_run
 

@@ -59,7 +59,7 @@ Rewrites = Annotated[
     typer.Option(
         "--twins",
         metavar="LIST",
-        help="Of same, renamed, reordered, rewritten, mutated [default: all; of code: renamed].",
+        help="Any of same, renamed, reordered, rewritten, mutated [default: all; of code: renamed].",
     ),
 ]
 PerKind = Annotated[
@@ -71,10 +71,10 @@ Endpoint = Annotated[
     typer.Option("--endpoint", metavar="URL", help="Ask a served model instead: its API."),
 ]
 ServedModel = Annotated[
-    str, typer.Option("--served-model", metavar="NAME", help="Of --endpoint: the model's name there.")
+    str, typer.Option("--served-model", metavar="NAME", help="With --endpoint: the model's name there.")
 ]
 Concurrency = Annotated[
-    int, typer.Option("--concurrency", metavar="N", help="Of --endpoint: questions at once.", min=1)
+    int, typer.Option("--concurrency", metavar="N", help="With --endpoint: questions at once.", min=1)
 ]
 Write = Annotated[
     Path | None,
@@ -88,7 +88,7 @@ def twins(
     kind: KindOfTask = Kind.OUTPUT,
     rewrites: Rewrites = None,
     per_kind: PerKind = 1,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of all draws.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of all draws.")] = 0,
     limit: Limit = None,
     model: Model = None,
     endpoint: Endpoint = None,
@@ -106,7 +106,9 @@ def twins(
     output: Resume = None,
     as_json: Json = False,
 ) -> None:
-    """Ask one model about tasks and about twins of them, and tell the gap.
+    """Ask a model about tasks and about twins of them.
+
+    What is told is the gap between the two.
 
     Twins have other names, another order or other words for the same; or they are mutants with another
     answer. Each is run in the sandbox and kept only if it comes to what it should.

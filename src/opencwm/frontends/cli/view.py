@@ -34,10 +34,11 @@ def view(
     ] = 0,
     opens: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
-    """Look at rollouts in the browser, step by step, with what each step changed.
+    """Look at rollouts in the browser, step by step.
 
-    Prints the address of the page; the token in it is what lets a browser in. Ends with Ctrl-C. Keys: j and k
-    go to the next and the previous step, J and K to the next and the previous trajectory.
+    Each with what it changed. Prints the address of the page; the token in it is what lets a browser in. Ends
+    with Ctrl-C. Keys: j and k go to the next and the previous step, J and K to the next and the previous
+    trajectory.
     """
     from opencwm.core.errors import ConfigError, TraceFormatError
     from opencwm.core.files import write_atomic

@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from opencwm.core.errors import ConfigError
 from opencwm.debugger.cancellation import CancelledError, Watch
 from opencwm.frontends.check_json import finding_json
 from opencwm.frontends.mcp.answers import (
@@ -23,7 +22,7 @@ from opencwm.frontends.mcp.answers import (
     short_step,
 )
 from opencwm.frontends.mcp.service import OpenSession, ProgramRequest, Service
-from opencwm.frontends.programs import program_of_source
+from opencwm.frontends.programs import program_for_calls, program_of_source
 
 if TYPE_CHECKING:
     from opencwm.debugger.execution import Execution, StepView
@@ -170,7 +169,7 @@ def predict_input(
     from opencwm.debugger.questions import inputs_for
 
     source, name = service.source_of(request.source, request.file)
-    program = program_of_source(source, name, call=f"{function}()")
+    program = program_for_calls(source, name, function, where="function")
     calls: list[CallAnswer] = []
     proposed = inputs_for(
         service.world, program, function, wanted, num_draws=draws, is_cancelled=lambda: watch.is_cancelled
@@ -265,7 +264,7 @@ def check(
     from opencwm.sandbox import Sandbox
 
     source, name = service.source_of(request.source, request.file)
-    program_of_source(source, name, entry=function, may_lack_arguments=True)
+    program_for_calls(source, name, function, where="function")
 
     def progress(done: int, _: int) -> None:
         watch.advance(done)
@@ -284,23 +283,6 @@ def check(
         "findings": [finding_json(finding, max_other_calls=3) for finding in checked.findings],
         "problem": checked.problem,
     }
-
-
-def wanted_outcome(returns: str | None, raises: str | None) -> Outcome:
-    """Return the outcome that a client asks for.
-
-    Raises:
-        ConfigError: not exactly one of both is given.
-    """
-    from opencwm.traces import Outcome, OutcomeKind
-
-    if (returns is None) == (raises is None):
-        raise ConfigError(
-            "give either returns or raises", hint="returns: \"'abc'\", raises: \"KeyError('a')\""
-        )
-    if returns is not None:
-        return Outcome(OutcomeKind.RETURNED, returns)
-    return Outcome(OutcomeKind.RAISED, raises or "")
 
 
 def rendered_values(values: Mapping[str, str]) -> dict[str, str]:

@@ -25,6 +25,7 @@ from opencwm.core.errors import OpenCWMError
 from opencwm.core.version import __version__
 from opencwm.debugger.cancellation import Cancellation, CancelledError, Watch
 from opencwm.debugger.expressions import ExpressionError, Undecided
+from opencwm.frontends.calls import wanted_outcome
 from opencwm.frontends.mcp import debugging, predicting
 from opencwm.frontends.mcp.answers import (
     BreakpointsAnswer,
@@ -173,7 +174,7 @@ class Tools:
                 watch,
                 request,
                 function,
-                predicting.wanted_outcome(returns, raises),
+                wanted_outcome(returns, raises),
                 draws=draws,
                 verify=verify,
             ),
