@@ -196,7 +196,7 @@ def bound_names(tree: ast.Module) -> frozenset[str] | None:
 
 
 def _bindings(tree: ast.Module) -> Iterable[str]:
-    """Yield the names that a file binds in its own scope, those declared global too; ``*`` for a star import."""
+    """Yield the names that a file's own scope has, those declared global too; ``*`` for a star import."""
     for node in _statements(tree.body):
         if isinstance(node, Function | ast.ClassDef):
             yield node.name
