@@ -55,6 +55,7 @@ class Functions:
             node.name for node in tree.body if isinstance(node, ast.ClassDef) and not node.decorator_list
         }
         self._metaclasses = _metaclasses(tree)
+        self._makers = _makers(tree)
         waiting: list[tuple[ast.AST, str]] = [(tree, "")]
         while waiting:
             node, owner = waiting.pop()
@@ -97,6 +98,14 @@ class Functions:
     def owner(self, first: int) -> str:
         """Return the class in whose body a function stands, empty for none."""
         return self._found[first][1] if first in self._found else ""
+
+    def globals_in(self, first: int) -> frozenset[str]:
+        """Return the names that a function, or one within it, declares to be of the module."""
+        definition, _ = self._found.get(first, (None, ""))
+        if definition is None:
+            return frozenset()
+        found = (node.names for node in ast.walk(definition) if isinstance(node, ast.Global))
+        return frozenset(name for names in found for name in names)
 
     def is_plain(self, first: int) -> bool:
         """Whether a call of a function enters it at once: no generator, no coroutine."""
@@ -161,7 +170,7 @@ class Functions:
         if owner and definition.name == "__init__" and not call.is_method:
             if call.name in self._plain and owner in self._plain[call.name]:
                 return (f"{call.name}()",)
-            return (None,) if call.name == owner else None
+            return (None,) if owner in (call.name, self._makers.get(call.name)) else None
         if definition.name != call.name or bool(owner) is not call.is_method:
             return None
         if call.receiver is not None and call.receiver[0] in _OF_BUILT_IN:
@@ -222,6 +231,24 @@ def _plain_classes(tree: ast.Module) -> dict[str, frozenset[str]]:
         is_plain = len(bases) == sum(ast.unparse(base) != "object" for base in node.bases)
         if is_plain and all(base in found for base in bases) and not members & {"__new__", "__repr__"}:
             found[node.name] = frozenset({node.name}).union(*(found[base] for base in bases))
+    return found
+
+
+def _makers(tree: ast.Module) -> dict[str, str]:
+    """Return by class the one whose ``__init__`` it inherits, where all in between are undecorated."""
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    found: dict[str, str] = {}
+    for name in classes:
+        line: list[str] = []
+        while name in classes and name not in line:
+            node = classes[name]
+            line.append(name)
+            if any(isinstance(item, FunctionNode) and item.name == "__init__" for item in node.body):
+                found[line[0]] = name
+                break
+            if node.decorator_list or len(node.bases) != 1:
+                break
+            name = ast.unparse(node.bases[0])
     return found
 
 

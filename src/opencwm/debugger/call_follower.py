@@ -48,6 +48,7 @@ class CallFollower(ComprehensionFollower):
         self._known = known
         self._calculates = calculates
         self._memory = memory
+        self._owner = known.functions.owner(memory.first)  # class in whose body the line stands
         self._state = dict(memory.state)
         self._is_stale = False  # objects may have changed since the line began
         self.changed_names: set[str] = set()
@@ -179,13 +180,13 @@ class CallFollower(ComprehensionFollower):
         if field is None:
             text = after_change(whole, old, new) if not any(fields) else None
             return None if text is None else (name, text)
-        part = self._known.attributes.read(whole, field)
+        part = self._known.attributes.read(whole, field, self._owner)
         if part is None or any(field is not None for field in rest):
             return None
         changed = new if not rest else after_change(part, old, new)
         if changed is None or (part != old and not rest) or whole.count(part) != 1:
             return None
-        text = self._known.attributes.after_store(whole, field, changed)
+        text = self._known.attributes.after_store(whole, field, changed, owner=self._owner)
         return None if text is None else (name, text)
 
     def _is_pure_call(self, function: ast.expr, receiver: str | None) -> bool:

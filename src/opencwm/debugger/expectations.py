@@ -40,6 +40,7 @@ class Expected:
         at_end: its value where there is no such item.
         formula: where its text is no expression, one with names in it, and the rendered values of those.
         target: what the item of a loop is unpacked to; it then reads as a tuple, whatever it is.
+        owner: class in whose body the line stands, empty for none.
     """
 
     text: str | None
@@ -49,6 +50,7 @@ class Expected:
     at_end: str | None = None
     formula: tuple[str, Mapping[str, str]] | None = None
     target: ast.Tuple | ast.List | None = None
+    owner: str = ""
 
     def matches(self, text: str) -> bool:
         """Whether an evaluation that reads so can be this one."""

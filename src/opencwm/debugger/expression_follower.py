@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
+from opencwm.codec.native_writer import MAX_EVALUATION_CHARS, is_written
 from opencwm.debugger.call_follower import CallFollower
 from opencwm.debugger.expectations import (
     Ask,
@@ -296,7 +296,7 @@ class ExpressionFollower(CallFollower):
         text = None if holder is None else holder + part
         pattern = re.compile(f".+{re.escape(part)}", re.DOTALL)
         is_certain = is_certain and text is not None and 2 * len(text) < MAX_EVALUATION_CHARS
-        value = self._told(Expected(text, pattern, is_certain=is_certain))
+        value = self._told(Expected(text, pattern, is_certain=is_certain, owner=self._owner))
         push = self._sites[site].push
         if push is not None and value is not None and is_atom(value):
             self._waiting.append((*push, value))
@@ -335,7 +335,7 @@ class ExpressionFollower(CallFollower):
                 texts[number] = f"({text})"
         filled = about.template % tuple("\0" if text is None else text for text in texts)
         if "\0" not in filled:
-            return Expected(filled)
+            return Expected(filled, owner=self._owner)
         return Expected(None, re.compile(".+".join(map(re.escape, filled.split("\0"))), re.DOTALL))
 
     def _joined(self, site: int, about: Site) -> str | None:
@@ -377,22 +377,20 @@ class ExpressionFollower(CallFollower):
             push = about.push
 
     def _unwritten(self, expected: Expected) -> str | None:
-        """Return the value of an evaluation too long to be written, if it can be read off its text."""
-        text = expected.text or ""
-        if self._known.is_disguised:
-            return None
-        value = read_off(expected, self._known.attributes)
-        if value is None and self._calculates and len(text) > MAX_TEXT:
-            value = self._known.calculated(expected)
-        return value if value is not None and len(text) + len(value) > MAX_EVALUATION_CHARS else None
+        """Return the value of an evaluation that is not written, where it is certain; None for any other."""
+        text, value = expected.text or "", expected.value
+        if value is None and not self._known.is_disguised:
+            if 2 * len(text) > MAX_EVALUATION_CHARS:
+                value = read_off(expected, self._known.attributes)
+            if value is None and self._calculates:
+                value = self._known.calculated(expected)
+        return value if value is not None and not is_written(text, value) else None
 
     def _told(self, expected: Expected) -> str | None:
         """Return the value of the evaluation that comes next: written already, or asked for."""
         value = expected.value
-        if value is None and expected.text is not None and 2 * len(expected.text) > MAX_EVALUATION_CHARS:
-            value = self._unwritten(expected)
-            if value is not None:
-                return value
+        if expected.text is not None and (unwritten := self._unwritten(expected)) is not None:
+            return unwritten
         if expected.text is None or len(expected.text) <= MAX_TEXT:
             if not self._written and (answer := self._ask(expected)) is not None:
                 self._written.append(answer)

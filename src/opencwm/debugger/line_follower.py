@@ -15,6 +15,7 @@ from opencwm.debugger.hooks import holders, hook_name, is_note, marked, plain_na
 from opencwm.debugger.known import Known
 from opencwm.debugger.module_names import imported_text
 from opencwm.debugger.mutations import after_store
+from opencwm.debugger.object_shapes import mangled
 from opencwm.debugger.plain_exceptions import raised_by
 from opencwm.debugger.rendered import (
     UnreadableError,
@@ -57,6 +58,8 @@ class LineFollower(ExpressionFollower):
         self._statement(self._node)
         if self._written:
             self.outcome.is_told = False
+        for name in self._known.functions.globals_in(self._memory.first):  # no locals
+            self.outcome.values.pop(name, None)
         if not self._entered and self._known.attributes.is_plain:
             self.outcome.untouched = self._changing.untouched(bound | self._known.shared)
         return self.outcome
@@ -148,7 +151,7 @@ class LineFollower(ExpressionFollower):
             elif isinstance(target, ast.Attribute):
                 holder = self._value(target.value)
                 self._stores_in(target, holder)
-                changed = self._known.attributes.after_store(holder, target.attr, value)
+                changed = self._known.attributes.after_store(holder, target.attr, value, owner=self._owner)
                 self._changed(plain_name(target.value), changed)
             elif isinstance(target, ast.Tuple | ast.List) and len(targets) == 1:
                 self._store_items(target, value)
@@ -205,8 +208,11 @@ class LineFollower(ExpressionFollower):
         else:
             self._stores_in(target, holder)
             is_settled = self._calculates or not symbol
-            after_store_of = self._known.attributes.after_store
-            changed = after_store_of(holder, target.attr, value, symbol) if is_settled else None
+            changed = None
+            if is_settled:
+                changed = self._known.attributes.after_store(
+                    holder, target.attr, value, symbol, owner=self._owner
+                )
             self._changed(plain_name(target.value), changed)
 
     def _stored(
@@ -225,7 +231,7 @@ class LineFollower(ExpressionFollower):
         is_plain_object = holder is not None and (
             holder[0] in "[{"
             if isinstance(target, ast.Subscript)
-            else self._known.attributes.shows(holder, target.attr)
+            else self._known.attributes.shows(holder, mangled(target.attr, self._owner))
         )
         if is_plain_object and not self._known.is_disguised:
             self._changing.one(holders(target.value)[0], holder)

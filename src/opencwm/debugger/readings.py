@@ -26,7 +26,7 @@ def read_off(expected: Expected, attributes: Attributes) -> str | None:
         return None
     holder = ast.get_source_segment(text, node.value) or ""
     if isinstance(node, ast.Attribute):
-        return attributes.read(holder, node.attr)
+        return attributes.read(holder, node.attr, expected.owner)
     return _item(node, holder, expected.at_end)
 
 

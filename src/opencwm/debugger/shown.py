@@ -109,12 +109,16 @@ def object_text(node: ast.expr, marked: str, places: list[str]) -> str:
     Raises:
         ValueError: it was cut, or is nested so deep that it is cut somewhere else.
     """
-    text = re.sub(
-        rf"{_PLACE}(\d+)", lambda match: places[int(match[1])], ast.get_source_segment(marked, node) or ""
-    )
+    text = text_at(node, marked, places)
     if "..." in text or nesting(text) > MAX_NESTING:
         raise ValueError("only a part of it is shown")
     return text
+
+
+def text_at(node: ast.expr, marked: str, places: list[str]) -> str:
+    """Return the text of a part of a value, with what stood in the places of names again."""
+    text = ast.get_source_segment(marked, node) or ""
+    return re.sub(rf"{_PLACE}(\d+)", lambda match: places[int(match[1])], text)
 
 
 def nesting(text: str) -> int:
