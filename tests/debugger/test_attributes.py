@@ -98,7 +98,7 @@ def test_a_class_that_has_no_say_is_not(harmless: str) -> None:
 
 def test_slots_decide_the_order_of_attributes() -> None:
     attributes = rules("class Node:\n    __slots__ = ('left', 'value')\n")
-    assert attributes.after_store("Node(value=1)", "left", "2") is None
+    assert attributes.after_store("Node(value=1)", "left", "2") == "Node(left=2, value=1)"
     assert attributes.after_store("Node(value=1)", "value", "2") == "Node(value=2)"
 
 
@@ -126,13 +126,13 @@ def test_any_text_is_an_object_or_nothing(text: str, name: str, value: str) -> N
 
 
 _FIELD = "value: list = dataclasses.field(default_factory=list)"
+_BASE = "import dataclasses\n@dataclasses.dataclass\nclass Base:\n    left: int = 0\n"
 SHAPES = [
     "class Base:\n    __slots__ = ('value', '_count')\nclass Node(Base):\n    __slots__ = 'left', '__own'\n",
     "class Base:\n    pass\nclass Node(Base):\n    __slots__ = 'left', 'value'\n",
     "import typing\nclass Node(typing.Generic[typing.TypeVar('T')]):\n    __slots__ = 'left', '__dict__'\n",
     "import dataclasses\n@dataclasses.dataclass\nclass Node:\n    left: int = 0\n    value: int = 1\n",
-    "import dataclasses\n@dataclasses.dataclass\nclass Base:\n    left: int = 0\n\n"
-    f"@dataclasses.dataclass\nclass Node(Base):\n    {_FIELD}\n",
+    f"{_BASE}@dataclasses.dataclass\nclass Node(Base):\n    {_FIELD}\n",
     "class Node(ValueError):\n    pass\n",
 ]
 STORED = {

@@ -238,7 +238,7 @@ def f(xs):
     (d, (e, g)), h = (1, (2, 3)), 4
     return a, b, c
 """
-    assert _Witness(_recorded(source, "f(list(range(22)))")).run().counts["values"] == 55
+    assert _Witness(_recorded(source, "f(list(range(22)))")).run().counts["values"] == 56
 
 
 def test_what_becomes_of_an_object_that_was_handed_on_and_then_changed_is_not_made_up() -> None:

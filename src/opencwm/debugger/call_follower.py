@@ -22,7 +22,7 @@ from opencwm.debugger.mutations import (
     after_function,
     after_method,
 )
-from opencwm.debugger.rendered import READING_METHODS, is_atom, is_iterator
+from opencwm.debugger.rendered import READING_METHODS, is_atom, is_built_in, is_iterator
 from opencwm.debugger.touching import Changing
 
 _CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval", "map", "filter"})
@@ -192,7 +192,9 @@ class CallFollower(ComprehensionFollower):
     def _is_pure_call(self, function: ast.expr, receiver: str | None) -> bool:
         """Whether a call changes nothing that a local can show, functions of the program apart."""
         if isinstance(function, ast.Attribute):
-            return receiver is not None and (is_atom(receiver) or function.attr in READING_METHODS)
+            if receiver is None:
+                return False
+            return is_atom(receiver) or (function.attr in READING_METHODS and is_built_in(receiver))
         if not isinstance(function, ast.Name) or function.id in _CHANGING:
             return False
         text = self._known.constants.get(function.id, "")

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from opencwm.debugger.expectations import UnforeseenError
-from opencwm.debugger.expressions import Undecided, literal
+from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.known import BUILT_IN, Known
+from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.rendered import MAX_CHARS, MAX_ITEMS, UnreadableError, is_atom, items_of, truth_of
 
 _CONSUMERS: Final = frozenset(
@@ -53,7 +54,7 @@ class ComprehensionFollower(abc.ABC):
     def _dictcomp(self, node: ast.DictComp) -> str | None:
         text = self._joined_rounds("{%s}", self._comprehension(node.generators, [node.key, node.value]))
         try:
-            is_whole = text is not None and repr(literal(text)) == text  # no key came twice
+            is_whole = text is not None and text_of(known_value(text)) == text  # no key came twice
         except Undecided:
             is_whole = False
         return text if is_whole else None
@@ -139,7 +140,9 @@ class ComprehensionFollower(abc.ABC):
 
     def _bind(self, target: ast.expr, value: Any) -> None:
         if isinstance(target, ast.Name):
-            self._state[target.id] = repr(value)
+            if not is_told(value):
+                raise UnforeseenError
+            self._state[target.id] = text_of(value)
             return
         if not isinstance(target, ast.Tuple | ast.List) or not isinstance(value, tuple | list | str):
             raise UnforeseenError

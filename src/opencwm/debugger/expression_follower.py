@@ -22,8 +22,8 @@ from opencwm.debugger.hooks import arguments, hook_name, is_lazy
 from opencwm.debugger.known import Known
 from opencwm.debugger.readings import read_off
 from opencwm.debugger.rendered import (
-    is_atom,
     is_cheap,
+    is_literal,
     is_read_plainly,
     longest_value,
     loop_text,
@@ -298,7 +298,7 @@ class ExpressionFollower(CallFollower):
         is_certain = is_certain and text is not None and 2 * len(text) < MAX_EVALUATION_CHARS
         value = self._told(Expected(text, pattern, is_certain=is_certain, owner=self._owner))
         push = self._sites[site].push
-        if push is not None and value is not None and is_atom(value):
+        if push is not None and value is not None and is_literal(value):
             self._waiting.append((*push, value))
 
     def _hook_combined(self, site: int, node: ast.expr) -> str | None:

@@ -17,11 +17,11 @@ from opencwm.debugger.module_names import imported_text
 from opencwm.debugger.mutations import after_store
 from opencwm.debugger.object_shapes import mangled
 from opencwm.debugger.plain_exceptions import raised_by
+from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.rendered import (
     UnreadableError,
     is_atom,
     is_iterator,
-    is_plain,
     items_of,
     truth_of,
 )
@@ -164,14 +164,14 @@ class LineFollower(ExpressionFollower):
             items = items_of(value)
         except UnreadableError:
             raise UnforeseenError from None
-        if len(items) != len(target.elts) or not all(map(is_plain, items)):
+        if len(items) != len(target.elts) or not all(map(is_told, items)):
             raise UnforeseenError
         for part, item in zip(target.elts, items, strict=True):
             if isinstance(part, ast.Name):
-                self.outcome.values[part.id] = self._state[part.id] = repr(item)
+                self.outcome.values[part.id] = self._state[part.id] = text_of(item)
             elif isinstance(part, ast.Subscript) and holders(part.value)[0]:
                 name = holders(part.value)[0]
-                self._stored(part, self._value(part.value), self._value(part.slice), repr(item), "")
+                self._stored(part, self._value(part.value), self._value(part.slice), text_of(item), "")
                 if not self.outcome.is_told:
                     raise UnforeseenError
                 self._state[name] = self.outcome.values[name]
@@ -255,14 +255,14 @@ class LineFollower(ExpressionFollower):
                 self.outcome.raised = _unpacking_error(items, len(target.elts))
         except UnreadableError:
             pass
-        if len(items) != len(target.elts) or not all(map(is_plain, items)):
+        if len(items) != len(target.elts) or not all(map(is_told, items)):
             self._forget(target)
             return
         for part, item in zip(target.elts, items, strict=True):
             if isinstance(part, ast.Name):
-                self.outcome.values[part.id] = repr(item)
+                self.outcome.values[part.id] = text_of(item)
             elif isinstance(part, ast.Tuple | ast.List):
-                self._unpack(part, repr(item))
+                self._unpack(part, text_of(item))
             else:
                 self._forget(part)
 

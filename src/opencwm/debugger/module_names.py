@@ -18,7 +18,7 @@ from typing import Any, Final
 from opencwm.debugger.arguments import FunctionNode
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
-from opencwm.debugger.pure_operations import FUNCTIONS, MODULES
+from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, MODULES
 from opencwm.tracer.bound_names import BoundNames
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
@@ -77,7 +77,7 @@ class ModuleNames:
                 continue
             if module in MODULES and what in MODULES[module]:
                 functions[name] = MODULES[module][what]
-            elif module in MODULES and not what:
+            elif not what and (module in MODULES or module in CONSTANTS):
                 modules[name] = module
             text = f"<module '{module}'>" if not what else imported_text(module, what)
             texts |= {} if text is None else {name: text}
@@ -88,15 +88,14 @@ class ModuleNames:
 
 def imported_text(module: str, name: str) -> str | None:
     """Return how a class or function reads that is imported from the standard library, if that is known."""
-    if name in MODULES.get(module, ()):
-        return f"<built-in function {MODULES[module][name].__name__}>"
     if module == "heapq":
         text = f"<built-in function {name}>"
         return text if text in CHANGING_FUNCTIONS else None
-    if module not in _STANDARD:
+    if module not in _STANDARD and name not in MODULES.get(module, ()):
         return None
     value = getattr(importlib.import_module(module), name, None)
-    return Renderer(DEFAULT_LIMITS).render(value) if isinstance(value, type | types.FunctionType) else None
+    is_told = isinstance(value, type | types.FunctionType | types.BuiltinFunctionType)
+    return Renderer(DEFAULT_LIMITS).render(value) if is_told else None
 
 
 def _built_in(bound: BoundNames) -> Iterator[tuple[str, str]]:

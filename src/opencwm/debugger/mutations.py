@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, known_value
-from opencwm.debugger.rendered import MAX_CHARS, is_plain
-from opencwm.tracer.limits import DEFAULT_LIMITS
-from opencwm.tracer.rendering import Renderer
+from opencwm.debugger.pure_values import is_told, text_of
+from opencwm.debugger.rendered import MAX_CHARS
 
 _METHODS: Final[dict[type, frozenset[str]]] = {
     list: frozenset({"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"}),
@@ -88,7 +87,7 @@ def after_change(whole: str | None, part: str, changed: str) -> str | None:
     found = [
         (holder, key)
         for holder, key, inner in _inner(values[0])
-        if type(inner) is type(values[1]) and repr(inner) == part
+        if type(inner) is type(values[1]) and text_of(inner) == part
     ]
     if len(found) != 1 or not isinstance(found[0][0], list | dict):
         return None
@@ -115,16 +114,12 @@ def _values(texts: Sequence[str | None]) -> list[Any] | None:
         values = [known_value(text) for text in known]
     except Undecided:
         return None
-    return (
-        values
-        if all(is_plain(list(value) if isinstance(value, set) else value) for value in values)
-        else None
-    )
+    return values if all(map(is_told, values)) else None
 
 
 def _rendered(result: object, changed: object) -> tuple[str, str] | None:
-    texts = (
-        repr(result),
-        Renderer(DEFAULT_LIMITS).render(changed) if isinstance(changed, set) else repr(changed),
-    )
-    return texts if is_plain(result) and max(map(len, texts)) <= MAX_CHARS else None
+    try:
+        texts = text_of(result), text_of(changed)
+    except (Undecided, ValueError):
+        return None
+    return texts if max(map(len, texts)) <= MAX_CHARS else None

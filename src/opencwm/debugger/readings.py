@@ -7,7 +7,8 @@ import ast
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.expectations import Expected
 from opencwm.debugger.expressions import Undecided, known_value, literal
-from opencwm.debugger.rendered import UnreadableError, is_plain, items_of
+from opencwm.debugger.pure_values import is_told, text_of
+from opencwm.debugger.rendered import UnreadableError, items_of
 
 
 def read_off(expected: Expected, attributes: Attributes) -> str | None:
@@ -41,11 +42,11 @@ def _item(node: ast.Subscript, holder: str, at_end: str | None) -> str | None:
             container = items_of(holder)
         else:
             container = known_value(holder)
-        if not is_plain(known_value(holder)) or not is_plain(key):
+        if not is_told(known_value(holder)) or not is_told(key):
             return None
         item = container[key]
     except IndexError:
         return at_end
     except (Undecided, UnreadableError, TypeError, KeyError, ValueError):
         return None
-    return repr(item) if is_plain(item) else None
+    return text_of(item) if is_told(item) else None
