@@ -8,12 +8,13 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from opencwm.debugger.qualified_names import FunctionNode, QualifiedNames
+
 MAX_ARGUMENT_CHARS = 200
 """Longer arguments are left to the model, which has seen how the tracer cuts them."""
 
 _OF_BUILT_IN = frozenset("'\"[({-0123456789")
 """What the rendered values of built-in types begin with."""
-FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class CallSite:
         keywords: rendered arguments by name.
         is_property: whether it is no call as it is written, but an attribute.
         is_inherited: whether the method is looked up in ``super()``.
+        local: how the function reads where it is called by the name of a local, None where it is not.
+        first: first line of the function's definition, where that is known already.
     """
 
     name: str
@@ -37,6 +40,8 @@ class CallSite:
     keywords: Mapping[str, str | None]
     is_property: bool = False
     is_inherited: bool = False
+    local: str | None = None
+    first: int = 0
 
 
 class Functions:
@@ -56,14 +61,9 @@ class Functions:
         }
         self._metaclasses = _metaclasses(tree)
         self._makers = _makers(tree)
-        waiting: list[tuple[ast.AST, str]] = [(tree, "")]
-        while waiting:
-            node, owner = waiting.pop()
-            for child in ast.iter_child_nodes(node):
-                if isinstance(child, FunctionNode):
-                    first = min([child.lineno, *(item.lineno for item in child.decorator_list)])
-                    self._found[first] = child, owner
-                waiting.append((child, child.name if isinstance(child, ast.ClassDef) else ""))
+        self._qualnames = QualifiedNames(tree)
+        for first, node, owner in self._qualnames.functions:
+            self._found[first] = node, owner
 
     def arguments(self, first: int, calls: Iterable[CallSite], number: int) -> dict[str, str]:
         """Return the rendered parameters of a function that is entered, as far as they are known.
@@ -107,12 +107,37 @@ class Functions:
         found = (node.names for node in ast.walk(definition) if isinstance(node, ast.Global))
         return frozenset(name for names in found for name in names)
 
+    def is_generator(self, first: int) -> bool:
+        """Whether a function is one that makes generators."""
+        return first in self._found and self._qualnames.is_generator(self._found[first][0])
+
+    def text(self, first: int, kind: str = "function") -> str | None:
+        """Return how a function reads, or with ``generator object`` what it makes; None where not certain."""
+        name = self._qualnames.name(first)
+        return None if name is None else f"<{kind} {name}>"
+
+    def inner_text(self, first: int, name: str) -> str | None:
+        """Return how a function reads that is defined by name in another; None where that is not certain."""
+        outer = self._qualnames.name(first)
+        if outer is None or name in self.globals_in(first):
+            return None
+        return f"<function {outer}.<locals>.{name}>"
+
+    def reading(self, text: str) -> int:
+        """Return the first line of the one function that reads so, 0 for none."""
+        return self._qualnames.first(text.removeprefix("<function ")[:-1]) if text[:10] == "<function " else 0
+
+    def definition(self, first: int) -> ast.FunctionDef | None:
+        """Return the definition of a function, or one like it for a lambda; None for a coroutine."""
+        found, _ = self._found.get(first, (None, ""))
+        return found if isinstance(found, ast.FunctionDef) else None
+
     def is_plain(self, first: int) -> bool:
         """Whether a call of a function enters it at once: no generator, no coroutine."""
         definition, _ = self._found.get(first, (None, ""))
         if not isinstance(definition, ast.FunctionDef):
             return False
-        return not any(isinstance(node, ast.Yield | ast.YieldFrom) for node in ast.walk(definition))
+        return not self._qualnames.is_generator(definition)
 
     def after(self, first: int, state: Mapping[str, str]) -> dict[str, str]:
         """Return the rendered parameters of a function that returns now, where they are what it was given.

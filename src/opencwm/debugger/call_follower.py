@@ -12,8 +12,9 @@ from typing import Final
 
 from opencwm.debugger.arguments import CallSite
 from opencwm.debugger.comprehension_follower import ComprehensionFollower
-from opencwm.debugger.expectations import Entered, EnteringError, Memory, Outcome
+from opencwm.debugger.expectations import Entered, EnteringError, Iterating, Memory, Outcome
 from opencwm.debugger.hooks import holders, is_super, plain_name
+from opencwm.debugger.keyed import KEYED, chosen
 from opencwm.debugger.known import BUILT_IN, Known
 from opencwm.debugger.mutations import (
     CHANGING_FUNCTIONS,
@@ -22,7 +23,17 @@ from opencwm.debugger.mutations import (
     after_function,
     after_method,
 )
-from opencwm.debugger.rendered import READING_METHODS, is_atom, is_built_in, is_iterator
+from opencwm.debugger.pure_operations import MODULES
+from opencwm.debugger.pure_values import is_told, text_of
+from opencwm.debugger.rendered import (
+    MAX_ITEMS,
+    READING_METHODS,
+    UnreadableError,
+    is_atom,
+    is_built_in,
+    is_iterator,
+    items_of,
+)
 from opencwm.debugger.touching import Changing
 
 _CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval", "map", "filter"})
@@ -80,8 +91,12 @@ class CallFollower(ComprehensionFollower):
             receiver = self._value(function.value)
             is_followed = self._calculates or function.attr in MOVING_METHODS
             changing = receiver if is_followed and not self._known.is_disguised else None
-        args = tuple(self._value(item) for item in node.args)
+        owner, fields = holders(function.value) if isinstance(function, ast.Attribute) else ("", [])
+        before = self._state.get(owner), self._is_stale
+        args = tuple([self._value(item) for item in node.args])
         keywords = {keyword.arg: self._value(keyword.value) for keyword in node.keywords}
+        if changing is not None and (self._state.get(owner), self._is_stale) != before:
+            changing = None if fields or not owner else self._name(ast.Name(owner, ast.Load()))
         named = {name: text for name, text in keywords.items() if name is not None}
         if changing is not None and isinstance(function, ast.Attribute) and not node.keywords:
             result = self._after_method(function, changing, args)
@@ -103,8 +118,43 @@ class CallFollower(ComprehensionFollower):
                 call = CallSite(function.attr, True, receiver, args, named, is_inherited=is_inherited)
                 return self._made(call, node)
             if isinstance(function, ast.Name):
-                return self._made(CallSite(function.id, False, None, args, named), node)
+                keyed = self._keyed(function.id, args, named)
+                if keyed is not None:
+                    return keyed
+                local = self._state.get(function.id)
+                call = CallSite(self._called(function.id), False, None, args, named, local=local)
+                return self._made(call, node)
         return None
+
+    def _called(self, name: str) -> str:
+        """Return what a function is called in its definition that is called by the name of a local."""
+        functions = self._known.functions
+        definition = functions.definition(functions.reading(self._state.get(name, "")))
+        return name if definition is None else definition.name
+
+    def _keyed(self, name: str, args: Sequence[str | None], named: Mapping[str, str | None]) -> str | None:
+        """Follow a sort, or a choice, by a function of the program; return what it gives if that is known."""
+        functions, key = self._known.functions, named.get("key")
+        first = functions.reading(key or "")
+        definition = functions.definition(first)
+        if name not in KEYED or len(args) != 1 or definition is None or not functions.is_plain(first):
+            return None
+        if not self._known.constants.get(name, "").startswith(BUILT_IN) or definition.decorator_list:
+            return None
+        if len(definition.args.args) != 1 or not named.keys() <= {"key", "reverse", "default"}:
+            return None
+        try:
+            items = items_of(args[0])
+        except UnreadableError:
+            return None
+        keys = []
+        for item in items if len(items) <= MAX_ITEMS and all(map(is_told, items)) else ():
+            call = CallSite(definition.name, False, None, (text_of(item),), {}, first=first)
+            keys.append(self._made(call, ast.Call(ast.Name(definition.name, ast.Load()), [], [])))
+            if keys[-1] is None:
+                return None
+        found = chosen(name, items, [text for text in keys if text is not None], named)
+        return None if found is None or (self._is_stale and not is_atom(found)) else found
 
     def _handed_on(self, node: ast.Call, receiver: str | None, texts: Sequence[str | None]) -> None:
         """Note what a call may change: whatever it is given holds, if what is called holds nothing itself."""
@@ -194,10 +244,14 @@ class CallFollower(ComprehensionFollower):
         if isinstance(function, ast.Attribute):
             if receiver is None:
                 return False
+            if receiver.startswith("<module '"):
+                return function.attr in MODULES.get(receiver[len("<module '") : -len("'>")], ())
             return is_atom(receiver) or (function.attr in READING_METHODS and is_built_in(receiver))
         if not isinstance(function, ast.Name) or function.id in _CHANGING:
             return False
         text = self._known.constants.get(function.id, "")
+        if function.id in self._known.builtins.functions and function.id not in self._state:
+            return True
         return text.startswith(BUILT_IN) and text not in CHANGING_FUNCTIONS
 
     def _is_apart_call(self, node: ast.Call, given: Sequence[str | None]) -> bool:
@@ -229,18 +283,27 @@ class CallFollower(ComprehensionFollower):
         first = self._entering(call)
         if first:
             raise EnteringError(first)
-        return None
+        first = self._entering(call, makes_generator=True)
+        text = self._known.functions.text(first, "generator object") if first else None
+        return None if text is None else Iterating(text, first=first)
 
-    def _entering(self, call: CallSite) -> int:
-        """Return the first line of the function that a call now enters for certain, 0 for none."""
+    def _entering(self, call: CallSite, *, makes_generator: bool = False) -> int:
+        """Return the first line of the function that a call now enters for certain, 0 for none.
+
+        With ``makes_generator`` that of one that is entered only when its generator is asked for an item.
+        """
         entries = self._known.entries
         if entries is None or not self.outcome.is_told:
             return 0
+        if call.first:
+            return call.first
         if not call.is_method:
-            return 0 if call.name in self._state else entries.function(call, self._known.constants)
+            if call.local is not None:
+                return entries.local(call, call.local, makes_generator=makes_generator)
+            return entries.function(call, self._known.constants, makes_generator=makes_generator)
         if call.is_inherited:
-            return entries.inherited(call, self._memory.first)
-        return entries.method(call)
+            return 0 if makes_generator else entries.inherited(call, self._memory.first)
+        return entries.method(call, makes_generator=makes_generator)
 
     def _take_over(self, entered: Entered, given: Mapping[str, ast.expr]) -> None:
         """Read the objects that a function was given as they are since it has returned.

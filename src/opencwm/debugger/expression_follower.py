@@ -17,6 +17,7 @@ from opencwm.debugger.expectations import (
     Loop,
     Memory,
     UnforeseenError,
+    YieldingError,
 )
 from opencwm.debugger.hooks import arguments, hook_name, is_lazy
 from opencwm.debugger.known import Known
@@ -50,6 +51,7 @@ class ExpressionFollower(CallFollower):
         self._sites = known.sites
         self._ask = ask
         self._written = list(reversed(memory.written))
+        self._num_yields = memory.num_yields
         self._waiting: list[tuple[int, int, str | None]] = []
         self._last = (-1, "")
         self._right: str | None = None  # of an augmented assignment
@@ -202,6 +204,16 @@ class ExpressionFollower(CallFollower):
         for item in (*node.args.defaults, *node.args.kw_defaults):
             if item is not None:
                 self._value(item)
+        return None if self._inner else self._known.functions.inner_text(self._memory.first, "<lambda>")
+
+    def _yield(self, node: ast.Yield) -> str | None:
+        """Follow what is handed out; of a generator that was asked to go on it is not known what it was sent."""
+        value = "None" if node.value is None else self._value(node.value)
+        if self._num_yields == 0:
+            raise YieldingError(value)
+        if self._num_yields < 0:
+            raise UnforeseenError
+        self._num_yields -= 1
         return None
 
     # -- what the hooks of the tracer do; see opencwm.tracer.evaluator

@@ -9,7 +9,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
-from opencwm.debugger.expectations import STOP, Ask, Expected, Memory, Outcome, UnforeseenError
+from opencwm.debugger.expectations import (
+    STOP,
+    Ask,
+    Expected,
+    Memory,
+    Outcome,
+    UnforeseenError,
+    YieldingError,
+)
 from opencwm.debugger.expression_follower import ExpressionFollower
 from opencwm.debugger.hooks import holders, hook_name, is_note, marked, plain_name
 from opencwm.debugger.known import Known
@@ -52,10 +60,16 @@ class LineFollower(ExpressionFollower):
             UnforeseenError: the rest of the line is not known.
         """
         bound = {part.id for part in ast.walk(self._node) if _is_store(part)}  # type: ignore[attr-defined]
+        if isinstance(self._node, ast.FunctionDef):
+            bound.add(self._node.name)
         for name, (owner, _) in list(self._memory.methods.items()):
             if name in bound or owner in bound:
                 del self._memory.methods[name]
-        self._statement(self._node)
+        try:
+            self._statement(self._node)
+        except YieldingError as yielding:
+            self.outcome.returned, self.outcome.is_yield = yielding.value, True
+            self.outcome.values.clear()
         if self._written:
             self.outcome.is_told = False
         for name in self._known.functions.globals_in(self._memory.first):  # no locals
@@ -84,6 +98,8 @@ class LineFollower(ExpressionFollower):
             self._augmented(node)
         elif isinstance(node, ast.Expr):
             self._value(node.value)
+        elif isinstance(node, ast.FunctionDef):
+            self._defined(node)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             outcome.is_told = outcome.is_pure = False
             self._changing.anything()
@@ -96,6 +112,14 @@ class LineFollower(ExpressionFollower):
             outcome.is_told = outcome.is_pure = False
             self._changing.anything()
             self._other(node)
+
+    def _defined(self, node: ast.FunctionDef) -> None:
+        """Follow the definition of a function within another one."""
+        for default in (*node.args.defaults, *node.args.kw_defaults):
+            if default is not None:
+                self._value(default)
+        text = self._known.functions.inner_text(self._memory.first, node.name)
+        self._assign([ast.Name(node.name, ast.Store())], text)
 
     def _remember_method(self, node: ast.Assign) -> None:
         """Note that a local becomes a method of what another one is: ``add = found.append``."""

@@ -15,10 +15,10 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from opencwm.debugger.arguments import FunctionNode
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
 from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, MODULES
+from opencwm.debugger.qualified_names import FunctionNode
 from opencwm.tracer.bound_names import BoundNames
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
@@ -82,7 +82,7 @@ class ModuleNames:
             text = f"<module '{module}'>" if not what else imported_text(module, what)
             texts |= {} if text is None else {name: text}
         found = Builtins(functions, modules)
-        texts.update(_values(tree, found))
+        texts.update(_values(tree, found, texts))
         return cls(texts, found)
 
 
@@ -140,7 +140,7 @@ def _imported(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
                 )
 
 
-def _values(tree: ast.Module, known: Builtins) -> dict[str, str]:
+def _values(tree: ast.Module, known: Builtins, texts_before: Mapping[str, str]) -> dict[str, str]:
     """Return how the names read that are bound once, at the top, to what cannot change."""
     if names_by_string(tree):
         return {}
@@ -152,6 +152,9 @@ def _values(tree: ast.Module, known: Builtins) -> dict[str, str]:
             target = node.target
         value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
         if not isinstance(target, ast.Name) or value is None or counts[target.id] != 1:
+            continue
+        if isinstance(value, ast.Name) and texts_before.get(value.id, "").startswith("<"):
+            texts[target.id] = texts_before[value.id]
             continue
         try:
             found = evaluate(ast.unparse(value), texts, builtins=known)

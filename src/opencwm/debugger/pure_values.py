@@ -76,7 +76,9 @@ class Iterated(Shown):
         return iter(self.items)
 
     def __len__(self) -> int:
-        return len(self.items) if self.is_view else self._refuse()
+        if not self.is_view:
+            raise TypeError("an iterator has no length")
+        return len(self.items)
 
     def __bool__(self) -> bool:
         return bool(self.items) if self.is_view else True
