@@ -11,8 +11,16 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from opencwm.debugger.arguments import CallSite
-from opencwm.debugger.comprehension_follower import ComprehensionFollower
-from opencwm.debugger.expectations import Entered, EnteringError, Iterating, Memory, Outcome
+from opencwm.debugger.comprehension_follower import WHOLE_CONSUMERS, ComprehensionFollower
+from opencwm.debugger.expectations import (
+    STOP,
+    Entered,
+    EnteringError,
+    Iterating,
+    Memory,
+    Outcome,
+    UnforeseenError,
+)
 from opencwm.debugger.hooks import holders, is_super, plain_name
 from opencwm.debugger.keyed import KEYED, chosen
 from opencwm.debugger.known import BUILT_IN, Known
@@ -95,6 +103,8 @@ class CallFollower(ComprehensionFollower):
         before = self._state.get(owner), self._is_stale
         args = tuple([self._value(item) for item in node.args])
         keywords = {keyword.arg: self._value(keyword.value) for keyword in node.keywords}
+        if len(args) == 1 and isinstance(args[0], Iterating) and args[0].first and self._consumes(function):
+            self._exhausted(args[0])
         if changing is not None and (self._state.get(owner), self._is_stale) != before:
             changing = None if fields or not owner else self._name(ast.Name(owner, ast.Load()))
         named = {name: text for name, text in keywords.items() if name is not None}
@@ -125,6 +135,30 @@ class CallFollower(ComprehensionFollower):
                 call = CallSite(self._called(function.id), False, None, args, named, local=local)
                 return self._made(call, node)
         return None
+
+    def _consumes(self, function: ast.expr) -> bool:
+        """Whether a call asks an iterator for all its items at once."""
+        if isinstance(function, ast.Attribute):
+            return function.attr == "join"
+        name = function.id if isinstance(function, ast.Name) else ""
+        return name in WHOLE_CONSUMERS and self._known.constants.get(name, "").startswith(BUILT_IN)
+
+    def _exhausted(self, generator: Iterating) -> None:
+        """Follow a generator that is asked for its items, and note in its text what they are.
+
+        Raises:
+            EnteringError: it is entered first.
+            UnforeseenError: it has not come to its end.
+        """
+        asked = [entered for entered in self._entered if entered.first == generator.first]
+        if not self._entered and self.outcome.is_told:
+            raise EnteringError(generator.first)
+        items = [entered.item for entered in asked]
+        if len(asked) < len(self._entered) or items[-1] != STOP or None in items:
+            raise UnforeseenError
+        self._entered.clear()
+        self._objects_change()
+        generator.source = f"[{', '.join(item for item in items[:-1] if item is not None)}]"
 
     def _called(self, name: str) -> str:
         """Return what a function is called in its definition that is called by the name of a local."""

@@ -15,12 +15,14 @@ from opencwm.debugger.expectations import UnforeseenError
 from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.known import BUILT_IN, Known
 from opencwm.debugger.pure_values import is_told, text_of
-from opencwm.debugger.rendered import MAX_CHARS, MAX_ITEMS, UnreadableError, is_atom, items_of, truth_of
+from opencwm.debugger.rendered import MAX_CHARS, MAX_ITEMS, UnreadableError, is_atom, truth_of
 
 _CONSUMERS: Final = frozenset(
     {"sum", "any", "all", "list", "tuple", "set", "frozenset", "sorted", "min", "max", "dict"}
 )
 """Built-in functions that ask a generator for one item after another until it ends, or they know enough."""
+WHOLE_CONSUMERS: Final = _CONSUMERS - {"any", "all"}
+"""Those that always ask until it ends."""
 _DECIDED: Final = {"any": True, "all": False}
 
 Round = tuple["str | None", ...]
@@ -134,7 +136,7 @@ class ComprehensionFollower(abc.ABC):
 
     def _items(self, node: ast.expr) -> Sequence[Any]:
         try:
-            return items_of(self._value(node))
+            return self._known.iterated(self._value(node))
         except UnreadableError:
             raise UnforeseenError from None
 

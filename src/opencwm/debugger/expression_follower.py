@@ -14,6 +14,7 @@ from opencwm.debugger.call_follower import CallFollower
 from opencwm.debugger.expectations import (
     Ask,
     Expected,
+    Iterating,
     Loop,
     Memory,
     UnforeseenError,
@@ -21,6 +22,7 @@ from opencwm.debugger.expectations import (
 )
 from opencwm.debugger.hooks import arguments, hook_name, is_lazy
 from opencwm.debugger.known import Known
+from opencwm.debugger.mutations import after_look
 from opencwm.debugger.readings import read_off
 from opencwm.debugger.rendered import (
     is_cheap,
@@ -70,7 +72,7 @@ class ExpressionFollower(CallFollower):
         return follow(node)  # type: ignore[no-any-return]
 
     def _truth(self, node: ast.expr) -> bool:
-        truth = truth_of(self._value(node))
+        truth = self._known.truth(self._value(node))
         if truth is None:
             raise UnforeseenError
         return truth
@@ -164,10 +166,17 @@ class ExpressionFollower(CallFollower):
 
     def _subscript(self, node: ast.Subscript) -> str | None:
         text = self._value(node.value)
-        if text is None or text.startswith("defaultdict("):  # to read an item may put it there
+        key = self._value(node.slice)
+        if text is None:
             self._changing.anything()
             self.outcome.is_pure = False
-        self._value(node.slice)
+        elif text.startswith("defaultdict("):  # to read an item may put it there
+            changed = after_look(text, key)
+            if changed is None:
+                self._changing.anything()
+                self._objects_change()
+            elif changed != text:
+                self._noted(node.value, text, ("None", changed))
         return None
 
     def _slice(self, node: ast.Slice) -> str | None:
@@ -214,6 +223,7 @@ class ExpressionFollower(CallFollower):
         if self._num_yields < 0:
             raise UnforeseenError
         self._num_yields -= 1
+        self.outcome.is_told = False  # it may have been closed
         return None
 
     # -- what the hooks of the tracer do; see opencwm.tracer.evaluator
@@ -234,10 +244,11 @@ class ExpressionFollower(CallFollower):
             if expected.text is not None:
                 self._last = (site, expected.text)
                 is_certain = len(expected.text) + longest_value(node, expected.text) <= MAX_EVALUATION_CHARS
-                formula = self._formula if isinstance(node, ast.JoinedStr) else None
+                formula = self._formula if isinstance(node, ast.JoinedStr) else expected.formula
                 expected = dataclasses.replace(expected, is_certain=is_certain, formula=formula)
             is_written = not (about.drops_none and known == "None") and not is_lazy(node)
-            text = self._told(expected) if is_written else known
+            text = self._told(expected) if is_written else known or self._unwritten(expected)
+            text = _with_source(text, expected)
             self.outcome.is_told = self.outcome.is_told and text is not None
         if about.push is not None:
             self._waiting.append((*about.push, text))
@@ -347,7 +358,9 @@ class ExpressionFollower(CallFollower):
                 texts[number] = f"({text})"
         filled = about.template % tuple("\0" if text is None else text for text in texts)
         if "\0" not in filled:
-            return Expected(filled, owner=self._owner)
+            sources = tuple(_source(text) for text in texts)
+            formula = (about.template % sources, {}) if sources != tuple(texts) else None
+            return Expected(filled, formula=formula, owner=self._owner)
         return Expected(None, re.compile(".+".join(map(re.escape, filled.split("\0"))), re.DOTALL))
 
     def _joined(self, site: int, about: Site) -> str | None:
@@ -412,3 +425,16 @@ class ExpressionFollower(CallFollower):
         if value is None:
             self.outcome.is_told = False
         return value
+
+
+def _source(text: str | None) -> str | None:
+    """Return what stands for a value in an expression: for an iterator that which makes it."""
+    return f"({text.source})" if isinstance(text, Iterating) and text.source else text
+
+
+def _with_source(text: str | None, expected: Expected) -> str | None:
+    """Return the text of a value, with the expression for it where it is an iterator."""
+    if text is None or isinstance(text, Iterating) or expected.text is None or not text.endswith(" object>"):
+        return text
+    source, names = expected.formula or (expected.text, {})
+    return text if names else Iterating(text, source)

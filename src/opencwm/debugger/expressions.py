@@ -168,6 +168,8 @@ def literal(text: str) -> Any:
         if any(isinstance(node, ast.Constant) and node.value is Ellipsis for node in ast.walk(tree)):
             raise Undecided(f"its value is shown only in part: {_short(text)}")
         value = ast.literal_eval(tree)
+        if isinstance(value, complex) and "-" in text:
+            raise Undecided("the sign of a complex number is not known")
         return unordered(value) if "{" in text or "set(" in text else value
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         raise Undecided(f"its value {_short(text)} is no literal") from None
@@ -244,7 +246,7 @@ class _Evaluation:
         found = None if self.objects is None or bound else self.objects.find(node, self.builtins)
         if found is not None:
             self.has_objects = self.has_objects or holds_shown(found)
-            return found
+            return sized(found)
         method = getattr(self, f"_{type(node).__name__.lower()}", None)
         if method is None:
             raise UnsupportedError(f"{ast.unparse(node)} is not supported here")
@@ -297,7 +299,10 @@ class _Evaluation:
         return found
 
     def _unaryop(self, node: ast.UnaryOp, bound: _Names) -> Any:
-        return UNARY[type(node.op)](self.visit(node.operand, bound))
+        value = self.visit(node.operand, bound)
+        if isinstance(value, complex):  # the text of one says less than its two signs
+            raise Undecided("the sign of a complex number is not known")
+        return UNARY[type(node.op)](value)
 
     def _binop(self, node: ast.BinOp, bound: _Names) -> Any:
         left, right = self.visit(node.left, bound), self.visit(node.right, bound)

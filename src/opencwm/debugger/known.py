@@ -11,7 +11,7 @@ from typing import Any, Final
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.entering import Entries
-from opencwm.debugger.expectations import Expected
+from opencwm.debugger.expectations import Expected, Iterating
 from opencwm.debugger.expressions import (
     Builtins,
     ExpressionError,
@@ -27,6 +27,7 @@ from opencwm.debugger.plain_exceptions import made
 from opencwm.debugger.pure_numbers import CONTEXT
 from opencwm.debugger.pure_values import READERS, Shown, is_told, text_of
 from opencwm.debugger.readings import read_off
+from opencwm.debugger.rendered import UnreadableError, items_of, truth_of
 from opencwm.debugger.shown import with_places
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
@@ -57,6 +58,7 @@ class Known:
         entries: its functions that calls are sure to enter; None: no call is.
         builtins: the functions of Python that its names stand for.
         exceptions: names of exceptions that are made plainly, see :mod:`.plain_exceptions`.
+        has_truths: classes of it may say whether their objects are true.
     """
 
     sites: Sequence[Site]
@@ -71,6 +73,7 @@ class Known:
     entries: Entries | None = None
     builtins: Builtins = dataclasses.field(default_factory=lambda: Builtins({}))
     exceptions: frozenset[str] = frozenset()
+    has_truths: bool = True
 
     def calculated(self, expected: Expected) -> str | None:
         """Return the value of a pure operation on literals; None for any other, and for one that raises."""
@@ -84,6 +87,29 @@ class Known:
             unpacked = _unpacked(found.value, expected.target)
             return text_of(unpacked) if unpacked is not None and is_told(unpacked) else None
         return None if found is None else found.text
+
+    def iterated(self, text: str | None) -> Sequence[Any]:
+        """Return what iterating over a rendered value gives, or over an iterator that was made on the line.
+
+        Raises:
+            UnreadableError: that is not known.
+        """
+        if not isinstance(text, Iterating):
+            return items_of(text)
+        found = (
+            self._worked_out(Expected(text, formula=(f"list({text.source})", {}))) if text.source else None
+        )
+        if not isinstance(found, Result) or "list" not in self.builtins.functions:
+            raise UnreadableError
+        items: list[Any] = found.value
+        return items
+
+    def truth(self, text: str | None) -> bool | None:
+        """Return the truth of a rendered value, objects of the program's classes included; None if not known."""
+        found = truth_of(text)
+        if found is None and text and self.entries is not None and not self.has_truths:
+            return True if self.entries.classes_of(text) else None
+        return found
 
     def raised(self, expected: Expected) -> str | None:
         """Return the exception, as it reads, that a pure operation on literals raises; None for any other."""
@@ -209,3 +235,11 @@ def has_disguises(tree: ast.AST) -> bool:
         ):
             return True
     return False
+
+
+def has_truths(tree: ast.AST) -> bool:
+    """Whether a program may say itself whether its objects are true."""
+    words = {"__bool__", "__len__", "__getattr__", "type"}
+    return any(
+        getattr(node, field, None) in words for node in ast.walk(tree) for field in ("id", "attr", "name")
+    )

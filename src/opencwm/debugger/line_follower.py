@@ -22,7 +22,7 @@ from opencwm.debugger.expression_follower import ExpressionFollower
 from opencwm.debugger.hooks import holders, hook_name, is_note, marked, plain_name
 from opencwm.debugger.known import Known
 from opencwm.debugger.module_names import imported_text
-from opencwm.debugger.mutations import after_store
+from opencwm.debugger.mutations import after_delete, after_store
 from opencwm.debugger.object_shapes import mangled
 from opencwm.debugger.plain_exceptions import raised_by
 from opencwm.debugger.pure_values import is_told, text_of
@@ -31,7 +31,6 @@ from opencwm.debugger.rendered import (
     is_atom,
     is_iterator,
     items_of,
-    truth_of,
 )
 from opencwm.tracer.expression_rewriter import BINARY
 
@@ -85,7 +84,7 @@ class LineFollower(ExpressionFollower):
         elif isinstance(node, ast.For):
             self._for(node)
         elif isinstance(node, ast.If | ast.While):
-            outcome.truth = truth_of(self._value(node.test))
+            outcome.truth = self._known.truth(self._value(node.test))
             if outcome.truth is None:  # a method may be asked for it
                 outcome.is_told = False
         elif isinstance(node, ast.Assign):
@@ -100,6 +99,10 @@ class LineFollower(ExpressionFollower):
             self._value(node.value)
         elif isinstance(node, ast.FunctionDef):
             self._defined(node)
+        elif isinstance(node, ast.Assert):
+            self._asserted(node)
+        elif isinstance(node, ast.Delete) and [type(item) for item in node.targets] == [ast.Subscript]:
+            self._deleted(node.targets[0])
         elif isinstance(node, ast.Import | ast.ImportFrom):
             outcome.is_told = outcome.is_pure = False
             self._changing.anything()
@@ -121,6 +124,28 @@ class LineFollower(ExpressionFollower):
         text = self._known.functions.inner_text(self._memory.first, node.name)
         self._assign([ast.Name(node.name, ast.Store())], text)
 
+    def _asserted(self, node: ast.Assert) -> None:
+        """Follow an assertion."""
+        if self._truth(node.test):
+            return
+        if node.msg is not None:
+            self._value(node.msg)
+        elif self._calculates and self.outcome.is_told:
+            self.outcome.raised = "AssertionError()"
+        self.outcome.is_told = self.outcome.is_pure = False
+
+    def _deleted(self, target: ast.expr) -> None:
+        """Follow the deletion of an item."""
+        assert isinstance(target, ast.Subscript)  # noqa: S101 - asked for by what has it
+        container, key = self._value(target.value), self._value(target.slice)
+        self.outcome.is_pure = False
+        self._stores_in(target, container)
+        found = None
+        if container is not None and not self._known.is_disguised:
+            changed = after_delete(container, key)
+            found = None if changed is None else self._replaced(target.value, container, changed)
+        self._changed(*(found or ("", None)))
+
     def _remember_method(self, node: ast.Assign) -> None:
         """Note that a local becomes a method of what another one is: ``add = found.append``."""
         owner, fields = holders(node.value)
@@ -141,10 +166,7 @@ class LineFollower(ExpressionFollower):
 
     def _other(self, node: ast.stmt) -> None:
         """Follow a statement that does more than its values say."""
-        if isinstance(node, ast.Assert):
-            if not self._truth(node.test) and node.msg is not None:
-                self._value(node.msg)
-        elif isinstance(node, ast.Raise):
+        if isinstance(node, ast.Raise):
             texts = [self._value(part) for part in (node.exc, node.cause) if part is not None]
             if self._calculates and len(texts) == 1:
                 self.outcome.raised = raised_by(texts[0], self._known.exceptions)

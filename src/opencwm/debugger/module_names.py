@@ -168,7 +168,7 @@ def _values(tree: ast.Module, known: Builtins, texts_before: Mapping[str, str]) 
 def _is_fixed(value: object) -> bool:
     if isinstance(value, tuple):
         return all(map(_is_fixed, value))
-    return value is None or isinstance(value, bool | int | float | complex | str | bytes)
+    return value is None or isinstance(value, bool | int | float | complex | str | bytes | type)
 
 
 def _bindings(tree: ast.AST) -> Iterator[str]:

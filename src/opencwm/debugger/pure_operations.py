@@ -20,7 +20,7 @@ from opencwm.debugger.pure_limits import (
     check_spec,
     size_of,
 )
-from opencwm.debugger.pure_values import items_in_order, kind_of, plain
+from opencwm.debugger.pure_values import Shown, items_in_order, kind_of, plain
 
 _MOST_FACTORS: Final = 1_000
 FAMILIES: Final[tuple[Family, ...]] = (
@@ -47,7 +47,24 @@ def _merged(*tables: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any
 FUNCTIONS: Final[Mapping[str, Any]] = _named(
     [
         *(abs, all, any, ascii, bin, bool, bytes, callable, chr, complex, dict, divmod, enumerate, float),
-        *(format, frozenset, hex, int, isinstance, len, list, max, min, oct, ord, pow, range, repr, reversed),
+        *(
+            format,
+            frozenset,
+            hex,
+            int,
+            isinstance,
+            iter,
+            len,
+            list,
+            max,
+            min,
+            oct,
+            ord,
+            pow,
+            range,
+            repr,
+            reversed,
+        ),
         *(round, set, sorted, str, sum, tuple, type, zip),
     ]
 )
@@ -206,6 +223,8 @@ def call_function(function: Any, args: list[Any], keywords: dict[str, Any]) -> A
         raise ExpressionError("the result is too large")
     if function is type:
         return kind_of(args[0])
+    if function is iter and (len(args) != 1 or isinstance(args[0], Shown)):
+        raise UnsupportedError("iter of this is not supported here")
     if function in WITHOUT_ORDER and len(args) == 1 and keywords.keys() <= WITHOUT_ORDER[function]:
         args = [_in_some_order(function, args[0])]
     if id(function) in CHECKS:

@@ -169,7 +169,17 @@ def _is_comparable(item: tuple[Any, ...]) -> bool:
 # -- reading
 
 _FACTORIES: Final = {
-    f"<class '{kind.__name__}'>": kind for kind in (list, dict, set, int, str, float, tuple, bool, bytes)
+    f"<class '{kind.__name__}'>": kind
+    for kind in (list, dict, set, int, str, float, tuple, bool, bytes, frozenset, complex, bytearray, type)
+}
+_CLASSES: Final = (
+    *(collections.Counter, collections.OrderedDict, collections.defaultdict, collections.deque),
+    *(decimal.Decimal, fractions.Fraction),
+)
+_KINDS: Final = {
+    **_FACTORIES,
+    **{f"<class '{kind.__module__}.{kind.__name__}'>": kind for kind in _CLASSES},
+    "<class 'NoneType'>": type(None),
 }
 _FLAG: Final = re.compile(r"<RegexFlag\.[A-Z|]+: (\d+)>")
 
@@ -237,8 +247,8 @@ def read_call(name: str, args: Sequence[Any], keywords: Mapping[str, Any]) -> An
 
 def read_angles(text: str) -> Any:
     """Return the value of what stands in angle brackets: a built-in class, a flag, or what is only shown."""
-    if text in _FACTORIES:
-        return _FACTORIES[text]
+    if text in _KINDS:
+        return _KINDS[text]
     flag = _FLAG.fullmatch(text)
     return re.RegexFlag(int(flag[1])) if flag is not None else Shown(text)
 
@@ -267,8 +277,10 @@ def text_of(value: Any, nesting: int = 0) -> str:
 def _other(value: Any) -> str:
     if isinstance(value, Shown):
         return value.text
-    if isinstance(value, type) and value.__module__ == "builtins":
-        return f"<class '{_OF_PYTHON.get(value, value).__name__}'>"
+    if isinstance(value, type) and (value.__module__ == "builtins" or value in _CLASSES):
+        return Renderer(DEFAULT_LIMITS).render(_OF_PYTHON.get(value, value))
+    if isinstance(value, type) and value in _OF_PYTHON:
+        return Renderer(DEFAULT_LIMITS).render(_OF_PYTHON[value])
     if isinstance(value, decimal.Decimal | fractions.Fraction | re.Match | re.Pattern | re.RegexFlag):
         return Renderer(DEFAULT_LIMITS).render(value)
     raise Undecided(f"how a {kind_of(value).__name__} reads is not known")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from opencwm.debugger.expressions import Undecided, known_value
-from opencwm.debugger.pure_values import READERS, Iterated, kind_of
+from opencwm.debugger.pure_values import READERS, Iterated, Shown, kind_of
 
 MAX_ITEMS: Final = 64
 """More items are not looked at."""
@@ -27,6 +27,9 @@ _DICTS: Final = ("Counter(", "defaultdict(", "OrderedDict(")
 _SHORT_CALLS: Final = frozenset({"len", "ord", "bool", "isinstance", "int", "any", "all", "callable"})
 _LONGEST_NUMBER: Final = 24
 _UNLIMITED: Final = 10**6
+_TRUE: Final = ("<re.Match object; ", "<function ", "<built-in ", "<generator object ", "<module ", "<bound ")
+"""What values begin with that are always true."""
+_ANSWERED: Final = frozenset({"set", "range"})
 _SOME: Final = 2
 """Items of a set whose order matters."""
 READING_METHODS: Final = frozenset(
@@ -87,6 +90,16 @@ def truth_of(text: str | None) -> bool | None:
     try:
         return float(text) != 0
     except ValueError:
+        pass
+    if text.startswith(_TRUE):
+        return True
+    name = text.partition("(")[0]
+    if name not in READERS or name in _ANSWERED:
+        return None
+    try:
+        value = known_value(text)
+        return None if isinstance(value, Shown) else bool(value)
+    except Undecided:
         return None
 
 

@@ -23,7 +23,7 @@ from opencwm.debugger.exceptions import catches
 from opencwm.debugger.expectations import Ask, Memory, Outcome, UnforeseenError
 from opencwm.debugger.hooks import is_note
 from opencwm.debugger.isolation import functions_apart, shares
-from opencwm.debugger.known import Known, has_disguises
+from opencwm.debugger.known import Known, has_disguises, has_truths
 from opencwm.debugger.line_follower import LineFollower
 from opencwm.debugger.module_names import ModuleNames, has_values, names_by_string
 from opencwm.debugger.plain_exceptions import plain_exceptions
@@ -87,6 +87,7 @@ class Workings:
             None if names_by_string(source) else Entries(source, functions, attributes),
             names.builtins,
             plain_exceptions(source, names.texts),
+            has_truths(source),
         )
         return cls(known, lines, frozenset(_returning(tree)), dict(_handlers(tree)), text)
 
