@@ -324,6 +324,8 @@ def rendered_arguments(
 def _rendered(value: object) -> str | None:
     """Return the text of a bound argument: one given, a default, or those that ``*`` or ``**`` collect."""
     if isinstance(value, ast.expr):
+        if isinstance(value, ast.List | ast.Dict):  # the same one at every call: it may have changed
+            return None
         try:
             return repr(_literal(value))
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):

@@ -72,6 +72,7 @@ class Expected:
         formula: where its text is no expression, one with names in it, and the rendered values of those.
         target: what the item of a loop is unpacked to; it then reads as a tuple, whatever it is.
         owner: class in whose body the line stands, empty for none.
+        is_old: it says what a loop goes through as that was when the loop began; it has changed since.
     """
 
     text: str | None
@@ -82,6 +83,7 @@ class Expected:
     formula: tuple[str, Mapping[str, str]] | None = None
     target: ast.Tuple | ast.List | None = None
     owner: str = ""
+    is_old: bool = False
 
     def matches(self, text: str) -> bool:
         """Whether an evaluation that reads so can be this one."""
@@ -129,13 +131,15 @@ class Loop:
         text: how what it iterates over reads in evaluations; None where there are none.
         number: how many items it has had.
         source: an expression for what it iterates over, where that is not the text.
-        first: first line of the generator function whose generator it iterates over, 0 for none.
+        holders: locals that may hold what it iterates over, with those parts of their text.
+        is_old: one of them has changed since.
     """
 
     text: str | None
     number: int = 0
     source: str = ""
-    first: int = 0
+    holders: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
+    is_old: bool = False
 
 
 @dataclasses.dataclass(slots=True)

@@ -32,6 +32,7 @@ from opencwm.debugger.rendered import (
     loop_text,
     truth_of,
 )
+from opencwm.debugger.touching import held_by
 from opencwm.tracer.sites import Push, Site, SiteKind
 
 MAX_TEXT: Final = MAX_EVALUATION_CHARS - 1
@@ -216,7 +217,7 @@ class ExpressionFollower(CallFollower):
         return None if self._inner else self._known.functions.inner_text(self._memory.first, "<lambda>")
 
     def _yield(self, node: ast.Yield) -> str | None:
-        """Follow what is handed out; of a generator that was asked to go on it is not known what it was sent."""
+        """Follow what is handed out; what a generator is sent when it is asked to go on is not known."""
         value = "None" if node.value is None else self._value(node.value)
         if self._num_yields == 0:
             raise YieldingError(value)
@@ -340,7 +341,11 @@ class ExpressionFollower(CallFollower):
         is_iterator = value is not None or (hook_name(node) == "result" and is_lazy(arguments(node)[-1]))
         if text is None and is_iterator and self._last[0] == self._sites[site].iterable >= 0:
             text = f"list({self._last[1]})"
-        self._memory.loops[site] = Loop(text)
+        source = ""
+        if isinstance(value, Iterating) and value.source and text is not None:
+            source = f"list({value.source})"
+        holders, is_old = held_by(text, self._state)
+        self._memory.loops[site] = Loop(text, source=source, holders=holders, is_old=is_old)
         return value
 
     def _filled(self, site: int, about: Site) -> Expected:
@@ -359,7 +364,9 @@ class ExpressionFollower(CallFollower):
         filled = about.template % tuple("\0" if text is None else text for text in texts)
         if "\0" not in filled:
             sources = tuple(_source(text) for text in texts)
-            formula = (about.template % sources, {}) if sources != tuple(texts) else None
+            formula: tuple[str, Mapping[str, str]] | None = None
+            if sources != tuple(texts):
+                formula = about.template % sources, {}
             return Expected(filled, formula=formula, owner=self._owner)
         return Expected(None, re.compile(".+".join(map(re.escape, filled.split("\0"))), re.DOTALL))
 

@@ -105,7 +105,7 @@ class Known:
         return items
 
     def truth(self, text: str | None) -> bool | None:
-        """Return the truth of a rendered value, objects of the program's classes included; None if not known."""
+        """Return the truth of a rendered value, an object of the program too; None if not known."""
         found = truth_of(text)
         if found is None and text and self.entries is not None and not self.has_truths:
             return True if self.entries.classes_of(text) else None
@@ -142,7 +142,7 @@ class Known:
 
     def _worked_out(self, expected: Expected) -> Result | Exception | None:
         """Return what a pure operation on literals comes to; None for any other."""
-        if expected.text is None or self.is_disguised:
+        if expected.text is None or expected.is_old or self.is_disguised:
             return None
         text, texts = expected.formula or (expected.text, {})
         has_rounds = False
@@ -214,8 +214,8 @@ def _unpacked(value: Any, target: ast.Tuple | ast.List) -> tuple[Any, ...] | Non
 def has_disguises(tree: ast.AST) -> bool:
     """Whether values may not be what they read as, or not behave as such.
 
-    A class derives from a built-in type of values and has a say in how they behave, or is called as one; or the
-    context is changed in which decimals are computed.
+    A class derives from a built-in type of values and has a say in how they behave, or is called as one; or
+    the context is changed in which decimals are computed.
     """
     for node in ast.walk(tree):
         if CONTEXT.intersection(

@@ -87,7 +87,24 @@ class LineFollower(ExpressionFollower):
             outcome.truth = self._known.truth(self._value(node.test))
             if outcome.truth is None:  # a method may be asked for it
                 outcome.is_told = False
-        elif isinstance(node, ast.Assign):
+        elif isinstance(node, ast.Expr):
+            self._value(node.value)
+        elif isinstance(node, ast.Return):
+            outcome.returned = "None" if node.value is None else self._final(node.value)
+        elif isinstance(node, ast.FunctionDef):
+            self._defined(node)
+        elif isinstance(node, ast.Assert):
+            self._asserted(node)
+        elif isinstance(node, ast.Delete) and [type(item) for item in node.targets] == [ast.Subscript]:
+            self._deleted(node.targets[0])
+        elif not isinstance(node, ast.Pass | ast.Break | ast.Continue) and not self._assignment(node):
+            outcome.is_told = outcome.is_pure = False
+            self._changing.anything()
+            self._other(node)
+
+    def _assignment(self, node: ast.stmt) -> bool:
+        """Follow a statement that binds names, and only does that; return whether it is one."""
+        if isinstance(node, ast.Assign):
             self._assign(node.targets, self._final(node.value))
             self._remember_method(node)
         elif isinstance(node, ast.AnnAssign):
@@ -95,26 +112,13 @@ class LineFollower(ExpressionFollower):
                 self._assign([node.target], self._final(node.value))
         elif isinstance(node, ast.AugAssign):
             self._augmented(node)
-        elif isinstance(node, ast.Expr):
-            self._value(node.value)
-        elif isinstance(node, ast.FunctionDef):
-            self._defined(node)
-        elif isinstance(node, ast.Assert):
-            self._asserted(node)
-        elif isinstance(node, ast.Delete) and [type(item) for item in node.targets] == [ast.Subscript]:
-            self._deleted(node.targets[0])
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            outcome.is_told = outcome.is_pure = False
+            self.outcome.is_told = self.outcome.is_pure = False
             self._changing.anything()
-            outcome.values.update(_imported(node))
-        elif isinstance(node, ast.Pass | ast.Break | ast.Continue):
-            pass
-        elif isinstance(node, ast.Return):
-            outcome.returned = "None" if node.value is None else self._final(node.value)
+            self.outcome.values.update(_imported(node))
         else:
-            outcome.is_told = outcome.is_pure = False
-            self._changing.anything()
-            self._other(node)
+            return False
+        return True
 
     def _defined(self, node: ast.FunctionDef) -> None:
         """Follow the definition of a function within another one."""
@@ -334,6 +338,9 @@ class LineFollower(ExpressionFollower):
         if loop is None:
             raise UnforeseenError
         number, loop.number = loop.number, loop.number + 1
+        loop.is_old = loop.is_old or any(
+            piece not in self._state.get(name, "") for name, shown in loop.holders.items() for piece in shown
+        )
         text = None if loop.text is None else f"{loop.text}[{number}]"
         is_certain = text is not None and 2 * len(text) < MAX_EVALUATION_CHARS
         pattern = re.compile(rf".+\[{number}\]", re.DOTALL)
@@ -341,7 +348,18 @@ class LineFollower(ExpressionFollower):
             self.outcome.is_pure = False
             self._changing.anything()
         target = node.target if isinstance(node.target, ast.Tuple | ast.List) else None
-        item = self._told(Expected(text, pattern, is_certain=is_certain, at_end=STOP, target=target))
+        formula: tuple[str, dict[str, str]] | None = (f"{loop.source}[{number}]", {}) if loop.source else None
+        item = self._told(
+            Expected(
+                text,
+                pattern,
+                is_certain=is_certain,
+                at_end=STOP,
+                target=target,
+                formula=formula,
+                is_old=loop.is_old,
+            )
+        )
         if item is None:
             self._forget(node.target)
             return

@@ -233,7 +233,7 @@ def call_function(function: Any, args: list[Any], keywords: dict[str, Any]) -> A
 
 
 def _in_some_order(function: Any, value: Any) -> Any:
-    """Return the items of a set in some order, where a function gives the same in all; other values as they are."""
+    """Return the items of a set in some order, if the function does not mind; other values themselves."""
     if kind_of(value) not in (set, frozenset):
         return value
     items = items_in_order(value) if function not in (any, all) else list(kind_of(value).__iter__(value))

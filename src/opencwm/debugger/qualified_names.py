@@ -48,6 +48,7 @@ class QualifiedNames:
         lines = sum(len(found) for found in lambdas.values())
         self._are_lambdas_apart = lines == sum(name.endswith("<lambda>") for name in self._names.values())
         self._firsts = {name: first for first, name in self._names.items() if counts[name] == 1}
+        self._foreign = set(_foreign_names(tree))
         self._is_renaming = any(map(_may_rename, ast.walk(tree)))
         self._generators = {id(node) for _, node, _ in self.functions if _yields(node)}
 
@@ -63,7 +64,18 @@ class QualifiedNames:
         """Return the first line of the one function with a full name, 0 for none."""
         if self._is_renaming or (name.endswith("<lambda>") and not self._are_lambdas_apart):
             return 0
+        if "." not in name and name in self._foreign:
+            return 0
         return self._firsts.get(name, 0)
+
+
+def _foreign_names(tree: ast.Module) -> Iterator[str]:
+    """Yield the names that functions of other modules may have."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.alias):
+            yield from (node.name, node.asname or "")
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
 
 
 def _may_rename(node: ast.AST) -> bool:
