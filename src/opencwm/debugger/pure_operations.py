@@ -20,7 +20,7 @@ from opencwm.debugger.pure_limits import (
     check_spec,
     size_of,
 )
-from opencwm.debugger.pure_values import Shown, items_in_order, kind_of, plain
+from opencwm.debugger.pure_values import Shown, as_in_python, items_in_order, kind_of, plain
 
 _MOST_FACTORS: Final = 1_000
 FAMILIES: Final[tuple[Family, ...]] = (
@@ -260,6 +260,8 @@ def call_method(target: Any, name: str, args: list[Any], keywords: dict[str, Any
     _check_growth(name, target, args)
     if id(kind) in CHECKS and not isinstance(target, type):
         CHECKS[id(kind)](target, name, args, keywords)
+    if kind in (set, frozenset):  # methods of sets do not mind in which order the items of others come
+        args = [as_in_python(arg) for arg in args]
     return plain(getattr(target, name)(*args, **keywords))
 
 

@@ -1,8 +1,8 @@
 """``re``: patterns on short texts, those that cannot take long.
 
-The one idea: before a pattern is matched, the steps that it may take at most are bounded from its own syntax
-tree: every repetition of varying length multiplies them by the length of the text, and one inside of another
-makes them too many. References back, and what looks around, are refused.
+The one idea: before a pattern is matched, it is counted from its own syntax tree in how many ways it may match
+at most: a repetition of one thing in as many as the text has characters, that of something with several ways in
+the power of it. References back, and what looks around, are refused.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from re import _parser as _syntax  # type: ignore[attr-defined]
 
-_MOST_STEPS: Final = 200_000
+_MOST_STEPS: Final = 2_000_000
 _MOST_CHARS: Final = 400
 _MOST_PATTERN_CHARS: Final = 400
-_ENDLESS: Final = 10**9
+_SINGLE: Final = frozenset({"LITERAL", "NOT_LITERAL", "ANY", "IN", "AT", "CATEGORY", "RANGE"})
 _SEARCHING: Final = frozenset({"search", "findall", "finditer", "sub", "subn", "split"})
 _FUNCTIONS: Final = named([re.match, re.search, re.fullmatch, re.findall, re.split, re.sub, re.subn])
 
@@ -49,32 +49,32 @@ def _steps_of(pattern: str | bytes, flags: int, size: int) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tree = _syntax.parse(pattern, flags & ~int(re.DEBUG))
-    return _steps(tree, size + 1, is_repeated=False)
+    return _ways(tree, size) * (size + len(pattern) + 1)
 
 
-def _steps(parts: Any, size: int, *, is_repeated: bool) -> int:
+def _ways(parts: Any, size: int) -> int:
+    """Return in how many ways a part of a pattern matches at one place at most.
+
+    Raises:
+        ExpressionError: too many, or it has something of which that is not known.
+    """
     total = 1
     for kind, argument in parts:
         name = str(kind)
-        if name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
+        if name in ("MAX_REPEAT", "MIN_REPEAT"):
             low, high, inner = argument
-            inside = _steps(inner, size, is_repeated=is_repeated or low != high)
-            varies = low != high
-            if varies and (is_repeated or inner.getwidth()[0] == 0) and int(high) > 1:
+            times = min(int(high), size + 1)
+            inside = _ways(inner, size)
+            if inside > 1 and times * (inside.bit_length() - 1) > _MOST_STEPS.bit_length():
                 raise ExpressionError("the pattern may take long")
-            total *= max(1, min(int(high), size)) if varies else 1
-            total += inside * min(int(high), size)
+            total *= inside ** min(times, _MOST_STEPS) * max(1, times - int(low) + 1)
         elif name == "BRANCH":
-            total = total * len(argument[1]) + sum(
-                _steps(branch, size, is_repeated=is_repeated) for branch in argument[1]
-            )
+            total *= sum(_ways(branch, size) for branch in argument[1])
         elif name == "SUBPATTERN":
-            total *= _steps(argument[-1], size, is_repeated=is_repeated)
-        elif name in ("LITERAL", "NOT_LITERAL", "ANY", "IN", "AT", "CATEGORY", "RANGE"):
-            total += 1
-        else:
+            total *= _ways(argument[-1], size)
+        elif name not in _SINGLE:
             raise UnsupportedError(f"{name} in a pattern is not supported here")
-        if total > _ENDLESS:
+        if total > _MOST_STEPS:
             raise ExpressionError("the pattern may take long")
     return total
 

@@ -130,6 +130,12 @@ def kind_of(value: object) -> Any:
     return _OF_PYTHON.get(type(value), type(value))
 
 
+def as_in_python(value: Any) -> Any:
+    """Return a set of Python for one without order; any other value as it is."""
+    kind = _OF_PYTHON.get(type(value))
+    return value if kind is None else kind(kind.__iter__(value))
+
+
 def unordered(value: Any) -> Any:
     """Return a set without order for a set, and the same of the sets in a list, tuple or dictionary."""
     kind = type(value)

@@ -133,6 +133,8 @@ def read(node: ast.expr, marked: str, places: list[str]) -> Any:
         raise ValueError("only a part of it is shown")
     if isinstance(node, ast.Name) and node.id in ("nan", "inf"):
         return float(node.id)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Name) and node.operand.id == "inf":
+        return float("-inf")
     return ast.literal_eval(node)
 
 
