@@ -106,7 +106,8 @@ class _Witness:
             assert outcome.returned == step.value
             self.counts["returned"] += 1
         if outcome.is_yield:
-            assert step.kind is StepKind.RETURN and step.flags & StepFlags.YIELD
+            assert step.kind is StepKind.RETURN
+            assert step.flags & StepFlags.YIELD
         if outcome.truth is not None and branch:
             assert (step.kind is StepKind.LINE and step.lineno == branch) is outcome.truth
             self.counts["branches"] += 1

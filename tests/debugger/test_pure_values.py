@@ -92,11 +92,22 @@ def test_sets_are_worked_out_where_their_order_does_not_matter(
     "expression",
     [
         *("list({1, 2})", "[*{1, 2}]", "tuple({'a', 'b'})", "','.join({'a', 'b'})", "str({1, 2})"),
-        *("sum({.1, .2, .3})", "[x for x in {1, 2}]", "f'{ {1, 2} }'", "sorted({1, 2}, key=len)", "enumerate({1, 2})"),
-        *("'%s' % ({1, 2},)", "dict.fromkeys({1, 2})", "Counter({1, 2})", "max({frozenset({1}), frozenset({2})})"),
+        *(
+            "sum({.1, .2, .3})",
+            "[x for x in {1, 2}]",
+            "f'{ {1, 2} }'",
+            "sorted({1, 2}, key=len)",
+            "enumerate({1, 2})",
+        ),
+        *(
+            "'%s' % ({1, 2},)",
+            "dict.fromkeys({1, 2})",
+            "Counter({1, 2})",
+            "max({frozenset({1}), frozenset({2})})",
+        ),
         *("list(frozenset({1, 2}))", "zip({1, 2}, {3, 4})", "deque({1, 2})"),
     ],
-)  # fmt: skip
+)
 def test_the_order_of_sets_is_not_made_up(expression: str) -> None:
     with pytest.raises((Undecided, ExpressionError)):
         worked_out(expression)
@@ -157,10 +168,16 @@ FORMS: list[tuple[Any, list[str]]] = [
         [
             *("{0} + {1}", "{0} - {1}", "{0} * {1}", "{0} / {1}", "{0} // {1}", "{0} % {1}", "{0} < {1}"),
             *("abs({0})", "-{0}", "round({0})", "int({0})", "str({0})", "{0} ** 3", "float({0})"),
-            *("{0}.numerator", "{0}.denominator", "{0}.limit_denominator(3)", "Fraction(1, 3) + {0}", "2 * {0}"),
+            *(
+                "{0}.numerator",
+                "{0}.denominator",
+                "{0}.limit_denominator(3)",
+                "Fraction(1, 3) + {0}",
+                "2 * {0}",
+            ),
         ],
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("values", "forms"), FORMS)
@@ -169,17 +186,22 @@ def test_operations_of_the_library_are_what_python_says(values: Any, forms: list
     @given(values, values, st.sampled_from(forms))
     def check(one: object, other: object, form: str) -> None:
         expression = form.format(rendered(one), rendered(other))
-        try:
-            expected = _by_python(expression)
-        except Exception as error:
-            with pytest.raises(ExpressionError) as raised:
-                worked_out(expression)
-            if raised.value.raised is not None:
-                assert rendered(raised.value.raised) == rendered(error)
-            return
-        assert worked_out(expression) == rendered(expected)
+        expected = _answer(lambda: rendered(_by_python(expression)))
+        assert _answer(lambda: worked_out(expression)) in (expected, None)
 
     check()
+
+
+def _answer(ask: Callable[[], str]) -> str | None:
+    """Return the value, or the exception, that is answered; None where none is."""
+    try:
+        return ask()
+    except ExpressionError as error:
+        return None if error.raised is None else rendered(error.raised)
+    except Undecided:
+        return None
+    except Exception as error:  # what Python raises
+        return rendered(error)
 
 
 PATTERNS = [
@@ -250,12 +272,36 @@ def test_what_takes_long_or_grows_large_is_refused(expression: str) -> None:
 
 
 ITERATION = [
-    *("list(itertools.chain({0}, {1}))", "list(itertools.zip_longest({0}, {1}))", "sum(itertools.chain({0}, {1}))"),
-    *("list(itertools.accumulate({0}))", "list(itertools.combinations({0}, 2))", "list(itertools.islice({0}, 2))"),
-    *("list(itertools.product({0}, {1}))", "list(itertools.permutations({0}))", "list(zip({0}, reversed({1})))"),
-    *("list(enumerate({0}))", "max(zip({0}, {1}), default=None)", "dict(zip({0}, {1}))", "list(itertools.repeat({0}, 2))"),
-    *("itertools.chain({0})", "zip({0})", "enumerate({0})", "reversed({0})", "iter({0})", "{{1: {0}}}.items()"),
-]  # fmt: skip
+    *(
+        "list(itertools.chain({0}, {1}))",
+        "list(itertools.zip_longest({0}, {1}))",
+        "sum(itertools.chain({0}, {1}))",
+    ),
+    *(
+        "list(itertools.accumulate({0}))",
+        "list(itertools.combinations({0}, 2))",
+        "list(itertools.islice({0}, 2))",
+    ),
+    *(
+        "list(itertools.product({0}, {1}))",
+        "list(itertools.permutations({0}))",
+        "list(zip({0}, reversed({1})))",
+    ),
+    *(
+        "list(enumerate({0}))",
+        "max(zip({0}, {1}), default=None)",
+        "dict(zip({0}, {1}))",
+        "list(itertools.repeat({0}, 2))",
+    ),
+    *(
+        "itertools.chain({0})",
+        "zip({0})",
+        "enumerate({0})",
+        "reversed({0})",
+        "iter({0})",
+        "{{1: {0}}}.items()",
+    ),
+]
 
 
 @settings(deadline=None)

@@ -122,19 +122,30 @@ class CallFollower(ComprehensionFollower):
         if not is_harmless or any(map(is_iterator, filter(None, args))):
             self._handed_on(node, receiver, (*args, *keywords.values()))
             self._objects_change()
-        if len(named) == len(keywords) and not any(isinstance(item, ast.Starred) for item in node.args):
-            if isinstance(function, ast.Attribute):
-                is_inherited = is_super(function.value)
-                call = CallSite(function.attr, True, receiver, args, named, is_inherited=is_inherited)
-                return self._made(call, node)
-            if isinstance(function, ast.Name):
-                keyed = self._keyed(function.id, args, named)
-                if keyed is not None:
-                    return keyed
-                local = self._state.get(function.id)
-                call = CallSite(self._called(function.id), False, None, args, named, local=local)
-                return self._made(call, node)
-        return None
+        if len(named) < len(keywords) or any(isinstance(item, ast.Starred) for item in node.args):
+            return None
+        return self._called_with(node, function, receiver, args, named)
+
+    def _called_with(
+        self,
+        node: ast.Call,
+        function: ast.expr,
+        receiver: str | None,
+        args: tuple[str | None, ...],
+        named: Mapping[str, str | None],
+    ) -> str | None:
+        """Return the value of a call by its arguments, where it is of the program or calls one of it."""
+        if isinstance(function, ast.Attribute):
+            is_inherited = is_super(function.value)
+            call = CallSite(function.attr, True, receiver, args, named, is_inherited=is_inherited)
+            return self._made(call, node)
+        if not isinstance(function, ast.Name):
+            return None
+        keyed = self._keyed(function.id, args, named)
+        if keyed is not None:
+            return keyed
+        local = self._state.get(function.id)
+        return self._made(CallSite(self._called(function.id), False, None, args, named, local=local), node)
 
     def _consumes(self, function: ast.expr) -> bool:
         """Whether a call asks an iterator for all its items at once."""

@@ -66,7 +66,7 @@ class Entries:
         return self._plain(self._member(made[1], "__init__"), call, bound=1)
 
     def local(self, call: CallSite, text: str, *, makes_generator: bool = False) -> int:
-        """Return the first line of the function that the call of a local, which reads so, enters for certain."""
+        """Return the first line of the function that the call of a local enters for certain, 0 for none."""
         definition = self._functions.definition(self._functions.reading(text))
         if definition is None or definition.name != call.name or definition.decorator_list:
             return 0

@@ -12,7 +12,7 @@ from opencwm.debugger.pure_limits import UnsupportedError, check_count
 
 _LOOKUPS: Final = words("copy get items keys values")
 _DICT_CHANGES: Final = words("clear pop popitem setdefault update")
-_MOST_ELEMENTS: Final = 1_000
+_COUNTING: Final = words("update subtract setdefault")
 
 
 def _check(target: Any, name: str, args: Sequence[Any], keywords: Mapping[str, Any]) -> None:
@@ -21,6 +21,9 @@ def _check(target: Any, name: str, args: Sequence[Any], keywords: Mapping[str, A
         if not all(isinstance(count, int) for count in counts):
             raise UnsupportedError("counts that are no integers are not supported here")
         check_count(sum(count for count in counts if count > 0))
+    is_counter = isinstance(target, collections.Counter)
+    if is_counter and name in _COUNTING and type(target) is not collections.Counter:
+        raise UnsupportedError("the order of a counter is not known")
     if target is None and name == "bytearray" and args and isinstance(args[0], int):
         check_count(args[0])
     if target is None and name in ("Counter", "OrderedDict", "deque", "defaultdict"):

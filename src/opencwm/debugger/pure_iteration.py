@@ -1,4 +1,4 @@
-"""``itertools`` and ``functools``, as far as what they give is gone through at once; constants of ``string``."""
+"""``itertools`` and ``functools``, as far as what they give is gone through at once; and ``string``."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ LAZY: Final[Mapping[str, Any]] = named(
         ),
         *(itertools.combinations_with_replacement, itertools.permutations, itertools.product),
         *(itertools.repeat, itertools.zip_longest),
+        itertools.pairwise,
     ]
-    + [getattr(itertools, "pairwise", itertools.chain)]
 )
 """Functions of ``itertools`` whose iterators are worked out as lists."""
 _COMBINING: Final[Mapping[Any, Callable[[Any, Any], Any]]] = {

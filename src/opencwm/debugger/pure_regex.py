@@ -1,8 +1,8 @@
 """``re``: patterns on short texts, those that cannot take long.
 
-The one idea: before a pattern is matched, it is counted from its own syntax tree in how many ways it may match
-at most: a repetition of one thing in as many as the text has characters, that of something with several ways in
-the power of it. References back, and what looks around, are refused.
+The one idea: before a pattern is matched, it is counted from its own syntax tree in how many ways it may
+match at most: a repetition of one thing in as many as the text has characters, that of something with several
+ways in a power of them. References back, and what looks around, are refused.
 """
 
 from __future__ import annotations

@@ -121,8 +121,40 @@ UnorderedSet: Final[type] = type("set", (set,), {"__iter__": _iterated(set), "__
 UnorderedFrozenset: Final[type] = type(
     "frozenset", (frozenset,), {"__iter__": _iterated(frozenset), "__repr__": _written_set}
 )
+
+
+class _UnorderedCounter(collections.Counter[Any]):
+    """A counter whose text does not tell in which order its keys came: the largest counts stand first.
+
+    Keys of the same count stand in their order, and a new key comes last.
+    """
+
+    def __iter__(self) -> Iterator[Any]:
+        raise Undecided("the order of a counter is not known")
+
+    keys = values = items = elements = copy = __iter__  # type: ignore[assignment]
+
+    def __setitem__(self, key: Any, count: Any) -> None:
+        others = [other for name, other in dict.items(self) if name != key]
+        if key in self and count in others:
+            raise Undecided("the order of a counter is not known")
+        dict.__setitem__(self, key, count)
+
+    def most_common(self, n: int | None = None) -> list[tuple[Any, Any]]:
+        items = sorted(dict.items(self), key=lambda pair: pair[1], reverse=True)
+        return items if n is None else items[: max(n, 0)]
+
+    def total(self) -> Any:
+        return sum(dict.values(self))
+
+
+_UnorderedCounter.__name__ = "Counter"
 _UNORDERED: Final[Mapping[type, type]] = {set: UnorderedSet, frozenset: UnorderedFrozenset}
-_OF_PYTHON: Final[Mapping[type, Any]] = {UnorderedSet: set, UnorderedFrozenset: frozenset}
+_OF_PYTHON: Final[Mapping[type, Any]] = {
+    UnorderedSet: set,
+    UnorderedFrozenset: frozenset,
+    _UnorderedCounter: collections.Counter,
+}
 
 
 def kind_of(value: object) -> Any:
@@ -133,7 +165,7 @@ def kind_of(value: object) -> Any:
 def as_in_python(value: Any) -> Any:
     """Return a set of Python for one without order; any other value as it is."""
     kind = _OF_PYTHON.get(type(value))
-    return value if kind is None else kind(kind.__iter__(value))
+    return kind(kind.__iter__(value)) if kind in _UNORDERED else value
 
 
 def unordered(value: Any) -> Any:
@@ -191,6 +223,13 @@ _FLAG: Final = re.compile(r"<RegexFlag\.[A-Z|]+: (\d+)>")
 
 
 def _counter(items: Mapping[Any, Any] | None = None) -> Any:
+    counts = list((items or {}).values())
+    if not all(type(count) in _NUMBERS for count in counts):
+        return collections.Counter(items)
+    if any(count != counts[0] for count in counts):
+        made = _UnorderedCounter()
+        dict.update(made, items or {})
+        return made
     return collections.Counter(items)
 
 
@@ -328,8 +367,8 @@ def _set(value: Any, nesting: int) -> str:
 def _counts(value: Any, nesting: int) -> str:
     if not value:
         return "Counter()"
-    items: Iterable[tuple[Any, Any]] = value.items()
-    if all(type(count) in _NUMBERS for count in value.values()):
+    items: Iterable[tuple[Any, Any]] = dict.items(value)
+    if all(type(count) in _NUMBERS for count in dict.values(value)):
         items = sorted(items, key=lambda pair: pair[1], reverse=True)
     return f"Counter({{{_pairs(items, nesting)}}})"
 
@@ -356,6 +395,7 @@ _WRITERS: Final[Mapping[type, Callable[[Any, int], str]]] = {
     UnorderedSet: _set,
     UnorderedFrozenset: _set,
     collections.Counter: _counts,
+    _UnorderedCounter: _counts,
     collections.defaultdict: _default,
     collections.deque: _deque_text,
     collections.OrderedDict: _ordered,

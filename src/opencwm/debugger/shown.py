@@ -8,6 +8,7 @@ would look into it: then the outcome is undecided.
 from __future__ import annotations
 
 import ast
+import collections
 import contextlib
 import re
 from collections.abc import Iterator
@@ -156,8 +157,8 @@ def _read_object(node: ast.expr, marked: str, places: list[str]) -> Any:
 
 def holds_shown(value: object) -> bool:
     """Whether a value is, or a container has in it, one that is only known as text."""
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, list | tuple | collections.deque):
         return any(map(holds_shown, value))
     if isinstance(value, dict):
-        return any(map(holds_shown, value.values()))
+        return any(map(holds_shown, dict.values(value)))
     return isinstance(value, Shown)
