@@ -304,19 +304,25 @@ def signature(arguments: ast.arguments) -> inspect.Signature:
 
 
 def rendered_arguments(
-    bound: inspect.BoundArguments, constants: Mapping[str, str] | None = None
+    bound: inspect.BoundArguments,
+    constants: Mapping[str, str] | None = None,
+    *,
+    is_first: bool = False,
 ) -> dict[str, str]:
     """Return the rendered parameters of a call, defaults included, as far as they are known.
 
     Args:
         bound: what is given; an argument is its rendered value, its syntax tree, or None when not known.
         constants: rendered values of names that defaults may be.
+        is_first: nothing has run before, so that lists and dictionaries that are defaults are as they were.
     """
+    given = set(bound.arguments)
     bound.apply_defaults()
     known = constants or {}
     texts = {
         name: known.get(value.id) if isinstance(value, ast.Name) else _rendered(value)
         for name, value in bound.arguments.items()
+        if is_first or name in given or not isinstance(value, ast.List | ast.Dict)
     }
     return {name: text for name, text in texts.items() if text and len(text) <= MAX_ARGUMENT_CHARS}
 
@@ -324,8 +330,6 @@ def rendered_arguments(
 def _rendered(value: object) -> str | None:
     """Return the text of a bound argument: one given, a default, or those that ``*`` or ``**`` collect."""
     if isinstance(value, ast.expr):
-        if isinstance(value, ast.List | ast.Dict):  # the same one at every call: it may have changed
-            return None
         try:
             return repr(_literal(value))
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):

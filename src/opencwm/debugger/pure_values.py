@@ -165,7 +165,7 @@ def kind_of(value: object) -> Any:
 def as_in_python(value: Any) -> Any:
     """Return a set of Python for one without order; any other value as it is."""
     kind = _OF_PYTHON.get(type(value))
-    return kind(kind.__iter__(value)) if kind in _UNORDERED else value
+    return kind(kind.__iter__(value)) if kind is not None and kind in _UNORDERED else value
 
 
 def unordered(value: Any) -> Any:
