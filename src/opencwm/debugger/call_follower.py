@@ -161,15 +161,19 @@ class CallFollower(ComprehensionFollower):
             EnteringError: it is entered first.
             UnforeseenError: it has not come to its end.
         """
-        asked = [entered for entered in self._entered if entered.first == generator.first]
         if not self._entered and self.outcome.is_told:
             raise EnteringError(generator.first)
-        items = [entered.item for entered in asked]
-        if len(asked) < len(self._entered) or items[-1] != STOP or None in items:
-            raise UnforeseenError
-        self._entered.clear()
-        self._objects_change()
-        generator.source = f"[{', '.join(item for item in items[:-1] if item is not None)}]"
+        items: list[str] = []
+        for number, entered in enumerate(self._entered):
+            if entered.first != generator.first or entered.item is None:
+                break
+            if entered.item == STOP:
+                del self._entered[: number + 1]
+                self._objects_change()
+                generator.source = f"[{', '.join(items)}]"
+                return
+            items.append(entered.item)
+        raise UnforeseenError
 
     def _called(self, name: str) -> str:
         """Return what a function is called in its definition that is called by the name of a local."""

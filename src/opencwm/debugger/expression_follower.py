@@ -249,7 +249,7 @@ class ExpressionFollower(CallFollower):
                 expected = dataclasses.replace(expected, is_certain=is_certain, formula=formula)
             is_written = not (about.drops_none and known == "None") and not is_lazy(node)
             text = self._told(expected) if is_written else known or self._unwritten(expected)
-            text = _with_source(text, expected)
+            text = known if isinstance(known, Iterating) and text == known else _with_source(text, expected)
             self.outcome.is_told = self.outcome.is_told and text is not None
         if about.push is not None:
             self._waiting.append((*about.push, text))
