@@ -273,5 +273,134 @@ def outer(a):
 """,
         "outer(3)",
     ),
+    (
+        """\
+import collections
+import itertools
+import re
+from collections import Counter, deque
+
+def count(n, step=1):
+    while n > 0:
+        yield n
+        n -= step
+
+def pairs(xs):
+    for x in xs:
+        got = yield (x, x)
+        yield
+
+def f(words):
+    made = list(count(3))
+    total = sum(count(4, step=2)) + max(count(2))
+    joined = ', '.join(sorted(words, key=lambda word: (len(word), word)))
+    longest = max(words, key=lambda word: len(word))
+    shortest = min(words, key=len)
+    backwards = sorted(words, key=len, reverse=True)
+    for n in count(2):
+        made.append(n)
+    for a in pairs(words):
+        if a is None:
+            break
+    groups = collections.defaultdict(list)
+    for word in words:
+        groups[len(word)].append(word)
+    tally = Counter(''.join(words))
+    tally['a'] += 2
+    tally['zz'] -= 1
+    queue = deque(words, maxlen=4)
+    queue.appendleft('x')
+    queue.rotate(1)
+    last = queue.pop()
+    del groups[3]
+    queue.extend(itertools.chain('ab', 'c'))
+    found = re.findall(r'[a-z]', joined), re.sub('b+', '-', joined)
+    match = re.match('(a)(.)?', joined)
+    if match:
+        first = match.group(0)
+    assert len(queue) == 4, 'full'
+    common = set(joined) & set('abc')
+    rows = [x + y for x, y in zip([1, 2], [3, 4])]
+    return made, total, longest, shortest, backwards, tally.most_common(2), sorted(common), rows, last
+""",
+        "f(['bb', 'a', 'ccc'])",
+    ),
+    (
+        """\
+def f(xs, d):
+    seen = []
+    for x in xs:
+        if x % 2:
+            xs.remove(x)
+        seen.append(x)
+    for i, row in enumerate(seen):
+        seen[-1] = i
+    for key, value in d.items():
+        d['b'] = 7
+        seen.append(value)
+    for value in d.values():
+        d['a'] = value
+    it = iter(seen)
+    for x in it:
+        next(it, None)
+    return xs, seen, d
+""",
+        "f([1, 2, 3, 4], {'a': 1, 'b': 2})",
+    ),
+    (
+        """\
+import functools
+from decimal import Decimal
+from fractions import Fraction
+import dataclasses
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: list = dataclasses.field(default_factory=list)
+
+class Slots:
+    __slots__ = ('b', 'a', '__c')
+
+    def __init__(self, a):
+        self.a = a
+        self.__c = self.a
+        self.b = self.__c
+
+def apply(function, *args):
+    return function(*args)
+
+def make(n):
+    def add(m=1):
+        return n + m
+    return add
+
+def remember(key, cache={}):
+    cache[key] = len(cache)
+    return cache
+
+def wrapped(function):
+    @functools.wraps(function)
+    def inner(*args):
+        return function(*args) + 1
+    return inner
+
+def f(n):
+    point = Point(n)
+    point.x = Decimal('1.5') * 2
+    point.y.append(Fraction(1, 3) + 1)
+    point.z = 3
+    slots = Slots(n)
+    slots.a, slots.b = 3, {2, 1}
+    add = make(n)
+    total = add(2) + add() + apply(add, 5) + apply(lambda x: x * 2, n)
+    remember('a')
+    remember('b')
+    twice = wrapped(add)
+    adders = [make(i) for i in range(2)]
+    return point, slots, total, twice(1), [g(1) for g in adders], [] is None, -2j
+""",
+        "f(4)",
+    ),
 ]
 """Source and call."""

@@ -44,7 +44,9 @@ def test_it_is_what_really_comes_of_it(stores: list[tuple[str, object]]) -> None
 @pytest.mark.parametrize(
     "changed",
     [
-        "class Node:\n    __slots__ = ('value', 'left')\n",
+        "class Node:\n    __slots__ = ('value', *names)\n",
+        "class Node:\n    __slots__ = ('value',)\n",
+        "@dataclass\nclass Node:\n    value: int\n    left: int = field(repr=False)\n",
         "class Node:\n    def __setattr__(self, name, value): pass\n",
         "import dataclasses\n@dataclasses.dataclass(frozen=True)\nclass Node:\n    value: int = 1\n",
         "class Node:\n    @property\n    def left(self): return 1\n",
@@ -67,9 +69,8 @@ def test_a_class_that_may_have_a_say_is_left_alone(changed: str) -> None:
         ("Node(value=1)", "__left", "2"),
         ("Node(value=[1, ...])", "left", "2"),
         ("Node(value=1)", "left", "Node(value=2)"),
-        ("Node(value=1)", "left", "<function f>"),
-        ("Node(value=1)", "left", "{1, 2}"),
-        ("Node(value=<object>)", "left", "2"),
+        ("Node(value=1)", "left", "Pair(a=Node(value=1))"),
+        ("Node(value=1)", "left", "[[[[[[[1]]]]]]]"),
         ("Node(1)", "left", "2"),
         ("Node(**{'a': 1})", "left", "2"),
         ("Node( value=1)", "left", "2"),
@@ -97,7 +98,7 @@ def test_a_class_that_has_no_say_is_not(harmless: str) -> None:
 
 def test_slots_decide_the_order_of_attributes() -> None:
     attributes = rules("class Node:\n    __slots__ = ('left', 'value')\n")
-    assert attributes.after_store("Node(value=1)", "left", "2") is None
+    assert attributes.after_store("Node(value=1)", "left", "2") == "Node(left=2, value=1)"
     assert attributes.after_store("Node(value=1)", "value", "2") == "Node(value=2)"
 
 
@@ -122,3 +123,40 @@ def test_attributes_keep_their_place() -> None:
 @given(st.text(max_size=30), st.text(max_size=5), st.text(max_size=10))
 def test_any_text_is_an_object_or_nothing(text: str, name: str, value: str) -> None:
     rules(NODE).after_store(text, name, value)
+
+
+_FIELD = "value: list = dataclasses.field(default_factory=list)"
+_BASE = "import dataclasses\n@dataclasses.dataclass\nclass Base:\n    left: int = 0\n"
+SHAPES = [
+    "class Base:\n    __slots__ = ('value', '_count')\nclass Node(Base):\n    __slots__ = 'left', '__own'\n",
+    "class Base:\n    pass\nclass Node(Base):\n    __slots__ = 'left', 'value'\n",
+    "import typing\nclass Node(typing.Generic[typing.TypeVar('T')]):\n    __slots__ = 'left', '__dict__'\n",
+    "import dataclasses\n@dataclasses.dataclass\nclass Node:\n    left: int = 0\n    value: int = 1\n",
+    f"{_BASE}@dataclasses.dataclass\nclass Node(Base):\n    {_FIELD}\n",
+    "class Node(ValueError):\n    pass\n",
+]
+STORED = {
+    **{text: text for text in ("7", "'x'", "frozenset({1})", "{1, 2}", "(1, [2])", "[{3}]")},
+    "len": "<built-in function len>",
+    "f": "<function f>",
+    "int": "<class 'int'>",
+}
+
+
+@given(st.sampled_from(SHAPES), st.lists(st.tuples(NAMES, st.sampled_from(sorted(STORED))), max_size=5))
+def test_slots_fields_and_exceptions_show_what_python_says(
+    source: str, stores: list[tuple[str, str]]
+) -> None:
+    lines = "".join(
+        f"    try: node.{name} = {value}\n    except AttributeError: failed.append(0)\n"
+        for name, value in stores
+    )
+    head = f"{source}def f(): pass\ndef main():\n    failed = []\n    node = Node()\n"
+    trace = record(Program(f"{head}{lines}    return failed, node\n", "main"))
+    shown = [text for step in trace.steps for name, text in step.changed if name == "node"]
+    text, num_failed = shown[0], 0
+    for name, value in stores:
+        after = rules(source).after_store(text, name, STORED[value])
+        num_failed += after is None
+        text = after or text
+    assert trace.result == f"({[0] * num_failed}, {text})"

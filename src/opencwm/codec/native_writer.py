@@ -184,10 +184,12 @@ def written_evaluations(step: Step) -> tuple[Evaluation, ...]:
 
     Left out are long ones, and those whose value says no more than its type.
     """
-    fitting = (
-        evaluation
-        for evaluation in step.evaluations
-        if len(evaluation.text) + len(evaluation.value) <= MAX_EVALUATION_CHARS
-        and not (evaluation.value.startswith("<") and evaluation.value.endswith(" object>"))
-    )
+    fitting = (evaluation for evaluation in step.evaluations if is_written(evaluation.text, evaluation.value))
     return tuple(itertools.islice(fitting, MAX_EVALUATIONS))
+
+
+def is_written(text: str, value: str) -> bool:
+    """Whether a document with expression detail holds an evaluation, if it does not hold too many."""
+    if len(text) + len(value) > MAX_EVALUATION_CHARS:
+        return False
+    return not (value.startswith("<") and value.endswith(" object>"))

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from opencwm.core.syntax import nodes_of
+from opencwm.debugger.qualified_names import FunctionNode, QualifiedNames
 
 MAX_ARGUMENT_CHARS = 200
 """Longer arguments are left to the model, which has seen how the tracer cuts them."""
 
 _OF_BUILT_IN = frozenset("'\"[({-0123456789")
 """What the rendered values of built-in types begin with."""
-FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class CallSite:
         keywords: rendered arguments by name.
         is_property: whether it is no call as it is written, but an attribute.
         is_inherited: whether the method is looked up in ``super()``.
+        local: how the function reads where it is called by the name of a local, None where it is not.
+        first: first line of the function's definition, where that is known already.
     """
 
     name: str
@@ -39,6 +41,8 @@ class CallSite:
     keywords: Mapping[str, str | None]
     is_property: bool = False
     is_inherited: bool = False
+    local: str | None = None
+    first: int = 0
 
 
 class Functions:
@@ -57,14 +61,10 @@ class Functions:
             node.name for node in tree.body if isinstance(node, ast.ClassDef) and not node.decorator_list
         }
         self._metaclasses = _metaclasses(tree)
-        waiting: list[tuple[ast.AST, str]] = [(tree, "")]
-        while waiting:
-            node, owner = waiting.pop()
-            for child in ast.iter_child_nodes(node):
-                if isinstance(child, FunctionNode):
-                    first = min([child.lineno, *(item.lineno for item in child.decorator_list)])
-                    self._found[first] = child, owner
-                waiting.append((child, child.name if isinstance(child, ast.ClassDef) else ""))
+        self._makers = _makers(tree)
+        self._qualnames = QualifiedNames(tree)
+        for first, node, owner in self._qualnames.functions:
+            self._found[first] = node, owner
 
     def arguments(self, first: int, calls: Iterable[CallSite], number: int) -> dict[str, str]:
         """Return the rendered parameters of a function that is entered, as far as they are known.
@@ -100,12 +100,45 @@ class Functions:
         """Return the class in whose body a function stands, empty for none."""
         return self._found[first][1] if first in self._found else ""
 
+    def globals_in(self, first: int) -> frozenset[str]:
+        """Return the names that a function, or one within it, declares to be of the module."""
+        definition, _ = self._found.get(first, (None, ""))
+        if definition is None:
+            return frozenset()
+        found = (node.names for node in ast.walk(definition) if isinstance(node, ast.Global))
+        return frozenset(name for names in found for name in names)
+
+    def is_generator(self, first: int) -> bool:
+        """Whether a function is one that makes generators."""
+        return first in self._found and self._qualnames.is_generator(self._found[first][0])
+
+    def text(self, first: int, kind: str = "function") -> str | None:
+        """Return how a function reads, or with ``generator object`` what it makes; None where not certain."""
+        name = self._qualnames.name(first)
+        return None if name is None else f"<{kind} {name}>"
+
+    def inner_text(self, first: int, name: str) -> str | None:
+        """Return how a function reads that is defined by name in another; None where that is not certain."""
+        outer = self._qualnames.name(first)
+        if outer is None or name in self.globals_in(first):
+            return None
+        return f"<function {outer}.<locals>.{name}>"
+
+    def reading(self, text: str) -> int:
+        """Return the first line of the one function that reads so, 0 for none."""
+        return self._qualnames.first(text.removeprefix("<function ")[:-1]) if text[:10] == "<function " else 0
+
+    def definition(self, first: int) -> ast.FunctionDef | None:
+        """Return the definition of a function, or one like it for a lambda; None for a coroutine."""
+        found, _ = self._found.get(first, (None, ""))
+        return found if isinstance(found, ast.FunctionDef) else None
+
     def is_plain(self, first: int) -> bool:
         """Whether a call of a function enters it at once: no generator, no coroutine."""
         definition, _ = self._found.get(first, (None, ""))
         if not isinstance(definition, ast.FunctionDef):
             return False
-        return not any(isinstance(node, ast.Yield | ast.YieldFrom) for node in ast.walk(definition))
+        return not self._qualnames.is_generator(definition)
 
     def after(self, first: int, state: Mapping[str, str]) -> dict[str, str]:
         """Return the rendered parameters of a function that returns now, where they are what it was given.
@@ -163,7 +196,7 @@ class Functions:
         if owner and definition.name == "__init__" and not call.is_method:
             if call.name in self._plain and owner in self._plain[call.name]:
                 return (f"{call.name}()",)
-            return (None,) if call.name == owner else None
+            return (None,) if owner in (call.name, self._makers.get(call.name)) else None
         if definition.name != call.name or bool(owner) is not call.is_method:
             return None
         if call.receiver is not None and call.receiver[0] in _OF_BUILT_IN:
@@ -227,6 +260,24 @@ def _plain_classes(tree: ast.Module) -> dict[str, frozenset[str]]:
     return found
 
 
+def _makers(tree: ast.Module) -> dict[str, str]:
+    """Return by class the one whose ``__init__`` it inherits, where all in between are undecorated."""
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    found: dict[str, str] = {}
+    for name in classes:
+        line: list[str] = []
+        while name in classes and name not in line:
+            node = classes[name]
+            line.append(name)
+            if any(isinstance(item, FunctionNode) and item.name == "__init__" for item in node.body):
+                found[line[0]] = name
+                break
+            if node.decorator_list or len(node.bases) != 1:
+                break
+            name = ast.unparse(node.bases[0])
+    return found
+
+
 def signature(arguments: ast.arguments) -> inspect.Signature:
     """Return the signature of a definition; its defaults are syntax trees."""
     kind = inspect.Parameter
@@ -254,19 +305,25 @@ def signature(arguments: ast.arguments) -> inspect.Signature:
 
 
 def rendered_arguments(
-    bound: inspect.BoundArguments, constants: Mapping[str, str] | None = None
+    bound: inspect.BoundArguments,
+    constants: Mapping[str, str] | None = None,
+    *,
+    is_first: bool = False,
 ) -> dict[str, str]:
     """Return the rendered parameters of a call, defaults included, as far as they are known.
 
     Args:
         bound: what is given; an argument is its rendered value, its syntax tree, or None when not known.
         constants: rendered values of names that defaults may be.
+        is_first: nothing has run before, so that lists and dictionaries that are defaults are as they were.
     """
+    given = set(bound.arguments)
     bound.apply_defaults()
     known = constants or {}
     texts = {
         name: known.get(value.id) if isinstance(value, ast.Name) else _rendered(value)
         for name, value in bound.arguments.items()
+        if is_first or name in given or not isinstance(value, ast.List | ast.Dict)
     }
     return {name: text for name, text in texts.items() if text and len(text) <= MAX_ARGUMENT_CHARS}
 

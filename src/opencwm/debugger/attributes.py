@@ -8,33 +8,30 @@ a say in it.
 from __future__ import annotations
 
 import ast
-import contextlib
+import builtins
 import dataclasses
+import re
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from opencwm.core.syntax import nodes_of
-from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, literal
-from opencwm.debugger.rendered import MAX_CHARS, is_plain
-from opencwm.debugger.shown import nesting
+from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate
+from opencwm.debugger.object_shapes import ROOTS, Shape, bound_in, is_dataclass, last_name, mangled, shape_of
+from opencwm.debugger.rendered import MAX_CHARS
+from opencwm.debugger.shown import nesting, text_at, with_places
 
-MAX_NESTING: Final = 3
+MAX_NESTING: Final = 6
 """Brackets within brackets of an object that is stored: what is deeper may be cut."""
-_LITERAL: Final = (
-    ast.Constant
-    | ast.List
-    | ast.Tuple
-    | ast.Dict
-    | ast.UnaryOp
-    | ast.USub
-    | ast.Name
-    | ast.keyword
-    | ast.Load
-)
-_HOOKS: Final = frozenset({"__set__", "__set_name__", "__dict__", "__class__", "setattr"})
+_HOOKS: Final = frozenset({"__set__", "__set_name__", "__dict__", "setattr"})
 """What mentions of these may do to any object is not looked into."""
 _OWN_HOOKS: Final = frozenset({"__setattr__", "__getattribute__"})
 _DECORATORS: Final = frozenset({"dataclass", "total_ordering", "final", "runtime_checkable"})
 """Of classes: they leave alone what setting an attribute does, unless they are told to freeze objects."""
+_EXCEPTIONS: Final = frozenset(
+    name
+    for name, value in vars(builtins).items()
+    if isinstance(value, type) and issubclass(value, BaseException)
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,51 +43,54 @@ class Attributes:
         managed: names that are more than attributes: those of decorated methods.
         bare: classes of the program that have no say in what setting an attribute does: undecorated, without
             a metaclass and without other bases than such.
-        slotted: those among them with ``__slots__``, which decide the order of attributes.
+        shapes: of those among them whose objects do not simply show one attribute after the other; None where
+            it is not known what they show.
+        exceptions: classes of the same kind that derive from exceptions, which do not show attributes.
     """
 
     is_plain: bool = False
     managed: frozenset[str] = frozenset()
     bare: frozenset[str] = frozenset()
-    slotted: frozenset[str] = frozenset()
+    shapes: Mapping[str, Shape | None] = dataclasses.field(default_factory=dict)
+    exceptions: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, tree: ast.Module) -> Attributes:
         """Read the classes of a program."""
         managed: set[str] = set()
-        bases: dict[str, list[str]] = {"ABC": [], "object": []}
-        slotted: set[str] = set()
+        bases: dict[str, list[str]] = {}
+        classes: dict[str, ast.ClassDef] = {}
         is_plain_ = True
         for node in nodes_of(tree):
             is_plain_ &= _HOOKS.isdisjoint(getattr(node, field, "") for field in ("id", "attr", "name"))
+            is_plain_ &= not _sets_class(node)
             if not isinstance(node, ast.ClassDef):
                 continue
             is_plain_ &= node.name not in bases
-            bases[node.name] = [_last_name(base) for base in node.bases]
-            bound = _bound_in(node)
-            if not _is_harmless(node) or not _OWN_HOOKS.isdisjoint(bound):
+            bases[node.name] = [last_name(base) for base in node.bases]
+            classes[node.name] = node
+            if not _is_harmless(node) or not _OWN_HOOKS.isdisjoint(bound_in(node)):
                 bases[node.name].append("")
-            if "__slots__" in bound:
-                slotted.add(node.name)
-            managed |= {
-                inner.name
-                for inner in node.body
-                if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef) and inner.decorator_list
-            }
-            managed |= {
-                target.id
-                for inner in node.body
-                if isinstance(inner, ast.Assign | ast.AnnAssign) and isinstance(inner.value, ast.Call)
-                for target in (inner.targets if isinstance(inner, ast.Assign) else [inner.target])
-                if isinstance(target, ast.Name)
-            }
-        bare = set(bases)
-        while foreign := {name for name in bare if not bare.issuperset(bases[name])}:
-            bare -= foreign
-        return cls(is_plain_, frozenset(managed), frozenset(bare), frozenset(slotted))
+            managed |= _managed_in(node)
+        bare = _deriving(bases, ROOTS)
+        shapes = {name: shape_of(name, classes) for name in sorted(bare)}
+        return cls(
+            is_plain_,
+            frozenset(managed),
+            bare | ROOTS,
+            {name: shape for name, shape in shapes.items() if shape != Shape()},
+            _deriving(bases, ROOTS | _EXCEPTIONS) - bare,
+        )
 
-    def read(self, text: str, name: str) -> str | None:
-        """Return how an attribute reads in the rendering of its object; None where that is not certain."""
+    def read(self, text: str, name: str, owner: str = "") -> str | None:
+        """Return how an attribute reads in the rendering of its object; None where that is not certain.
+
+        Args:
+            text: the object.
+            name: of the attribute, as it is written.
+            owner: class in whose body it is written, empty for none.
+        """
+        name = mangled(name, owner)
         if not self.is_plain or name in self.managed or name.startswith("__"):
             return None
         found = self._parts(text)
@@ -98,91 +98,127 @@ class Attributes:
 
     def shows(self, text: str, name: str) -> bool:
         """Whether setting an attribute of a rendered object sets what it shows, and does nothing else."""
-        return self.is_plain and name not in self.managed and self._parts(text) is not None
+        if not self.is_plain or name in self.managed:
+            return False
+        return self._parts(text) is not None or self._hides(text, name)
+
+    def _hides(self, text: str, name: str) -> bool:
+        """Whether an object is a function, or an exception, which do not show attributes that are set."""
+        if name.startswith("__") or name == "args":
+            return False
+        return _FUNCTION.fullmatch(text) is not None or (
+            text.partition("(")[0] in self.exceptions and text.endswith(")")
+        )
 
     def _parts(self, text: str) -> tuple[str, dict[str, str]] | None:
         """Return the class and the attributes of a rendered object of a bare class, None for any other."""
-        if not text.endswith(")") or "..." in text:
+        if not text.endswith(")") or "..." in text or text.partition("(")[0] not in self.bare:
             return None
+        marked, places = with_places(text)
         try:
-            tree = ast.parse(text, mode="eval").body
+            tree = ast.parse(marked, mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
         if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or tree.args:
             return None
-        parts = {
-            part.arg: ast.get_source_segment(text, part.value) or "" for part in tree.keywords if part.arg
-        }
+        parts = {part.arg: text_at(part.value, marked, places) for part in tree.keywords if part.arg}
         kind = tree.func.id
-        return (kind, parts) if kind in self.bare and _written(kind, parts) == text else None
+        return (kind, parts) if _written(kind, parts) == text else None
 
-    def after_store(self, text: str | None, name: str, value: str | None, symbol: str = "") -> str | None:
+    def after_store(
+        self, text: str | None, name: str, value: str | None, symbol: str = "", owner: str = ""
+    ) -> str | None:
         """Return an object after ``object.name = value``; None where that is not certain.
 
         Args:
             text: its rendering before.
-            name: of the attribute.
+            name: of the attribute, as it is written.
             value: its rendering: of literals, or of objects that cannot hold this one.
             symbol: of an operator, for ``object.name += value`` and the like.
+            owner: class in whose body it is written, empty for none.
         """
-        if not self.is_plain or text is None or value is None:
+        name = mangled(name, owner)
+        if not self.is_plain or text is None or value is None or name in self.managed:
             return None
+        if self._hides(text, name):
+            return text
         found = self._parts(text)
-        if found is None or name in self.managed or name.startswith("__"):
+        if found is None or name.startswith("__"):
             return None
         kind, parts = found
-        try:
-            stored = ast.parse(value, mode="eval").body
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
-        if not self._may_hold(stored, value, kind) or (self.slotted and name not in parts):
-            return None
         if symbol:
             try:
                 value = evaluate(f"({parts[name]}) {symbol} ({value})", {}).text
             except (KeyError, ExpressionError, Undecided):
                 return None
-        changed = _written(kind, parts | {name: value})
-        return changed if len(changed) <= MAX_CHARS else None
+        shape = self.shapes.get(kind, Shape())
+        if shape is None or not _reads_the_same_inside(value, kind):
+            return None
+        shown = shape.after_store(parts, name, value)
+        changed = None if shown is None else _written(kind, shown)
+        return changed if changed is not None and len(changed) <= MAX_CHARS else None
 
-    def _may_hold(self, stored: ast.expr, value: str, kind: str) -> bool:
-        """Whether a value reads the same inside an object of a class as by itself."""
-        with contextlib.suppress(Undecided):
-            return is_plain(literal(value))
-        return nesting(value) <= MAX_NESTING and all(
-            isinstance(node, _LITERAL)
-            or (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Name)
-                and node.func.id in self.bare - {kind}
-                and not node.args
-            )
-            for node in ast.walk(stored)
-        )
+
+_FUNCTION: Final = re.compile(r"<function [\w.<>]+>")
+
+
+def _reads_the_same_inside(value: str, kind: str) -> bool:
+    """Whether a value reads inside an object of a class as by itself: it does not hold it, and is not cut."""
+    marked, _ = with_places(value)
+    outside = re.sub(_STRINGS, "''", marked)
+    if "..." in value or re.search(rf"\b{re.escape(kind)}\(", value) or nesting(outside) > MAX_NESTING:
+        return False
+    try:
+        ast.parse(marked, mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return "<" not in outside
+
+
+_STRINGS: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
+
+
+def _sets_class(node: ast.AST) -> bool:
+    """Whether an object is given another class."""
+    return isinstance(node, ast.Attribute) and node.attr == "__class__" and not isinstance(node.ctx, ast.Load)
+
+
+def _deriving(bases: Mapping[str, Sequence[str]], roots: frozenset[str]) -> frozenset[str]:
+    """Return the classes that derive from each other and from ``roots`` only."""
+    found = set(bases) | roots
+    while foreign := {name for name in found & bases.keys() if not found.issuperset(bases[name])}:
+        found -= foreign
+    return frozenset(found & bases.keys())
+
+
+def _managed_in(node: ast.ClassDef) -> set[str]:
+    """Return the names of a class that may be more than attributes."""
+    found = {
+        inner.name
+        for inner in node.body
+        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef) and inner.decorator_list
+    }
+    has_fields = is_dataclass(node)
+    for inner in node.body:
+        if isinstance(inner, ast.Assign | ast.AnnAssign) and isinstance(inner.value, ast.Call):
+            if has_fields and isinstance(inner, ast.AnnAssign) and last_name(inner.value.func) == "field":
+                continue
+            targets = inner.targets if isinstance(inner, ast.Assign) else [inner.target]
+            found |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return found
 
 
 def _is_harmless(node: ast.ClassDef) -> bool:
     """Whether decorators and the metaclass of a class have no say in setting attributes."""
     for decorator in node.decorator_list:
         call = decorator if isinstance(decorator, ast.Call) else ast.Call(decorator, [], [])
-        if _last_name(call.func) not in _DECORATORS:
+        if last_name(call.func) not in _DECORATORS:
             return False
         if any(keyword.arg in (None, "frozen", "slots") for keyword in call.keywords):
             return False
     return all(
-        keyword.arg == "metaclass" and _last_name(keyword.value) == "ABCMeta" for keyword in node.keywords
+        keyword.arg == "metaclass" and last_name(keyword.value) == "ABCMeta" for keyword in node.keywords
     )
-
-
-def _last_name(node: ast.expr) -> str:
-    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-
-
-def _bound_in(node: ast.ClassDef) -> set[str]:
-    """Return the names that the body of a class binds."""
-    found = {getattr(inner, "name", "") for inner in node.body}
-    stored = (inner for part in node.body for inner in ast.walk(part) if isinstance(inner, ast.Name))
-    return found | {inner.id for inner in stored if isinstance(inner.ctx, ast.Store)}
 
 
 def _written(kind: str, parts: dict[str, str]) -> str:

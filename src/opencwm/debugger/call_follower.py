@@ -11,9 +11,18 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from opencwm.debugger.arguments import CallSite
-from opencwm.debugger.comprehension_follower import ComprehensionFollower
-from opencwm.debugger.expectations import Entered, EnteringError, Memory, Outcome
+from opencwm.debugger.comprehension_follower import WHOLE_CONSUMERS, ComprehensionFollower
+from opencwm.debugger.expectations import (
+    STOP,
+    Entered,
+    EnteringError,
+    Iterating,
+    Memory,
+    Outcome,
+    UnforeseenError,
+)
 from opencwm.debugger.hooks import holders, is_super, plain_name
+from opencwm.debugger.keyed import KEYED, chosen
 from opencwm.debugger.known import BUILT_IN, Known
 from opencwm.debugger.mutations import (
     CHANGING_FUNCTIONS,
@@ -22,7 +31,17 @@ from opencwm.debugger.mutations import (
     after_function,
     after_method,
 )
-from opencwm.debugger.rendered import READING_METHODS, is_atom, is_iterator
+from opencwm.debugger.pure_operations import MODULES
+from opencwm.debugger.pure_values import is_told, text_of
+from opencwm.debugger.rendered import (
+    MAX_ITEMS,
+    READING_METHODS,
+    UnreadableError,
+    is_atom,
+    is_built_in,
+    is_iterator,
+    items_of,
+)
 from opencwm.debugger.touching import Changing
 
 _CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval", "map", "filter"})
@@ -48,6 +67,7 @@ class CallFollower(ComprehensionFollower):
         self._known = known
         self._calculates = calculates
         self._memory = memory
+        self._owner = known.functions.owner(memory.first)  # class in whose body the line stands
         self._state = dict(memory.state)
         self._is_stale = False  # objects may have changed since the line began
         self.changed_names: set[str] = set()
@@ -79,8 +99,14 @@ class CallFollower(ComprehensionFollower):
             receiver = self._value(function.value)
             is_followed = self._calculates or function.attr in MOVING_METHODS
             changing = receiver if is_followed and not self._known.is_disguised else None
-        args = tuple(self._value(item) for item in node.args)
+        owner, fields = holders(function.value) if isinstance(function, ast.Attribute) else ("", [])
+        before = self._state.get(owner), self._is_stale
+        args = tuple([self._value(item) for item in node.args])
         keywords = {keyword.arg: self._value(keyword.value) for keyword in node.keywords}
+        if len(args) == 1 and isinstance(args[0], Iterating) and args[0].first and self._consumes(function):
+            self._exhausted(args[0])
+        if changing is not None and (self._state.get(owner), self._is_stale) != before:
+            changing = None if fields or not owner else self._name(ast.Name(owner, ast.Load()))
         named = {name: text for name, text in keywords.items() if name is not None}
         if changing is not None and isinstance(function, ast.Attribute) and not node.keywords:
             result = self._after_method(function, changing, args)
@@ -96,14 +122,88 @@ class CallFollower(ComprehensionFollower):
         if not is_harmless or any(map(is_iterator, filter(None, args))):
             self._handed_on(node, receiver, (*args, *keywords.values()))
             self._objects_change()
-        if len(named) == len(keywords) and not any(isinstance(item, ast.Starred) for item in node.args):
-            if isinstance(function, ast.Attribute):
-                is_inherited = is_super(function.value)
-                call = CallSite(function.attr, True, receiver, args, named, is_inherited=is_inherited)
-                return self._made(call, node)
-            if isinstance(function, ast.Name):
-                return self._made(CallSite(function.id, False, None, args, named), node)
-        return None
+        if len(named) < len(keywords) or any(isinstance(item, ast.Starred) for item in node.args):
+            return None
+        return self._called_with(node, function, receiver, args, named)
+
+    def _called_with(
+        self,
+        node: ast.Call,
+        function: ast.expr,
+        receiver: str | None,
+        args: tuple[str | None, ...],
+        named: Mapping[str, str | None],
+    ) -> str | None:
+        """Return the value of a call by its arguments, where it is of the program or calls one of it."""
+        if isinstance(function, ast.Attribute):
+            is_inherited = is_super(function.value)
+            call = CallSite(function.attr, True, receiver, args, named, is_inherited=is_inherited)
+            return self._made(call, node)
+        if not isinstance(function, ast.Name):
+            return None
+        keyed = self._keyed(function.id, args, named)
+        if keyed is not None:
+            return keyed
+        local = self._state.get(function.id)
+        return self._made(CallSite(self._called(function.id), False, None, args, named, local=local), node)
+
+    def _consumes(self, function: ast.expr) -> bool:
+        """Whether a call asks an iterator for all its items at once."""
+        if isinstance(function, ast.Attribute):
+            return function.attr == "join"
+        name = function.id if isinstance(function, ast.Name) else ""
+        return name in WHOLE_CONSUMERS and self._known.constants.get(name, "").startswith(BUILT_IN)
+
+    def _exhausted(self, generator: Iterating) -> None:
+        """Follow a generator that is asked for its items, and note in its text what they are.
+
+        Raises:
+            EnteringError: it is entered first.
+            UnforeseenError: it has not come to its end.
+        """
+        if not self._entered and self.outcome.is_told:
+            raise EnteringError(generator.first)
+        items: list[str] = []
+        for number, entered in enumerate(self._entered):
+            if entered.first != generator.first or entered.item is None:
+                break
+            if entered.item == STOP:
+                del self._entered[: number + 1]
+                self._objects_change()
+                generator.source = f"[{', '.join(items)}]"
+                return
+            items.append(entered.item)
+        raise UnforeseenError
+
+    def _called(self, name: str) -> str:
+        """Return what a function is called in its definition that is called by the name of a local."""
+        functions = self._known.functions
+        definition = functions.definition(functions.reading(self._state.get(name, "")))
+        return name if definition is None else definition.name
+
+    def _keyed(self, name: str, args: Sequence[str | None], named: Mapping[str, str | None]) -> str | None:
+        """Follow a sort, or a choice, by a function of the program; return what it gives if that is known."""
+        functions, key = self._known.functions, named.get("key")
+        first = functions.reading(key or "")
+        definition = functions.definition(first)
+        if name not in KEYED or len(args) != 1 or definition is None or not functions.is_plain(first):
+            return None
+        if not self._known.constants.get(name, "").startswith(BUILT_IN) or definition.decorator_list:
+            return None
+        if len(definition.args.args) != 1 or not named.keys() <= {"key", "reverse", "default"}:
+            return None
+        try:
+            items = items_of(args[0])
+        except UnreadableError:
+            return None
+        keys = []
+        for item in items if len(items) <= MAX_ITEMS and all(map(is_told, items)) else ():
+            call = CallSite(definition.name, False, None, (text_of(item),), {}, first=first)
+            keys.append(self._made(call, ast.Call(ast.Name(definition.name, ast.Load()), [], [])))
+            if keys[-1] is None:
+                return None
+        found = chosen(name, items, [text for text in keys if text is not None], named)
+        return None if found is None or (self._is_stale and not is_atom(found)) else found
 
     def _handed_on(self, node: ast.Call, receiver: str | None, texts: Sequence[str | None]) -> None:
         """Note what a call may change: whatever it is given holds, if what is called holds nothing itself."""
@@ -179,22 +279,28 @@ class CallFollower(ComprehensionFollower):
         if field is None:
             text = after_change(whole, old, new) if not any(fields) else None
             return None if text is None else (name, text)
-        part = self._known.attributes.read(whole, field)
+        part = self._known.attributes.read(whole, field, self._owner)
         if part is None or any(field is not None for field in rest):
             return None
         changed = new if not rest else after_change(part, old, new)
         if changed is None or (part != old and not rest) or whole.count(part) != 1:
             return None
-        text = self._known.attributes.after_store(whole, field, changed)
+        text = self._known.attributes.after_store(whole, field, changed, owner=self._owner)
         return None if text is None else (name, text)
 
     def _is_pure_call(self, function: ast.expr, receiver: str | None) -> bool:
         """Whether a call changes nothing that a local can show, functions of the program apart."""
         if isinstance(function, ast.Attribute):
-            return receiver is not None and (is_atom(receiver) or function.attr in READING_METHODS)
+            if receiver is None:
+                return False
+            if receiver.startswith("<module '"):
+                return function.attr in MODULES.get(receiver[len("<module '") : -len("'>")], ())
+            return is_atom(receiver) or (function.attr in READING_METHODS and is_built_in(receiver))
         if not isinstance(function, ast.Name) or function.id in _CHANGING:
             return False
         text = self._known.constants.get(function.id, "")
+        if function.id in self._known.builtins.functions and function.id not in self._state:
+            return True
         return text.startswith(BUILT_IN) and text not in CHANGING_FUNCTIONS
 
     def _is_apart_call(self, node: ast.Call, given: Sequence[str | None]) -> bool:
@@ -226,18 +332,27 @@ class CallFollower(ComprehensionFollower):
         first = self._entering(call)
         if first:
             raise EnteringError(first)
-        return None
+        first = self._entering(call, makes_generator=True)
+        text = self._known.functions.text(first, "generator object") if first else None
+        return None if text is None else Iterating(text, first=first)
 
-    def _entering(self, call: CallSite) -> int:
-        """Return the first line of the function that a call now enters for certain, 0 for none."""
+    def _entering(self, call: CallSite, *, makes_generator: bool = False) -> int:
+        """Return the first line of the function that a call now enters for certain, 0 for none.
+
+        With ``makes_generator`` that of one that is entered only when its generator is asked for an item.
+        """
         entries = self._known.entries
         if entries is None or not self.outcome.is_told:
             return 0
+        if call.first:
+            return call.first
         if not call.is_method:
-            return 0 if call.name in self._state else entries.function(call, self._known.constants)
+            if call.local is not None:
+                return entries.local(call, call.local, makes_generator=makes_generator)
+            return entries.function(call, self._known.constants, makes_generator=makes_generator)
         if call.is_inherited:
-            return entries.inherited(call, self._memory.first)
-        return entries.method(call)
+            return 0 if makes_generator else entries.inherited(call, self._memory.first)
+        return entries.method(call, makes_generator=makes_generator)
 
     def _take_over(self, entered: Entered, given: Mapping[str, ast.expr]) -> None:
         """Read the objects that a function was given as they are since it has returned.

@@ -12,14 +12,17 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from opencwm.debugger.expectations import UnforeseenError
-from opencwm.debugger.expressions import Undecided, literal
+from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.known import BUILT_IN, Known
-from opencwm.debugger.rendered import MAX_CHARS, MAX_ITEMS, UnreadableError, is_atom, items_of, truth_of
+from opencwm.debugger.pure_values import is_told, text_of
+from opencwm.debugger.rendered import MAX_CHARS, MAX_ITEMS, UnreadableError, is_atom, truth_of
 
 _CONSUMERS: Final = frozenset(
     {"sum", "any", "all", "list", "tuple", "set", "frozenset", "sorted", "min", "max", "dict"}
 )
 """Built-in functions that ask a generator for one item after another until it ends, or they know enough."""
+WHOLE_CONSUMERS: Final = _CONSUMERS - {"any", "all"}
+"""Those that always ask until it ends."""
 _DECIDED: Final = {"any": True, "all": False}
 
 Round = tuple["str | None", ...]
@@ -53,7 +56,7 @@ class ComprehensionFollower(abc.ABC):
     def _dictcomp(self, node: ast.DictComp) -> str | None:
         text = self._joined_rounds("{%s}", self._comprehension(node.generators, [node.key, node.value]))
         try:
-            is_whole = text is not None and repr(literal(text)) == text  # no key came twice
+            is_whole = text is not None and text_of(known_value(text)) == text  # no key came twice
         except Undecided:
             is_whole = False
         return text if is_whole else None
@@ -133,13 +136,15 @@ class ComprehensionFollower(abc.ABC):
 
     def _items(self, node: ast.expr) -> Sequence[Any]:
         try:
-            return items_of(self._value(node))
+            return self._known.iterated(self._value(node))
         except UnreadableError:
             raise UnforeseenError from None
 
     def _bind(self, target: ast.expr, value: Any) -> None:
         if isinstance(target, ast.Name):
-            self._state[target.id] = repr(value)
+            if not is_told(value):
+                raise UnforeseenError
+            self._state[target.id] = text_of(value)
             return
         if not isinstance(target, ast.Tuple | ast.List) or not isinstance(value, tuple | list | str):
             raise UnforeseenError

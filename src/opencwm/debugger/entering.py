@@ -19,7 +19,7 @@ from opencwm.debugger.isolation import bound_at_top
 
 _CLASS: Final = re.compile(r"<class 'program\.(\w+)'>")
 _OBJECT: Final = re.compile(r"(\w+)\(.*\)", re.DOTALL)
-_ROOTS: Final = frozenset({"object", "ABC", "abc.ABC"})
+_ROOTS: Final = frozenset({"object", "ABC", "abc.ABC", "Generic", "typing.Generic"})
 _WAYS: Final = frozenset({"staticmethod", "classmethod"})
 
 
@@ -50,17 +50,30 @@ class Entries:
             if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
         }
 
-    def function(self, call: CallSite, constants: Mapping[str, str]) -> int:
-        """Return the first line of the function that a call of a name enters for certain, 0 for none."""
+    def function(self, call: CallSite, constants: Mapping[str, str], *, makes_generator: bool = False) -> int:
+        """Return the first line of the function that a call of a name enters for certain, 0 for none.
+
+        Args:
+            call: of a name that is no local.
+            constants: how names of the module read.
+            makes_generator: whether it is a function that makes a generator, and is entered later.
+        """
         text = constants.get(call.name, "")
         if text == f"<function {call.name}>":
-            return self._plain(self._top.get(call.name), call, bound=0)
+            return self._plain(self._top.get(call.name), call, bound=0, makes_generator=makes_generator)
         made = _CLASS.fullmatch(text)
         if made is None or not self._is_made_plainly(made[1]):
             return 0
         return self._plain(self._member(made[1], "__init__"), call, bound=1)
 
-    def method(self, call: CallSite) -> int:
+    def local(self, call: CallSite, text: str, *, makes_generator: bool = False) -> int:
+        """Return the first line of the function that the call of a local enters for certain, 0 for none."""
+        definition = self._functions.definition(self._functions.reading(text))
+        if definition is None or definition.name != call.name or definition.decorator_list:
+            return 0
+        return self._plain(definition, call, bound=0, makes_generator=makes_generator)
+
+    def method(self, call: CallSite, *, makes_generator: bool = False) -> int:
         """Return the first line of the method that a call on an object, or a class, enters for certain."""
         text = call.receiver or ""
         of_class, of_object = _CLASS.fullmatch(text), _OBJECT.fullmatch(text)
@@ -74,7 +87,7 @@ class Entries:
             return 0
         is_static = "staticmethod" in _decorators(member)
         is_given = not is_static and (not of_class or "classmethod" in _decorators(member))
-        return self._plain(member, call, bound=int(is_given))
+        return self._plain(member, call, bound=int(is_given), makes_generator=makes_generator)
 
     def is_property(self, text: str | None, name: str) -> bool:
         """Whether an attribute of an object, as it reads, is a property of its class."""
@@ -124,7 +137,7 @@ class Entries:
             if node is None or len(node.bases) > 1 or name in found:
                 return []
             found.append(name)
-            name = ast.unparse(node.bases[0]) if node.bases else "object"
+            name = ast.unparse(node.bases[0]).partition("[")[0] if node.bases else "object"
         return found
 
     def _member(self, name: str, member: str) -> ast.FunctionDef | None:
@@ -137,7 +150,14 @@ class Entries:
                 return bound[0] if len(bound) == 1 and isinstance(bound[0], ast.FunctionDef) else None
         return None
 
-    def _plain(self, definition: ast.FunctionDef | None, call: CallSite, *, bound: int) -> int:
+    def _plain(
+        self,
+        definition: ast.FunctionDef | None,
+        call: CallSite,
+        *,
+        bound: int,
+        makes_generator: bool = False,
+    ) -> int:
         """Return the first line of a definition if the call enters it at once with arguments that fit."""
         if definition is None:
             return 0
@@ -145,7 +165,10 @@ class Entries:
         decorators = _decorators(definition)
         if not decorators <= ({"property"} if call.is_property else _WAYS):
             return 0
-        if (decorators and not self._functions.owner(first)) or not self._functions.is_plain(first):
+        if decorators and not self._functions.owner(first):
+            return 0
+        is_as_asked = self._functions.is_generator if makes_generator else self._functions.is_plain
+        if not is_as_asked(first):
             return 0
         try:
             signature(definition.args).bind(*[None] * bound, *call.args, **call.keywords)

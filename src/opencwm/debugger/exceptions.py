@@ -43,6 +43,8 @@ def is_kind_of(name: str, wanted: str, text: str) -> bool:
             continue
         found = getattr(builtins, current, None)
         if isinstance(found, type) and issubclass(found, BaseException):
+            if wanted not in own and found is getattr(builtins, wanted, None):  # as IOError is OSError
+                return True
             waiting += [base.__name__ for base in found.__bases__]
     return False
 

@@ -28,6 +28,37 @@ class EnteringError(UnforeseenError):
         self.first = first
 
 
+class YieldingError(UnforeseenError):
+    """The generator hands out a value next, for certain.
+
+    Attributes:
+        value: how it reads; None where that is not known.
+    """
+
+    def __init__(self, value: str | None) -> None:
+        super().__init__()
+        self.value = value
+
+
+class Iterating(str):
+    """The text of an iterator that was made on the line, and has not been asked for anything.
+
+    Attributes:
+        source: an expression for what it goes through, empty where that is not known.
+        first: first line of the generator function it comes from, 0 for none.
+    """
+
+    __slots__ = ("first", "source")
+    source: str
+    first: int
+
+    def __new__(cls, text: str, source: str = "", first: int = 0) -> Iterating:
+        """Return the text, with what belongs to it."""
+        made = super().__new__(cls, text)
+        made.source, made.first = source, first
+        return made
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Expected:
     """The evaluation that comes next.
@@ -40,6 +71,8 @@ class Expected:
         at_end: its value where there is no such item.
         formula: where its text is no expression, one with names in it, and the rendered values of those.
         target: what the item of a loop is unpacked to; it then reads as a tuple, whatever it is.
+        owner: class in whose body the line stands, empty for none.
+        is_old: it says what a loop goes through as that was when the loop began; it has changed since.
     """
 
     text: str | None
@@ -49,6 +82,8 @@ class Expected:
     at_end: str | None = None
     formula: tuple[str, Mapping[str, str]] | None = None
     target: ast.Tuple | ast.List | None = None
+    owner: str = ""
+    is_old: bool = False
 
     def matches(self, text: str) -> bool:
         """Whether an evaluation that reads so can be this one."""
@@ -75,6 +110,7 @@ class Outcome:
         is_told: every value was told, so that nothing on the line can raise and nothing more be evaluated.
         is_pure: it changes no object that there was before.
         untouched: locals that stay as they are, whatever else it changes.
+        is_yield: a generator hands out a value next, for certain: :attr:`returned`.
     """
 
     values: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -84,14 +120,26 @@ class Outcome:
     is_told: bool = False
     is_pure: bool = False
     untouched: frozenset[str] = frozenset()
+    is_yield: bool = False
 
 
 @dataclasses.dataclass(slots=True)
 class Loop:
-    """A ``for`` loop that is under way: how what it iterates over reads, and how many items it has had."""
+    """A ``for`` loop that is under way.
+
+    Attributes:
+        text: how what it iterates over reads in evaluations; None where there are none.
+        number: how many items it has had.
+        source: an expression for what it iterates over, where that is not the text.
+        holders: locals that may hold what it iterates over, with those parts of their text.
+        is_old: one of them has changed since.
+    """
 
     text: str | None
     number: int = 0
+    source: str = ""
+    holders: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
+    is_old: bool = False
 
 
 @dataclasses.dataclass(slots=True)
@@ -103,12 +151,14 @@ class Entered:
         value: of the call, once it has returned; None before, and where that is not known.
         after: what it was called with, as it reads since it has returned, by parameter.
         is_apart: it can change no object that there was before, see :mod:`opencwm.debugger.isolation`.
+        item: what it handed out, of a generator, :data:`STOP` at its end; None where that is not known.
     """
 
     first: int
     value: str | None = None
     after: Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_apart: bool = False
+    item: str | None = None
 
 
 @dataclasses.dataclass(slots=True)
@@ -125,6 +175,7 @@ class Memory:
         entered: functions entered from it since then, in order.
         raised: the exception that was raised in it last, as it reads.
         methods: locals that are a method of what another local is, with the names of both.
+        num_yields: how often it has handed out a value since the line began; -1 where that is not known.
     """
 
     first: int = 0
@@ -136,6 +187,7 @@ class Memory:
     entered: list[Entered] = dataclasses.field(default_factory=list)
     raised: str | None = None
     methods: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
+    num_yields: int = 0
 
     def copy(self) -> Memory:
         """Return an independent copy."""

@@ -9,26 +9,30 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
+from opencwm.codec.native_writer import MAX_EVALUATION_CHARS, is_written
 from opencwm.debugger.call_follower import CallFollower
 from opencwm.debugger.expectations import (
     Ask,
     Expected,
+    Iterating,
     Loop,
     Memory,
     UnforeseenError,
+    YieldingError,
 )
 from opencwm.debugger.hooks import arguments, hook_name, is_lazy
 from opencwm.debugger.known import Known
+from opencwm.debugger.mutations import after_look
 from opencwm.debugger.readings import read_off
 from opencwm.debugger.rendered import (
-    is_atom,
     is_cheap,
+    is_literal,
     is_read_plainly,
     longest_value,
     loop_text,
     truth_of,
 )
+from opencwm.debugger.touching import held_by
 from opencwm.tracer.sites import Push, Site, SiteKind
 
 MAX_TEXT: Final = MAX_EVALUATION_CHARS - 1
@@ -50,6 +54,7 @@ class ExpressionFollower(CallFollower):
         self._sites = known.sites
         self._ask = ask
         self._written = list(reversed(memory.written))
+        self._num_yields = memory.num_yields
         self._waiting: list[tuple[int, int, str | None]] = []
         self._last = (-1, "")
         self._right: str | None = None  # of an augmented assignment
@@ -68,7 +73,7 @@ class ExpressionFollower(CallFollower):
         return follow(node)  # type: ignore[no-any-return]
 
     def _truth(self, node: ast.expr) -> bool:
-        truth = truth_of(self._value(node))
+        truth = self._known.truth(self._value(node))
         if truth is None:
             raise UnforeseenError
         return truth
@@ -162,10 +167,17 @@ class ExpressionFollower(CallFollower):
 
     def _subscript(self, node: ast.Subscript) -> str | None:
         text = self._value(node.value)
-        if text is None or text.startswith("defaultdict("):  # to read an item may put it there
+        key = self._value(node.slice)
+        if text is None:
             self._changing.anything()
             self.outcome.is_pure = False
-        self._value(node.slice)
+        elif text.startswith("defaultdict("):  # to read an item may put it there
+            changed = after_look(text, key)
+            if changed is None:
+                self._changing.anything()
+                self._objects_change()
+            elif changed != text:
+                self._noted(node.value, text, ("None", changed))
         return None
 
     def _slice(self, node: ast.Slice) -> str | None:
@@ -202,6 +214,17 @@ class ExpressionFollower(CallFollower):
         for item in (*node.args.defaults, *node.args.kw_defaults):
             if item is not None:
                 self._value(item)
+        return None if self._inner else self._known.functions.inner_text(self._memory.first, "<lambda>")
+
+    def _yield(self, node: ast.Yield) -> str | None:
+        """Follow what is handed out; what a generator is sent when it is asked to go on is not known."""
+        value = "None" if node.value is None else self._value(node.value)
+        if self._num_yields == 0:
+            raise YieldingError(value)
+        if self._num_yields < 0:
+            raise UnforeseenError
+        self._num_yields -= 1
+        self.outcome.is_told = False  # it may have been closed
         return None
 
     # -- what the hooks of the tracer do; see opencwm.tracer.evaluator
@@ -222,10 +245,11 @@ class ExpressionFollower(CallFollower):
             if expected.text is not None:
                 self._last = (site, expected.text)
                 is_certain = len(expected.text) + longest_value(node, expected.text) <= MAX_EVALUATION_CHARS
-                formula = self._formula if isinstance(node, ast.JoinedStr) else None
+                formula = self._formula if isinstance(node, ast.JoinedStr) else expected.formula
                 expected = dataclasses.replace(expected, is_certain=is_certain, formula=formula)
             is_written = not (about.drops_none and known == "None") and not is_lazy(node)
-            text = self._told(expected) if is_written else known
+            text = self._told(expected) if is_written else known or self._unwritten(expected)
+            text = known if isinstance(known, Iterating) and text == known else _with_source(text, expected)
             self.outcome.is_told = self.outcome.is_told and text is not None
         if about.push is not None:
             self._waiting.append((*about.push, text))
@@ -296,9 +320,9 @@ class ExpressionFollower(CallFollower):
         text = None if holder is None else holder + part
         pattern = re.compile(f".+{re.escape(part)}", re.DOTALL)
         is_certain = is_certain and text is not None and 2 * len(text) < MAX_EVALUATION_CHARS
-        value = self._told(Expected(text, pattern, is_certain=is_certain))
+        value = self._told(Expected(text, pattern, is_certain=is_certain, owner=self._owner))
         push = self._sites[site].push
-        if push is not None and value is not None and is_atom(value):
+        if push is not None and value is not None and is_literal(value):
             self._waiting.append((*push, value))
 
     def _hook_combined(self, site: int, node: ast.expr) -> str | None:
@@ -317,7 +341,11 @@ class ExpressionFollower(CallFollower):
         is_iterator = value is not None or (hook_name(node) == "result" and is_lazy(arguments(node)[-1]))
         if text is None and is_iterator and self._last[0] == self._sites[site].iterable >= 0:
             text = f"list({self._last[1]})"
-        self._memory.loops[site] = Loop(text)
+        source = ""
+        if isinstance(value, Iterating) and value.source and text is not None:
+            source = f"list({value.source})"
+        holders, is_old = held_by(text, self._state)
+        self._memory.loops[site] = Loop(text, source=source, holders=holders, is_old=is_old)
         return value
 
     def _filled(self, site: int, about: Site) -> Expected:
@@ -335,7 +363,11 @@ class ExpressionFollower(CallFollower):
                 texts[number] = f"({text})"
         filled = about.template % tuple("\0" if text is None else text for text in texts)
         if "\0" not in filled:
-            return Expected(filled)
+            sources = tuple(_source(text) for text in texts)
+            formula: tuple[str, Mapping[str, str]] | None = None
+            if sources != tuple(texts):
+                formula = about.template % sources, {}
+            return Expected(filled, formula=formula, owner=self._owner)
         return Expected(None, re.compile(".+".join(map(re.escape, filled.split("\0"))), re.DOTALL))
 
     def _joined(self, site: int, about: Site) -> str | None:
@@ -377,22 +409,20 @@ class ExpressionFollower(CallFollower):
             push = about.push
 
     def _unwritten(self, expected: Expected) -> str | None:
-        """Return the value of an evaluation too long to be written, if it can be read off its text."""
-        text = expected.text or ""
-        if self._known.is_disguised:
-            return None
-        value = read_off(expected, self._known.attributes)
-        if value is None and self._calculates and len(text) > MAX_TEXT:
-            value = self._known.calculated(expected)
-        return value if value is not None and len(text) + len(value) > MAX_EVALUATION_CHARS else None
+        """Return the value of an evaluation that is not written, where it is certain; None for any other."""
+        text, value = expected.text or "", expected.value
+        if value is None and not self._known.is_disguised:
+            if 2 * len(text) > MAX_EVALUATION_CHARS:
+                value = read_off(expected, self._known.attributes)
+            if value is None and self._calculates:
+                value = self._known.calculated(expected)
+        return value if value is not None and not is_written(text, value) else None
 
     def _told(self, expected: Expected) -> str | None:
         """Return the value of the evaluation that comes next: written already, or asked for."""
         value = expected.value
-        if value is None and expected.text is not None and 2 * len(expected.text) > MAX_EVALUATION_CHARS:
-            value = self._unwritten(expected)
-            if value is not None:
-                return value
+        if expected.text is not None and (unwritten := self._unwritten(expected)) is not None:
+            return unwritten
         if expected.text is None or len(expected.text) <= MAX_TEXT:
             if not self._written and (answer := self._ask(expected)) is not None:
                 self._written.append(answer)
@@ -402,3 +432,16 @@ class ExpressionFollower(CallFollower):
         if value is None:
             self.outcome.is_told = False
         return value
+
+
+def _source(text: str | None) -> str | None:
+    """Return what stands for a value in an expression: for an iterator that which makes it."""
+    return f"({text.source})" if isinstance(text, Iterating) and text.source else text
+
+
+def _with_source(text: str | None, expected: Expected) -> str | None:
+    """Return the text of a value, with the expression for it where it is an iterator."""
+    if text is None or isinstance(text, Iterating) or expected.text is None or not text.endswith(" object>"):
+        return text
+    source, names = expected.formula or (expected.text, {})
+    return text if names else Iterating(text, source)

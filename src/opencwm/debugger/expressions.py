@@ -14,32 +14,37 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from opencwm.debugger.pure_operations import (
-    BINARY,
-    COMPARISONS,
-    FUNCTIONS,
-    LOOKING,
-    MODULES,
-    UNARY,
+from opencwm.debugger.pure_limits import (
     ExpressionError,
     Undecided,
     UnsupportedError,
-    call_function,
-    call_method,
     check_size,
     check_spec,
     size_of,
     sized,
 )
-from opencwm.debugger.shown import (
+from opencwm.debugger.pure_operations import (
+    ATTRIBUTES,
+    BINARY,
+    COMPARISONS,
+    CONSTANTS,
+    FUNCTIONS,
+    LOOKING,
+    MODULES,
+    UNARY,
+    call_function,
+    call_method,
+)
+from opencwm.debugger.pure_values import (
+    READERS,
+    Iterated,
     LookedIntoError,
     Shown,
-    holds_shown,
-    is_object,
-    object_text,
-    shown_literal,
-    with_places,
+    kind_of,
+    text_of,
+    unordered,
 )
+from opencwm.debugger.shown import holds_shown, is_object, read, shown_literal, with_places
 
 __all__ = [
     "Builtins",
@@ -116,7 +121,9 @@ def evaluate(
     evaluation = _Evaluation(texts, builtins, objects)
     try:
         value = evaluation.visit(tree.body, {})
-        text = repr(value)
+        if isinstance(value, Iterated) and not with_objects:
+            value = value.items
+        text = repr(value) if callable(value) and not isinstance(value, type | Shown) else text_of(value)
     except (Undecided, ExpressionError):
         raise
     except RecursionError:
@@ -148,8 +155,8 @@ def literal(text: str) -> Any:
         Undecided: it is no literal, or it was cut.
     """
     special = {
-        "set()": set(),
-        "frozenset()": frozenset(),
+        "set()": unordered(set()),
+        "frozenset()": unordered(frozenset()),
         "nan": float("nan"),
         "inf": float("inf"),
         "-inf": float("-inf"),
@@ -160,7 +167,10 @@ def literal(text: str) -> Any:
         tree = parsed(text)
         if any(isinstance(node, ast.Constant) and node.value is Ellipsis for node in ast.walk(tree)):
             raise Undecided(f"its value is shown only in part: {_short(text)}")
-        return ast.literal_eval(tree)
+        value = ast.literal_eval(tree)
+        if isinstance(value, complex) and "-" in text:
+            raise Undecided("the sign of a complex number is not known")
+        return unordered(value) if "{" in text or "set(" in text else value
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         raise Undecided(f"its value {_short(text)} is no literal") from None
 
@@ -194,7 +204,7 @@ class _Objects:
     places: list[str]
     root: ast.expr
 
-    def find(self, node: ast.expr, builtins: Builtins) -> Shown | None:
+    def find(self, node: ast.expr, builtins: Builtins) -> Any:
         """Return the object that a part of the expression is, None when it is none.
 
         Raises:
@@ -202,15 +212,19 @@ class _Objects:
         """
         if node is self.root or not is_object(node):
             return None
-        if isinstance(node, ast.Call):
-            function = node.func
-            is_named = isinstance(function, ast.Name) and function.id in builtins.functions
-            if is_named or (isinstance(function, ast.Attribute) and builtins.module(function.value)):
-                return None
+        name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        is_called = name in builtins.functions or (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and bool(builtins.module(node.func.value))
+        )
+        if is_called and name not in READERS:
+            return None
         try:
-            return Shown(object_text(node, self.marked, self.places))
+            found = read(node, self.marked, self.places)
         except ValueError as error:
             raise Undecided(str(error)) from None
+        return None if is_called and isinstance(found, Shown) else found
 
 
 class _Evaluation:
@@ -231,14 +245,15 @@ class _Evaluation:
             raise ExpressionError("the expression takes too long")
         found = None if self.objects is None or bound else self.objects.find(node, self.builtins)
         if found is not None:
-            self.has_objects = True
-            return found
+            self.has_objects = self.has_objects or holds_shown(found)
+            return sized(found)
         method = getattr(self, f"_{type(node).__name__.lower()}", None)
         if method is None:
             raise UnsupportedError(f"{ast.unparse(node)} is not supported here")
         value = sized(method(node, bound))
         self.operations += size_of(value) // 16
-        return value
+        self.has_objects = self.has_objects or (self.objects is not None and isinstance(value, Iterated))
+        return unordered(value) if type(value) in (set, frozenset) else value
 
     def _constant(self, node: ast.Constant, _: _Names) -> Any:
         return node.value
@@ -284,7 +299,10 @@ class _Evaluation:
         return found
 
     def _unaryop(self, node: ast.UnaryOp, bound: _Names) -> Any:
-        return UNARY[type(node.op)](self.visit(node.operand, bound))
+        value = self.visit(node.operand, bound)
+        if isinstance(value, complex):  # the text of one says less than its two signs
+            raise Undecided("the sign of a complex number is not known")
+        return UNARY[type(node.op)](value)
 
     def _binop(self, node: ast.BinOp, bound: _Names) -> Any:
         left, right = self.visit(node.left, bound), self.visit(node.right, bound)
@@ -338,7 +356,7 @@ class _Evaluation:
         if isinstance(node.func, ast.Attribute):
             module = self.builtins.module(node.func.value)
             if module:
-                if node.func.attr not in MODULES[module]:
+                if node.func.attr not in MODULES.get(module, ()):
                     raise UnsupportedError(f"{module}.{node.func.attr} is not supported here")
                 return call_function(MODULES[module][node.func.attr], args, keywords)
             if node.func.attr == "format" and holds_shown([*args, *keywords.values()]):
@@ -351,7 +369,14 @@ class _Evaluation:
             raise LookedIntoError(f"{ast.unparse(node.func)} would look into an object")
         return call_function(function, args, keywords)
 
-    def _attribute(self, node: ast.Attribute, _: _Names) -> Any:
+    def _attribute(self, node: ast.Attribute, bound: _Names) -> Any:
+        module = self.builtins.module(node.value)
+        if module in CONSTANTS and node.attr in CONSTANTS[module]:
+            return CONSTANTS[module][node.attr]
+        if not module:
+            value = self.visit(node.value, bound)
+            if node.attr in ATTRIBUTES.get(kind_of(value), ()):
+                return getattr(value, node.attr)
         raise Undecided(f"attributes such as {ast.unparse(node)} are not known")
 
     def _joinedstr(self, node: ast.JoinedStr, bound: _Names) -> Any:

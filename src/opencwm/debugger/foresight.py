@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from opencwm.codec.native_writer import written_evaluations
 from opencwm.debugger.arguments import CallSite
-from opencwm.debugger.expectations import Ask, Entered, Expected, Memory, Outcome, UnforeseenError
+from opencwm.debugger.expectations import STOP, Ask, Entered, Expected, Memory, Outcome, UnforeseenError
 from opencwm.debugger.rendered import is_atom
 from opencwm.debugger.workings import Workings
 from opencwm.traces import Activation, CodeInfo, Step, StepFlags, StepKind, apply_step
@@ -66,12 +66,18 @@ class Foresight:
             memory = self._memories.pop()
             self._returned(memory, step)
             if step.flags & StepFlags.YIELD:
+                memory.num_yields += 1
                 self._suspended.setdefault(step.code, []).append(memory)
         if stack:
             self._memories[-1].state = dict(stack[-1].locals)
 
     def _returned(self, memory: Memory, step: Step) -> None:
         """Tell the caller of a function what its call is worth."""
+        entered = self._memories[-1].entered if self._memories else []
+        if entered and entered[-1].first == memory.first and not step.flags & StepFlags.UNWIND:
+            functions = self.workings.known.functions
+            if functions.is_generator(memory.first):
+                entered[-1].item = step.value if step.flags & StepFlags.YIELD else STOP
         if not self._memories or step.flags & (StepFlags.YIELD | StepFlags.UNWIND | StepFlags.TRUNCATED):
             return
         entered = self._memories[-1].entered
@@ -95,7 +101,7 @@ class Foresight:
         if not step.flags & StepFlags.RESUME:
             return Memory(first)
         suspended = self._suspended.pop(step.code, [])
-        memory = suspended[0] if len(suspended) == 1 else Memory(first)
+        memory = suspended[0] if len(suspended) == 1 else Memory(first, num_yields=-1)
         memory.lineno = step.lineno
         return memory
 
@@ -107,6 +113,7 @@ class Foresight:
             if not self.workings.binds_plainly(memory):
                 memory.methods.clear()
         memory.before, memory.lineno, memory.written, memory.entered = memory.lineno, lineno, [], []
+        memory.num_yields = 0
 
     def follow(self, ask: Ask) -> Outcome:
         """Follow what is left of the line that runs, asking for the value of each sub-expression in turn.

@@ -12,7 +12,7 @@ from opencwm.core.syntax import nodes_of
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.entering import Entries
-from opencwm.debugger.expectations import Expected
+from opencwm.debugger.expectations import Expected, Iterating
 from opencwm.debugger.expressions import (
     Builtins,
     ExpressionError,
@@ -25,9 +25,11 @@ from opencwm.debugger.expressions import (
 )
 from opencwm.debugger.module_names import VALUES
 from opencwm.debugger.plain_exceptions import made
+from opencwm.debugger.pure_numbers import CONTEXT
+from opencwm.debugger.pure_values import READERS, Shown, is_told, text_of
 from opencwm.debugger.readings import read_off
-from opencwm.debugger.rendered import is_plain
-from opencwm.debugger.shown import Shown, with_places
+from opencwm.debugger.rendered import UnreadableError, items_of, truth_of
+from opencwm.debugger.shown import with_places
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
 from opencwm.tracer.sites import Site
@@ -35,10 +37,9 @@ from opencwm.tracer.sites import Site
 BUILT_IN: Final = ("<built-in function ", *(f"<class '{name}'>" for name in vars(builtins)))
 """What rendered built-in functions and classes begin with."""
 _HARMLESS: Final = frozenset({"__init__", "__new__", "__repr__", "__str__", "__hash__"})
-_VIEWS: Final = (".keys()", ".values()", ".items()")
 _IN_WORDS: Final = frozenset({"str", "repr", "ascii", "format"})
-_SETS: Final = frozenset({"set", "frozenset"})
-_WITHOUT_ORDER: Final = frozenset({"len", "sorted", "min", "max", "any", "all", "bool"})
+MAX_VALUE: Final = 1_000
+"""Most characters of a value that is worked out; the tracer cuts longer ones."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class Known:
         entries: its functions that calls are sure to enter; None: no call is.
         builtins: the functions of Python that its names stand for.
         exceptions: names of exceptions that are made plainly, see :mod:`.plain_exceptions`.
+        has_truths: classes of it may say whether their objects are true.
     """
 
     sites: Sequence[Site]
@@ -72,6 +74,7 @@ class Known:
     entries: Entries | None = None
     builtins: Builtins = dataclasses.field(default_factory=lambda: Builtins({}))
     exceptions: frozenset[str] = frozenset()
+    has_truths: bool = True
 
     def calculated(self, expected: Expected) -> str | None:
         """Return the value of a pure operation on literals; None for any other, and for one that raises."""
@@ -83,8 +86,31 @@ class Known:
             return expected.at_end if isinstance(found, IndexError) else None
         if found is not None and expected.target is not None:
             unpacked = _unpacked(found.value, expected.target)
-            return None if unpacked is None else repr(unpacked)
+            return text_of(unpacked) if unpacked is not None and is_told(unpacked) else None
         return None if found is None else found.text
+
+    def iterated(self, text: str | None) -> Sequence[Any]:
+        """Return what iterating over a rendered value gives, or over an iterator that was made on the line.
+
+        Raises:
+            UnreadableError: that is not known.
+        """
+        if not isinstance(text, Iterating):
+            return items_of(text)
+        found = (
+            self._worked_out(Expected(text, formula=(f"list({text.source})", {}))) if text.source else None
+        )
+        if not isinstance(found, Result) or "list" not in self.builtins.functions:
+            raise UnreadableError
+        items: list[Any] = found.value
+        return items
+
+    def truth(self, text: str | None) -> bool | None:
+        """Return the truth of a rendered value, an object of the program too; None if not known."""
+        found = truth_of(text)
+        if found is None and text and self.entries is not None and not self.has_truths:
+            return True if self.entries.classes_of(text) else None
+        return found
 
     def raised(self, expected: Expected) -> str | None:
         """Return the exception, as it reads, that a pure operation on literals raises; None for any other."""
@@ -103,7 +129,7 @@ class Known:
             found = evaluate(ast.unparse(node), {}, builtins=self.builtins)
         except (ExpressionError, Undecided):
             return None
-        return found.text if is_plain(found.value) else None
+        return found.text if is_told(found.value) else None
 
     def set_of(self, texts: Sequence[str]) -> str | None:
         """Return how a set of values reads; None where they are not known."""
@@ -113,11 +139,11 @@ class Known:
             values = {literal(text) for text in texts}
         except (Undecided, TypeError):
             return None
-        return Renderer(DEFAULT_LIMITS).render(values) if is_plain(list(values)) else None
+        return text_of(values) if is_told(values) else None
 
     def _worked_out(self, expected: Expected) -> Result | Exception | None:
         """Return what a pure operation on literals comes to; None for any other."""
-        if expected.text is None or self.is_disguised:
+        if expected.text is None or expected.is_old or self.is_disguised:
             return None
         text, texts = expected.formula or (expected.text, {})
         has_rounds = False
@@ -127,9 +153,6 @@ class Known:
             if any(isinstance(node, ast.Constant) and node.value is Ellipsis for node in nodes):
                 return None  # a value that was cut
             names = {node.id for node in nodes if isinstance(node, ast.Name)}
-            has_set = any(isinstance(node, ast.Set) for node in nodes) or not names.isdisjoint(_SETS)
-            if has_set and not _ignores_order(tree.body) and not _makes_a_set(tree.body):
-                return None
             if self.has_values and not names.isdisjoint(_IN_WORDS):  # perhaps in words of its own
                 return None
             has_rounds = any(isinstance(node, ast.comprehension) for node in nodes)
@@ -139,13 +162,7 @@ class Known:
             return None if has_rounds else error.raised
         except (SyntaxError, ValueError, RecursionError, MemoryError, Undecided):
             return None
-        if text.endswith(_VIEWS):
-            kind = text.rpartition(".")[2].removesuffix("()")
-            found = Result(found.value, f"dict_{kind}({found.text})", found.names)
-        if isinstance(found.value, set | frozenset) and is_plain(list(found.value)):
-            return Result(found.value, Renderer(DEFAULT_LIMITS).render(found.value), found.names)
-        is_type = isinstance(found.value, type) and found.value.__module__ == "builtins"
-        return found if is_type or is_plain(found.value) else None
+        return found if is_told(found.value) and len(found.text) <= MAX_VALUE else None
 
     def _read(self, expected: Expected) -> Result | None:
         """Return an attribute as an object of the program shows it."""
@@ -195,28 +212,21 @@ def _unpacked(value: Any, target: ast.Tuple | ast.List) -> tuple[Any, ...] | Non
     return tuple(parts)
 
 
-def _makes_a_set(node: ast.expr) -> bool:
-    """Whether an expression makes a set of what has an order."""
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id not in _SETS:
-        return False
-    inner = [part for item in node.args for part in ast.walk(item)]
-    return not any(
-        isinstance(part, ast.Set) or (isinstance(part, ast.Name) and part.id in _SETS) for part in inner
-    )
-
-
-def _ignores_order(node: ast.AST) -> bool:
-    """Whether the value of an expression is the same in whatever order the elements of sets come."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return node.func.id in _WITHOUT_ORDER
-    return isinstance(node, ast.Compare)
-
-
 def has_disguises(tree: ast.AST) -> bool:
-    """Whether a class derives from a built-in type of values and has a say in how they behave."""
+    """Whether values may not be what they read as, or not behave as such.
+
+    A class derives from a built-in type of values and has a say in how they behave, or is called as one; or
+    the context is changed in which decimals are computed.
+    """
     for node in nodes_of(tree):
+        if CONTEXT.intersection(
+            (getattr(node, "id", ""), getattr(node, "attr", ""), getattr(node, "name", ""))
+        ):
+            return True
         if not isinstance(node, ast.ClassDef):
             continue
+        if node.name in READERS:
+            return True
         bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
         special = {
             item.name for item in node.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)
@@ -226,3 +236,11 @@ def has_disguises(tree: ast.AST) -> bool:
         ):
             return True
     return False
+
+
+def has_truths(tree: ast.AST) -> bool:
+    """Whether a program may say itself whether its objects are true."""
+    words = {"__bool__", "__len__", "__getattr__", "type"}
+    return any(
+        getattr(node, field, None) in words for node in ast.walk(tree) for field in ("id", "attr", "name")
+    )

@@ -60,6 +60,10 @@ class Legal:
         ends = self.ends
         if branch in ends and outcome.truth is not None:
             ends = ends & {branch} if outcome.truth else ends - {branch}
+        if outcome.is_yield:
+            ends = ends & {int(Control.YIELD), int(Control.RAISE)}
+        elif outcome.is_told:
+            ends = ends - {int(Control.YIELD)}
         if outcome.is_told:
             ends = ends - {int(Control.RAISE)}
         changed = {name for name, value in outcome.values.items() if state.get(name) != value}

@@ -9,20 +9,28 @@ from collections.abc import Sequence
 from typing import Any
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
-from opencwm.debugger.expectations import STOP, Ask, Expected, Memory, Outcome, UnforeseenError
+from opencwm.debugger.expectations import (
+    STOP,
+    Ask,
+    Expected,
+    Memory,
+    Outcome,
+    UnforeseenError,
+    YieldingError,
+)
 from opencwm.debugger.expression_follower import ExpressionFollower
 from opencwm.debugger.hooks import holders, hook_name, is_note, marked, plain_name
 from opencwm.debugger.known import Known
 from opencwm.debugger.module_names import imported_text
-from opencwm.debugger.mutations import after_store
+from opencwm.debugger.mutations import after_delete, after_store
+from opencwm.debugger.object_shapes import mangled
 from opencwm.debugger.plain_exceptions import raised_by
+from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.rendered import (
     UnreadableError,
     is_atom,
     is_iterator,
-    is_plain,
     items_of,
-    truth_of,
 )
 from opencwm.tracer.expression_rewriter import BINARY
 
@@ -51,12 +59,20 @@ class LineFollower(ExpressionFollower):
             UnforeseenError: the rest of the line is not known.
         """
         bound = {part.id for part in ast.walk(self._node) if _is_store(part)}  # type: ignore[attr-defined]
+        if isinstance(self._node, ast.FunctionDef):
+            bound.add(self._node.name)
         for name, (owner, _) in list(self._memory.methods.items()):
             if name in bound or owner in bound:
                 del self._memory.methods[name]
-        self._statement(self._node)
+        try:
+            self._statement(self._node)
+        except YieldingError as yielding:
+            self.outcome.returned, self.outcome.is_yield = yielding.value, True
+            self.outcome.values.clear()
         if self._written:
             self.outcome.is_told = False
+        for name in self._known.functions.globals_in(self._memory.first):  # no locals
+            self.outcome.values.pop(name, None)
         if not self._entered and self._known.attributes.is_plain:
             self.outcome.untouched = self._changing.untouched(bound | self._known.shared)
         return self.outcome
@@ -68,10 +84,27 @@ class LineFollower(ExpressionFollower):
         elif isinstance(node, ast.For):
             self._for(node)
         elif isinstance(node, ast.If | ast.While):
-            outcome.truth = truth_of(self._value(node.test))
+            outcome.truth = self._known.truth(self._value(node.test))
             if outcome.truth is None:  # a method may be asked for it
                 outcome.is_told = False
-        elif isinstance(node, ast.Assign):
+        elif isinstance(node, ast.Expr):
+            self._value(node.value)
+        elif isinstance(node, ast.Return):
+            outcome.returned = "None" if node.value is None else self._final(node.value)
+        elif isinstance(node, ast.FunctionDef):
+            self._defined(node)
+        elif isinstance(node, ast.Assert):
+            self._asserted(node)
+        elif isinstance(node, ast.Delete) and [type(item) for item in node.targets] == [ast.Subscript]:
+            self._deleted(node.targets[0])
+        elif not isinstance(node, ast.Pass | ast.Break | ast.Continue) and not self._assignment(node):
+            outcome.is_told = outcome.is_pure = False
+            self._changing.anything()
+            self._other(node)
+
+    def _assignment(self, node: ast.stmt) -> bool:
+        """Follow a statement that binds names, and only does that; return whether it is one."""
+        if isinstance(node, ast.Assign):
             self._assign(node.targets, self._final(node.value))
             self._remember_method(node)
         elif isinstance(node, ast.AnnAssign):
@@ -79,20 +112,43 @@ class LineFollower(ExpressionFollower):
                 self._assign([node.target], self._final(node.value))
         elif isinstance(node, ast.AugAssign):
             self._augmented(node)
-        elif isinstance(node, ast.Expr):
-            self._value(node.value)
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            outcome.is_told = outcome.is_pure = False
+            self.outcome.is_told = self.outcome.is_pure = False
             self._changing.anything()
-            outcome.values.update(_imported(node))
-        elif isinstance(node, ast.Pass | ast.Break | ast.Continue):
-            pass
-        elif isinstance(node, ast.Return):
-            outcome.returned = "None" if node.value is None else self._final(node.value)
+            self.outcome.values.update(_imported(node))
         else:
-            outcome.is_told = outcome.is_pure = False
-            self._changing.anything()
-            self._other(node)
+            return False
+        return True
+
+    def _defined(self, node: ast.FunctionDef) -> None:
+        """Follow the definition of a function within another one."""
+        for default in (*node.args.defaults, *node.args.kw_defaults):
+            if default is not None:
+                self._value(default)
+        text = self._known.functions.inner_text(self._memory.first, node.name)
+        self._assign([ast.Name(node.name, ast.Store())], text)
+
+    def _asserted(self, node: ast.Assert) -> None:
+        """Follow an assertion."""
+        if self._truth(node.test):
+            return
+        if node.msg is not None:
+            self._value(node.msg)
+        elif self._calculates and self.outcome.is_told:
+            self.outcome.raised = "AssertionError()"
+        self.outcome.is_told = self.outcome.is_pure = False
+
+    def _deleted(self, target: ast.expr) -> None:
+        """Follow the deletion of an item."""
+        assert isinstance(target, ast.Subscript)  # noqa: S101 - asked for by what has it
+        container, key = self._value(target.value), self._value(target.slice)
+        self.outcome.is_pure = False
+        self._stores_in(target, container)
+        found = None
+        if container is not None and not self._known.is_disguised:
+            changed = after_delete(container, key)
+            found = None if changed is None else self._replaced(target.value, container, changed)
+        self._changed(*(found or ("", None)))
 
     def _remember_method(self, node: ast.Assign) -> None:
         """Note that a local becomes a method of what another one is: ``add = found.append``."""
@@ -114,10 +170,7 @@ class LineFollower(ExpressionFollower):
 
     def _other(self, node: ast.stmt) -> None:
         """Follow a statement that does more than its values say."""
-        if isinstance(node, ast.Assert):
-            if not self._truth(node.test) and node.msg is not None:
-                self._value(node.msg)
-        elif isinstance(node, ast.Raise):
+        if isinstance(node, ast.Raise):
             texts = [self._value(part) for part in (node.exc, node.cause) if part is not None]
             if self._calculates and len(texts) == 1:
                 self.outcome.raised = raised_by(texts[0], self._known.exceptions)
@@ -148,7 +201,7 @@ class LineFollower(ExpressionFollower):
             elif isinstance(target, ast.Attribute):
                 holder = self._value(target.value)
                 self._stores_in(target, holder)
-                changed = self._known.attributes.after_store(holder, target.attr, value)
+                changed = self._known.attributes.after_store(holder, target.attr, value, owner=self._owner)
                 self._changed(plain_name(target.value), changed)
             elif isinstance(target, ast.Tuple | ast.List) and len(targets) == 1:
                 self._store_items(target, value)
@@ -161,14 +214,14 @@ class LineFollower(ExpressionFollower):
             items = items_of(value)
         except UnreadableError:
             raise UnforeseenError from None
-        if len(items) != len(target.elts) or not all(map(is_plain, items)):
+        if len(items) != len(target.elts) or not all(map(is_told, items)):
             raise UnforeseenError
         for part, item in zip(target.elts, items, strict=True):
             if isinstance(part, ast.Name):
-                self.outcome.values[part.id] = self._state[part.id] = repr(item)
+                self.outcome.values[part.id] = self._state[part.id] = text_of(item)
             elif isinstance(part, ast.Subscript) and holders(part.value)[0]:
                 name = holders(part.value)[0]
-                self._stored(part, self._value(part.value), self._value(part.slice), repr(item), "")
+                self._stored(part, self._value(part.value), self._value(part.slice), text_of(item), "")
                 if not self.outcome.is_told:
                     raise UnforeseenError
                 self._state[name] = self.outcome.values[name]
@@ -205,8 +258,11 @@ class LineFollower(ExpressionFollower):
         else:
             self._stores_in(target, holder)
             is_settled = self._calculates or not symbol
-            after_store_of = self._known.attributes.after_store
-            changed = after_store_of(holder, target.attr, value, symbol) if is_settled else None
+            changed = None
+            if is_settled:
+                changed = self._known.attributes.after_store(
+                    holder, target.attr, value, symbol, owner=self._owner
+                )
             self._changed(plain_name(target.value), changed)
 
     def _stored(
@@ -225,7 +281,7 @@ class LineFollower(ExpressionFollower):
         is_plain_object = holder is not None and (
             holder[0] in "[{"
             if isinstance(target, ast.Subscript)
-            else self._known.attributes.shows(holder, target.attr)
+            else self._known.attributes.shows(holder, mangled(target.attr, self._owner))
         )
         if is_plain_object and not self._known.is_disguised:
             self._changing.one(holders(target.value)[0], holder)
@@ -249,14 +305,14 @@ class LineFollower(ExpressionFollower):
                 self.outcome.raised = _unpacking_error(items, len(target.elts))
         except UnreadableError:
             pass
-        if len(items) != len(target.elts) or not all(map(is_plain, items)):
+        if len(items) != len(target.elts) or not all(map(is_told, items)):
             self._forget(target)
             return
         for part, item in zip(target.elts, items, strict=True):
             if isinstance(part, ast.Name):
-                self.outcome.values[part.id] = repr(item)
+                self.outcome.values[part.id] = text_of(item)
             elif isinstance(part, ast.Tuple | ast.List):
-                self._unpack(part, repr(item))
+                self._unpack(part, text_of(item))
             else:
                 self._forget(part)
 
@@ -282,6 +338,9 @@ class LineFollower(ExpressionFollower):
         if loop is None:
             raise UnforeseenError
         number, loop.number = loop.number, loop.number + 1
+        loop.is_old = loop.is_old or any(
+            piece not in self._state.get(name, "") for name, shown in loop.holders.items() for piece in shown
+        )
         text = None if loop.text is None else f"{loop.text}[{number}]"
         is_certain = text is not None and 2 * len(text) < MAX_EVALUATION_CHARS
         pattern = re.compile(rf".+\[{number}\]", re.DOTALL)
@@ -289,7 +348,18 @@ class LineFollower(ExpressionFollower):
             self.outcome.is_pure = False
             self._changing.anything()
         target = node.target if isinstance(node.target, ast.Tuple | ast.List) else None
-        item = self._told(Expected(text, pattern, is_certain=is_certain, at_end=STOP, target=target))
+        formula: tuple[str, dict[str, str]] | None = (f"{loop.source}[{number}]", {}) if loop.source else None
+        item = self._told(
+            Expected(
+                text,
+                pattern,
+                is_certain=is_certain,
+                at_end=STOP,
+                target=target,
+                formula=formula,
+                is_old=loop.is_old,
+            )
+        )
         if item is None:
             self._forget(node.target)
             return

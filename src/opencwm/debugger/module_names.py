@@ -16,10 +16,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from opencwm.core.syntax import nodes_of
-from opencwm.debugger.arguments import FunctionNode
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
-from opencwm.debugger.pure_operations import FUNCTIONS, MODULES
+from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, MODULES
+from opencwm.debugger.qualified_names import FunctionNode
 from opencwm.tracer.bound_names import BoundNames
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
@@ -78,26 +78,25 @@ class ModuleNames:
                 continue
             if module in MODULES and what in MODULES[module]:
                 functions[name] = MODULES[module][what]
-            elif module in MODULES and not what:
+            elif not what and (module in MODULES or module in CONSTANTS):
                 modules[name] = module
             text = f"<module '{module}'>" if not what else imported_text(module, what)
             texts |= {} if text is None else {name: text}
         found = Builtins(functions, modules)
-        texts.update(_values(tree, found))
+        texts.update(_values(tree, found, texts))
         return cls(texts, found)
 
 
 def imported_text(module: str, name: str) -> str | None:
     """Return how a class or function reads that is imported from the standard library, if that is known."""
-    if name in MODULES.get(module, ()):
-        return f"<built-in function {MODULES[module][name].__name__}>"
     if module == "heapq":
         text = f"<built-in function {name}>"
         return text if text in CHANGING_FUNCTIONS else None
-    if module not in _STANDARD:
+    if module not in _STANDARD and name not in MODULES.get(module, ()):
         return None
     value = getattr(importlib.import_module(module), name, None)
-    return Renderer(DEFAULT_LIMITS).render(value) if isinstance(value, type | types.FunctionType) else None
+    is_told = isinstance(value, type | types.FunctionType | types.BuiltinFunctionType)
+    return Renderer(DEFAULT_LIMITS).render(value) if is_told else None
 
 
 def _built_in(bound: BoundNames) -> Iterator[tuple[str, str]]:
@@ -142,7 +141,7 @@ def _imported(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
                 )
 
 
-def _values(tree: ast.Module, known: Builtins) -> dict[str, str]:
+def _values(tree: ast.Module, known: Builtins, texts_before: Mapping[str, str]) -> dict[str, str]:
     """Return how the names read that are bound once, at the top, to what cannot change."""
     if names_by_string(tree):
         return {}
@@ -154,6 +153,9 @@ def _values(tree: ast.Module, known: Builtins) -> dict[str, str]:
             target = node.target
         value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
         if not isinstance(target, ast.Name) or value is None or counts[target.id] != 1:
+            continue
+        if isinstance(value, ast.Name) and texts_before.get(value.id, "").startswith("<"):
+            texts[target.id] = texts_before[value.id]
             continue
         try:
             found = evaluate(ast.unparse(value), texts, builtins=known)
@@ -167,7 +169,7 @@ def _values(tree: ast.Module, known: Builtins) -> dict[str, str]:
 def _is_fixed(value: object) -> bool:
     if isinstance(value, tuple):
         return all(map(_is_fixed, value))
-    return value is None or isinstance(value, bool | int | float | complex | str | bytes)
+    return value is None or isinstance(value, bool | int | float | complex | str | bytes | type)
 
 
 def _bindings(tree: ast.AST) -> Iterator[str]:

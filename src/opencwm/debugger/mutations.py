@@ -5,19 +5,22 @@ Only literals, within bounds, and only where the result is certain; nothing of t
 
 from __future__ import annotations
 
+import collections
 import heapq
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, known_value
-from opencwm.debugger.rendered import MAX_CHARS, is_plain
-from opencwm.tracer.limits import DEFAULT_LIMITS
-from opencwm.tracer.rendering import Renderer
+from opencwm.debugger.pure_limits import sized
+from opencwm.debugger.pure_operations import CHECKS, FAMILIES
+from opencwm.debugger.pure_values import is_told, kind_of, text_of
+from opencwm.debugger.rendered import MAX_CHARS
 
 _METHODS: Final[dict[type, frozenset[str]]] = {
     list: frozenset({"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"}),
     dict: frozenset({"pop", "clear", "update", "setdefault"}),
     set: frozenset({"add", "discard", "remove", "clear", "update"}),
+    **{kind: names for family in FAMILIES for kind, names in family.changing.items()},
 }
 _FUNCTIONS: Final = {
     function.__name__: function
@@ -38,9 +41,12 @@ def after_method(receiver: str, method: str, args: Sequence[str | None]) -> tupl
     values = _values([receiver, *args])
     if receiver in args:  # perhaps itself
         return None
-    if values is None or method not in _METHODS.get(type(values[0]), frozenset()):
+    if values is None or method not in _METHODS.get(kind_of(values[0]), frozenset()):
         return None
     try:
+        kind = kind_of(values[0])
+        if id(kind) in CHECKS:
+            CHECKS[id(kind)](values[0], method, values[1:], {})
         result = getattr(values[0], method)(*values[1:])
     except Exception:  # the program will raise it
         return None
@@ -63,14 +69,41 @@ def after_store(container: str, key: str | None, value: str | None, symbol: str 
     """Return a container after ``container[key] = value``, or ``container[key] += value`` for a symbol."""
     if symbol and key is not None and value is not None:
         try:
-            value = evaluate(f"({container})[{key}] {symbol} ({value})", {}).text
+            item = evaluate(f"({container})[{key}]", {}, with_objects=True).text
+            value = evaluate(f"({item}) {symbol} ({value})", {}, with_objects=True).text
         except (ExpressionError, Undecided):
             return None
     values = _values([container, key, value])
-    if values is None or container == value or type(values[0]) not in _METHODS:
+    if values is None or container == value or kind_of(values[0]) not in _METHODS:
         return None
     try:
         values[0][values[1]] = values[2]
+    except Exception:  # the program will raise it
+        return None
+    rendered = _rendered(None, values[0])
+    return None if rendered is None else rendered[1]
+
+
+def after_delete(container: str, key: str | None) -> str | None:
+    """Return a container after ``del container[key]``; None where that is not certain."""
+    values = _values([container, key])
+    if values is None or kind_of(values[0]) not in _METHODS:
+        return None
+    try:
+        del values[0][values[1]]
+    except Exception:  # the program will raise it
+        return None
+    rendered = _rendered(None, values[0])
+    return None if rendered is None else rendered[1]
+
+
+def after_look(container: str, key: str | None) -> str | None:
+    """Return a ``defaultdict`` after ``container[key]`` was read; None where that is not certain."""
+    values = _values([container, key])
+    if values is None or not isinstance(values[0], collections.defaultdict):
+        return None
+    try:
+        values[0][values[1]]
     except Exception:  # the program will raise it
         return None
     rendered = _rendered(None, values[0])
@@ -88,7 +121,7 @@ def after_change(whole: str | None, part: str, changed: str) -> str | None:
     found = [
         (holder, key)
         for holder, key, inner in _inner(values[0])
-        if type(inner) is type(values[1]) and repr(inner) == part
+        if kind_of(inner) is kind_of(values[1]) and text_of(inner) == part
     ]
     if len(found) != 1 or not isinstance(found[0][0], list | dict):
         return None
@@ -112,19 +145,15 @@ def _values(texts: Sequence[str | None]) -> list[Any] | None:
     if len(known) < len(texts):
         return None
     try:
-        values = [known_value(text) for text in known]
-    except Undecided:
+        values = [sized(known_value(text)) for text in known]
+    except (ExpressionError, Undecided):
         return None
-    return (
-        values
-        if all(is_plain(list(value) if isinstance(value, set) else value) for value in values)
-        else None
-    )
+    return values if all(map(is_told, values)) else None
 
 
 def _rendered(result: object, changed: object) -> tuple[str, str] | None:
-    texts = (
-        repr(result),
-        Renderer(DEFAULT_LIMITS).render(changed) if isinstance(changed, set) else repr(changed),
-    )
-    return texts if is_plain(result) and max(map(len, texts)) <= MAX_CHARS else None
+    try:
+        texts = text_of(result), text_of(changed)
+    except (Undecided, ValueError):
+        return None
+    return texts if max(map(len, texts)) <= MAX_CHARS else None

@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from opencwm.debugger.expressions import ExpressionError, Undecided, literal
-from opencwm.debugger.rendered import is_plain
-from opencwm.tracer.limits import DEFAULT_LIMITS
-from opencwm.tracer.rendering import Renderer
+from opencwm.debugger.pure_values import is_told, text_of
 
 _OF_PYTHON: Final = frozenset(
     """ArithmeticError AssertionError BufferError EOFError Exception FloatingPointError IndexError KeyError
@@ -61,9 +59,9 @@ def made(text: str, names: frozenset[str]) -> str | None:
         arguments = [literal(ast.unparse(argument)) for argument in node.args]
     except (SyntaxError, ValueError, RecursionError, MemoryError, ExpressionError, Undecided):
         return None
-    if not is_plain(arguments) or not isinstance(node.func, ast.Name):
+    if not is_told(arguments) or not isinstance(node.func, ast.Name):
         return None
-    shown = [Renderer(DEFAULT_LIMITS).render(argument) for argument in arguments]
+    shown = [text_of(argument) for argument in arguments]
     return f"{node.func.id}({', '.join(shown)})"
 
 

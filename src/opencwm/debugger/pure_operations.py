@@ -5,46 +5,66 @@ from __future__ import annotations
 import ast
 import math
 import operator
-import re
 import string
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-MAX_SIZE: Final = 100_000
-"""Most characters or elements of a result."""
-MAX_BITS: Final = 20_000
-"""Most bits of an integer."""
+from opencwm.debugger import pure_collections, pure_iteration, pure_numbers, pure_regex
+from opencwm.debugger.pure_families import Family
+from opencwm.debugger.pure_limits import (
+    ExpressionError,
+    Undecided,
+    UnsupportedError,
+    check_count,
+    check_size,
+    check_spec,
+    size_of,
+)
+from opencwm.debugger.pure_values import Shown, as_in_python, items_in_order, kind_of, plain
+
 _MOST_FACTORS: Final = 1_000
-
-
-class Undecided(Exception):  # noqa: N818 - a result, not a failure
-    """The expression's value cannot be known from the texts at hand; the message says why."""
-
-
-class ExpressionError(Exception):
-    """The expression is not valid, not allowed, or raises; the message reads like Python's own.
-
-    Attributes:
-        raised: what the operation itself raises, as it would in a program; None for any other reason.
-    """
-
-    def __init__(self, message: str, raised: Exception | None = None) -> None:
-        super().__init__(message)
-        self.raised = raised
-
-
-class UnsupportedError(ExpressionError):
-    """The expression is valid, but has a form that is not worked out here."""
+FAMILIES: Final[tuple[Family, ...]] = (
+    pure_collections.FAMILY,
+    pure_iteration.FAMILY,
+    pure_numbers.FAMILY,
+    pure_regex.FAMILY,
+)
+"""What is known beside the built-in functions, by kind."""
 
 
 def _named(functions: Iterable[Any]) -> dict[str, Any]:
     return {function.__name__: function for function in functions}
 
 
+def _merged(*tables: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for table in tables:
+        for module, items in table.items():
+            found.setdefault(module, {}).update(items)
+    return found
+
+
 FUNCTIONS: Final[Mapping[str, Any]] = _named(
     [
         *(abs, all, any, ascii, bin, bool, bytes, callable, chr, complex, dict, divmod, enumerate, float),
-        *(format, frozenset, hex, int, isinstance, len, list, max, min, oct, ord, pow, range, repr, reversed),
+        *(
+            format,
+            frozenset,
+            hex,
+            int,
+            isinstance,
+            iter,
+            len,
+            list,
+            max,
+            min,
+            oct,
+            ord,
+            pow,
+            range,
+            repr,
+            reversed,
+        ),
         *(round, set, sorted, str, sum, tuple, type, zip),
     ]
 )
@@ -59,7 +79,7 @@ _OF_NUMBERS: Final = frozenset(
     log1p log2 modf nextafter pow prod radians remainder sin sinh sqrt tan tanh trunc ulp""".split()  # noqa: SIM905
 )
 _GROWING: Final = frozenset({"comb", "factorial", "perm"})
-MODULES: Final[Mapping[str, Mapping[str, Any]]] = {
+_MODULES: Final[Mapping[str, Mapping[str, Any]]] = {
     "math": {name: getattr(math, name) for name in _OF_NUMBERS | _GROWING if hasattr(math, name)},
     "operator": _named(
         [
@@ -69,9 +89,17 @@ MODULES: Final[Mapping[str, Mapping[str, Any]]] = {
         ]
     ),
 }
-"""Functions of modules, by the names of both."""
+MODULES: Final[Mapping[str, Mapping[str, Any]]] = _merged(
+    _MODULES, *(family.functions for family in FAMILIES)
+)
+"""Functions and classes of modules, by the names of both."""
+CONSTANTS: Final[Mapping[str, Mapping[str, Any]]] = _merged(
+    {"math": {name: getattr(math, name) for name in ("pi", "e", "tau", "inf", "nan")}},
+    *(family.constants for family in FAMILIES),
+)
+"""Other attributes of modules."""
 
-METHODS: Final[Mapping[type, frozenset[str]]] = {
+_METHODS: Final[Mapping[type, frozenset[str]]] = {
     str: frozenset(
         """capitalize casefold center count encode endswith expandtabs find format index isalnum isalpha
         isascii isdecimal isdigit isidentifier islower isnumeric isprintable isspace istitle isupper join
@@ -98,7 +126,31 @@ METHODS: Final[Mapping[type, frozenset[str]]] = {
     int: frozenset({"bit_length", "bit_count", "to_bytes", "conjugate"}),
     float: frozenset({"is_integer", "hex", "as_integer_ratio"}),
 }
+METHODS: Final[Mapping[type, frozenset[str]]] = {
+    **_METHODS,
+    **{kind: names for family in FAMILIES for kind, names in family.methods.items()},
+}
 """Methods by the type of their object."""
+ATTRIBUTES: Final[Mapping[type, frozenset[str]]] = {
+    kind: names for family in FAMILIES for kind, names in family.attributes.items()
+}
+"""Attributes by the type of their object."""
+CHECKS: Final = {
+    **{
+        id(function): family.check
+        for family in FAMILIES
+        for table in family.functions.values()
+        for function in table.values()
+    },
+    **{id(kind): family.check for family in FAMILIES for kind in (*family.methods, *family.changing)},
+}
+"""What is asked before a function, or a method of a type, is called."""
+WITHOUT_ORDER: Final[Mapping[Any, frozenset[str]]] = {
+    sorted: frozenset({"reverse"}),
+    **dict.fromkeys((min, max), frozenset({"default"})),
+    **dict.fromkeys((any, all, sum), frozenset()),
+}
+"""Functions that give the same in whatever order the items of a set come, with their keywords."""
 
 CLASS_METHODS: Final[Mapping[type, frozenset[str]]] = {
     bytes: frozenset({"fromhex"}),
@@ -145,8 +197,6 @@ COMPARISONS: Final[Mapping[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
     ast.NotIn: lambda item, container: item not in container,
 }
 
-_SIZED: Final = (str, bytes, list, tuple, dict, set, frozenset, range)
-
 
 def call_function(function: Any, args: list[Any], keywords: dict[str, Any]) -> Any:
     """Call one of :data:`FUNCTIONS` or of :data:`MODULES`.
@@ -171,7 +221,25 @@ def call_function(function: Any, args: list[Any], keywords: dict[str, Any]) -> A
         isinstance(arg, int) and arg > _MOST_FACTORS for arg in args
     ):
         raise ExpressionError("the result is too large")
-    return _plain(function(*args, **keywords))
+    if function is type:
+        return kind_of(args[0])
+    if function is iter and (len(args) != 1 or isinstance(args[0], Shown)):
+        raise UnsupportedError("iter of this is not supported here")
+    if function in WITHOUT_ORDER and len(args) == 1 and keywords.keys() <= WITHOUT_ORDER[function]:
+        args = [_in_some_order(function, args[0])]
+    if id(function) in CHECKS:
+        CHECKS[id(function)](None, function.__name__, args, keywords)
+    return plain(function(*args, **keywords))
+
+
+def _in_some_order(function: Any, value: Any) -> Any:
+    """Return the items of a set in some order, if the function does not mind; other values themselves."""
+    if kind_of(value) not in (set, frozenset):
+        return value
+    items = items_in_order(value) if function not in (any, all) else list(kind_of(value).__iter__(value))
+    if function is sum and not all(isinstance(item, int) for item in items):
+        raise Undecided("the order of a set is not known")
+    return items
 
 
 def call_method(target: Any, name: str, args: list[Any], keywords: dict[str, Any]) -> Any:
@@ -181,74 +249,20 @@ def call_method(target: Any, name: str, args: list[Any], keywords: dict[str, Any
         ExpressionError: the method is not among :data:`METHODS`, or the result would be too large; and
             whatever the method raises.
     """
-    kind = target if isinstance(target, type) else type(target)
+    kind = target if isinstance(target, type) else kind_of(target)
     if isinstance(target, type):
         if name not in CLASS_METHODS.get(target, ()):
             raise UnsupportedError(f"{kind.__name__}.{name} is not supported here")
     elif name not in METHODS.get(kind, ()):
-        if not hasattr(kind, name):
+        if not hasattr(kind, name) and kind.__module__ == "builtins":
             raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}")
         raise UnsupportedError(f"{kind.__name__}.{name} is not supported here")
     _check_growth(name, target, args)
-    return _plain(getattr(target, name)(*args, **keywords))
-
-
-def _plain(value: Any) -> Any:
-    """Turn iterators and views into lists, so that every value has a repr that says what it is."""
-    if isinstance(value, type):
-        return value
-    if hasattr(type(value), "__next__") or type(value).__name__ in ("dict_keys", "dict_values", "dict_items"):
-        return list(value)
-    return value
-
-
-def sized(value: Any) -> Any:
-    """Return ``value`` unless it is too large.
-
-    Raises:
-        ExpressionError: it is.
-    """
-    if isinstance(value, int) and value.bit_length() > MAX_BITS:
-        raise ExpressionError("the result is too large")
-    if isinstance(value, _SIZED) and len(value) > MAX_SIZE:
-        raise ExpressionError("the result is too large")
-    return value
-
-
-def size_of(value: Any) -> int:
-    """Return the number of characters or elements of a value; 0 for one that has none."""
-    return len(value) if isinstance(value, _SIZED) else 0
-
-
-def check_count(count: int) -> None:
-    """Refuse that many elements, if they are too many, with an :class:`ExpressionError`."""
-    if count > MAX_SIZE:
-        raise ExpressionError("the result is too large")
-
-
-def check_size(op: ast.operator, left: Any, right: Any) -> None:
-    """Refuse an operation before it makes something huge, with an :class:`ExpressionError`."""
-    if isinstance(op, ast.Mult):
-        for sequence, count in ((left, right), (right, left)):
-            if isinstance(count, int) and isinstance(sequence, str | bytes | list | tuple):
-                check_count(len(sequence) * count)
-    elif isinstance(op, ast.Pow | ast.LShift) and isinstance(left, int) and isinstance(right, int):
-        bits = right if isinstance(op, ast.LShift) else left.bit_length() * right
-        if bits > MAX_BITS:
-            raise ExpressionError("the result is too large")
-    elif isinstance(op, ast.Mod) and isinstance(left, bytes):
-        raise UnsupportedError("% formatting of bytes is not supported here")
-    elif isinstance(op, ast.Mod) and isinstance(left, str):
-        if "*" in left:
-            raise UnsupportedError("% formatting with * is not supported here")
-        for width in re.findall(r"\d+", left):
-            check_spec(width)
-
-
-def check_spec(spec: str) -> None:
-    """Refuse a format that may ask for a huge width, with an :class:`ExpressionError`."""
-    if sum(character.isdigit() for character in spec) > 4:
-        raise ExpressionError("the result is too large")
+    if id(kind) in CHECKS and not isinstance(target, type):
+        CHECKS[id(kind)](target, name, args, keywords)
+    if kind in (set, frozenset):  # methods of sets do not mind in which order the items of others come
+        args = [as_in_python(arg) for arg in args]
+    return plain(getattr(target, name)(*args, **keywords))
 
 
 def _check_growth(method: str, target: Any, args: list[Any]) -> None:

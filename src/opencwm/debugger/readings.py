@@ -7,7 +7,8 @@ import ast
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.expectations import Expected
 from opencwm.debugger.expressions import Undecided, known_value, literal
-from opencwm.debugger.rendered import UnreadableError, is_plain, items_of
+from opencwm.debugger.pure_values import is_told, text_of
+from opencwm.debugger.rendered import UnreadableError, items_of
 
 
 def read_off(expected: Expected, attributes: Attributes) -> str | None:
@@ -18,6 +19,8 @@ def read_off(expected: Expected, attributes: Attributes) -> str | None:
         attributes: what the program says of those.
     """
     text = expected.text or ""
+    if expected.is_old:
+        return None
     try:
         node = ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -26,7 +29,7 @@ def read_off(expected: Expected, attributes: Attributes) -> str | None:
         return None
     holder = ast.get_source_segment(text, node.value) or ""
     if isinstance(node, ast.Attribute):
-        return attributes.read(holder, node.attr)
+        return attributes.read(holder, node.attr, expected.owner)
     return _item(node, holder, expected.at_end)
 
 
@@ -41,11 +44,11 @@ def _item(node: ast.Subscript, holder: str, at_end: str | None) -> str | None:
             container = items_of(holder)
         else:
             container = known_value(holder)
-        if not is_plain(known_value(holder)) or not is_plain(key):
+        if not is_told(known_value(holder)) or not is_told(key):
             return None
         item = container[key]
     except IndexError:
         return at_end
     except (Undecided, UnreadableError, TypeError, KeyError, ValueError):
         return None
-    return repr(item) if is_plain(item) else None
+    return text_of(item) if is_told(item) else None

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import ast
+import collections
 import re
 from collections.abc import Sequence
 from typing import Any, Final
 
 from opencwm.debugger.expressions import Undecided, known_value
-from opencwm.debugger.shown import Shown
+from opencwm.debugger.pure_values import READERS, Iterated, Shown, kind_of
 
 MAX_ITEMS: Final = 64
 """More items are not looked at."""
 
-MAX_CHARS: Final = 200
+MAX_CHARS: Final = 400
 """A changed object that reads longer is left to the model, which has seen how the tracer cuts them."""
 
 _FALSE: Final = frozenset(
@@ -26,6 +27,11 @@ _DICTS: Final = ("Counter(", "defaultdict(", "OrderedDict(")
 _SHORT_CALLS: Final = frozenset({"len", "ord", "bool", "isinstance", "int", "any", "all", "callable"})
 _LONGEST_NUMBER: Final = 24
 _UNLIMITED: Final = 10**6
+_TRUE: Final = ("<re.Match object; ", "<function ", "<built-in ", "<generator object ", "<module ", "<bound ")
+"""What values begin with that are always true."""
+_ANSWERED: Final = frozenset({"set", "range"})
+_SOME: Final = 2
+"""Items of a set whose order matters."""
 READING_METHODS: Final = frozenset(
     {"get", "keys", "values", "items", "index", "count", "copy", "union", "intersection", "difference"}
     | {"issubset", "issuperset", "isdisjoint", "symmetric_difference"}
@@ -33,6 +39,7 @@ READING_METHODS: Final = frozenset(
 """Methods that do not change an object of a built-in type."""
 _MOST_DOUBLINGS: Final = 64
 _ATOM: Final = re.compile(r"""[-\d'"]|b['"]|(?:True|False|None|nan|inf)$""")
+_FIXED: Final = re.compile(r"(?:Decimal|Fraction|range)\([^()]*\)|re\.compile\(.*\)", re.DOTALL)
 
 
 class UnreadableError(Exception):
@@ -40,8 +47,18 @@ class UnreadableError(Exception):
 
 
 def is_atom(text: str) -> bool:
-    """Whether a rendered value is a number, a string or a constant: nothing can change it in place."""
+    """Whether a rendered value is a number, a string or the like: nothing can change it in place."""
+    return is_literal(text) or _FIXED.fullmatch(text) is not None
+
+
+def is_literal(text: str) -> bool:
+    """Whether a rendered value is a number, a string or a constant of the language itself."""
     return _ATOM.match(text) is not None
+
+
+def is_built_in(text: str) -> bool:
+    """Whether a rendered value is of a type of Python, or of its library, that shows all there is in it."""
+    return text[0] in "[({" or is_atom(text) or (text.partition("(")[0] in READERS and text[-1] == ")")
 
 
 def longest_value(node: ast.expr, text: str) -> int:
@@ -73,6 +90,16 @@ def truth_of(text: str | None) -> bool | None:
     try:
         return float(text) != 0
     except ValueError:
+        pass
+    if text.startswith(_TRUE):
+        return True
+    name = text.partition("(")[0]
+    if name not in READERS or name in _ANSWERED:
+        return None
+    try:
+        value = known_value(text)
+        return None if isinstance(value, Shown) else bool(value)
+    except Undecided:
         return None
 
 
@@ -84,9 +111,6 @@ def items_of(text: str | None) -> Sequence[Any]:
     """
     if text is None:
         raise UnreadableError
-    for prefix in _VIEWS:
-        if text.startswith(prefix):
-            text = text.removeprefix(prefix)[:-1]
     if text.startswith("range("):
         try:
             return range(*items_of(f"({text.removeprefix('range(')[:-1]},)"))[: MAX_ITEMS + 1]
@@ -96,9 +120,11 @@ def items_of(text: str | None) -> Sequence[Any]:
         value = known_value(text)
     except Undecided:
         raise UnreadableError from None
-    if isinstance(value, str | bytes | list | tuple):
-        return value
+    if isinstance(value, str | bytes | bytearray | list | tuple | collections.deque):
+        return value if not isinstance(value, collections.deque) else list(value)
     if isinstance(value, dict):
+        return list(value)
+    if isinstance(value, Iterated) or (kind_of(value) in (set, frozenset) and len(value) < _SOME):
         return list(value)
     raise UnreadableError
 
@@ -114,7 +140,7 @@ def is_read_plainly(container: str | None, key: str) -> bool:
         return True
     if container[0] == "[":
         return key.lstrip("-").isdigit()
-    return (container[0] == "{" or container.startswith(_DICTS)) and is_atom(key)
+    return (container[0] == "{" or container.startswith(_DICTS)) and is_literal(key)
 
 
 def is_cheap(symbol: str, left: str, right: str) -> bool:
@@ -154,12 +180,3 @@ def loop_text(text: str | None) -> str | None:
     if text.startswith(_INDEXED):
         return text
     return f"list({text})" if text.startswith(_ITERABLE) else None
-
-
-def is_plain(value: object) -> bool:
-    """Whether the tracer renders a value as ``repr`` does, whatever the order of sets; an object does."""
-    if isinstance(value, list | tuple):
-        return all(map(is_plain, value))
-    if isinstance(value, dict):
-        return all(map(is_plain, value)) and all(map(is_plain, value.values()))
-    return value is None or isinstance(value, bool | int | float | complex | str | bytes | range | Shown)

@@ -8,52 +8,35 @@ would look into it: then the outcome is undecided.
 from __future__ import annotations
 
 import ast
+import collections
+import contextlib
 import re
 from collections.abc import Iterator
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
-from opencwm.debugger.pure_operations import Undecided
+from opencwm.debugger.pure_values import (
+    MAX_NESTING,
+    READERS,
+    Shown,
+    read_angles,
+    read_call,
+    text_of,
+    unordered,
+)
 
-MAX_NESTING: Final = 8
-"""Brackets within brackets of an object that is moved: what the tracer cuts is deeper than that."""
 _ANGLES: Final = re.compile(r"<[a-zA-Z_][^<>]*(?:<[a-z]+>[^<>]*)*>")
 """How functions, classes, modules and objects of other modules read."""
 _PLACE: Final = "_shown_"
 
 
-class LookedIntoError(Undecided):
-    """An operation looks into a value of which only the text is known."""
-
-
-class Shown:
-    """A value that is only known as text."""
-
-    __slots__ = ("text",)
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __repr__(self) -> str:
-        return self.text
-
-    def _refuse(self, *_: object) -> NoReturn:
-        raise LookedIntoError(f"{self.text} would be looked into")
-
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
-    __bool__ = __hash__ = __str__ = __format__ = __len__ = __iter__ = __int__ = __float__ = __index__ = (
-        _refuse
-    )
-    __contains__ = __getitem__ = __call__ = _refuse
-
-
 def shown_literal(text: str) -> Any:
-    """Return the value of a rendered text in which objects may stand, as :class:`Shown`.
+    """Return the value of a rendered text in which objects may stand, as :class:`.Shown`.
 
     Raises:
         ValueError: it was cut, or is not a rendered value; SyntaxError and others as :func:`ast.parse`.
     """
     marked, places = with_places(text)
-    return _read(ast.parse(marked, mode="eval").body, marked, places)
+    return read(ast.parse(marked, mode="eval").body, marked, places)
 
 
 def with_places(text: str) -> tuple[str, list[str]]:
@@ -109,12 +92,16 @@ def object_text(node: ast.expr, marked: str, places: list[str]) -> str:
     Raises:
         ValueError: it was cut, or is nested so deep that it is cut somewhere else.
     """
-    text = re.sub(
-        rf"{_PLACE}(\d+)", lambda match: places[int(match[1])], ast.get_source_segment(marked, node) or ""
-    )
+    text = text_at(node, marked, places)
     if "..." in text or nesting(text) > MAX_NESTING:
         raise ValueError("only a part of it is shown")
     return text
+
+
+def text_at(node: ast.expr, marked: str, places: list[str]) -> str:
+    """Return the text of a part of a value, with what stood in the places of names again."""
+    text = ast.get_source_segment(marked, node) or ""
+    return re.sub(rf"{_PLACE}(\d+)", lambda match: places[int(match[1])], text)
 
 
 def nesting(text: str) -> int:
@@ -126,27 +113,52 @@ def nesting(text: str) -> int:
     return deepest
 
 
-def _read(node: ast.expr, marked: str, places: list[str]) -> Any:
+def read(node: ast.expr, marked: str, places: list[str]) -> Any:
+    """Return the value that a part of a rendered text stands for; objects in it are :class:`.Shown`.
+
+    Raises:
+        ValueError: it was cut, or is not a rendered value.
+    """
     if isinstance(node, ast.List):
-        return [_read(item, marked, places) for item in node.elts]
+        return [read(item, marked, places) for item in node.elts]
     if isinstance(node, ast.Tuple):
-        return tuple(_read(item, marked, places) for item in node.elts)
+        return tuple([read(item, marked, places) for item in node.elts])
+    if isinstance(node, ast.Set):
+        return unordered({read(item, marked, places) for item in node.elts})
     if isinstance(node, ast.Dict):
-        keys = [ast.literal_eval(key) for key in node.keys if key is not None]
-        return dict(zip(keys, (_read(value, marked, places) for value in node.values), strict=True))
+        keys = [read(key, marked, places) for key in node.keys if key is not None]
+        return dict(zip(keys, (read(value, marked, places) for value in node.values), strict=True))
     if is_object(node):
-        return Shown(object_text(node, marked, places))
+        return _read_object(node, marked, places)
     if isinstance(node, ast.Constant) and node.value is Ellipsis:
         raise ValueError("only a part of it is shown")
     if isinstance(node, ast.Name) and node.id in ("nan", "inf"):
         return float(node.id)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Name) and node.operand.id == "inf":
+        return float("-inf")
     return ast.literal_eval(node)
+
+
+def _read_object(node: ast.expr, marked: str, places: list[str]) -> Any:
+    text = object_text(node, marked, places)
+    if isinstance(node, ast.Name):
+        return read_angles(text)
+    assert isinstance(node, ast.Call)  # noqa: S101 - an object
+    name = ast.unparse(node.func)
+    if name in READERS:
+        args = [read(item, marked, places) for item in node.args]
+        keywords = {item.arg: read(item.value, marked, places) for item in node.keywords if item.arg}
+        with contextlib.suppress(ValueError):
+            made = read_call(name, args, keywords)
+            if text_of(made) == text:
+                return made
+    return Shown(text)
 
 
 def holds_shown(value: object) -> bool:
     """Whether a value is, or a container has in it, one that is only known as text."""
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, list | tuple | collections.deque):
         return any(map(holds_shown, value))
     if isinstance(value, dict):
-        return any(map(holds_shown, value.values()))
+        return any(map(holds_shown, dict.values(value)))
     return isinstance(value, Shown)

@@ -18,7 +18,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 
 from opencwm.codec.native import MalformedStep, NativeCodec, StepDecoder, called
-from opencwm.codec.native_writer import MAX_EVALUATION_CHARS, MAX_EVALUATIONS
+from opencwm.codec.native_writer import MAX_EVALUATIONS, is_written
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, is_line, line_label, line_token
 from opencwm.core.errors import EngineError
@@ -395,7 +395,7 @@ class StepPredictor:
                     self._writer.decide(frozenset({int(Control.RAISE)}))
                     raise _BegunError(int(Control.RAISE), 1.0)
         if text is not None and value is not None:
-            if len(text) + len(value) <= MAX_EVALUATION_CHARS:
+            if is_written(text, value):
                 self._writer.retract()
                 self._writer.force((Control.EVAL, *encode(text), Control.IS, *encode(value)))
                 self._evaluated.append((text, value))

@@ -55,7 +55,7 @@ def supplied_call(program: Program) -> SuppliedCall | None:
         )
     except TypeError:  # it will raise
         return None
-    return SuppliedCall(definition.lineno, rendered_arguments(bound))
+    return SuppliedCall(definition.lineno, rendered_arguments(bound, is_first=True))
 
 
 def _definition(program: Program, call: ast.expr) -> ast.FunctionDef | None:

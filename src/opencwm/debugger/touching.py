@@ -13,6 +13,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
+from opencwm.debugger.expressions import Undecided, known_value
+from opencwm.debugger.pure_values import text_of
 from opencwm.debugger.rendered import is_atom
 from opencwm.debugger.shown import is_object, object_text, with_places
 
@@ -117,3 +119,47 @@ def _may_hold(text: str, changing: Collection[str]) -> bool:
     if is_atom(text):
         return False
     return "..." in text or any(piece in text for piece in changing)
+
+
+def held_by(text: str | None, state: Mapping[str, str]) -> tuple[dict[str, frozenset[str]], bool]:
+    """Return which locals may hold what a loop goes through, and whether it may change unseen.
+
+    Args:
+        text: how it reads, in ``list(...)`` where it has no subscripts; None where that is not known.
+        state: rendered values of the locals.
+
+    Returns:
+        By name, those pieces of the text that the local shows as well.
+    """
+    if text is None or is_atom(text):
+        return {}, False
+    inner = text.removeprefix("list(").removesuffix(")") if text.startswith("list(") else text
+    inside = pieces(inner)
+    if inside is None:
+        return {}, True
+    kind = inner.partition("(")[0]
+    if kind in ("dict_items", "dict_values"):
+        items = f"list({inner})"
+        inside = frozenset(whole for whole in state.values() if _shows_items(whole, kind, items))
+        if not inside:
+            return {}, True
+    shared = {
+        name: frozenset(piece for piece in inside if piece in whole)
+        for name, whole in state.items()
+        if not is_atom(whole)
+    }
+    return {name: found for name, found in shared.items() if found}, False
+
+
+def _shows_items(whole: str, kind: str, items: str) -> bool:
+    """Whether a rendered value is a dictionary with the items, or the values, that a loop goes through."""
+    if "{" not in whole or whole[-1] not in "})":
+        return False
+    try:
+        value = known_value(whole)
+        if not isinstance(value, dict):
+            return False
+        found = list(value.items() if kind == "dict_items" else value.values())
+        return text_of(found) == items.removeprefix(f"list({kind}(").removesuffix("))")
+    except (Undecided, ValueError):
+        return False

@@ -17,17 +17,18 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping
 
 from opencwm.core.syntax import syntax_tree
-from opencwm.debugger.arguments import FunctionNode, Functions
+from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.entering import Entries
 from opencwm.debugger.exceptions import catches
 from opencwm.debugger.expectations import Ask, Memory, Outcome, UnforeseenError
 from opencwm.debugger.hooks import is_note
 from opencwm.debugger.isolation import functions_apart, shares
-from opencwm.debugger.known import Known, has_disguises
+from opencwm.debugger.known import Known, has_disguises, has_truths
 from opencwm.debugger.line_follower import LineFollower
 from opencwm.debugger.module_names import ModuleNames, has_values, names_by_string
 from opencwm.debugger.plain_exceptions import plain_exceptions
+from opencwm.debugger.qualified_names import FunctionNode
 from opencwm.tracer.bound_names import BoundNames
 from opencwm.tracer.instrument import rewritten
 
@@ -88,6 +89,7 @@ class Workings:
             None if names_by_string(source) else Entries(source, functions, attributes),
             names.builtins,
             plain_exceptions(source, names.texts),
+            has_truths(source),
         )
         return cls(known, lines, frozenset(_returning(owned)), dict(_handlers(owned)), text)
 
@@ -185,4 +187,20 @@ def _is_on_one_line(node: ast.stmt | ast.expr) -> bool:
         return node.iter.end_lineno == node.lineno
     if isinstance(node, ast.If | ast.While):
         return node.test.end_lineno == node.lineno
+    if isinstance(node, ast.FunctionDef):
+        return _is_defined_on_one_line(node)
     return node.end_lineno == node.lineno
+
+
+def _is_defined_on_one_line(node: ast.FunctionDef) -> bool:
+    """Whether what the definition of a function runs stands on its first line: nothing but defaults."""
+    arguments = node.args
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    every += [item for item in (arguments.vararg, arguments.kwarg) if item is not None]
+    annotations = [node.returns, *(item.annotation for item in every)]
+    defaults = [*arguments.defaults, *arguments.kw_defaults]
+    return (
+        not node.decorator_list
+        and all(item is None or isinstance(item, ast.Name | ast.Constant) for item in annotations)
+        and all(item is None or item.end_lineno == node.lineno for item in (*annotations, *defaults))
+    )
