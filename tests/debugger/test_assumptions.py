@@ -111,7 +111,7 @@ def test_what_is_assumed_is_said_in_words(text: str, described: str) -> None:
         ("x = y", "'y' has no value that can be worked out"),
         ("x = print(1)", "'print(1)' has no value that can be worked out"),
         ("x = int", "'int' cannot be written as a literal"),
-        ("x = ...", "'...' cannot be written as a literal"),
+        ("x = ...", "'...' has no value that can be worked out"),
         ("x = 1\ny = 2", "an assumption stands on one line"),
         ("x: foo", "'foo' is no shape: 'foo' is no kind of value known here"),
         ("f() raises 3", "after 'raises' stands an exception"),

@@ -328,7 +328,7 @@ def _other(value: Any) -> str:
         return Renderer(DEFAULT_LIMITS).render(_OF_PYTHON[value])
     if isinstance(value, decimal.Decimal | fractions.Fraction | re.Match | re.Pattern | re.RegexFlag):
         return Renderer(DEFAULT_LIMITS).render(value)
-    raise Undecided(f"how a {kind_of(value).__name__} reads is not known")
+    raise Undecided(f"how objects of type {kind_of(value).__name__!r} read is not known")
 
 
 def is_told(value: Any) -> bool:
