@@ -219,6 +219,55 @@ def test_the_real_harness(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert body["chat_template_kwargs"]["enable_thinking"] is True
 
 
+MATH_TASK = """
+task: opencwm_math
+dataset_path: json
+dataset_kwargs: {{data_files: {{test: {items}}}}}
+test_split: test
+output_type: generate_until
+process_docs: !function utils.process_docs
+doc_to_text: !function utils.doc_to_text
+process_results: !function utils.process_results
+doc_to_target: "{{{{answer}}}}"
+generation_kwargs: {{until: ["Problem:"], do_sample: false, temperature: 0}}
+metric_list:
+  - {{metric: exact_match, aggregation: mean, higher_is_better: true}}
+  - {{metric: math_verify, aggregation: mean, higher_is_better: true}}
+metadata: {{version: 1}}
+"""
+"""As lm-evaluation-harness asks and grades MATH-500, on other items."""
+
+
+@pytest.mark.slow
+def test_the_real_harness_checks_mathematics(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Items of ours through the grader of MATH-500; ``OPENCWM_LM_EVAL`` may name the executable."""
+    executable = os.environ.get("OPENCWM_LM_EVAL") or shutil.which("lm_eval")
+    if executable is None:
+        pytest.skip("lm-evaluation-harness is not installed: pip install 'lm_eval[api,math]'")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    answers = {"Add a half and a third.": r"\frac{5}{6}", "Take a third from a half.": r"\frac{1}{6}"}
+    items = ({"problem": what, "solution": rf"It is $\boxed{{{is_}}}$."} for what, is_ in answers.items())
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
+    (tmp_path / "utils.py").write_text(
+        "from lm_eval.tasks.minerva_math.utils import doc_to_text, process_docs, process_results\n"
+    )
+    (tmp_path / "opencwm_math.yaml").write_text(MATH_TASK.format(items=tmp_path / "items.jsonl"))
+    asked: list[dict[str, Any]] = []
+    said = r"Problem: $\boxed{1}$?</think>So it is $\boxed{10/12}$."  # right for the first, written otherwise
+    with scripted_chat(lambda _: said, asked) as url:
+        outcome = cli(
+            *("bench", "math500", "--endpoint", url, "--model", MODEL, "-o", tmp_path / "out", "--json"),
+            *("--task", "opencwm_math", "--extra", f"--include_path {tmp_path}", "--harness", executable),
+        )
+    assert outcome.status == 0, outcome
+    score = json.loads(outcome.out)["pass_at_1"]
+    assert (score["num_right"], score["num_total"]) == (1, 2)
+    assert "Add a half" in last_question(asked[1]) + last_question(asked[2])
+    assert all((body["temperature"], body["max_tokens"]) == (1.0, 65_536) for body in asked[1:])
+
+
 CODE_TASK = """
 from lighteval.metrics.metrics import Metrics
 from lighteval.tasks.lighteval_task import LightevalTaskConfig
