@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from opencwm.codec.bpe import save_tokenizer, train_bpe
+from opencwm.tracer import record
+from opencwm.traces import Program
+from opencwm.traces.jsonl import write_jsonl
 
 from .conftest import Cli
 
@@ -21,7 +24,9 @@ def test_precisions_are_opened_measured_and_compared(cli: Cli, tmp_path: Path) -
     """Speed, memory and whole runs; int8 where torchao is."""
     torch.manual_seed(0)
     transformers.utils.logging.disable_progress_bar()
-    tokenizer = train_bpe(["def double(x):\n    return x + x\n"], 300)
+    source = "def double(x):\n    return x + x\n"
+    write_jsonl(tmp_path / "runs.jsonl", [record(Program.from_call(source, "double(2)"))])
+    tokenizer = train_bpe([source], 300)
     config = transformers.CwmConfig(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=64,
@@ -31,15 +36,17 @@ def test_precisions_are_opened_measured_and_compared(cli: Cli, tmp_path: Path) -
         num_key_value_heads=1,
         head_dim=32,
         sliding_window=8,
-        max_position_embeddings=2048,
+        max_position_embeddings=256,
         rope_parameters={"rope_type": "default", "rope_theta": 10_000.0},
     )
     transformers.CwmForCausalLM(config).save_pretrained(tmp_path / "cwm")
     save_tokenizer(tokenizer, tmp_path / "cwm")
     quantized = ["int8"] if importlib.util.find_spec("torchao") else []
-    asked = ("--programs", 1, "--documents", 0, "--max-steps", 12, "--json", "-o", tmp_path / "out")
+    asked = ("--data", tmp_path / "runs.jsonl", "--programs", 1, "--documents", 0, "--json")
     names = ",".join(["fp32", "bf16", *quantized])
-    outcome = cli("eval", "quantization", tmp_path / "cwm", "--precisions", names, *asked)
+    outcome = cli(
+        "eval", "quantization", tmp_path / "cwm", "--precisions", names, *asked, "-o", tmp_path / "out"
+    )
     assert outcome.status == 0, outcome
     found = json.loads(outcome.out)["precisions"]
     assert list(found) == names.split(",")
