@@ -8,7 +8,6 @@ where they are installed.
 from __future__ import annotations
 
 import base64
-import itertools
 import json
 import os
 import pickle
@@ -102,15 +101,24 @@ def test_trials_that_failed_are_told(cli: Cli, tmp_path: Path) -> None:
     assert "not JSON" in cli(*asked, "--collect").refused()
 
 
-def test_sixteen_answers_an_item_are_counted(cli: Cli, tmp_path: Path) -> None:
-    details = tmp_path / "out" / "livecodebench-code" / "details" / "m" / "2026"
-    details.mkdir(parents=True)
-    rows = [{"metric": {"codegen_pass@1:16": score}} for score in (1.0, 0.5, 0.0)]
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), details / "details_lcb_2026.parquet")
+def test_details_of_lighteval_are_counted(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "out" / "livecodebench-code"
+    for attempt, scores in enumerate([(1.0, 0.5, 0.0), (1.0, 1.0, 0.0)]):
+        details = folder / f"attempt-{attempt}" / "details" / "m" / "2026"
+        details.mkdir(parents=True)
+        rows = [
+            {"metric": {"codegen_pass@1:16": score}, "model_response": {"text": ["a", "b"][: 2 - attempt]}}
+            for score in scores
+        ]
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), details / "details_lcb_2026.parquet")
     asked = ("bench", "livecodebench-code", "--endpoint", "http://h/v1", "--model", "m")
     report = json.loads(cli(*asked, "-o", tmp_path / "out", "--collect", "--json").out)
-    assert (report["pass_at_1"]["num_right"], report["pass_at_1"]["num_total"]) == (24, 48)
+    assert report["num_items"] == 3
+    assert (report["pass_at_1"]["num_right"], report["pass_at_1"]["num_total"]) == (5, 9)
     assert {68.6, 63.5} <= {figure["percent"] for figure in report["published"]}
+    (details.parent / "2027").mkdir()
+    (details.parent / "2027" / "details_lcb_2027.parquet").write_text("no")
+    assert "no details of lighteval" in cli(*asked, "-o", tmp_path / "out", "--collect").refused()
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
@@ -211,6 +219,55 @@ def test_the_real_harness(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert body["chat_template_kwargs"]["enable_thinking"] is True
 
 
+MATH_TASK = """
+task: opencwm_math
+dataset_path: json
+dataset_kwargs: {{data_files: {{test: {items}}}}}
+test_split: test
+output_type: generate_until
+process_docs: !function utils.process_docs
+doc_to_text: !function utils.doc_to_text
+process_results: !function utils.process_results
+doc_to_target: "{{{{answer}}}}"
+generation_kwargs: {{until: ["Problem:"], do_sample: false, temperature: 0}}
+metric_list:
+  - {{metric: exact_match, aggregation: mean, higher_is_better: true}}
+  - {{metric: math_verify, aggregation: mean, higher_is_better: true}}
+metadata: {{version: 1}}
+"""
+"""As lm-evaluation-harness asks and grades MATH-500, on other items."""
+
+
+@pytest.mark.slow
+def test_the_real_harness_checks_mathematics(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Items of ours through the grader of MATH-500; ``OPENCWM_LM_EVAL`` may name the executable."""
+    executable = os.environ.get("OPENCWM_LM_EVAL") or shutil.which("lm_eval")
+    if executable is None:
+        pytest.skip("lm-evaluation-harness is not installed: pip install 'lm_eval[api,math]'")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    answers = {"Add a half and a third.": r"\frac{5}{6}", "Take a third from a half.": r"\frac{1}{6}"}
+    items = ({"problem": what, "solution": rf"It is $\boxed{{{is_}}}$."} for what, is_ in answers.items())
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
+    (tmp_path / "utils.py").write_text(
+        "from lm_eval.tasks.minerva_math.utils import doc_to_text, process_docs, process_results\n"
+    )
+    (tmp_path / "opencwm_math.yaml").write_text(MATH_TASK.format(items=tmp_path / "items.jsonl"))
+    asked: list[dict[str, Any]] = []
+    said = r"Problem: $\boxed{1}$?</think>So it is $\boxed{10/12}$."  # right for the first, written otherwise
+    with scripted_chat(lambda _: said, asked) as url:
+        outcome = cli(
+            *("bench", "math500", "--endpoint", url, "--model", MODEL, "-o", tmp_path / "out", "--json"),
+            *("--task", "opencwm_math", "--extra", f"--include_path {tmp_path}", "--harness", executable),
+        )
+    assert outcome.status == 0, outcome
+    score = json.loads(outcome.out)["pass_at_1"]
+    assert (score["num_right"], score["num_total"]) == (1, 2)
+    assert "Add a half" in last_question(asked[1]) + last_question(asked[2])
+    assert all((body["temperature"], body["max_tokens"]) == (1.0, 65_536) for body in asked[1:])
+
+
 CODE_TASK = """
 from lighteval.metrics.metrics import Metrics
 from lighteval.tasks.lighteval_task import LightevalTaskConfig
@@ -231,6 +288,20 @@ TASKS_TABLE = [
 ]
 """
 """LiveCodeBench's prompt and grader, as lighteval has them, on other items."""
+
+OFFLINE_LIGHTEVAL = """#!{python}
+import sys
+from types import SimpleNamespace
+
+import requests
+
+requests.get = lambda *_, **__: SimpleNamespace(status_code=503)
+
+from lighteval.__main__ import app
+
+sys.exit(app())
+"""
+"""Its own program, without the table of another benchmark that importing its tasks fetches."""
 
 
 def code_item(question: str, cases: dict[str, str]) -> dict[str, str]:
@@ -263,26 +334,32 @@ def test_the_real_lighteval(cli: Cli, tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "items" / "test.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
     (tmp_path / "tasks.py").write_text(CODE_TASK.format(items=str(tmp_path / "items")))
     asked: list[dict[str, Any]] = []
-    turns = itertools.count()
+    harness = tmp_path / "lighteval"
+    harness.write_text(OFFLINE_LIGHTEVAL.format(python=Path(executable).with_name("python")))
+    harness.chmod(harness.stat().st_mode | stat.S_IXUSR)
 
     def script(body: dict[str, Any]) -> str:
         right = "print(sum(map(int, input().split())))"
         wrong = "n = int(input())\nprint(n ** 2)"  # right for 2 alone
         is_sum = "sum of two" in last_question(body)
-        code = right if is_sum else ("print(2 * int(input()))" if next(turns) % 4 == 0 else wrong)
+        code = right if is_sum else ("print(2 * int(input()))" if body.get("seed") == 1 else wrong)
         return f"<think>\n```python\nprint('no')\n```\n</think>\nSo:\n```python\n{code}\n```\n"
 
     with scripted_chat(script, asked) as url:
         outcome = cli(
             *("bench", "livecodebench-code", "--endpoint", url, "--model", MODEL, "-o", tmp_path / "out"),
             *("--task", "opencwm_code", "--extra", f"--custom-tasks {tmp_path / 'tasks.py'}", "--json"),
-            *("--harness", executable),
+            *("--attempts", 2, "--harness", harness),
         )
     assert outcome.status == 0, outcome
     report = json.loads(outcome.out)
     score = report["pass_at_1"]
-    assert (report["num_items"], score["num_right"], score["num_total"]) == (2, 20, 32)
-    assert [body["n"] for body in asked[1:]] == [16, 16]
+    assert (report["num_items"], score["num_right"], score["num_total"]) == (2, 3, 4)
+    assert [body["seed"] for body in asked[1:]] == [0, 0, 1, 1]
     for body in asked[1:]:
         assert (body["temperature"], body["top_p"]) == (1.0, 0.95)
+        assert body["max_completion_tokens"] == 65_536
         assert body["messages"][0] == {"role": "system", "content": REASONING_PROMPT}
+    out = tmp_path / "out" / "livecodebench-code"
+    assert (out / ".litellm_cache").is_dir()  # what its client keeps, and what it keeps, is of this run alone
+    assert list((out / "cache").rglob("GENERATIVE.parquet"))

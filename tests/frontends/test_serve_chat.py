@@ -72,7 +72,7 @@ def test_the_official_client_gets_text_and_thoughts_whole_and_streamed() -> None
             len(choice.logprobs.content) for part in parts for choice in part.choices
         )
         assert len({part.id for part in parts}) == 1
-        cut = asked(client, max_completion_tokens=3).choices[0]
+        cut = asked(client, max_completion_tokens=3, max_tokens=1000).choices[0]  # lighteval sends both
         assert cut.finish_reason == "length"
         assert cut.message.content
         assert "<think>".startswith(

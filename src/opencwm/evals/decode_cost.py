@@ -1,4 +1,4 @@
-"""What greedy decoding takes, measured in a new process: ``python -m opencwm.evals.decode_cost FOLDER``.
+"""What greedy decoding takes, measured in a new process: ``python -m opencwm.evals.decode_cost MODEL``.
 
 Memory is the peak of a process, so each measurement needs one; interpreter and runtime are part of it, as
 they are for whoever runs the model. One thread, no running ahead: a token costs what its weights cost.
@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from opencwm.core.errors import EngineError
-from opencwm.model.folder import load_folder
+from opencwm.model.folder import META_NAME, load_folder
 from opencwm.model.generation import EngineGenerator, Generator
 from opencwm.model.sampling import SamplingConfig
 
@@ -41,8 +41,11 @@ class Cost:
     peak_mib: float
 
 
-def measure_cost(folder: Path) -> Cost:
-    """Measure a model folder in a new process.
+def measure_cost(model: str) -> Cost:
+    """Measure a model in a new process.
+
+    Args:
+        model: a model folder of our own, or what :mod:`opencwm.model.spec` says of one of the ``cwm`` format.
 
     Raises:
         EngineError: the process failed.
@@ -51,7 +54,7 @@ def measure_cost(folder: Path) -> Cost:
     package = str(Path(__file__).parents[2])
     paths = os.pathsep.join(path for path in (package, os.environ.get("PYTHONPATH")) if path)
     done = subprocess.run(
-        [sys.executable, "-m", "opencwm.evals.decode_cost", str(folder)],
+        [sys.executable, "-m", "opencwm.evals.decode_cost", model],
         capture_output=True,
         text=True,
         env={**os.environ, **threads, "PYTHONPATH": paths},
@@ -59,7 +62,7 @@ def measure_cost(folder: Path) -> Cost:
     )
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
-        raise EngineError(f"decoding could not be measured: {last[0]}", where=str(folder))
+        raise EngineError(f"decoding could not be measured: {last[0]}", where=model)
     return Cost(**json.loads(done.stdout))
 
 
@@ -102,10 +105,21 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes, on macOS
 
 
-def main(folder: str) -> None:
+def _generator(model: str) -> Generator:
+    if (Path(model) / META_NAME).is_file():
+        return EngineGenerator(load_folder(Path(model)).engine())
+    from opencwm.debugger.cwm_model import CwmWorldModel
+    from opencwm.debugger.world_model import WorldModel
+
+    world = WorldModel.load(model)
+    if not isinstance(world, CwmWorldModel):
+        raise EngineError(f"speaks {world.format}, not cwm", where=model)
+    return world.generator
+
+
+def main(model: str) -> None:
     """Measure and print one JSON object."""
-    cost = decode(EngineGenerator(load_folder(Path(folder)).engine()))
-    print(json.dumps(dataclasses.asdict(cost)))
+    print(json.dumps(dataclasses.asdict(decode(_generator(model)))))
 
 
 if __name__ == "__main__":

@@ -27,9 +27,6 @@ from opencwm.evals.report import (
     score_json,
 )
 
-SAMPLES: Final = 16
-"""Answers that lighteval draws for an item of LiveCodeBench; it tells the fraction that is right."""
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
@@ -139,22 +136,29 @@ def _of_lm_eval(benchmark: Benchmark, folder: Path) -> Iterator[Answer]:
 
 
 def _of_lighteval(benchmark: Benchmark, folder: Path) -> Iterator[Answer]:
-    """Read the newest file of details; the score of an item is the fraction of its answers that is right."""
+    """Read the newest file of details of each attempt; a score is the fraction of answers that are right."""
     import pyarrow
     import pyarrow.parquet
 
-    files = sorted(folder.rglob("details_*.parquet"), key=lambda path: path.parent.name)
-    for path in files[-1:]:
-        try:
-            rows = pyarrow.parquet.read_table(path, columns=["metric"]).to_pylist()
-        except (OSError, ValueError, pyarrow.ArrowException) as error:
-            raise TaskError(f"no details of lighteval: {error}", where=str(path)) from None
-        for number, row in enumerate(rows):
-            metric = row["metric"] if isinstance(row["metric"], dict) else {}
-            name = benchmark.metric if benchmark.metric in metric else next(iter(metric), benchmark.metric)
-            value = _number(metric.get(name), str(path), name)
-            samples = SAMPLES if name.endswith(f":{SAMPLES}") else 1
-            yield Answer(str(number), round(value * samples), samples)
+    for attempt in sorted(folder.glob("attempt-*")):
+        files = sorted(attempt.rglob("details_*.parquet"), key=lambda path: path.parent.name)
+        for path in files[-1:]:
+            try:
+                rows = pyarrow.parquet.read_table(path, columns=["metric", "model_response"]).to_pylist()
+            except (OSError, ValueError, pyarrow.ArrowException) as error:
+                raise TaskError(f"no details of lighteval: {error}", where=str(path)) from None
+            for number, row in enumerate(rows):
+                yield _of_details(benchmark, row, str(number), str(path))
+
+
+def _of_details(benchmark: Benchmark, row: Mapping[str, Any], item: str, where: str) -> Answer:
+    metric, response = (
+        row[name] if isinstance(row[name], dict) else {} for name in ("metric", "model_response")
+    )
+    name = benchmark.metric if benchmark.metric in metric else next(iter(metric), benchmark.metric)
+    value = _number(metric.get(name), where, name)
+    num_answers = len(response.get("text") or [""])
+    return Answer(item, round(value * num_answers), num_answers)
 
 
 def _of_harbor(benchmark: Benchmark, folder: Path) -> Iterator[Answer]:

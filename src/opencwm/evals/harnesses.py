@@ -44,7 +44,7 @@ HARNESSES: Final = {
     LIGHTEVAL: Harness(
         name=LIGHTEVAL,
         executable="lighteval",
-        install="pip install torch 'lighteval[litellm]>=0.13' 'litellm<=1.80'",
+        install="pip install 'lighteval[litellm]==0.13.0' 'litellm==1.80.0' 'huggingface_hub<1' 'xxhash<4'",
     ),
     HARBOR: Harness(name=HARBOR, executable="harbor", install="uv tool install 'harbor>=0.26'"),
 }
@@ -114,7 +114,7 @@ class Order:
     Attributes:
         url: of the API.
         model: as the server names it.
-        folder: what the harness leaves goes there.
+        folder: what the harness leaves goes there; an absolute path.
         sampling: of answers.
         limit: only the first so many items; None for all.
         attempts: answers to each item.
@@ -143,10 +143,12 @@ class Launch:
     Attributes:
         commands: command lines, run one after the other; the first word is the executable's name.
         files: path -> text, written before.
+        folder: where the commands are run; None where it does not matter.
     """
 
     commands: tuple[tuple[str, ...], ...]
     files: Mapping[Path, str] = dataclasses.field(default_factory=dict)
+    folder: Path | None = None
 
 
 def launch(benchmark: Benchmark, order: Order) -> Launch:
@@ -170,7 +172,7 @@ def find_executable(benchmark: Benchmark, path: Path | None = None) -> Path:
             where=where,
             hint=f"{harness.install}, or name it with --harness",
         )
-    return Path(found)
+    return Path(found).absolute()
 
 
 def _lm_eval(benchmark: Benchmark, order: Order) -> Launch:
@@ -216,33 +218,48 @@ def _lm_eval(benchmark: Benchmark, order: Order) -> Launch:
 
 
 def _lighteval(benchmark: Benchmark, order: Order) -> Launch:
-    """Describe the model in a file, which may hold commas; answers of an item are 16, as the task says."""
+    """Describe the model in files, which may hold commas; run each attempt by itself: it draws one answer.
+
+    The harness and its client keep answers, the client in the working directory, whatever the server's
+    address. Both are sent to the folder of the results, so that no answer of another run counts; a seed of
+    its own keeps the attempts apart.
+    """
+    files: dict[Path, str] = {}
+    commands: list[tuple[str, ...]] = []
+    for attempt in range(order.attempts):
+        path = order.folder / f"model-{attempt}.yaml"
+        files[path] = json.dumps(_for_litellm(order, attempt), indent=2) + "\n"  # JSON is YAML
+        commands.append(
+            (
+                HARNESSES[LIGHTEVAL].executable,
+                *("endpoint", "litellm", str(path), order.task or benchmark.task),
+                *("--output-dir", str(order.folder / f"attempt-{attempt}"), "--save-details"),
+                "--remove-reasoning-tags",
+                *(("--max-samples", str(order.limit)) if order.limit else ()),
+                *(str(Path(word).absolute()) if Path(word).exists() else word for word in order.extra),
+            )
+        )
+    return Launch(commands=tuple(commands), files=files, folder=order.folder)
+
+
+def _for_litellm(order: Order, seed: int) -> dict[str, Any]:
     drawn = order.sampling
-    path = order.folder / "model.yaml"
-    described = {
+    return {
         "model_parameters": {
             "model_name": f"openai/{order.model}",
             "base_url": order.url,
             "concurrent_requests": order.concurrency,
             "timeout": 3600,
+            "cache_dir": str(order.folder / "cache"),
             **({"system_prompt": REASONING_PROMPT} if drawn.thinking else {}),
             "generation_parameters": {
                 "temperature": drawn.temperature,
                 "top_p": drawn.top_p,
                 "max_new_tokens": drawn.max_tokens,
+                "seed": seed,
             },
         }
     }
-    command = (
-        HARNESSES[LIGHTEVAL].executable,
-        *("endpoint", "litellm", str(path), order.task or benchmark.task),
-        *("--output-dir", str(order.folder), "--save-details"),
-        "--remove-reasoning-tags",
-        *(("--max-samples", str(order.limit)) if order.limit else ()),
-        *order.extra,
-    )
-    text = json.dumps(described, indent=2) + "\n"  # JSON is YAML
-    return Launch(commands=(command,), files={path: text})
 
 
 def _harbor(benchmark: Benchmark, order: Order) -> Launch:

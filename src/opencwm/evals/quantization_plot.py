@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLOURS: Final = ("#3b6ea5", "#c97b63", "#7a9e7e", "#8d6a9f", "#b59b3b", "#5a5a5a")
-_COMPARED: Final = ("next line", "state", "whole run", "whole step, by token")
+_STEPS: Final = ("next line", "state", "whole step, by token")
+_RUNS: Final = ("whole run", "outcome")
+"""Apart from steps: a program counts once, so that intervals are ten times as long."""
+
 _NAME: Final = "quantization.png"
 
 
@@ -24,12 +27,16 @@ def draw(folder: Path, report: QuantizationReport) -> dict[str, str]:
         from matplotlib.figure import Figure
     except ImportError:
         return {}
-    figure = Figure(figsize=(9.0, 3.8), layout="constrained")
+    figure = Figure(figsize=(10.5, 3.8), layout="constrained")
     FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-    _differences(left, report)
-    _costs(right, report)
-    for axes in (left, right):
+    steps, runs, costs = figure.subplots(1, 3, width_ratios=(3, 2, 3))
+    _differences(steps, report, _STEPS)
+    _differences(runs, report, _RUNS)
+    _costs(costs, report)
+    steps.set_ylabel(f"points exact, less {report.reference}\n(ring: no program differs)")
+    names = len(report.differences)
+    steps.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=names, fontsize="small")
+    for axes in (steps, runs, costs):
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
         axes.set_axisbelow(True)
@@ -38,7 +45,7 @@ def draw(folder: Path, report: QuantizationReport) -> dict[str, str]:
     return {f"What each way to store weights changes and takes, beside {report.reference}": _NAME}
 
 
-def _differences(axes: Axes, report: QuantizationReport) -> None:
+def _differences(axes: Axes, report: QuantizationReport, compared: Sequence[str]) -> None:
     """Draw the points lost or gained, a group for each score; where no program differs, a ring alone.
 
     The interval of no difference says how many programs there are, and would hide the others.
@@ -49,7 +56,7 @@ def _differences(axes: Axes, report: QuantizationReport) -> None:
         colour = _COLOURS[place % len(_COLOURS)]
         shift = (place - (len(names) - 1) / 2) * 0.8 / len(names)
         axes.plot([], [], "o", color=colour, markersize=4, label=name)
-        for index, what in enumerate(_COMPARED):
+        for index, what in enumerate(compared):
             if what not in found:
                 continue
             low, value, high = (100 * end for end in (found[what].low, found[what].value, found[what].high))
@@ -61,11 +68,9 @@ def _differences(axes: Axes, report: QuantizationReport) -> None:
                     index + shift, 0, "o", markersize=4, markeredgecolor=colour, markerfacecolor="white"
                 )
     axes.axhline(0, color="#888888", linewidth=1, zorder=0)
-    axes.set_xticks(range(len(_COMPARED)), [what.replace(", ", ",\n") for what in _COMPARED])
-    axes.set_ylabel(f"points exact, less {report.reference}\n(ring: no program differs)")
+    axes.set_xticks(range(len(compared)), [what.replace(", ", ",\n") for what in compared])
     axes.margins(y=0.15)
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(names), fontsize="small")
 
 
 def _costs(axes: Axes, report: QuantizationReport) -> None:

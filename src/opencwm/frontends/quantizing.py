@@ -18,11 +18,12 @@ from typing import Final
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.debugger.working import Working
-from opencwm.evals.decode_cost import decode, measure_cost
+from opencwm.evals.decode_cost import Cost, decode, measure_cost
 from opencwm.evals.predictor import NativePredictor
 from opencwm.evals.quantization import Candidate
 from opencwm.frontends.exporting import export_run
 from opencwm.model.folder import CONFIG_NAME, META_NAME, ONNX_NAME
+from opencwm.model.generation import EngineGenerator, Generator
 from opencwm.model.precision import WeightFormat
 
 _HUB_NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -64,16 +65,30 @@ def open_torch(source: Path, loading: TorchLoading) -> Candidate:
     from opencwm.debugger.cwm_model import CwmWorldModel
     from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.predictor import CwmPredictor
-    from opencwm.model.torch_engine import gpu_peak_mib, has_gpu
+    from opencwm.model.torch_engine import TorchEngine, has_gpu
 
-    world = WorldModel.load(loading.spec(source))
+    spec = loading.spec(source)
+    world = WorldModel.load(spec)
     if not isinstance(world, CwmWorldModel):
         raise ConfigError(f"speaks {world.format}, not cwm", where=str(source))
-    size_bytes = sum(file.stat().st_size for file in source.glob("*.safetensors"))
-    memory = gpu_peak_mib if has_gpu() else None
-    return Candidate(
-        world.name, CwmPredictor(world), size_bytes, functools.partial(decode, world.generator, memory=memory)
-    )
+    generator = world.generator
+    engine = generator.engine if isinstance(generator, EngineGenerator) else None
+    if not isinstance(engine, TorchEngine):
+        raise ConfigError("is not opened by torch", where=str(source))
+    size_bytes = engine.weight_bytes
+    if has_gpu():
+        cost = functools.partial(_cost_on_gpu, generator, size_bytes)
+    else:
+        cost = functools.partial(measure_cost, spec)
+    return Candidate(world.name, CwmPredictor(world), size_bytes, cost)
+
+
+def _cost_on_gpu(generator: Generator, size_bytes: int) -> Cost:
+    """Measure in this process, whose GPUs hold the other candidates too: weights, and what decoding adds."""
+    from opencwm.model.torch_engine import gpu_held_mib, gpu_peak_mib
+
+    held = gpu_held_mib()
+    return decode(generator, memory=lambda: size_bytes / 2**20 + gpu_peak_mib() - held)
 
 
 def open_candidates(
@@ -145,4 +160,4 @@ def _with_onnx(
         revision=model.revision,
     )
     size_bytes = (folder / ONNX_NAME).stat().st_size
-    return Candidate(str(form), predictor, size_bytes, functools.partial(measure_cost, folder))
+    return Candidate(str(form), predictor, size_bytes, functools.partial(measure_cost, str(folder)))

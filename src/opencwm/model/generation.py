@@ -71,6 +71,11 @@ class EngineGenerator:
         self._engine = engine
 
     @property
+    def engine(self) -> Engine:
+        """What gives the logits; running it changes what is held."""
+        return self._engine
+
+    @property
     def vocab_size(self) -> int:
         """Number of token ids, V."""
         return self._engine.vocab_size

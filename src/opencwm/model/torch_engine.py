@@ -112,6 +112,11 @@ class TorchEngine:
         return int(self._config.vocab_size)
 
     @property
+    def weight_bytes(self) -> int:
+        """Memory that the weights take as they are held, quantized or not."""
+        return sum(_num_bytes(part) for part in (*self._model.parameters(), *self._model.buffers()))
+
+    @property
     def max_tokens(self) -> int:
         """Most ids the sequence may hold."""
         return int(self._max_tokens)
@@ -314,6 +319,12 @@ def _torchao(kind: str, *, is_on_gpu: bool) -> Any:
     return PrototypeInt4WeightOnlyConfig(group_size=GROUP_SIZE, set_inductor_config=False)
 
 
+def _num_bytes(tensor: Any) -> int:
+    if hasattr(tensor, "__tensor_flatten__"):  # a quantized weight is made of several tensors
+        return sum(_num_bytes(getattr(tensor, name)) for name in tensor.__tensor_flatten__()[0])
+    return int(tensor.numel() * tensor.element_size())
+
+
 def _is_installed(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
@@ -400,6 +411,13 @@ def has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
+def gpu_held_mib() -> float:
+    """Return what this process holds on its GPUs, in MiB, and count the peak anew from here."""
+    for device in range(torch.cuda.device_count()):
+        torch.cuda.reset_peak_memory_stats(device)
+    return sum(torch.cuda.memory_allocated(device) for device in range(torch.cuda.device_count())) / 2**20
+
+
 def gpu_peak_mib() -> float:
-    """Return the most memory that this process has held on a GPU, in MiB."""
-    return torch.cuda.max_memory_allocated() / 2**20
+    """Return the most that this process has held on its GPUs since the last :func:`gpu_held_mib`, in MiB."""
+    return sum(torch.cuda.max_memory_allocated(device) for device in range(torch.cuda.device_count())) / 2**20

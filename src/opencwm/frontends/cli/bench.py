@@ -69,7 +69,7 @@ OutputFolder = Annotated[
 Limit = Annotated[int | None, typer.Option("--limit", metavar="N", help="Only the first N items.", min=1)]
 Attempts = Annotated[
     int,
-    typer.Option("--attempts", metavar="K", help="Answers to each item (livecodebench-code: 16).", min=1),
+    typer.Option("--attempts", metavar="K", help="Answers to each item.", min=1),
 ]
 Concurrency = Annotated[int, typer.Option("--concurrency", metavar="N", help="Questions at once.", min=1)]
 Agent = Annotated[
@@ -160,6 +160,9 @@ def bench(
 
 
 def _print(launched: Launch) -> None:
+    if launched.folder is not None:
+        folder = shlex.quote(str(launched.folder))
+        print(f"mkdir -p {folder} && cd {folder}")
     for path, text in launched.files.items():
         print(f"cat > {shlex.quote(str(path))} <<'END'\n{text}END")
     for command in launched.commands:
@@ -191,7 +194,9 @@ def _start(launched: Launch, executable: Path, folder: Path) -> None:
         path.write_text(text, encoding="utf-8")
     environment = {API_KEY: "none", **os.environ}
     for command in launched.commands:
-        ended = subprocess.run([executable, *command[1:]], env=environment, stdout=2, check=False)
+        ended = subprocess.run(
+            [executable, *command[1:]], env=environment, stdout=2, cwd=launched.folder, check=False
+        )
         if ended.returncode:
             raise TaskError(
                 f"{command[0]} ended with status {ended.returncode}",

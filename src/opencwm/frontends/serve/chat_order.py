@@ -68,7 +68,7 @@ class ChatOrder(Drawn):
         return {
             **super().ranges(),
             "max_tokens": self.max_tokens is None or self.max_tokens >= 1,
-            "max_completion_tokens": most is None or (most >= 1 and self.max_tokens in (None, most)),
+            "max_completion_tokens": most is None or most >= 1,
             "top_logprobs": self.top_logprobs is None
             or (bool(self.logprobs) and 0 <= self.top_logprobs <= MAX_TOP),
         }
