@@ -111,6 +111,22 @@ def test_greedy_answers_are_those_of_generate(start: Path) -> None:
     assert list(answer.ids) == written[0, len(PROMPTS[0]) :].tolist()
 
 
+def test_bfloat16_is_near_and_sees_every_change_of_the_weights(start: Path) -> None:
+    model = policy(start)
+    whole, _ = group_logits(model, PROMPTS[0], [[5, 6]])
+    model.compute_dtype = torch.bfloat16
+    small, _ = group_logits(model, PROMPTS[0], [[5, 6]])
+    assert not torch.equal(small, whole)
+    assert torch.allclose(small.float(), whole, atol=0.05)
+    with torch.no_grad():
+        model.model.norm.weight.mul_(2)
+    again, _ = group_logits(model, PROMPTS[0], [[5, 6]])
+    assert torch.allclose(again.float(), 2 * small.float(), atol=0.05)
+    [[answer], _] = answers(model, PROMPTS, num_answers=1, stops=(), max_tokens=6, temperature=0)
+    assert len(answer.ids) == 6
+    assert model.model.norm.weight.dtype == torch.float32
+
+
 def test_the_reward_goes_up_and_the_weights_are_kept(finished: Path) -> None:
     report = json.loads((finished / "report.json").read_text())
     score = report["held_out"]["held"]

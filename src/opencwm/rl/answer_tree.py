@@ -127,8 +127,17 @@ def group_logits(
 
     ids = torch.tensor([[*prompt, *(tree.ids[node] for node in inner)]])
     positions = torch.cat([torch.arange(len(prompt)), tree.positions(inner)])[None]
-    out = model.model(
-        input_ids=ids, position_ids=positions, attention_mask=masks(model, make), use_cache=False
-    )
-    logits = model.lm_head(out.last_hidden_state[0, len(prompt) - 1 :])
+    with computing(model):
+        out = model.model(
+            input_ids=ids, position_ids=positions, attention_mask=masks(model, make), use_cache=False
+        )
+        logits = model.lm_head(out.last_hidden_state[0, len(prompt) - 1 :])
     return logits, rows
+
+
+def computing(model: Any) -> torch.autocast:
+    """Return the context in which a policy computes in its ``compute_dtype``; its weights stay fp32.
+
+    Entered for each pass: within one, weights are made small once, and an optimizer's step is not seen.
+    """
+    return torch.autocast("cpu", torch.bfloat16, enabled=model.compute_dtype == torch.bfloat16)

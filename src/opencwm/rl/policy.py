@@ -24,7 +24,7 @@ from opencwm.core.files import atomic_path
 from opencwm.model.config import ModelConfig
 from opencwm.model.folder import CONFIG_NAME, META_NAME, SAFETENSORS_NAME, default_model_path, load_folder
 from opencwm.model.precision import FloatArray
-from opencwm.rl.answer_tree import AnswerForest, masks, prompt_mask
+from opencwm.rl.answer_tree import AnswerForest, computing, masks, prompt_mask
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,7 +69,10 @@ def start_weights(path: Path | None) -> tuple[ModelConfig, dict[str, FloatArray]
 
 
 def make_policy(config: ModelConfig, weights: Mapping[str, FloatArray]) -> Any:
-    """Return the ``CwmForCausalLM`` with these weights, on the CPU, in fp32."""
+    """Return the ``CwmForCausalLM`` with these weights, on the CPU, in fp32.
+
+    Its attribute ``compute_dtype`` says what its passes are computed in: fp32 until it is changed.
+    """
     from transformers import AutoConfig, AutoModelForCausalLM
 
     ids = {"bos_token_id": BEGIN, "eos_token_id": END, "pad_token_id": PAD}
@@ -82,6 +85,7 @@ def make_policy(config: ModelConfig, weights: Mapping[str, FloatArray]) -> Any:
         raise ConfigError(f"weights that do not fit: {', '.join([*missing, *unknown][:3])}", where="policy")
     model.tie_weights()
     model.generation_config.eos_token_id = END
+    model.compute_dtype = torch.float32
     return model
 
 
@@ -138,14 +142,15 @@ def answers(
             break
         nodes = list(alive)
         slots += nodes
-        out = model.model(
-            torch.tensor([[forest.ids[node] for node in nodes]]),
-            position_ids=forest.positions(nodes)[None],
-            attention_mask=masks(model, functools.partial(forest.mask, nodes, slots)),
-            cache=cache,
-            use_cache=True,
-        )
-        logits_NV = model.lm_head(out.last_hidden_state[0])
+        with computing(model):
+            out = model.model(
+                torch.tensor([[forest.ids[node] for node in nodes]]),
+                position_ids=forest.positions(nodes)[None],
+                attention_mask=masks(model, functools.partial(forest.mask, nodes, slots)),
+                cache=cache,
+                use_cache=True,
+            )
+            logits_NV = model.lm_head(out.last_hidden_state[0])
     return written
 
 
@@ -157,9 +162,10 @@ def _prompts(model: Any, prompts: Sequence[Sequence[int]]) -> tuple[Any, Tensor]
     for prompt in prompts:
         caches.append(DynamicCache())
         whole = masks(model, functools.partial(prompt_mask, len(prompt), len(prompt)))
-        out = model.model(
-            torch.tensor([list(prompt)]), attention_mask=whole, cache=caches[-1], use_cache=True
-        )
+        with computing(model):
+            out = model.model(
+                torch.tensor([list(prompt)]), attention_mask=whole, cache=caches[-1], use_cache=True
+            )
         lasts.append(out.last_hidden_state[0, -1])
     joined = DynamicCache()
     for number, layers in enumerate(zip(*(cache.layers for cache in caches), strict=True)):
@@ -167,7 +173,8 @@ def _prompts(model: Any, prompts: Sequence[Sequence[int]]) -> tuple[Any, Tensor]
             torch.cat(parts, dim=2) for parts in zip(*((one.keys, one.values) for one in layers), strict=True)
         )
         joined.update(keys, values, number)
-    return joined, model.lm_head(torch.stack(lasts))
+    with computing(model):
+        return joined, model.lm_head(torch.stack(lasts))
 
 
 def _draw(

@@ -110,7 +110,8 @@ class RlConfig:
 
     ``start`` is a model folder or the folder of a training run; empty for the model in the package. Questions
     whose prompt has more than ``max_prompt_tokens`` ids, or whose true answer has more than
-    ``sampling.max_tokens``, are not asked while training; held-out sets are whole.
+    ``sampling.max_tokens``, are not asked while training; held-out sets are whole. ``dtype`` is what the
+    policy draws and learns in, as in recipes of training; held-out answers are computed in fp32.
     """
 
     environment: str = "predict-output"
@@ -124,6 +125,7 @@ class RlConfig:
     max_prompt_tokens: int = 256
     seed: int = 0
     num_threads: int = 1
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     checkpoint_interval_steps: int = 20
 
     def __post_init__(self) -> None:

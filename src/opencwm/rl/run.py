@@ -41,6 +41,7 @@ from opencwm.rl.policy import make_policy, save_policy, start_weights
 from opencwm.rl.questions import held_out_questions, training_questions
 from opencwm.rl.recipe import RlConfig
 from opencwm.rl.trace_question import TraceQuestion
+from opencwm.train.device import resolved_dtype
 from opencwm.train.metrics import METRICS_NAME, MetricsLog, read_metrics
 
 POSITION_NAME: Final = "questions.json"
@@ -204,11 +205,13 @@ class _Run:
                 self.config, self.model, self.batches, self.folder, callbacks=[_Watcher(self, stop)]
             )
             trainer.remove_callback(PrinterCallback)
+            self.model.compute_dtype = getattr(torch, resolved_dtype(self.config.dtype, torch.device("cpu")))
             if self.step < self.config.update.num_steps:
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
             elif checkpoint is not None:  # it was stopped while it evaluated
                 trainer._load_from_checkpoint(str(checkpoint))
         self.model.eval()
+        self.model.compute_dtype = torch.float32
         return self.step >= self.config.update.num_steps
 
     def record(self, record: dict[str, Any]) -> None:

@@ -44,6 +44,7 @@ from opencwm.train.data import (
     open_source,
     pack_all,
 )
+from opencwm.train.device import resolved_dtype
 from opencwm.train.evaluation import EvalReport, evaluate
 from opencwm.train.feed import DeviceBatch, Feed, check_ids
 from opencwm.train.heap import keep_heap, trim_heap
@@ -126,7 +127,7 @@ class _Run:
         for batch in held_out:
             check_ids(batch, config.model.vocab_size)
         self.class_names, self.progress, self.device, self.ranks = class_names, progress, device, ranks
-        config = dataclasses.replace(config, dtype=_choose_dtype(config.dtype, device))
+        config = dataclasses.replace(config, dtype=resolved_dtype(config.dtype, device))
         self.config, self.out, self.held_out = config, out, held_out
         if device.type == "cpu":
             keep_heap()
@@ -349,12 +350,3 @@ class _Run:
 def _flops_per_token(config: TrainConfig) -> float:
     """Training operations a token, taking documents to fill half of what they may on average."""
     return config.model.flops_per_token(config.batch.document_limit // 4)
-
-
-def _choose_dtype(
-    name: Literal["auto", "float32", "bfloat16"], device: torch.device
-) -> Literal["float32", "bfloat16"]:
-    if name != "auto":
-        return name
-    is_fast = device.type == "cuda" or torch.backends.cpu.get_cpu_capability() == "AVX512"
-    return "bfloat16" if is_fast else "float32"
