@@ -21,10 +21,11 @@ from safetensors.torch import load_file
 
 from opencwm.core.errors import ConfigError, SandboxError
 from opencwm.frontends.cli.app import invoke
+from opencwm.model.start import start_weights
 from opencwm.rl.answer_tree import group_logits
 from opencwm.rl.batches import Batches
 from opencwm.rl.held_out import compare
-from opencwm.rl.policy import Answer, answers, make_policy, start_weights
+from opencwm.rl.policy import Answer, answers, make_policy
 from opencwm.rl.predict_output import PredictOutput
 from opencwm.rl.questions import training_questions
 from opencwm.rl.recipe import (

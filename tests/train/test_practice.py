@@ -19,6 +19,7 @@ from opencwm.agent.token_segments import Segment
 from opencwm.core.errors import ConfigError, EngineError
 from opencwm.model.config import ModelConfig
 from opencwm.model.folder import default_model_path
+from opencwm.model.start import start_weights
 from opencwm.model.torch_decoder import Decoder, document_borders
 from opencwm.train.acting import Demonstrations, demonstrations
 from opencwm.train.building import build_model
@@ -126,6 +127,15 @@ def test_a_run_begins_with_the_weights_of_another_and_more_ids(tmp_path: Path) -
         build_model(
             tiny_recipe(model=other, init=InitConfig(weights=str(tmp_path))), torch.device("cpu"), ALONE
         )
+
+
+def test_a_run_may_begin_with_the_model_in_the_package() -> None:
+    shape, weights = start_weights(None)
+    more = ModelConfig.from_hugging_face({**shape.to_hugging_face(), "vocab_size": shape.vocab_size + 7})
+    init = InitConfig(weights="package")
+    taken = build_model(tiny_recipe(model=more, init=init), torch.device("cpu"), ALONE).state_dict()
+    for name, weight in weights.items():
+        assert torch.equal(taken[name][: len(weight)], torch.from_numpy(weight)), name
 
 
 def test_a_model_that_cannot_act_is_refused_as_a_policy() -> None:

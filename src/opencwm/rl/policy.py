@@ -22,7 +22,7 @@ from opencwm.codec.hub_tokenizer import BEGIN, END, PAD
 from opencwm.core.errors import ConfigError
 from opencwm.core.files import atomic_path
 from opencwm.model.config import ModelConfig
-from opencwm.model.folder import CONFIG_NAME, META_NAME, SAFETENSORS_NAME, default_model_path, load_folder
+from opencwm.model.folder import CONFIG_NAME, SAFETENSORS_NAME
 from opencwm.model.precision import FloatArray
 from opencwm.rl.answer_tree import AnswerForest, computing, masks, prompt_mask
 
@@ -38,34 +38,6 @@ class Answer:
 
     ids: tuple[int, ...]
     logarithms: tuple[float, ...]
-
-
-def start_weights(path: Path | None) -> tuple[ModelConfig, dict[str, FloatArray]]:
-    """Return shape and weights of what a policy begins with.
-
-    Args:
-        path: a model folder, the run of a training, or a folder of ``config.json`` and ``model.safetensors``;
-            None for the model in the package.
-
-    Raises:
-        ConfigError: it is none of these.
-        EngineError: it is broken.
-    """
-    from opencwm.model.export import read_weights
-    from opencwm.model.stored_weights import stored_weights
-
-    path = path or default_model_path()
-    if (path / META_NAME).is_file():
-        folder = load_folder(path)
-        return folder.config, stored_weights(folder)
-    for candidate in (path, path / "model"):
-        if (candidate / SAFETENSORS_NAME).is_file():
-            return ModelConfig.load(candidate / CONFIG_NAME), read_weights(candidate / SAFETENSORS_NAME)
-    raise ConfigError(
-        "holds no model" if path.is_dir() else "no such folder",
-        where=str(path),
-        hint="name a model folder, or the folder of a training run",
-    )
 
 
 def make_policy(config: ModelConfig, weights: Mapping[str, FloatArray]) -> Any:

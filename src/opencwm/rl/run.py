@@ -32,12 +32,13 @@ from opencwm.core.errors import ConfigError
 from opencwm.core.files import write_atomic
 from opencwm.core.stopping import stop_on_signal
 from opencwm.core.version import __version__
+from opencwm.model.start import start_weights
 from opencwm.rl.batches import Batches
 from opencwm.rl.curve import plot_curve
 from opencwm.rl.environment import NativeEnvironment, environment_class
 from opencwm.rl.grpo import make_trainer
 from opencwm.rl.held_out import Comparison, Score, answer_all, compare
-from opencwm.rl.policy import make_policy, save_policy, start_weights
+from opencwm.rl.policy import make_policy, save_policy
 from opencwm.rl.questions import held_out_questions, training_questions
 from opencwm.rl.recipe import RlConfig
 from opencwm.rl.trace_question import TraceQuestion

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from opencwm.core.errors import ConfigError
+from opencwm.model.start import start_weights
 from opencwm.model.torch_decoder import Decoder
 from opencwm.train import checkpoint as checkpoints
-from opencwm.train.config import TrainConfig
+from opencwm.train.config import PACKAGE, TrainConfig
 from opencwm.train.ranks import Ranks
 from opencwm.train.sharding import checkpoint_activations, shard
 
@@ -44,20 +45,21 @@ def build_model(config: TrainConfig, device: torch.device, ranks: Ranks) -> nn.M
         return pretrained
     decoder = Decoder(config.model, compute_dtype=dtype)
     if config.init.weights:
-        _fill(decoder, Path(config.init.weights))
+        _fill(decoder, config.init.weights)
     decoder = decoder.to(device)
     _prepare(decoder, decoder.model.layers, config, device, dtype, ranks)
     return decoder
 
 
-def _fill(decoder: Decoder, folder: Path) -> None:
-    """Take over the weights of a run; the rows of ids that it does not know stay as they are.
+def _fill(decoder: Decoder, start: str) -> None:
+    """Take over the weights of a model; the rows of ids that it does not know stay as they are.
 
     Raises:
-        ConfigError: the folder holds no model of this shape.
+        ConfigError: there is none, or one of another shape.
+        EngineError: it is broken.
     """
-    given = checkpoints.load_model(folder).state_dict()
-    for name, weight in decoder.state_dict().items():
+    _, given = start_weights(None if start == PACKAGE else Path(start))
+    for name, weight in decoder.named_parameters():  # tied ones once
         other = given.get(name)
         may_grow = name in ("model.embed_tokens.weight", "lm_head.weight")
         fits = other is not None and (
@@ -65,8 +67,9 @@ def _fill(decoder: Decoder, folder: Path) -> None:
             or (may_grow and len(other) <= len(weight) and other.shape[1:] == weight.shape[1:])
         )
         if other is None or not fits:
-            raise ConfigError(f"its {name} does not fit [model]", where=str(folder))
-        weight[: len(other)].copy_(other)
+            raise ConfigError(f"its {name} does not fit [model]", where=start)
+        with torch.no_grad():
+            weight[: len(other)].copy_(torch.from_numpy(other))
 
 
 def _prepare(

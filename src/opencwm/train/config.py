@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from opencwm.core.errors import ConfigError
 from opencwm.model.config import ModelConfig
+
+PACKAGE: Final = "package"
+"""What a recipe calls the model in the package."""
 
 
 def _require(condition: bool, what: str) -> None:
@@ -199,11 +202,12 @@ class InitConfig:
     """What training begins with.
 
     ``from`` is a Hugging Face folder, or the name of one on the hub: the model is then the one transformers
-    makes of it, and ``[model]`` says its shape. ``weights`` is the ``model/`` of an earlier run: our own
-    decoder begins with its weights, and ids that it does not know yet with random ones. Both empty means
-    random weights of our own decoder. ``lora`` trains an adapter instead of all weights. ``attention`` is
-    transformers' name of an implementation; ``auto`` is sdpa on a CPU, and on a GPU flash attention where
-    the package is installed, else FlexAttention.
+    makes of it, and ``[model]`` says its shape. ``weights`` is an earlier run, a model folder, or ``package``
+    for the model in the package: our own decoder begins with its weights, int8 ones multiplied out, and ids
+    that it does not know yet with random ones. Both empty means random weights of our own decoder. ``lora``
+    trains an adapter instead of all weights. ``attention`` is transformers' name of an implementation;
+    ``auto`` is sdpa on a CPU, and on a GPU flash attention where the package is installed, else
+    FlexAttention.
     """
 
     from_: str = ""

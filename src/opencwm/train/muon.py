@@ -34,7 +34,7 @@ _UPDATE_RMS = 0.2
 def orthogonalize(matrices_MRC: Tensor) -> Tensor:
     """Return M matrices (R, C) with their singular values pushed towards 1.
 
-    Computed in bfloat16 where the device has instructions for it, else in fp32: on a GPU all matrices at once,
+    Computed in bfloat16 where the device has instructions for it, else in fp32: on a GPU all at once,
     on a CPU one after the other, as its batched bfloat16 product is a hundred times slower.
     """
     is_small = has_bfloat16(matrices_MRC.device)

@@ -20,7 +20,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import torch
@@ -37,6 +37,7 @@ from opencwm.model.torch_decoder import Decoder, document_borders
 from opencwm.train.checkpoint import load_model, save_model
 from opencwm.train.config import OptimizerConfig
 from opencwm.train.data import Document, pack
+from opencwm.train.device import resolved_dtype
 from opencwm.train.optimizer import Optimizer
 
 LOG_NAME: Final = "practice.jsonl"
@@ -61,6 +62,7 @@ class PracticeConfig:
         row_tokens: of a packed row.
         rows_per_step: rows of one step of the optimizer.
         num_threads: of torch.
+        dtype: what is learned in, as in recipes of training; attempts are sampled in fp32.
         seed: of everything.
     """
 
@@ -78,6 +80,7 @@ class PracticeConfig:
     row_tokens: int = 4096
     rows_per_step: int = 4
     num_threads: int = 1
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -121,6 +124,7 @@ def practise(
     records = _records(out)[: config.num_rounds]
     start = out / _round(len(records)) if records else Path(config.start)
     model = load_model(start)
+    model.compute_dtype = getattr(torch, resolved_dtype(config.dtype, torch.device("cpu")))
     optimizer = Optimizer(model, OptimizerConfig(learning_rate=config.learning_rate, weight_decay=0.0))
     folder = _exported(model, out, len(records), config)
     with Runner() as runner:
