@@ -115,10 +115,10 @@ def test_what_runs_nothing_when_called_is_not_checked(
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        (("inputs", "--function", "g", "--returns", "3"), "--function: "),
-        (("inputs", "--function", "f", "--returns", "a b"), "not a Python expression: 'a b'"),
-        (("inputs", "--function", "f", "--raises", "3"), "'3' is no exception"),
-        (("inputs", "--function", "f"), "give either"),
+        (("inputs", "--entry", "g", "--returns", "3"), "--entry: "),
+        (("inputs", "--entry", "f", "--returns", "a b"), "not a Python expression: 'a b'"),
+        (("inputs", "--entry", "f", "--raises", "3"), "'3' is no exception"),
+        (("inputs", "--entry", "f"), "give either"),
         (("before", "--line", 2, "--state", "y"), "'y' gives no variable a value (write it like x = 5)"),
         (("before", "--line", 2, "--to", 1, "--state", "y = 5"), "--to: line 1 is before line 2"),
     ],

@@ -18,7 +18,8 @@ def test_what_cannot_be_served_is_refused(cli: Cli) -> None:
     assert "give a --token" in cli("dap", "--port", 0, "--host", "0.0.0.0").refused()  # noqa: S104
     assert "--port" in cli("dap", "--port", 70_000).refused()
     assert (
-        "cannot listen on" in cli("dap", "--port", 0, "--host", "nowhere.invalid", "--token", "x").refused()
+        "cannot listen there"
+        in cli("dap", "--port", 0, "--host", "nowhere.invalid", "--token", "x").refused()
     )
 
 

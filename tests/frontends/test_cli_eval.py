@@ -69,7 +69,7 @@ def test_inputs_are_asked_for_recorded_runs(cli: Cli, model_folder: Path, tmp_pa
 
 
 def test_inputs_of_a_function_are_proposed_and_run(cli: Cli, model_folder: Path) -> None:
-    asked = ("inputs", EXAMPLES / "strawberry.py", "--function", "f", "--model", model_folder, "--draws", "2")
+    asked = ("inputs", EXAMPLES / "strawberry.py", "--entry", "f", "--model", model_folder, "--draws", "2")
     found = json.loads(cli(*asked, "--returns", "2", "--json").out)
     assert found["wanted"] == {"kind": "returned", "value": "2"}
     assert all(call["holds"] in (True, False) and call["call"].startswith("f(") for call in found["calls"])
@@ -80,7 +80,7 @@ def test_inputs_of_a_function_are_proposed_and_run(cli: Cli, model_folder: Path)
         "either a value to return or an exception to raise"
         in cli(*asked, "--returns", "1", "--raises", "E").refused()
     )
-    other = ("inputs", EXAMPLES / "strawberry.py", "--function", "nothing", "--returns", "2")
+    other = ("inputs", EXAMPLES / "strawberry.py", "--entry", "nothing", "--returns", "2")
     assert "defines no 'nothing'" in cli(*other).refused()
 
 

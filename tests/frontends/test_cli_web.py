@@ -42,6 +42,10 @@ def test_bad_input_gets_one_line(cli: Cli, tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere" / "session.html"
     assert "no such folder" in cli("web", STRAWBERRY, *CALL, "--save", nowhere).refused()
     assert "cannot listen there" in cli("web", STRAWBERRY, *CALL, "--host", "203.0.113.7").refused()
+    assert (
+        "--real and --model exclude each other"
+        in cli("web", STRAWBERRY, *CALL, "--real", "--model", "x").refused()
+    )
     assert "Invalid value" in cli("web", STRAWBERRY, *CALL, "--port", "70000").refused()
 
 

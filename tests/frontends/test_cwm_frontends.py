@@ -187,7 +187,7 @@ def test_it_is_tried_out(cwm_folder: Path) -> None:
 
 
 def test_what_the_format_cannot_do_is_one_line(cli: Cli, file: Path, cwm_folder: Path) -> None:
-    inverse = cli("inputs", file, "--function", "double", "--returns", "4", "--model", cwm_folder)
+    inverse = cli("inputs", file, "--entry", "double", "--returns", "4", "--model", cwm_folder)
     assert (
         "an inverse question needs a model of the native format, and tiny-cwm speaks cwm" in inverse.refused()
     )

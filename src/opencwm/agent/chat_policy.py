@@ -179,7 +179,7 @@ def _ids(value: object) -> tuple[int, ...] | None:
 def _first_model(answer: object, where: str) -> str:
     name = _field(_first(_field(answer, "data")), "id")
     if not isinstance(name, str):
-        raise EngineError("the server lists no models", where=where, hint="name one with --model-name")
+        raise EngineError("the server lists no models", where=where, hint="name one with --served-model")
     return name
 
 

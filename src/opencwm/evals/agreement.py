@@ -52,6 +52,7 @@ def agree(
     num_rollouts: int,
     seed: int = 0,
     worker: Worker = one_by_one,
+    on_step: Callable[[], object] = lambda: None,
 ) -> Agreement:
     """Predict ``num_rollouts`` runs, at least one, and count what they come to.
 
@@ -65,13 +66,19 @@ def agree(
         num_rollouts: most runs.
         seed: of the runs that are drawn.
         worker: does the runs, one after the other or several together.
+        on_step: called after each step of any run.
 
     Raises:
         EngineError: the engine broke.
     """
 
     def run(sampling: SamplingConfig | None) -> Rollout:
-        return roll_out(execution(sampling), max_steps=bounds.max_steps, max_seconds=bounds.max_seconds)
+        return roll_out(
+            execution(sampling),
+            max_steps=bounds.max_steps,
+            max_seconds=bounds.max_seconds,
+            on_step=on_step,
+        )
 
     samplings = list(_samplings(num_rollouts, seed))
     rollouts: list[Rollout] = []

@@ -99,6 +99,7 @@ def roll_out(
     max_steps: int,
     max_seconds: float | None = None,
     clock: Callable[[], float] = time.perf_counter,
+    on_step: Callable[[], object] = lambda: None,
 ) -> Rollout:
     """Read steps until the execution ends or a bound is met.
 
@@ -107,6 +108,7 @@ def roll_out(
         max_steps: most steps to read, at least 1.
         max_seconds: wall-clock bound, looked at between steps; None for none.
         clock: seconds from any fixed moment.
+        on_step: called after each step.
 
     Raises:
         EngineError: the engine behind the execution broke.
@@ -133,6 +135,7 @@ def roll_out(
         if view.malformed is not None:
             return over(End.MALFORMED, view.malformed)
         steps.append(view)
+        on_step()
         if leaves_entry(view.step):
             return over(End.ENDED, execution.status if execution.ended() else "")
     return over(End.STEP_LIMIT, f"{max_steps} steps are over")

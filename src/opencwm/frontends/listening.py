@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import socket
 from collections.abc import Iterator
@@ -50,10 +51,13 @@ def bound(host: str, port: int) -> socket.socket:
             made.listen(128)  # whoever opens the address before the server runs waits, and is served
             undo.pop_all()
     except OSError as error:
+        is_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
         raise ConfigError(
             f"cannot listen there: {error.strerror or error}",
             where=f"{host}:{port}",
-            hint="choose another --port, or leave it out for a free one",
+            hint="a host is a name or an address of this machine"
+            if is_host
+            else "choose another --port, or leave it out for a free one",
         ) from None
     return made
 

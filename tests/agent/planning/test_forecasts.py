@@ -12,9 +12,11 @@ from opencwm.agent.planning.cases import Case, cases_of, files_with_tests
 from opencwm.agent.planning.forecasts import Forecast, ForecastConfig, Forecaster, Outlook
 from opencwm.agent.planning.patching import patched
 from opencwm.agent.planning.ranking import Candidate, Ranker, changed_lines
+from opencwm.agent.planning.verifying import Checked
 from opencwm.agent.planning.versions import Version
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.world_model import WorldModel
+from opencwm.frontends.cli.forecast import _said
 
 from .oracle import OracleWorldModel
 
@@ -149,3 +151,17 @@ def test_the_model_in_the_package_forecasts_tests_it_can_work_out() -> None:
     wrong = broken(version, "phrases/numerals.py", "while number >= value", "while number > value")
     failed = shipped().forecast(wrong, tests[wanted[0]])
     assert (failed.outlook, failed.exception, failed.lineno) == (Outlook.FAILS, "AssertionError", 7)
+
+
+def test_a_run_that_fails_without_confidence_leaves_the_test_likely_to_pass() -> None:
+    sure, unsure = (
+        Forecast(outlook=Outlook.FAILS, probability=p, exception="KeyError", path="t.py", lineno=3)
+        for p in (0.2, 0.9)
+    )
+    assert [item.is_to_pass for item in (sure, unsure)] == [False, True]
+    assert _said(sure) == "fails with KeyError at t.py:3"
+    assert _said(unsure) == "passes, although the predicted run fails with KeyError at t.py:3"
+    assert not Forecast(outlook=Outlook.UNKNOWN, probability=0.9, reason="x").is_to_pass
+    case = next(iter(cases(Version.of_folder(EXAMPLES / "phrases")).values()))
+    checked = [Checked(case, item, "passed").is_right for item in (sure, unsure)]
+    assert checked == [False, True]

@@ -43,7 +43,7 @@ class Forecast:
     """The forecast for one test of one version.
 
     Attributes:
-        outlook: what is predicted.
+        outlook: what the predicted run comes to.
         probability: that the test passes, calibrated; of an unknown one what is usual.
         confidence: the model's probability of all steps of the predicted run, multiplied; 0 when unknown.
         exception: type of what fails it: ``AssertionError``, ``KeyError``, ``Failed`` for an exception that
@@ -70,6 +70,14 @@ class Forecast:
     def is_known(self) -> bool:
         """Whether anything is predicted."""
         return self.outlook is not Outlook.UNKNOWN
+
+    @property
+    def is_to_pass(self) -> bool:
+        """Whether the test is likelier to pass than to fail, whatever the predicted run comes to.
+
+        An unsure run that fails says little. False when nothing is predicted.
+        """
+        return self.is_known and self.probability >= 0.5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

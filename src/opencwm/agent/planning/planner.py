@@ -17,7 +17,7 @@ from typing import Any, Final
 from opencwm.agent.calls import Call
 from opencwm.agent.loop import Tools
 from opencwm.agent.planning.cases import Case, cases_of, files_with_tests
-from opencwm.agent.planning.forecasts import Forecast, ForecastConfig, Forecaster, Outlook
+from opencwm.agent.planning.forecasts import Forecast, ForecastConfig, Forecaster
 from opencwm.agent.planning.patching import patched
 from opencwm.agent.planning.planner_config import PlannerConfig, runs_tests
 from opencwm.agent.planning.versions import Version
@@ -110,7 +110,7 @@ def summary(found: list[tuple[Case, Forecast]], num_left: int = 0) -> dict[str, 
     together.
     """
     known = [(case, item) for case, item in found if item.is_known]
-    failing = [(case, item) for case, item in known if item.outlook is Outlook.FAILS]
+    failing = [(case, item) for case, item in known if not item.is_to_pass]
     entry: dict[str, Any] = {
         "num_tests": len(found) + num_left,
         "num_passing": len(known) - len(failing),

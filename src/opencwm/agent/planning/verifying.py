@@ -10,7 +10,7 @@ from pathlib import Path
 from opencwm.agent.box import open_box
 from opencwm.agent.mutation.baseline import COMMANDS, SuiteRun, box_spec, prepare, run_tests
 from opencwm.agent.planning.cases import Case
-from opencwm.agent.planning.forecasts import Forecast, Outlook
+from opencwm.agent.planning.forecasts import Forecast
 from opencwm.agent.planning.versions import Version
 
 _PLACE = re.compile(r"(?m)^(?P<path>[^\s:][^:\n]*\.py):(?P<line>\d+): (?:in \S+|(?P<what>[\w.]+))?")
@@ -40,7 +40,7 @@ class Checked:
         """Whether the forecast says how the test ends; None when it is unknown."""
         if not self.forecast.is_known:
             return None
-        return (self.forecast.outlook is Outlook.PASSES) == (self.outcome == "passed")
+        return self.forecast.is_to_pass == (self.outcome == "passed")
 
 
 def run_really(

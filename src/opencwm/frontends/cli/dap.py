@@ -55,12 +55,14 @@ def dap(
     from opencwm.frontends.dap.adapter import Settings
     from opencwm.frontends.dap.arguments import Launch
     from opencwm.frontends.dap.serving import listen, serve_port, serve_stdio
+    from opencwm.frontends.programs import load_assumed
     from opencwm.frontends.sessions import Mode
 
     if mode not in tuple(Mode):
         raise ConfigError(f"no mode {mode!r}", where="--mode", hint=f"one of: {', '.join(Mode)}")
     program = None
     if file is not None:
+        load_assumed(file, call=call, entry=entry)
         program = Launch(
             program=str(file.absolute()),
             call=call or "",

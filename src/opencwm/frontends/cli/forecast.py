@@ -60,7 +60,7 @@ def forecast(
     packages) are unknown, with the reason. Exit status 0: none is forecast to fail; 1: some are; 2: the input
     is wrong.
     """
-    from opencwm.agent.planning.forecasts import ForecastConfig, Forecaster, Outlook
+    from opencwm.agent.planning.forecasts import ForecastConfig, Forecaster
     from opencwm.debugger.world_model import WorldModel
     from opencwm.frontends.cli.output import notice, print_json, progress
 
@@ -81,7 +81,7 @@ def forecast(
     for check in checks if not as_json else ():
         _print(check.case, check.forecast, check)
     known = [item for _, item in found if item.is_known]
-    failing = sum(item.outlook is Outlook.FAILS for item in known)
+    failing = sum(not item.is_to_pass for item in known)
     notice(
         f"{len(found)} tests: {len(known) - failing} are to pass, {failing} to fail,"
         f" {len(found) - len(known)} unknown; {forecaster.seconds:.1f} s"
@@ -202,14 +202,11 @@ def _print(case: Case, forecast: Forecast, check: Checked | None = None) -> None
     from opencwm.debugger.display import percent
     from opencwm.frontends.cli.output import visible
 
-    what = f"{case.name}: {forecast.outlook}"
+    what = f"{case.name}: "
     if forecast.is_known:
-        failure = (
-            f" with {forecast.exception} at {forecast.path}:{forecast.lineno}" if forecast.exception else ""
-        )
-        what += f"{failure} (probability of passing: {percent(forecast.probability)})"
+        what += _said(forecast) + f" (probability of passing: {percent(forecast.probability)})"
     else:
-        what += f": {forecast.reason}"
+        what += f"{forecast.outlook}: {forecast.reason}"
     print(visible(what))
     if check is not None:
         really = check.outcome
@@ -219,12 +216,20 @@ def _print(case: Case, forecast: Forecast, check: Checked | None = None) -> None
         print(visible(f"    {verdict}: really {really}"))
 
 
+def _said(forecast: Forecast) -> str:
+    if not forecast.exception:
+        return "passes" if forecast.is_to_pass else "fails, although the predicted run passes"
+    where = f"with {forecast.exception} at {forecast.path}:{forecast.lineno}"
+    return f"passes, although the predicted run fails {where}" if forecast.is_to_pass else f"fails {where}"
+
+
 def _as_json(found: Sequence[tuple[Case, Forecast]], checks: Sequence[Checked]) -> list[dict[str, Any]]:
     entries = []
     for number, (case, item) in enumerate(found):
         entry: dict[str, Any] = {
             "test": case.name,
             "outlook": str(item.outlook),
+            "is_to_pass": item.is_to_pass if item.is_known else None,
             "probability_of_passing": item.probability,
             "confidence": item.confidence,
             "exception": item.exception or None,

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def inputs(
     file: ProgramFile,
-    function: Annotated[
+    entry: Annotated[
         str,
-        typer.Option("--function", metavar="NAME", help="The function to call.", show_default=False),
+        typer.Option("--entry", metavar="NAME", help="The function to call.", show_default=False),
     ],
     returns: Annotated[
         str | None, typer.Option("--returns", metavar="VALUE", help="What the call is to return, as written.")
@@ -48,8 +48,8 @@ def inputs(
     from opencwm.frontends.programs import program_for_calls, read_source
 
     wanted = wanted_outcome(returns, raises)
-    program = program_for_calls(read_source(file), str(file), function, where="--function")
-    found = inputs_for(WorldModel.load(model), program, function, wanted, num_draws=draws, seed=seed)
+    program = program_for_calls(read_source(file), str(file), entry, where="--entry")
+    found = inputs_for(WorldModel.load(model), program, entry, wanted, num_draws=draws, seed=seed)
     results = []
     for call in found:
         holds = _holds(program, call, wanted, timeout) if run else None
@@ -59,7 +59,7 @@ def inputs(
             print(f"{percent(call.probability):>6}  {said:13}  {visible(call.call)}")
     if as_json:
         wish = {"kind": str(wanted.kind), "value": wanted.value}
-        print_json({"kind": "inputs", "function": function, "wanted": wish, "calls": results})
+        print_json({"kind": "inputs", "function": entry, "wanted": wish, "calls": results})
     elif not results:
         print("no call is proposed")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, Annotated
 
@@ -113,7 +114,7 @@ def _agreed(
     from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.agreement import agree
     from opencwm.evals.rollout import RolloutBounds
-    from opencwm.frontends.cli.output import notice
+    from opencwm.frontends.cli.output import notice, progress
     from opencwm.model.together import ROWS
 
     world = WorldModel.load(model)
@@ -129,7 +130,16 @@ def _agreed(
     )
     execution.read()
     bounds = RolloutBounds(max_steps=max_steps, max_seconds=1e9)
-    return agree(execution.afresh, bounds, num_rollouts=rollouts, seed=seed, worker=world.worker(ROWS))
+    numbers = itertools.count(1)
+    with progress("predicting steps") as advance:
+        return agree(
+            execution.afresh,
+            bounds,
+            num_rollouts=rollouts,
+            seed=seed,
+            worker=world.worker(ROWS),
+            on_step=lambda: advance(next(numbers)),
+        )
 
 
 def _probability(found: Agreement) -> float:

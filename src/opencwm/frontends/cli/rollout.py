@@ -50,7 +50,7 @@ ReplyTokens = Annotated[
     int, typer.Option("--max-tokens", metavar="N", help="Most tokens of one reply.", min=1)
 ]
 ModelName = Annotated[
-    str | None, typer.Option("--model-name", metavar="NAME", help="The model, as the endpoint lists it.")
+    str | None, typer.Option("--served-model", metavar="NAME", help="The model, as the endpoint lists it.")
 ]
 Calls = Annotated[
     CallStyle,

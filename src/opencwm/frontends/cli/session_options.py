@@ -36,6 +36,8 @@ def session_config(
         raise ConfigError(
             "--real and --compare exclude each other", hint="--compare shows the real run as well"
         )
+    if real and model is not None:
+        raise ConfigError("--real and --model exclude each other", hint="a real run asks no model")
     return SessionConfig(
         mode=Mode.REAL if real else Mode.COMPARE if compare else Mode.PREDICTED,
         model=model,

@@ -19,8 +19,8 @@ from opencwm.core.errors import ConfigError
 from opencwm.frontends.dap.adapter import Adapter, Settings
 from opencwm.frontends.dap.conversation import Arrival
 from opencwm.frontends.dap.framing import BadFrame, FrameDecoder, encode
+from opencwm.frontends.listening import bound, is_loopback
 
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 MAX_CLIENTS: Final = 16
 """More at once are turned away."""
 _MAX_WAITING: Final = 10_000
@@ -91,17 +91,13 @@ def listen(host: str, port: int, settings: Settings) -> socket.socket:
     Raises:
         ConfigError: others than this machine could reach it and there is no token, or it cannot be opened.
     """
-    if host not in LOOPBACK and not settings.token:
+    if not is_loopback(host) and not settings.token:
         raise ConfigError(
             f"{host} can be reached from other machines",
             where="--host",
             hint="give a --token as well, or listen on 127.0.0.1",
         )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=MAX_CLIENTS)
-    except (OSError, OverflowError) as error:
-        raise ConfigError(f"cannot listen on {host}:{port}: {error}", where="--port") from None
+    return bound(host, port)
 
 
 def serve_port(server: socket.socket, settings: Settings) -> None:
