@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from opencwm.debugger.arguments import CallSite
-from opencwm.debugger.comprehension_follower import WHOLE_CONSUMERS, ComprehensionFollower
+from opencwm.debugger.comprehension_follower import WHOLE_CONSUMERS, ComprehensionFollower, consumed
 from opencwm.debugger.expectations import (
     STOP,
     Entered,
@@ -88,8 +88,9 @@ class CallFollower(ComprehensionFollower):
         return None if self._is_stale and node.id in self._known.shared else text
 
     def _call(self, node: ast.Call) -> str | None:
-        if len(node.args) == 1 and not node.keywords and isinstance(node.args[0], ast.GeneratorExp):
-            return self._consumed(node.func, node.args[0])
+        generator = consumed(node)
+        if generator is not None:
+            return self._consumed(node.func, generator)
         function, receiver, changing = self._bound_method(node.func), None, None
         if not isinstance(function, ast.Attribute):
             self._value(function)

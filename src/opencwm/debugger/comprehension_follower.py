@@ -29,6 +29,13 @@ Round = tuple["str | None", ...]
 """What the parts of a comprehension were worth in one round."""
 
 
+def consumed(node: ast.expr) -> ast.GeneratorExp | None:
+    """Return the generator expression that is all a call is given; None for any other expression."""
+    if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
+        return node.args[0] if isinstance(node.args[0], ast.GeneratorExp) else None
+    return None
+
+
 class ComprehensionFollower(abc.ABC):
     """What is known of comprehensions, and of generator expressions that are consumed on the spot."""
 
@@ -37,6 +44,8 @@ class ComprehensionFollower(abc.ABC):
     _is_stale: bool
     _inner: frozenset[str] = frozenset()
     """Variables of the comprehensions around; a local of that name is another one."""
+    _consumption: str | None = None
+    """The call that consumed a generator expression last, with a list in its place; None if not known."""
 
     @abc.abstractmethod
     def _value(self, node: ast.expr) -> str | None:
@@ -63,29 +72,35 @@ class ComprehensionFollower(abc.ABC):
 
     def _consumed(self, function: ast.expr, node: ast.GeneratorExp) -> str | None:
         """Follow a call whose one argument is a generator expression."""
-        name = function.id if isinstance(function, ast.Name) else ""
+        called = name = function.id if isinstance(function, ast.Name) else ""
         if isinstance(function, ast.Attribute) and function.attr == "join":
             text = self._value(function.value)
             if text is None or text[0] not in "'\"":
                 raise UnforeseenError
+            called = f"{text}.join"
         elif name not in _CONSUMERS or not self._known.constants.get(name, "").startswith(BUILT_IN):
             raise UnforeseenError
         rounds = self._comprehension(node.generators, [node.elt], until=_DECIDED.get(name))
         if name in _DECIDED:
             is_cut = bool(rounds) and truth_of(rounds[-1][0]) is _DECIDED[name]
             return repr(_DECIDED[name] if is_cut else not _DECIDED[name])
+        items = self._together("[%s]", rounds)
+        self._consumption = None if items is None else f"{called}({items})"
         return self._joined_rounds("[%s]", rounds) if name == "list" else None
 
     def _joined_rounds(self, form: str, rounds: Sequence[Round]) -> str | None:
         """Return how what a comprehension made reads; None where that is not known."""
+        text = self._together(form, rounds)
+        return text if text is not None and len(text) <= MAX_CHARS else None
+
+    def _together(self, form: str, rounds: Sequence[Round]) -> str | None:
         parts = []
         for made in rounds:
             known = [text for text in made if text is not None]
             if len(known) < len(made) or (self._is_stale and not all(map(is_atom, known))):
                 return None
             parts.append(": ".join(known))
-        text = form % ", ".join(parts)
-        return text if len(text) <= MAX_CHARS else None
+        return form % ", ".join(parts)
 
     def _comprehension(
         self, generators: Sequence[ast.comprehension], parts: Sequence[ast.expr], until: bool | None = None

@@ -11,6 +11,7 @@ from typing import Final
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS, is_written
 from opencwm.debugger.call_follower import CallFollower
+from opencwm.debugger.comprehension_follower import consumed
 from opencwm.debugger.expectations import (
     Ask,
     Expected,
@@ -246,6 +247,8 @@ class ExpressionFollower(CallFollower):
                 self._last = (site, expected.text)
                 is_certain = len(expected.text) + longest_value(node, expected.text) <= MAX_EVALUATION_CHARS
                 formula = self._formula if isinstance(node, ast.JoinedStr) else expected.formula
+                if consumed(node) is not None:
+                    formula = None if self._consumption is None else (self._consumption, {})
                 expected = dataclasses.replace(expected, is_certain=is_certain, formula=formula)
             is_written = not (about.drops_none and known == "None") and not is_lazy(node)
             text = self._told(expected) if is_written else known or self._unwritten(expected)
