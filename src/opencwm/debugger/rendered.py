@@ -118,14 +118,14 @@ def items_of(text: str | None) -> Sequence[Any]:
             raise UnreadableError from None
     try:
         value = known_value(text)
+        if isinstance(value, str | bytes | bytearray | list | tuple):
+            return value
+        if isinstance(value, dict | collections.deque | Iterated):
+            return list(value)  # undecided for a counter: its text does not tell its order
+        if kind_of(value) in (set, frozenset) and len(value) < _SOME:
+            return list(value)
     except Undecided:
-        raise UnreadableError from None
-    if isinstance(value, str | bytes | bytearray | list | tuple | collections.deque):
-        return value if not isinstance(value, collections.deque) else list(value)
-    if isinstance(value, dict):
-        return list(value)
-    if isinstance(value, Iterated) or (kind_of(value) in (set, frozenset) and len(value) < _SOME):
-        return list(value)
+        pass
     raise UnreadableError
 
 
