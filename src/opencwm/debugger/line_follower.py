@@ -183,6 +183,7 @@ class LineFollower(ExpressionFollower):
             raise UnforeseenError
 
     def _assign(self, targets: Sequence[ast.expr], value: str | None) -> None:
+        """Follow one value into all targets, from left to right."""
         for number, target in enumerate(targets):
             if isinstance(target, ast.Name):
                 if value is None:
@@ -194,19 +195,36 @@ class LineFollower(ExpressionFollower):
                 self._unpack(target, value)
                 continue
             self.outcome.is_pure = False
-            if number:
-                raise UnforeseenError  # what was stored first may change what is read next
-            if isinstance(target, ast.Subscript):
-                self._stored(target, self._value(target.value), self._value(target.slice), value, "")
-            elif isinstance(target, ast.Attribute):
-                holder = self._value(target.value)
-                self._stores_in(target, holder)
-                changed = self._known.attributes.after_store(holder, target.attr, value, owner=self._owner)
-                self._changed(plain_name(target.value), changed)
-            elif isinstance(target, ast.Tuple | ast.List) and len(targets) == 1:
+            if isinstance(target, ast.Tuple | ast.List) and len(targets) == 1:
                 self._store_items(target, value)
             else:
-                raise UnforeseenError
+                self._stored_in(target, value)
+            if number + 1 < len(targets):
+                self._settle(target, value)
+
+    def _stored_in(self, target: ast.expr, value: str | None) -> None:
+        """Follow the assignment to an item or an attribute."""
+        if isinstance(target, ast.Subscript):
+            self._stored(target, self._value(target.value), self._value(target.slice), value, "")
+        elif isinstance(target, ast.Attribute):
+            holder = self._value(target.value)
+            self._stores_in(target, holder)
+            changed = self._known.attributes.after_store(holder, target.attr, value, owner=self._owner)
+            self._changed(plain_name(target.value), changed)
+        else:
+            raise UnforeseenError
+
+    def _settle(self, target: ast.expr, value: str | None) -> None:
+        """Take what a store made of an object for how it reads from now on, as more is stored on the line.
+
+        Raises:
+            UnforeseenError: that is not known, or the value may be, or hold, what was changed.
+        """
+        name = holders(target)[0]
+        if not self.outcome.is_told or name not in self.outcome.values or value is None or not is_atom(value):
+            raise UnforeseenError
+        self._state[name] = self.outcome.values[name]
+        self.changed_names.add(name)
 
     def _store_items(self, target: ast.Tuple | ast.List, value: str | None) -> None:
         """Follow the assignment of several values, some of them to items: ``a[i], a[j] = a[j], a[i]``."""
@@ -219,13 +237,12 @@ class LineFollower(ExpressionFollower):
         for part, item in zip(target.elts, items, strict=True):
             if isinstance(part, ast.Name):
                 self.outcome.values[part.id] = self._state[part.id] = text_of(item)
-            elif isinstance(part, ast.Subscript) and holders(part.value)[0]:
-                name = holders(part.value)[0]
-                self._stored(part, self._value(part.value), self._value(part.slice), text_of(item), "")
-                if not self.outcome.is_told:
-                    raise UnforeseenError
-                self._state[name] = self.outcome.values[name]
-                self.changed_names.add(name)
+            elif isinstance(part, ast.Subscript | ast.Attribute) and holders(part)[0]:
+                before = self._state.get(holders(part)[0], "")
+                if any(before in text for text in map(text_of, items) if not is_atom(text)):
+                    raise UnforeseenError  # perhaps what is changed is among the values
+                self._stored_in(part, text_of(item))
+                self._settle(part, "0")
             else:
                 raise UnforeseenError
 
