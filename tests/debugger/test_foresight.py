@@ -225,7 +225,7 @@ def test_what_a_comprehension_makes_is_put_together() -> None:
     "name", ["sum", "max", "min", "tuple", "sorted", "list", "set", "dict", "frozenset", "join"]
 )
 @settings(max_examples=20)
-@given(items=st.lists(st.integers(-20, 20), max_size=6))
+@given(items=st.lists(st.integers(-20, 20), max_size=4))
 def test_what_consumes_a_generator_expression_on_the_spot_is_calculated(name: str, items: list[int]) -> None:
     part = {"dict": "(k, -k)", "join": "str(k)"}.get(name, "k % 7")
     called = "'-'.join" if name == "join" else name

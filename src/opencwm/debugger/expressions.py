@@ -29,6 +29,7 @@ from opencwm.debugger.pure_operations import (
     COMPARISONS,
     CONSTANTS,
     FUNCTIONS,
+    KEYS,
     LOOKING,
     MODULES,
     UNARY,
@@ -350,9 +351,11 @@ class _Evaluation:
 
     def _call(self, node: ast.Call, bound: _Names) -> Any:
         args = list(self._elements(node.args, bound))
-        if any(keyword.arg is None or keyword.arg == "key" for keyword in node.keywords):
-            raise UnsupportedError("** and key= are not supported here")
+        if any(keyword.arg is None for keyword in node.keywords):
+            raise UnsupportedError("** is not supported here")
         keywords = {keyword.arg or "": self.visit(keyword.value, bound) for keyword in node.keywords}
+        if "key" in keywords and (not any(keywords["key"] is key for key in KEYS) or holds_shown(args)):
+            raise UnsupportedError("key= is supported here for a few built-in functions only")
         if isinstance(node.func, ast.Attribute):
             module = self.builtins.module(node.func.value)
             if module:

@@ -9,7 +9,7 @@ import string
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from opencwm.debugger import pure_collections, pure_iteration, pure_numbers, pure_regex
+from opencwm.debugger import pure_collections, pure_iteration, pure_json, pure_numbers, pure_regex
 from opencwm.debugger.pure_families import Family
 from opencwm.debugger.pure_limits import (
     ExpressionError,
@@ -26,6 +26,7 @@ _MOST_FACTORS: Final = 1_000
 FAMILIES: Final[tuple[Family, ...]] = (
     pure_collections.FAMILY,
     pure_iteration.FAMILY,
+    pure_json.FAMILY,
     pure_numbers.FAMILY,
     pure_regex.FAMILY,
 )
@@ -69,6 +70,9 @@ FUNCTIONS: Final[Mapping[str, Any]] = _named(
     ]
 )
 """Built-in functions, by name."""
+
+KEYS: Final = frozenset({abs, bool, float, int, len, max, min, ord, sum})
+"""Functions that may be ``key=`` of others: they call nothing of the program, nor look into objects."""
 
 LOOKING: Final = frozenset({ascii, callable, format, isinstance, repr, str, type})
 """Functions that look into whatever they are given."""
