@@ -18,7 +18,7 @@ from opencwm.core.syntax import nodes_of
 from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate
 from opencwm.debugger.object_shapes import ROOTS, Shape, bound_in, is_dataclass, last_name, mangled, shape_of
 from opencwm.debugger.rendered import MAX_CHARS
-from opencwm.debugger.shown import nesting, text_at, with_places
+from opencwm.debugger.shown import is_cut, nesting, text_at, with_places
 
 MAX_NESTING: Final = 6
 """Brackets within brackets of an object that is stored: what is deeper may be cut."""
@@ -67,7 +67,7 @@ class Attributes:
             if not isinstance(node, ast.ClassDef):
                 continue
             is_plain_ &= node.name not in bases
-            bases[node.name] = [last_name(base) for base in node.bases]
+            bases[node.name] = [_base_name(base) for base in node.bases]
             classes[node.name] = node
             if not _is_harmless(node) or not _OWN_HOOKS.isdisjoint(bound_in(node)):
                 bases[node.name].append("")
@@ -112,7 +112,7 @@ class Attributes:
 
     def _parts(self, text: str) -> tuple[str, dict[str, str]] | None:
         """Return the class and the attributes of a rendered object of a bare class, None for any other."""
-        if not text.endswith(")") or "..." in text or text.partition("(")[0] not in self.bare:
+        if not text.endswith(")") or is_cut(text) or text.partition("(")[0] not in self.bare:
             return None
         marked, places = with_places(text)
         try:
@@ -166,7 +166,7 @@ def _reads_the_same_inside(value: str, kind: str) -> bool:
     """Whether a value reads inside an object of a class as by itself: it does not hold it, and is not cut."""
     marked, _ = with_places(value)
     outside = re.sub(_STRINGS, "''", marked)
-    if "..." in value or re.search(rf"\b{re.escape(kind)}\(", value) or nesting(outside) > MAX_NESTING:
+    if is_cut(value) or re.search(rf"\b{re.escape(kind)}\(", value) or nesting(outside) > MAX_NESTING:
         return False
     try:
         ast.parse(marked, mode="eval")
@@ -185,10 +185,17 @@ def _sets_class(node: ast.AST) -> bool:
 
 def _deriving(bases: Mapping[str, Sequence[str]], roots: frozenset[str]) -> frozenset[str]:
     """Return the classes that derive from each other and from ``roots`` only."""
-    found = set(bases) | roots
-    while foreign := {name for name in found & bases.keys() if not found.issuperset(bases[name])}:
-        found -= foreign
+    found = set(roots - bases.keys())
+    while more := {name for name in bases.keys() - found if found.issuperset(bases[name])}:
+        found |= more
     return frozenset(found & bases.keys())
+
+
+def _base_name(node: ast.expr) -> str:
+    """Return the name of a base that is a class of the program or one of :data:`ROOTS`; empty for others."""
+    inner = node.value if isinstance(node, ast.Subscript) else node
+    name = last_name(node)
+    return name if isinstance(inner, ast.Name) or name in ROOTS else ""
 
 
 def _managed_in(node: ast.ClassDef) -> set[str]:

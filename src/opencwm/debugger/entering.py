@@ -16,6 +16,7 @@ from opencwm.core.syntax import nodes_of
 from opencwm.debugger.arguments import CallSite, Functions, signature
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.isolation import bound_at_top
+from opencwm.debugger.shown import is_cut
 
 _CLASS: Final = re.compile(r"<class 'program\.(\w+)'>")
 _OBJECT: Final = re.compile(r"(\w+)\(.*\)", re.DOTALL)
@@ -78,7 +79,7 @@ class Entries:
         text = call.receiver or ""
         of_class, of_object = _CLASS.fullmatch(text), _OBJECT.fullmatch(text)
         kind = of_class or of_object
-        if kind is None or "..." in text or (of_object and self._attributes.read(text, call.name)):
+        if kind is None or is_cut(text) or (of_object and self._attributes.read(text, call.name)):
             return 0
         member = self._member(kind[1], call.name)
         if isinstance(member, ast.FunctionDef) and call.is_property is not _is_property(member):

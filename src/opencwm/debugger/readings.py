@@ -9,6 +9,7 @@ from opencwm.debugger.expectations import Expected
 from opencwm.debugger.expressions import Undecided, known_value, literal
 from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.rendered import UnreadableError, items_of
+from opencwm.debugger.shown import text_at, with_places
 
 
 def read_off(expected: Expected, attributes: Attributes) -> str | None:
@@ -22,12 +23,13 @@ def read_off(expected: Expected, attributes: Attributes) -> str | None:
     if expected.is_old:
         return None
     try:
-        node = ast.parse(text, mode="eval").body
+        marked, places = with_places(text)
+        node = ast.parse(marked, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     if not isinstance(node, ast.Attribute | ast.Subscript):
         return None
-    holder = ast.get_source_segment(text, node.value) or ""
+    holder = text_at(node.value, marked, places)
     if isinstance(node, ast.Attribute):
         return attributes.read(holder, node.attr, expected.owner)
     return _item(node, holder, expected.at_end)

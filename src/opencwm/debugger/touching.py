@@ -16,7 +16,7 @@ from typing import Final
 from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.pure_values import text_of
 from opencwm.debugger.rendered import is_atom
-from opencwm.debugger.shown import is_object, object_text, with_places
+from opencwm.debugger.shown import is_cut, is_object, object_text, with_places
 
 _CLOSED: Final = re.compile(r"<(?:class '[^']*'|function [\w.]+|built-in function \w+|module '[^']*')>")
 """Things that hold no object of a run."""
@@ -30,7 +30,7 @@ def pieces(text: str) -> frozenset[str] | None:
     if is_atom(text):
         return frozenset()
     marked, places = with_places(text)
-    if "..." in text or not all(map(_CLOSED.fullmatch, places)):
+    if is_cut(text) or not all(map(_CLOSED.fullmatch, places)):
         return None
     try:
         tree = ast.parse(marked, mode="eval").body
@@ -118,7 +118,7 @@ class Changing:
 def _may_hold(text: str, changing: Collection[str]) -> bool:
     if is_atom(text):
         return False
-    return "..." in text or any(piece in text for piece in changing)
+    return is_cut(text) or any(piece in text for piece in changing)
 
 
 def held_by(text: str | None, state: Mapping[str, str]) -> tuple[dict[str, frozenset[str]], bool]:

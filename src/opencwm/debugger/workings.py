@@ -73,7 +73,8 @@ class Workings:
         }
         bound = BoundNames(tree)
         shared = frozenset(bound.shared)
-        attributes, source = Attributes.of(tree), syntax_tree(text)
+        source = syntax_tree(text)
+        attributes = Attributes.of(source)
         names = ModuleNames.of(source, bound)
         functions = Functions(tree, names.texts)
         known = Known(
