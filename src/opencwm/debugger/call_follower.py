@@ -19,6 +19,7 @@ from opencwm.debugger.expectations import (
     Iterating,
     Memory,
     Outcome,
+    ResumingError,
     UnforeseenError,
 )
 from opencwm.debugger.hooks import holders, is_super, plain_name
@@ -159,6 +160,7 @@ class CallFollower(ComprehensionFollower):
 
         Raises:
             EnteringError: it is entered first.
+            ResumingError: it is asked to go on.
             UnforeseenError: it has not come to its end.
         """
         if not self._entered and self.outcome.is_told:
@@ -173,6 +175,9 @@ class CallFollower(ComprehensionFollower):
                 generator.source = f"[{', '.join(items)}]"
                 return
             items.append(entered.item)
+        suspended = self._entered[-1].suspended
+        if len(items) == len(self._entered) and suspended is not None and self.outcome.is_told:
+            raise ResumingError(suspended, is_at_once=True)
         raise UnforeseenError
 
     def _called(self, name: str) -> str:

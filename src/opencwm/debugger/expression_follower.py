@@ -32,7 +32,7 @@ from opencwm.debugger.rendered import (
     loop_text,
     truth_of,
 )
-from opencwm.debugger.touching import held_by
+from opencwm.debugger.touching import Changing, held_by
 from opencwm.tracer.sites import Push, Site, SiteKind
 
 MAX_TEXT: Final = MAX_EVALUATION_CHARS - 1
@@ -221,11 +221,16 @@ class ExpressionFollower(CallFollower):
         value = "None" if node.value is None else self._value(node.value)
         if self._num_yields == 0:
             raise YieldingError(value)
-        if self._num_yields < 0:
+        if self._num_yields != 1:
             raise UnforeseenError
-        self._num_yields -= 1
-        self.outcome.is_told = False  # it may have been closed
-        return None
+        self._num_yields = 0
+        self._state = dict(self._memory.resumed)
+        self._is_stale, self.outcome.is_pure = False, True
+        self.changed_names.clear()
+        self.outcome.values.clear()
+        self._changing = Changing(self._memory.resumed)
+        self.outcome.is_told = self.outcome.is_told and self._memory.is_asked  # it may have been closed
+        return "None" if self._memory.is_asked else None
 
     # -- what the hooks of the tracer do; see opencwm.tracer.evaluator
 
@@ -345,7 +350,8 @@ class ExpressionFollower(CallFollower):
         if isinstance(value, Iterating) and value.source and text is not None:
             source = f"list({value.source})"
         holders, is_old = held_by(text, self._state)
-        self._memory.loops[site] = Loop(text, source=source, holders=holders, is_old=is_old)
+        first = value.first if isinstance(value, Iterating) else 0
+        self._memory.loops[site] = Loop(text, source=source, holders=holders, is_old=is_old, first=first)
         return value
 
     def _filled(self, site: int, about: Site) -> Expected:
