@@ -9,14 +9,25 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from opencwm.core.syntax import nodes_of
+from opencwm.debugger.class_constants import class_constants
 from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate
-from opencwm.debugger.object_shapes import ROOTS, Shape, bound_in, is_dataclass, last_name, mangled, shape_of
+from opencwm.debugger.object_shapes import (
+    ROOTS,
+    Shape,
+    bound_in,
+    is_dataclass,
+    last_name,
+    linearized,
+    mangled,
+    shape_of,
+)
 from opencwm.debugger.rendered import MAX_CHARS
 from opencwm.debugger.shown import is_cut, nesting, text_at, with_places
 
@@ -46,6 +57,9 @@ class Attributes:
         shapes: of those among them whose objects do not simply show one attribute after the other; None where
             it is not known what they show.
         exceptions: classes of the same kind that derive from exceptions, which do not show attributes.
+        lines: of classes that are bare, they and those that they inherit from, in Python's order.
+        constants: what the bodies of classes bind to values that cannot change, by class and name; None where
+            it is bound to anything else.
     """
 
     is_plain: bool = False
@@ -53,6 +67,8 @@ class Attributes:
     bare: frozenset[str] = frozenset()
     shapes: Mapping[str, Shape | None] = dataclasses.field(default_factory=dict)
     exceptions: frozenset[str] = frozenset()
+    lines: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    constants: Mapping[tuple[str, str], str | None] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, tree: ast.Module) -> Attributes:
@@ -80,6 +96,8 @@ class Attributes:
             bare | ROOTS,
             {name: shape for name, shape in shapes.items() if shape != Shape()},
             _deriving(bases, ROOTS | _EXCEPTIONS) - bare,
+            dict(_lines({name: bases[name] for name in bare})),
+            class_constants({name: classes[name] for name in bare}, tree),
         )
 
     def read(self, text: str, name: str, owner: str = "") -> str | None:
@@ -94,7 +112,20 @@ class Attributes:
         if not self.is_plain or name in self.managed or name.startswith("__"):
             return None
         found = self._parts(text)
-        return found[1].get(name) if found is not None else None
+        if found is None:
+            return None
+        kind, parts = found
+        return parts[name] if name in parts else self._inherited(kind, name)
+
+    def _inherited(self, kind: str, name: str) -> str | None:
+        """Return how an attribute reads that an object has from its class alone; None where not certain."""
+        shape = self.shapes.get(kind, Shape())
+        if shape is None or shape.fields is not None or name in shape.slots:
+            return None
+        for owner in self.lines.get(kind, ()):
+            if (owner, name) in self.constants:
+                return self.constants[owner, name]
+        return None
 
     def shows(self, text: str, name: str) -> bool:
         """Whether setting an attribute of a rendered object sets what it shows, and does nothing else."""
@@ -196,6 +227,12 @@ def _base_name(node: ast.expr) -> str:
     inner = node.value if isinstance(node, ast.Subscript) else node
     name = last_name(node)
     return name if isinstance(inner, ast.Name) or name in ROOTS else ""
+
+
+def _lines(bases: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for name in bases:
+        with contextlib.suppress(ValueError):
+            yield name, linearized(name, bases)
 
 
 def _managed_in(node: ast.ClassDef) -> set[str]:

@@ -335,6 +335,8 @@ class CallFollower(ComprehensionFollower):
                 self.to_come.pop()
                 return entered.value or None
         first = self._entering(call)
+        if first and any(entered.first == first for entered in self._entered):
+            raise UnforeseenError  # it was, and not by a call that is known to have done it
         if first:
             raise EnteringError(first)
         first = self._entering(call, makes_generator=True)

@@ -44,7 +44,7 @@ class ResumingError(UnforeseenError):
         self.is_at_once = is_at_once
 
     def kept(self, shared: frozenset[str]) -> dict[str, str]:
-        """Return the locals that read as when it handed out the last item; ``shared`` may be rebound elsewhere."""
+        """Return the locals that read as at the last item; ``shared`` ones may be bound elsewhere."""
         left = self.suspended.left
         if self.is_at_once:
             return dict(left)

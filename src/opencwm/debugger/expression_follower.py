@@ -101,12 +101,20 @@ class ExpressionFollower(CallFollower):
 
     def _set(self, node: ast.Set) -> str | None:
         texts = self._texts(node.elts)
+        self._hash(texts or [None])
         return None if texts is None else self._known.set_of(texts)
+
+    def _hash(self, texts: Iterable[str | None]) -> None:
+        """Note that values are hashed, and compared, in which the program may have a say."""
+        if not all(map(self._known.is_hashed_plainly, texts)):
+            self.outcome.is_told = False
 
     def _dict(self, node: ast.Dict) -> str | None:
         texts: list[str] | None = []
         for key, value in zip(node.keys, node.values, strict=True):
             pair = (None if key is None else self._value(key)), self._value(value)
+            if key is not None:
+                self._hash([pair[0]])
             if texts is None or pair[0] is None or pair[1] is None:
                 texts = None
             else:

@@ -75,7 +75,10 @@ class Foresight:
             memory = self._memories.pop()
             self._returned(memory, step)
             if step.flags & StepFlags.YIELD:
-                memory.left = {**(memory.resumed if memory.num_yields > 0 else memory.state), **dict(step.changed)}
+                memory.left = {
+                    **(memory.resumed if memory.num_yields > 0 else memory.state),
+                    **dict(step.changed),
+                }
                 memory.num_yields += memory.num_yields >= 0
                 self._suspended.setdefault(step.code, []).append(memory)
         if stack:
@@ -124,7 +127,7 @@ class Foresight:
         return memory
 
     def _asked(self) -> Memory | None:
-        """Return the activation of the generator that the line that runs asks for an item, if it surely does."""
+        """Return the activation of the generator that the line is sure to ask for an item; None for none."""
         try:
             if self._memories:
                 self.workings.follower(self._memories[-1].copy(), _nothing_more).run()

@@ -28,8 +28,8 @@ from opencwm.debugger.plain_exceptions import made
 from opencwm.debugger.pure_numbers import CONTEXT
 from opencwm.debugger.pure_values import READERS, Shown, is_told, text_of
 from opencwm.debugger.readings import read_off
-from opencwm.debugger.rendered import UnreadableError, items_of, truth_of
-from opencwm.debugger.shown import with_places
+from opencwm.debugger.rendered import UnreadableError, is_atom, items_of, truth_of
+from opencwm.debugger.shown import holds_shown, with_places
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
 from opencwm.tracer.sites import Site
@@ -60,6 +60,7 @@ class Known:
         builtins: the functions of Python that its names stand for.
         exceptions: names of exceptions that are made plainly, see :mod:`.plain_exceptions`.
         has_truths: classes of it may say whether their objects are true.
+        has_hashes: classes of it may say how their objects are hashed and compared.
     """
 
     sites: Sequence[Site]
@@ -75,6 +76,7 @@ class Known:
     builtins: Builtins = dataclasses.field(default_factory=lambda: Builtins({}))
     exceptions: frozenset[str] = frozenset()
     has_truths: bool = True
+    has_hashes: bool = True
 
     def calculated(self, expected: Expected) -> str | None:
         """Return the value of a pure operation on literals; None for any other, and for one that raises."""
@@ -111,6 +113,15 @@ class Known:
         if found is None and text and self.entries is not None and not self.has_truths:
             return True if self.entries.classes_of(text) else None
         return found
+
+    def is_hashed_plainly(self, text: str | None) -> bool:
+        """Whether hashing a rendered value, and comparing it to others, runs nothing of the program."""
+        if not self.has_hashes or (text and is_atom(text)):
+            return True
+        try:
+            return text is not None and not holds_shown(known_value(text))
+        except Undecided:
+            return False
 
     def raised(self, expected: Expected) -> str | None:
         """Return the exception, as it reads, that a pure operation on literals raises; None for any other."""
@@ -240,7 +251,16 @@ def has_disguises(tree: ast.AST) -> bool:
 
 def has_truths(tree: ast.AST) -> bool:
     """Whether a program may say itself whether its objects are true."""
-    words = {"__bool__", "__len__", "__getattr__", "type"}
+    return mentions(tree, frozenset({"__bool__", "__len__", "__getattr__", "type"}))
+
+
+def has_hashes(tree: ast.Module) -> bool:
+    """Whether a program may say itself how its objects are hashed, or whether they are equal."""
+    return mentions(tree, frozenset({"__hash__", "__eq__", "setattr", "type"}))
+
+
+def mentions(tree: ast.AST, words: frozenset[str]) -> bool:
+    """Whether one of some names stands in a program."""
     return any(
-        getattr(node, field, None) in words for node in ast.walk(tree) for field in ("id", "attr", "name")
+        getattr(node, field, None) in words for node in nodes_of(tree) for field in ("id", "attr", "name")
     )

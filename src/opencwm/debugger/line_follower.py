@@ -351,7 +351,7 @@ class LineFollower(ExpressionFollower):
         handed_out = self._handed_out(loop, number) if loop.first else None
         if handed_out is not None and target is not None and handed_out != STOP and handed_out[0] != "(":
             handed_out = None  # it is written as a tuple, whatever it is
-        if loop.first or loop.text is None or is_iterator(loop.text):  # to go on is to run what it is made from
+        if loop.first or loop.text is None or is_iterator(loop.text):  # to go on may run anything
             self.outcome.is_pure = False
             self._changing.anything()
         formula: tuple[str, dict[str, str]] | None = (f"{loop.source}[{number}]", {}) if loop.source else None

@@ -19,6 +19,7 @@ from opencwm.core.syntax import nodes_of
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
 from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, MODULES
+from opencwm.debugger.pure_values import is_fixed
 from opencwm.debugger.qualified_names import FunctionNode
 from opencwm.tracer.bound_names import BoundNames
 from opencwm.tracer.limits import DEFAULT_LIMITS
@@ -161,15 +162,9 @@ def _values(tree: ast.Module, known: Builtins, texts_before: Mapping[str, str]) 
             found = evaluate(ast.unparse(value), texts, builtins=known)
         except (ExpressionError, Undecided):
             continue
-        if _is_fixed(found.value) and len(found.text) <= MAX_CHARS:
+        if is_fixed(found.value) and len(found.text) <= MAX_CHARS:
             texts[target.id] = found.text
     return texts
-
-
-def _is_fixed(value: object) -> bool:
-    if isinstance(value, tuple):
-        return all(map(_is_fixed, value))
-    return value is None or isinstance(value, bool | int | float | complex | str | bytes | type)
 
 
 def _bindings(tree: ast.AST) -> Iterator[str]:

@@ -204,6 +204,29 @@ def _is_comparable(item: tuple[Any, ...]) -> bool:
     )
 
 
+def is_fixed(value: object) -> bool:
+    """Whether a value cannot change, nor anything in it."""
+    if isinstance(value, tuple | frozenset):
+        items = (
+            value if isinstance(value, tuple) else _OF_PYTHON.get(type(value), type(value)).__iter__(value)
+        )
+        return all(map(is_fixed, items))
+    kinds = (
+        bool,
+        int,
+        float,
+        complex,
+        str,
+        bytes,
+        type,
+        range,
+        re.Pattern,
+        decimal.Decimal,
+        fractions.Fraction,
+    )
+    return value is None or isinstance(value, kinds)
+
+
 # -- reading
 
 _FACTORIES: Final = {

@@ -37,7 +37,7 @@ from opencwm.debugger.working import Working
 from opencwm.debugger.workings import Workings
 from opencwm.model.engine import ScoringEngine
 from opencwm.model.sampling import SamplingConfig
-from opencwm.source.cfg import ControlFlow
+from opencwm.source.cfg import CodeGraph, ControlFlow
 from opencwm.traces import CodeInfo, Step, StepFlags, StepKind
 
 LEAST_PROBABILITY = 1e-4

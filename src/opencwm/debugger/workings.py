@@ -24,7 +24,7 @@ from opencwm.debugger.exceptions import catches
 from opencwm.debugger.expectations import Ask, Memory, Outcome, UnforeseenError
 from opencwm.debugger.hooks import is_note
 from opencwm.debugger.isolation import functions_apart, shares
-from opencwm.debugger.known import Known, has_disguises, has_truths
+from opencwm.debugger.known import Known, has_disguises, has_hashes, has_truths
 from opencwm.debugger.line_follower import LineFollower
 from opencwm.debugger.module_names import ModuleNames, has_values, names_by_string
 from opencwm.debugger.plain_exceptions import plain_exceptions
@@ -76,7 +76,7 @@ class Workings:
         source = syntax_tree(text)
         attributes = Attributes.of(source)
         names = ModuleNames.of(source, bound)
-        functions = Functions(tree, names.texts)
+        functions = Functions(source, names.texts, attributes.lines)
         known = Known(
             sites or (),
             names.texts,
@@ -91,6 +91,7 @@ class Workings:
             names.builtins,
             plain_exceptions(source, names.texts),
             has_truths(source),
+            has_hashes(source),
         )
         return cls(known, lines, frozenset(_returning(owned)), dict(_handlers(owned)), text)
 
