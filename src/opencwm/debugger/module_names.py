@@ -19,8 +19,9 @@ from opencwm.core.syntax import nodes_of
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
 from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, MODULES
-from opencwm.debugger.pure_values import is_fixed
+from opencwm.debugger.pure_values import as_in_python, is_fixed, kind_of
 from opencwm.debugger.qualified_names import FunctionNode
+from opencwm.debugger.read_only import read_only
 from opencwm.tracer.bound_names import BoundNames
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
@@ -38,7 +39,7 @@ _STANDARD: Final = frozenset(
     {"collections", "datetime", "decimal", "fractions", "functools", "itertools", "string"}
 )
 """Modules whose classes and functions, once imported, are told by name."""
-MAX_CHARS: Final = 200
+MAX_CHARS: Final = 4_000
 """Longer constants are left to the model."""
 
 
@@ -49,10 +50,12 @@ class ModuleNames:
     Attributes:
         texts: how they read, by name.
         builtins: the functions of Python among them.
+        fixed: names that the module binds to what never changes.
     """
 
     texts: Mapping[str, str]
     builtins: Builtins
+    fixed: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, tree: ast.Module, bound: BoundNames) -> ModuleNames:
@@ -84,8 +87,9 @@ class ModuleNames:
             text = f"<module '{module}'>" if not what else imported_text(module, what)
             texts |= {} if text is None else {name: text}
         found = Builtins(functions, modules)
-        texts.update(_values(tree, found, texts))
-        return cls(texts, found)
+        values = _values(tree, found, texts)
+        texts.update(values)
+        return cls(texts, found, frozenset(values))
 
 
 def imported_text(module: str, name: str) -> str | None:
@@ -147,24 +151,35 @@ def _values(tree: ast.Module, known: Builtins, texts_before: Mapping[str, str]) 
     if names_by_string(tree):
         return {}
     counts = collections.Counter(_bindings(tree))
+    unchanged = frozenset(read_only(tree, known.functions.keys()))
     texts: dict[str, str] = {}
     for node in tree.body:
-        target = node.targets[0] if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
-        if isinstance(node, ast.AnnAssign):
-            target = node.target
         value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
-        if not isinstance(target, ast.Name) or value is None or counts[target.id] != 1:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        names = [target.id for target in targets if isinstance(target, ast.Name) and counts[target.id] == 1]
+        if value is None or not names:
             continue
         if isinstance(value, ast.Name) and texts_before.get(value.id, "").startswith("<"):
-            texts[target.id] = texts_before[value.id]
+            texts |= dict.fromkeys(names, texts_before[value.id])
             continue
         try:
-            found = evaluate(ast.unparse(value), texts, builtins=known)
+            found = evaluate(ast.unparse(value), texts, builtins=known, with_objects=True)
         except (ExpressionError, Undecided):
             continue
-        if is_fixed(found.value) and len(found.text) <= MAX_CHARS:
-            texts[target.id] = found.text
+        is_alone = len(targets) == 1 and names[0] in unchanged and _holds_what_is_fixed(found.value)
+        if len(found.text) <= MAX_CHARS and (is_fixed(found.value) or is_alone):
+            texts |= dict.fromkeys(names, found.text)
     return texts
+
+
+def _holds_what_is_fixed(value: object) -> bool:
+    """Whether a value is a container of Python's own whose items cannot change."""
+    if kind_of(value) is dict:
+        assert isinstance(value, dict)  # noqa: S101 - just found out
+        return all(map(is_fixed, value.values()))
+    if kind_of(value) not in (list, set):
+        return False
+    return all(map(is_fixed, as_in_python(value)))
 
 
 def _bindings(tree: ast.AST) -> Iterator[str]:
