@@ -102,6 +102,11 @@ class Functions:
         definition, owner = self._found.get(first, (None, ""))
         return definition is not None and self._receiver(definition, owner, call) is not None
 
+    @property
+    def may_be_renamed(self) -> bool:
+        """Whether functions may come to read otherwise than they are written."""
+        return self._qualnames.is_renaming
+
     def owner(self, first: int) -> str:
         """Return the class in whose body a function stands, empty for none."""
         return self._found[first][1] if first in self._found else ""

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from opencwm.core.syntax import nodes_of
-from opencwm.debugger.class_constants import class_constants
+from opencwm.debugger.class_constants import class_constants, set_elsewhere
 from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate
 from opencwm.debugger.object_shapes import (
     ROOTS,
@@ -60,6 +60,7 @@ class Attributes:
         lines: of classes that are bare, they and those that they inherit from, in Python's order.
         constants: what the bodies of classes bind to values that cannot change, by class and name; None where
             it is bound to anything else.
+        set_elsewhere: names of attributes that are set on anything that is not called ``self``.
     """
 
     is_plain: bool = False
@@ -69,6 +70,7 @@ class Attributes:
     exceptions: frozenset[str] = frozenset()
     lines: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
     constants: Mapping[tuple[str, str], str | None] = dataclasses.field(default_factory=dict)
+    set_elsewhere: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, tree: ast.Module) -> Attributes:
@@ -98,6 +100,7 @@ class Attributes:
             _deriving(bases, ROOTS | _EXCEPTIONS) - bare,
             dict(_lines({name: bases[name] for name in bare})),
             class_constants({name: classes[name] for name in bare}, tree),
+            frozenset(set_elsewhere(tree)),
         )
 
     def read(self, text: str, name: str, owner: str = "") -> str | None:
@@ -126,6 +129,12 @@ class Attributes:
             if (owner, name) in self.constants:
                 return self.constants[owner, name]
         return None
+
+    def tells_all(self, text: str) -> bool:
+        """Whether a rendered object shows all the attributes that it has itself."""
+        found = self._parts(text) if self.is_plain else None
+        shape = self.shapes.get(found[0], Shape()) if found is not None else None
+        return shape is not None and shape.fields is None
 
     def shows(self, text: str, name: str) -> bool:
         """Whether setting an attribute of a rendered object sets what it shows, and does nothing else."""

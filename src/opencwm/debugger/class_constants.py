@@ -28,14 +28,14 @@ def class_constants(
     None for what is bound more than once, conditionally, to what may change or may be a descriptor, or may be
     set elsewhere.
     """
-    set_elsewhere = set(_set_elsewhere(tree))
+    elsewhere = set(set_elsewhere(tree))
     if any(map(_calls_its_class_self, nodes_of(tree))):
         return {(name, mangled(key, name)): None for name, node in classes.items() for key in bound_in(node)}
     found: dict[tuple[str, str], str | None] = {}
     for name, node in classes.items():
         values = dict(_values(node))
         for key in bound_in(node):
-            found[name, mangled(key, name)] = values.get(key) if key not in set_elsewhere else None
+            found[name, mangled(key, name)] = values.get(key) if key not in elsewhere else None
     return found
 
 
@@ -73,7 +73,7 @@ def _calls_its_class_self(node: ast.AST) -> bool:
     )
 
 
-def _set_elsewhere(tree: ast.Module) -> Iterator[str]:
+def set_elsewhere(tree: ast.Module) -> Iterator[str]:
     """Yield the names of attributes that are set on anything that is not called ``self``."""
     for node in nodes_of(tree):
         if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):

@@ -100,6 +100,21 @@ class Entries:
         made = _OBJECT.fullmatch(text)
         return () if made is None else self._line_of(made[1])
 
+    def is_stored(self, name: str) -> bool:
+        """Whether the program sets an attribute of a name anywhere."""
+        return name in self._stored
+
+    def binds(self, line: Sequence[str], name: str) -> bool | None:
+        """Return whether one of some classes has a method of a name; None where it may be anything else."""
+        if name in self._stored:
+            return None
+        for owner in line:
+            bound = list(_bound(self._classes[owner], name))
+            if bound:
+                is_method = len(bound) == 1 and isinstance(bound[0], ast.FunctionDef)
+                return True if is_method and not getattr(bound[0], "decorator_list", ()) else None
+        return False
+
     def inherited(self, call: CallSite, first: int) -> int:
         """Return the first line of the method that ``super().name(...)`` enters, called in a method.
 

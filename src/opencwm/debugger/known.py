@@ -23,10 +23,11 @@ from opencwm.debugger.expressions import (
     literal,
     parsed,
 )
+from opencwm.debugger.introspection import Introspection
 from opencwm.debugger.module_names import VALUES
 from opencwm.debugger.plain_exceptions import made
 from opencwm.debugger.pure_numbers import CONTEXT
-from opencwm.debugger.pure_values import READERS, Shown, is_told, text_of
+from opencwm.debugger.pure_values import READERS, is_told, text_of
 from opencwm.debugger.readings import read_off
 from opencwm.debugger.rendered import UnreadableError, is_atom, items_of, truth_of
 from opencwm.debugger.shown import holds_shown, with_places
@@ -61,6 +62,7 @@ class Known:
         exceptions: names of exceptions that are made plainly, see :mod:`.plain_exceptions`.
         has_truths: classes of it may say whether their objects are true.
         has_hashes: classes of it may say how their objects are hashed and compared.
+        introspection: what it is told when it asks about objects.
     """
 
     sites: Sequence[Site]
@@ -77,6 +79,7 @@ class Known:
     exceptions: frozenset[str] = frozenset()
     has_truths: bool = True
     has_hashes: bool = True
+    introspection: Introspection | None = None
 
     def calculated(self, expected: Expected) -> str | None:
         """Return the value of a pure operation on literals; None for any other, and for one that raises."""
@@ -167,7 +170,7 @@ class Known:
             if self.has_values and not names.isdisjoint(_IN_WORDS):  # perhaps in words of its own
                 return None
             has_rounds = any(isinstance(node, ast.comprehension) for node in nodes)
-            found = self._read(expected) or self._instance(tree.body, text)
+            found = self._read(expected) or self._told(expected)
             found = found or evaluate(text, texts, builtins=self.builtins, with_objects=True)
         except ExpressionError as error:
             return None if has_rounds else error.raised
@@ -180,31 +183,12 @@ class Known:
         text = read_off(expected, self.attributes) if expected.at_end is None else None
         return None if text is None else Result(known_value(text), text, frozenset())
 
-    def _instance(self, node: ast.expr, text: str) -> Result | None:
-        """Return what ``isinstance`` says of a literal and of classes that have no say in it."""
-        if not isinstance(node, ast.Call) or ast.unparse(node.func) != "isinstance" or len(node.args) != 2:
-            return None
-        if "isinstance" not in self.builtins.functions:
-            return None
-        value = known_value(ast.get_source_segment(text, node.args[0]) or "")
-        own = self.entries.classes_of(value.text) if isinstance(value, Shown) and self.entries else ()
-        if isinstance(value, Shown) and not own:
-            return None
-        kinds = node.args[1].elts if isinstance(node.args[1], ast.Tuple) else [node.args[1]]
-        answers = []
-        for kind in kinds:
-            name = kind.id if isinstance(kind, ast.Name) else ""
-            if name in own:
-                answers.append(True)
-            elif own and isinstance(self.builtins.functions.get(name), type):
-                answers.append(False)
-            elif isinstance(self.builtins.functions.get(name), type):
-                answers.append(isinstance(value, self.builtins.functions[name]))
-            elif name in self.attributes.bare and self.constants.get(name) == f"<class 'program.{name}'>":
-                answers.append(False)
-            else:
-                return None
-        return Result(any(answers), repr(any(answers)), frozenset())
+    def _told(self, expected: Expected) -> Result | None:
+        """Return what a program is told that asks about an object."""
+        text = None
+        if self.introspection is not None and expected.text is not None and expected.formula is None:
+            text = self.introspection.answer(expected.text)
+        return None if text is None else Result(known_value(text), text, frozenset())
 
 
 def _unpacked(value: Any, target: ast.Tuple | ast.List) -> tuple[Any, ...] | None:

@@ -76,7 +76,9 @@ class LineFollower(ExpressionFollower):
             self.outcome.is_told = False
         for name in self._known.functions.globals_in(self._memory.first):  # no locals
             self.outcome.values.pop(name, None)
-        if not self._entered and self._known.attributes.is_plain:
+        if self._entered or not self._known.attributes.is_plain:
+            self._changing.anything()
+        if not self._known.functions.may_be_renamed or not self._changing.is_anything:
             self.outcome.untouched = self._changing.untouched(bound | self._known.shared)
         return self.outcome
 

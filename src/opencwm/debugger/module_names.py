@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from opencwm.core.syntax import nodes_of
+from opencwm.debugger.abstract_classes import ABSTRACT
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
 from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, MODULES
@@ -36,7 +37,8 @@ _HARMLESS_BASES: Final = frozenset({"object", "ABC", "Generic", "Protocol", "Exc
 }
 _ABOUT_TYPES: Final = frozenset({"isinstance", "type"})
 _STANDARD: Final = frozenset(
-    {"collections", "datetime", "decimal", "fractions", "functools", "itertools", "string"}
+    {"collections", "collections.abc", "datetime", "decimal", "fractions", "functools", "io", "itertools"}
+    | {"numbers", "operator", "string", "types"}
 )
 """Modules whose classes and functions, once imported, are told by name."""
 MAX_CHARS: Final = 4_000
@@ -51,11 +53,13 @@ class ModuleNames:
         texts: how they read, by name.
         builtins: the functions of Python among them.
         fixed: names that the module binds to what never changes.
+        abstract: abstract classes of the standard library, by name; none where classes are registered.
     """
 
     texts: Mapping[str, str]
     builtins: Builtins
     fixed: frozenset[str] = frozenset()
+    abstract: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, tree: ast.Module, bound: BoundNames) -> ModuleNames:
@@ -89,7 +93,16 @@ class ModuleNames:
         found = Builtins(functions, modules)
         values = _values(tree, found, texts)
         texts.update(values)
-        return cls(texts, found, frozenset(values))
+        return cls(texts, found, frozenset(values), dict(_abstract(tree, bound)))
+
+
+def _abstract(tree: ast.Module, bound: BoundNames) -> Iterator[tuple[str, Any]]:
+    """Yield the names of abstract classes that are imported at the top."""
+    if any(isinstance(node, ast.Attribute) and node.attr == "register" for node in nodes_of(tree)):
+        return
+    for name, module, what in _imported(tree):
+        if (module, what) in ABSTRACT and name in bound.constant:
+            yield name, ABSTRACT[module, what]
 
 
 def imported_text(module: str, name: str) -> str | None:

@@ -1,8 +1,8 @@
 """Which names of a module stand for containers that nothing in the program can change.
 
 The one idea: a container whose items cannot change stays as it is if its name is only ever used where Python
-reads it, and where nothing keeps it: ``table[key]``, ``key in table``, ``for item in table``, ``table.get(key)``,
-``len(table)``. Any other use may hand it on, and then nothing is said of it.
+reads it, and where nothing keeps it: ``table[key]``, ``key in table``, ``for item in table``, ``len(table)``,
+``table.get(key)``. Any other use may hand it on, and then nothing is said of it.
 """
 
 from __future__ import annotations

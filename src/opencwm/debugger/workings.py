@@ -23,6 +23,7 @@ from opencwm.debugger.entering import Entries
 from opencwm.debugger.exceptions import catches
 from opencwm.debugger.expectations import Ask, Memory, Outcome, UnforeseenError
 from opencwm.debugger.hooks import is_note
+from opencwm.debugger.introspection import Introspection
 from opencwm.debugger.isolation import functions_apart, shares
 from opencwm.debugger.known import Known, has_disguises, has_hashes, has_truths
 from opencwm.debugger.line_follower import LineFollower
@@ -77,6 +78,10 @@ class Workings:
         attributes = Attributes.of(source)
         names = ModuleNames.of(source, bound)
         functions = Functions(source, names.texts, attributes.lines)
+        entries = None if names_by_string(source) else Entries(source, functions, attributes)
+        introspection = Introspection(
+            attributes, entries, names.texts, names.abstract, is_disguised=has_values(source)
+        )
         known = Known(
             sites or (),
             names.texts,
@@ -87,11 +92,12 @@ class Workings:
             functions_apart(source, names.fixed),
             not shares(source, names.fixed),
             has_values(source),
-            None if names_by_string(source) else Entries(source, functions, attributes),
+            entries,
             names.builtins,
             plain_exceptions(source, names.texts),
             has_truths(source),
             has_hashes(source),
+            introspection,
         )
         return cls(known, lines, frozenset(_returning(owned)), dict(_handlers(owned)), text)
 
