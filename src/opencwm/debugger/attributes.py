@@ -33,7 +33,7 @@ from opencwm.debugger.shown import is_cut, nesting, text_at, with_places
 
 MAX_NESTING: Final = 6
 """Brackets within brackets of an object that is stored: what is deeper may be cut."""
-_HOOKS: Final = frozenset({"__set__", "__set_name__", "__dict__", "setattr"})
+_HOOKS: Final = frozenset({"__set__", "__set_name__", "__dict__", "setattr", "vars"})
 """What mentions of these may do to any object is not looked into."""
 _OWN_HOOKS: Final = frozenset({"__setattr__", "__getattribute__"})
 _DECORATORS: Final = frozenset({"dataclass", "total_ordering", "final", "runtime_checkable"})

@@ -45,7 +45,8 @@ from opencwm.debugger.rendered import (
 )
 from opencwm.debugger.touching import Changing
 
-_CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval", "map", "filter"})
+_CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval"})
+_MAPPING: Final = frozenset({"map", "filter"})
 
 
 class CallFollower(ComprehensionFollower):
@@ -117,10 +118,10 @@ class CallFollower(ComprehensionFollower):
             result = self._after_function(node, receiver, args)
             if result is not None:
                 return result
-        is_harmless = self._is_pure_call(function, receiver) or self._is_apart_call(
+        is_harmless = self._is_pure_call(function, receiver, args) or self._is_apart_call(
             node, (*args, *keywords.values())
         )
-        if not is_harmless or any(map(is_iterator, filter(None, args))):
+        if not is_harmless or any(_may_run_anything(text) for text in args if text is not None):
             self._handed_on(node, receiver, (*args, *keywords.values()))
             self._objects_change()
         if len(named) < len(keywords) or any(isinstance(item, ast.Starred) for item in node.args):
@@ -293,7 +294,7 @@ class CallFollower(ComprehensionFollower):
         text = self._known.attributes.after_store(whole, field, changed, owner=self._owner)
         return None if text is None else (name, text)
 
-    def _is_pure_call(self, function: ast.expr, receiver: str | None) -> bool:
+    def _is_pure_call(self, function: ast.expr, receiver: str | None, args: Sequence[str | None]) -> bool:
         """Whether a call changes nothing that a local can show, functions of the program apart."""
         if isinstance(function, ast.Attribute):
             if receiver is None:
@@ -302,6 +303,8 @@ class CallFollower(ComprehensionFollower):
                 return function.attr in MODULES.get(receiver[len("<module '") : -len("'>")], ())
             return is_atom(receiver) or (function.attr in READING_METHODS and is_built_in(receiver))
         if not isinstance(function, ast.Name) or function.id in _CHANGING:
+            return False
+        if function.id in _MAPPING and (args[0] if args else None) not in self._known.plain_functions:
             return False
         text = self._known.constants.get(function.id, "")
         if function.id in self._known.builtins.functions and function.id not in self._state:
@@ -381,3 +384,9 @@ class CallFollower(ComprehensionFollower):
         if not self._known.is_isolated:
             self._changing.anything()
         return self._made(CallSite(node.attr, True, text, (), {}, is_property=True), ast.Call(node, [], []))
+
+
+def _may_run_anything(text: str) -> bool:
+    """Whether to ask a value for its items may run code: an iterator that is not made of values alone."""
+    is_plain = isinstance(text, Iterating) and bool(text.source) and "<" not in text.source
+    return is_iterator(text) and not is_plain

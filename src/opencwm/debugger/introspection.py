@@ -2,8 +2,8 @@
 
 ``type``, ``isinstance``, ``callable``, ``hasattr``, ``getattr``, ``.__class__`` and ``.__name__``, of values
 that read as literals, of functions and classes, and of objects whose class and attributes are known from how
-they read. Abstract classes of the standard library decide by the methods that a class has, or by registration;
-programs that register classes are left out.
+they read. Abstract classes of the standard library decide by the methods that a class has, or what is
+registered; programs that register classes are left out.
 """
 
 from __future__ import annotations

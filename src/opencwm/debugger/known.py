@@ -81,6 +81,11 @@ class Known:
     has_hashes: bool = True
     introspection: Introspection | None = None
 
+    @property
+    def plain_functions(self) -> frozenset[str]:
+        """How functions of Python read that only work something out, and ``None``."""
+        return frozenset({"None", *(self.constants.get(name, "None") for name in self.builtins.functions)})
+
     def calculated(self, expected: Expected) -> str | None:
         """Return the value of a pure operation on literals; None for any other, and for one that raises."""
         exception = made(expected.text, self.exceptions) if expected.text is not None else None
