@@ -61,6 +61,7 @@ class Attributes:
         constants: what the bodies of classes bind to values that cannot change, by class and name; None where
             it is bound to anything else.
         set_elsewhere: names of attributes that are set on anything that is not called ``self``.
+        frozen: classes whose objects refuse that their attributes are set.
     """
 
     is_plain: bool = False
@@ -71,6 +72,7 @@ class Attributes:
     lines: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
     constants: Mapping[tuple[str, str], str | None] = dataclasses.field(default_factory=dict)
     set_elsewhere: frozenset[str] = frozenset()
+    frozen: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, tree: ast.Module) -> Attributes:
@@ -92,15 +94,19 @@ class Attributes:
             managed |= _managed_in(node)
         bare = _deriving(bases, ROOTS)
         shapes = {name: shape_of(name, classes) for name in sorted(bare)}
+        lines = dict(_lines({name: bases[name] for name in bare}))
         return cls(
             is_plain_,
             frozenset(managed),
             bare | ROOTS,
             {name: shape for name, shape in shapes.items() if shape != Shape()},
             _deriving(bases, ROOTS | _EXCEPTIONS) - bare,
-            dict(_lines({name: bases[name] for name in bare})),
+            lines,
             class_constants({name: classes[name] for name in bare}, tree),
             frozenset(set_elsewhere(tree)),
+            frozenset(
+                name for name in bare if any(_is_frozen(classes[own]) for own in lines.get(name, [name]))
+            ),
         )
 
     def read(self, text: str, name: str, owner: str = "") -> str | None:
@@ -139,6 +145,8 @@ class Attributes:
     def shows(self, text: str, name: str) -> bool:
         """Whether setting an attribute of a rendered object sets what it shows, and does nothing else."""
         if not self.is_plain or name in self.managed:
+            return False
+        if text.partition("(")[0] in self.frozen:
             return False
         return self._parts(text) is not None or self._hides(text, name)
 
@@ -186,13 +194,15 @@ class Attributes:
         if found is None or name.startswith("__"):
             return None
         kind, parts = found
+        if kind in self.frozen:
+            return None
         if symbol:
             try:
                 value = evaluate(f"({parts[name]}) {symbol} ({value})", {}).text
             except (KeyError, ExpressionError, Undecided):
                 return None
         shape = self.shapes.get(kind, Shape())
-        if shape is None or not _reads_the_same_inside(value, kind):
+        if shape is None or not reads_the_same_inside(value, kind):
             return None
         shown = shape.after_store(parts, name, value)
         changed = None if shown is None else _written(kind, shown)
@@ -202,7 +212,7 @@ class Attributes:
 _FUNCTION: Final = re.compile(r"<function [\w.<>]+>")
 
 
-def _reads_the_same_inside(value: str, kind: str) -> bool:
+def reads_the_same_inside(value: str, kind: str) -> bool:
     """Whether a value reads inside an object of a class as by itself: it does not hold it, and is not cut."""
     marked, _ = with_places(value)
     outside = re.sub(_STRINGS, "''", marked)
@@ -238,6 +248,12 @@ def _base_name(node: ast.expr) -> str:
     return name if isinstance(inner, ast.Name) or name in ROOTS else ""
 
 
+def _is_frozen(node: ast.ClassDef) -> bool:
+    """Whether a class is a dataclass whose objects are frozen, or may be."""
+    calls = [item for item in node.decorator_list if isinstance(item, ast.Call)]
+    return any(option.arg == "frozen" for call in calls for option in call.keywords)
+
+
 def _lines(bases: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, tuple[str, ...]]]:
     for name in bases:
         with contextlib.suppress(ValueError):
@@ -267,7 +283,7 @@ def _is_harmless(node: ast.ClassDef) -> bool:
         call = decorator if isinstance(decorator, ast.Call) else ast.Call(decorator, [], [])
         if last_name(call.func) not in _DECORATORS:
             return False
-        if any(keyword.arg in (None, "frozen", "slots") for keyword in call.keywords):
+        if any(keyword.arg in (None, "slots") for keyword in call.keywords):
             return False
     return all(
         keyword.arg == "metaclass" and last_name(keyword.value) == "ABCMeta" for keyword in node.keywords

@@ -307,7 +307,9 @@ class CallFollower(ComprehensionFollower):
         if function.id in _MAPPING and (args[0] if args else None) not in self._known.plain_functions:
             return False
         text = self._known.constants.get(function.id, "")
-        if function.id in self._known.builtins.functions and function.id not in self._state:
+        if function.id not in self._state and (
+            function.id in self._known.builtins.functions or function.id in self._known.made_of_fields.plain
+        ):
             return True
         return text.startswith(BUILT_IN) and text not in CHANGING_FUNCTIONS
 

@@ -86,7 +86,7 @@ class ExpressionFollower(CallFollower):
         assert isinstance(node.target, ast.Name)  # noqa: S101 - by the grammar
         self._state.pop(node.target.id, None)
         if value is not None:
-            self._state[node.target.id] = self.outcome.values[node.target.id] = value
+            self._state[node.target.id] = self.outcome.values[node.target.id] = str(value)
         return value
 
     def _tuple(self, node: ast.Tuple) -> str | None:
@@ -427,7 +427,7 @@ class ExpressionFollower(CallFollower):
         text, value = expected.text or "", expected.value
         if value is None and not self._known.is_disguised:
             if 2 * len(text) > MAX_EVALUATION_CHARS:
-                value = read_off(expected, self._known.attributes)
+                value = read_off(expected, self._known.attributes, self._known.made_of_fields)
             if value is None and self._calculates:
                 value = self._known.calculated(expected)
         return value if value is not None and not is_written(text, value) else None

@@ -23,6 +23,7 @@ from opencwm.debugger.expressions import (
     literal,
     parsed,
 )
+from opencwm.debugger.field_classes import FieldClasses
 from opencwm.debugger.introspection import Introspection
 from opencwm.debugger.module_names import VALUES
 from opencwm.debugger.plain_exceptions import made
@@ -63,6 +64,7 @@ class Known:
         has_truths: classes of it may say whether their objects are true.
         has_hashes: classes of it may say how their objects are hashed and compared.
         introspection: what it is told when it asks about objects.
+        made_of_fields: its dataclasses and named tuples.
     """
 
     sites: Sequence[Site]
@@ -80,6 +82,7 @@ class Known:
     has_truths: bool = True
     has_hashes: bool = True
     introspection: Introspection | None = None
+    made_of_fields: FieldClasses = dataclasses.field(default_factory=FieldClasses)
 
     @property
     def plain_functions(self) -> frozenset[str]:
@@ -185,14 +188,15 @@ class Known:
 
     def _read(self, expected: Expected) -> Result | None:
         """Return an attribute as an object of the program shows it."""
-        text = read_off(expected, self.attributes) if expected.at_end is None else None
+        text = read_off(expected, self.attributes, self.made_of_fields) if expected.at_end is None else None
         return None if text is None else Result(known_value(text), text, frozenset())
 
     def _told(self, expected: Expected) -> Result | None:
-        """Return what a program is told that asks about an object."""
+        """Return what a program is told that asks about an object, or makes one of fields."""
         text = None
-        if self.introspection is not None and expected.text is not None and expected.formula is None:
-            text = self.introspection.answer(expected.text)
+        if expected.text is not None and expected.formula is None:
+            text = self.introspection.answer(expected.text) if self.introspection is not None else None
+            text = text or self.made_of_fields.made(expected.text)
         return None if text is None else Result(known_value(text), text, frozenset())
 
 

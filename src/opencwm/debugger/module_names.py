@@ -19,6 +19,7 @@ from opencwm.core.syntax import nodes_of
 from opencwm.debugger.abstract_classes import ABSTRACT
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
+from opencwm.debugger.object_shapes import is_only_dataclass
 from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, MODULES
 from opencwm.debugger.pure_values import as_in_python, is_fixed, kind_of
 from opencwm.debugger.qualified_names import FunctionNode
@@ -74,8 +75,11 @@ class ModuleNames:
             if isinstance(node, FunctionNode | ast.ClassDef):
                 functions.pop(node.name, None)
                 texts.pop(node.name, None)
-                if node.name in bound.constant and not node.decorator_list:
-                    is_class = isinstance(node, ast.ClassDef)
+                is_class = isinstance(node, ast.ClassDef)
+                is_plain = not node.decorator_list or (
+                    isinstance(node, ast.ClassDef) and is_only_dataclass(node)
+                )
+                if node.name in bound.constant and is_plain:
                     texts[node.name] = (
                         f"<class 'program.{node.name}'>" if is_class else f"<function {node.name}>"
                     )

@@ -133,6 +133,11 @@ def is_dataclass(node: ast.ClassDef) -> bool:
     )
 
 
+def is_only_dataclass(node: ast.stmt) -> bool:
+    """Whether a statement is a class that is decorated as a dataclass, and in no other way."""
+    return isinstance(node, ast.ClassDef) and len(node.decorator_list) == 1 and is_dataclass(node)
+
+
 def _shape_of_dataclass(line: Sequence[ast.ClassDef]) -> Shape | None:
     """Return how objects show themselves whose class, the last one, and all bases of it are dataclasses."""
     fields: dict[str, None] = {}

@@ -65,15 +65,16 @@ class Iterated(Shown):
         is_view: whether it can be counted and looked into as well.
     """
 
-    __slots__ = ("is_view", "items")
+    __slots__ = ("_to_come", "is_view", "items")
 
     def __init__(self, name: str, items: list[Any]) -> None:
         self.items = items
+        self._to_come = iter(items)
         self.is_view = name in VIEWS
         super().__init__(f"<{name} object>" if not self.is_view else f"{name}({text_of(items)})")
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.items)
+        return iter(self.items) if self.is_view else self._to_come
 
     def __len__(self) -> int:
         if not self.is_view:

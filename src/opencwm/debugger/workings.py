@@ -22,6 +22,7 @@ from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.entering import Entries
 from opencwm.debugger.exceptions import catches
 from opencwm.debugger.expectations import Ask, Memory, Outcome, UnforeseenError
+from opencwm.debugger.field_classes import FieldClasses
 from opencwm.debugger.hooks import is_note
 from opencwm.debugger.introspection import Introspection
 from opencwm.debugger.isolation import functions_apart, shares
@@ -98,6 +99,7 @@ class Workings:
             has_truths(source),
             has_hashes(source),
             introspection,
+            FieldClasses.of(source, names.texts),
         )
         return cls(known, lines, frozenset(_returning(owned)), dict(_handlers(owned)), text)
 
