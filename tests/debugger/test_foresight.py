@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS, MAX_EVALUATIONS, written_evaluations
 from opencwm.corpus.generator import generate_traced, sample_config
-from opencwm.debugger.expectations import EnteringError, Expected, Outcome, UnforeseenError
+from opencwm.debugger.expectations import EnteringError, Expected, Outcome, ResumingError, UnforeseenError
 from opencwm.debugger.foresight import Foresight
 from opencwm.debugger.legality import Legal
 from opencwm.debugger.workings import Workings
@@ -54,6 +54,8 @@ class _Witness:
             outcome = self.foresight.follow(self._ask)
         except EnteringError as entering:
             self._check_entered(entering.first, step)
+        except ResumingError as resuming:
+            self._check_resumed(resuming, step)
         except (_NothingMoreError, UnforeseenError):
             pass
         else:
@@ -117,6 +119,16 @@ class _Witness:
         assert self.trace.codes[step.code].firstlineno == first
         assert not self._to_come
         self.counts["entered"] += 1
+
+    def _check_resumed(self, resuming: ResumingError, step: Step) -> None:
+        assert step.kind is StepKind.CALL, (resuming.suspended, step)
+        assert step.flags & StepFlags.RESUME
+        assert step.lineno == resuming.suspended.lineno
+        assert not self._to_come
+        kept = resuming.kept(self.foresight.workings.known.shared)
+        assert kept.items() <= dict(step.changed).items()
+        assert not resuming.is_at_once or len(kept) == len(step.changed)
+        self.counts["resumed"] += 1
 
     def _check_arguments(self, step: Step, written: Sequence[tuple[str, str]]) -> None:
         known = self.foresight.arguments(step.lineno, written)

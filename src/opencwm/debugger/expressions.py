@@ -192,6 +192,8 @@ def known_value(text: str) -> Any:
 
 _ALWAYS_THE_SAME: Final = re.compile(r"<class '[\w.]+'>|<function [\w.<>]+>|<object object>")
 """How objects read of which the text never changes."""
+_CLASS: Final = re.compile(r"<class 'program\.\w+'>")
+"""How classes read that a program defines at its top, each once where expressions name them."""
 
 
 def _are_same(left: Any, right: Any) -> bool:
@@ -205,8 +207,8 @@ def _are_same(left: Any, right: Any) -> bool:
     if isinstance(left, type) and isinstance(right, type):
         return left is right
     texts = text_of(left), text_of(right)
-    if texts[0] != texts[1] and any(map(_ALWAYS_THE_SAME.fullmatch, texts)):
-        return False
+    if any(map(_ALWAYS_THE_SAME.fullmatch, texts)) and (texts[0] != texts[1] or _CLASS.fullmatch(texts[0])):
+        return texts[0] == texts[1]
     raise Undecided("identity of objects is not known")
 
 

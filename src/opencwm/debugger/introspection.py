@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import builtins
 import collections.abc
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -60,13 +61,15 @@ class Introspection:
 
     def answer(self, text: str) -> str | None:
         """Return the value of an expression that asks about an object; None for any other."""
-        if not any(word in text for word in (*self._ways, "__class__", "__name__")):
+        if not any(word in text for word in (*self._ways, "__class__", "__name__", "<re.Match")):
             return None
         marked, places = with_places(text)
         try:
             node = ast.parse(marked, mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
+        if text.startswith("<re.Match object; ") and isinstance(node, ast.Call | ast.Subscript):
+            return _of_match(node, places)
         if isinstance(node, ast.Attribute):
             holder = text_at(node.value, marked, places)
             return self._name(holder) if node.attr == "__name__" else self._class(holder, node.attr)
@@ -188,6 +191,34 @@ class Introspection:
         return name not in self._attributes.set_elsewhere and all(
             self._entries.binds(own, word) is False for word in (name, "__getattr__")
         )
+
+
+_MATCH: Final = re.compile(r"<re\.Match object; span=\((\d+), (\d+)\), match=(.*)>", re.DOTALL)
+
+
+def _of_match(node: ast.Call | ast.Subscript, places: Sequence[str]) -> str | None:
+    """Return what a match says of the whole of it; of its groups its text does not tell."""
+    match = _MATCH.fullmatch(places[0]) if places else None
+    name, holder, asked = "group", node.func if isinstance(node, ast.Call) else node.value, [node]
+    if isinstance(node, ast.Subscript):
+        asked = [node.slice]
+    elif isinstance(holder, ast.Attribute) and not node.keywords:
+        name, holder, asked = holder.attr, holder.value, node.args
+    if match is None or not isinstance(holder, ast.Name) or len(asked) > 1:
+        return None
+    if any(not isinstance(item, ast.Constant) or type(item.value) is not int or item.value for item in asked):
+        return None
+    start, end, whole = match.groups()
+    told = {"start": start, "end": end, "span": f"({start}, {end})", "group": _whole(whole)}
+    return told.get(name)
+
+
+def _whole(text: str) -> str | None:
+    """Return a string that a match shows; None where it was cut."""
+    try:
+        return text if isinstance(ast.literal_eval(text), str | bytes) else None
+    except (SyntaxError, ValueError):
+        return None
 
 
 def _string(nodes: Sequence[ast.expr], place: int) -> str | None:
