@@ -9,6 +9,7 @@ import random
 from collections.abc import Sequence
 
 import pytest
+from followed_classes import ASKED, CLASS_PROGRAMS, CLASSES, FIELDS, GENERATORS, ITERATORS, MODULE
 from followed_objects import OBJECT_PROGRAMS
 from followed_programs import PROGRAMS
 from hypothesis import given, settings
@@ -168,9 +169,27 @@ def test_most_of_what_generated_programs_evaluate_is_foreseen() -> None:
 
 
 @pytest.mark.parametrize("calculates", [False, True])
-@pytest.mark.parametrize(("source", "call"), [*PROGRAMS, *OBJECT_PROGRAMS])
+@pytest.mark.parametrize(("source", "call"), [*PROGRAMS, *OBJECT_PROGRAMS, *CLASS_PROGRAMS])
 def test_what_is_foreseen_of_every_construct_comes_true(source: str, call: str, calculates: bool) -> None:
     _Witness(_recorded(source, call), calculates=calculates).run()
+
+
+@pytest.mark.parametrize(
+    ("source", "call", "least"),
+    [
+        (GENERATORS, "f(3)", {"resumed": 20, "branches": 50, "pure": 90}),
+        (CLASSES, "f(3)", {"entered": 15, "calculated": 25, "returned": 15}),
+        (ASKED, "f(3)", {"calculated": 25}),
+        (MODULE, "f('ab e cab')", {"calculated": 35, "branches": 20}),
+        (FIELDS, "f(4)", {"calculated": 25}),
+        (ITERATORS, "f([3, 0, 2, 1])", {"calculated": 15}),
+    ],
+)
+def test_much_of_classes_generators_and_modules_is_foreseen(
+    source: str, call: str, least: dict[str, int]
+) -> None:
+    counts = _Witness(_recorded(source, call), calculates=True).run().counts
+    assert {name: counts[name] for name, number in least.items() if counts[name] < number} == {}
 
 
 def test_containers_that_change_are_calculated() -> None:

@@ -79,7 +79,9 @@ class FieldClasses:
             node = ast.parse(marked, mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
-        if not isinstance(node, ast.Call) or any(isinstance(item, ast.Starred) for item in node.args):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            return None
+        if any(isinstance(item, ast.Starred) for item in node.args):
             return None
         args = [text_at(item, marked, places) for item in node.args]
         keywords = {item.arg or "": text_at(item.value, marked, places) for item in node.keywords}
@@ -104,7 +106,7 @@ class FieldClasses:
             node = ast.parse(marked, mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
-        if not isinstance(node, ast.Call) or node.args:
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.args:
             return None
         parts = {item.arg: text_at(item.value, marked, places) for item in node.keywords}
         whole = f"{kind}({', '.join(f'{field}={value}' for field, value in parts.items())})"

@@ -199,7 +199,8 @@ _MATCH: Final = re.compile(r"<re\.Match object; span=\((\d+), (\d+)\), match=(.*
 def _of_match(node: ast.Call | ast.Subscript, places: Sequence[str]) -> str | None:
     """Return what a match says of the whole of it; of its groups its text does not tell."""
     match = _MATCH.fullmatch(places[0]) if places else None
-    name, holder, asked = "group", node.func if isinstance(node, ast.Call) else node.value, [node]
+    name, holder = "group", node.func if isinstance(node, ast.Call) else node.value
+    asked: list[ast.expr] = [node]
     if isinstance(node, ast.Subscript):
         asked = [node.slice]
     elif isinstance(holder, ast.Attribute) and not node.keywords:
