@@ -1,4 +1,4 @@
-"""Programs about classes, generators and names of the module, with what could be mistaken in them, and a call."""
+"""Programs about classes, generators and names of the module, with what could be mistaken, and a call."""
 
 from __future__ import annotations
 
@@ -172,7 +172,8 @@ class Sly:
 def f(n):
     plain, bag, sly, data = Plain(), Bag(), Sly(), {'a': [n]}
     kinds = [isinstance(bag, kind) for kind in (Iterable, Sized, Callable, Iterator, Mapping, Sequence)]
-    more = isinstance(data, Mapping), isinstance('a', Sequence), isinstance(n, Number), isinstance(1.5, Integral)
+    more = isinstance(data, Mapping), isinstance('a', Sequence), isinstance(1.5, Number)
+    whole = isinstance(1.5, Integral)
     none = isinstance(plain, (Iterable, Callable)), isinstance(None, Hashable), isinstance(f, Callable)
     has = hasattr(plain, 'x'), hasattr(plain, 'y'), hasattr(plain, 'method'), hasattr(plain, 'kind')
     slyly = hasattr(sly, 'any'), hasattr(sly, 'no'), getattr(sly, 'no', 0), sly.yes
@@ -181,7 +182,7 @@ def f(n):
     called = callable(plain), callable(bag), callable(f), callable(Plain), callable(n)
     plain.y = 2
     truths = bool(bag), plain is bag, n is None, int is not bool, Plain is not Bag
-    return kinds, more, none, has, slyly, got, builtin, called, hasattr(plain, 'y'), truths, type(data)
+    return kinds, more, whole, none, has, slyly, got, builtin, called, hasattr(plain, 'y'), truths, type(data)
 """
 
 MODULE = """\
@@ -343,7 +344,32 @@ class Counter(collections.Counter):
 
 def f(text):
     counter = Counter(text)
-    return counter['a'], counter.asked, len(counter)
+    plain = collections.Counter(text)
+    return counter['a'], counter.asked, len(counter), {key for key in plain}, [key for key in plain]
+"""
+
+SPECIAL = """\
+class Item:
+    def __init__(self, n):
+        self.n = n
+
+    def __repr__(self):
+        return 'Item %d' % self.n
+
+    def __len__(self):
+        return self.n
+
+class Items(list):
+    def __repr__(self):
+        return 'Items' + super().__repr__()
+
+    def __len__(self):
+        return super().__len__() + sum(len(item) for item in self)
+
+def f(n):
+    items = Items([Item(n), Item(3)])
+    text = items.__repr__()
+    return text, len(items), items[0].__repr__(), items[0].__len__()
 """
 
 CLASS_PROGRAMS = [
@@ -354,5 +380,6 @@ CLASS_PROGRAMS = [
     (FIELDS, "f(4)"),
     (ITERATORS, "f([3, 0, 2, 1])"),
     (SAME_NAME, "f('aab')"),
+    (SPECIAL, "f(2)"),
 ]
 """Source and call."""

@@ -44,6 +44,11 @@ class CallSite:
     local: str | None = None
     first: int = 0
 
+    @property
+    def is_special(self) -> bool:
+        """Whether it calls a method that Python calls by itself as well."""
+        return self.is_method and self.name.startswith("__") and self.name != "__init__"
+
 
 class Functions:
     """The functions of one program, by the first line of their definitions.

@@ -331,8 +331,7 @@ class CallFollower(ComprehensionFollower):
         self.calls.append(call)
         self.to_come.append(call)
         for number, entered in enumerate(self._entered):
-            functions = self._known.functions
-            if functions.is_plain(entered.first) and functions.is_call_of(entered.first, call):
+            if self._is_entered_by(call, entered.first):
                 if not entered.is_apart:
                     self._objects_change()
                 self._take_over(entered, self._known.functions.given(entered.first, call, node))
@@ -348,23 +347,29 @@ class CallFollower(ComprehensionFollower):
         text = self._known.functions.text(first, "generator object") if first else None
         return None if text is None else Iterating(text, first=first)
 
+    def _is_entered_by(self, call: CallSite, first: int) -> bool:
+        """Whether a function that was entered was so by a call of its name.
+
+        Python calls special methods itself: while ``super().__repr__()`` runs, for example, those of items.
+        """
+        functions = self._known.functions
+        if not functions.is_plain(first) or not functions.is_call_of(first, call):
+            return False
+        return not call.is_special or self._certain(call) == first
+
     def _entering(self, call: CallSite, *, makes_generator: bool = False) -> int:
         """Return the first line of the function that a call now enters for certain, 0 for none.
 
         With ``makes_generator`` that of one that is entered only when its generator is asked for an item.
         """
+        return self._certain(call, makes_generator=makes_generator) if self.outcome.is_told else 0
+
+    def _certain(self, call: CallSite, *, makes_generator: bool = False) -> int:
         entries = self._known.entries
-        if entries is None or not self.outcome.is_told:
+        if entries is None:
             return 0
-        if call.first:
-            return call.first
-        if not call.is_method:
-            if call.local is not None:
-                return entries.local(call, call.local, makes_generator=makes_generator)
-            return entries.function(call, self._known.constants, makes_generator=makes_generator)
-        if call.is_inherited:
-            return 0 if makes_generator else entries.inherited(call, self._memory.first)
-        return entries.method(call, makes_generator=makes_generator)
+        constants = self._known.constants
+        return entries.entered(call, constants, self._memory.first, makes_generator=makes_generator)
 
     def _take_over(self, entered: Entered, given: Mapping[str, ast.expr]) -> None:
         """Read the objects that a function was given as they are since it has returned.

@@ -50,6 +50,27 @@ class Entries:
             if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
         }
 
+    def entered(
+        self, call: CallSite, constants: Mapping[str, str], running: int, *, makes_generator: bool = False
+    ) -> int:
+        """Return the first line of the function that a call enters for certain, 0 for none.
+
+        Args:
+            call: of anything.
+            constants: how names of the module read.
+            running: first line of the function that makes the call.
+            makes_generator: whether it is a function that makes a generator, and is entered later.
+        """
+        if call.first:
+            return call.first
+        if call.is_inherited:
+            return 0 if makes_generator else self.inherited(call, running)
+        if call.is_method:
+            return self.method(call, makes_generator=makes_generator)
+        if call.local is not None:
+            return self.local(call, call.local, makes_generator=makes_generator)
+        return self.function(call, constants, makes_generator=makes_generator)
+
     def function(self, call: CallSite, constants: Mapping[str, str], *, makes_generator: bool = False) -> int:
         """Return the first line of the function that a call of a name enters for certain, 0 for none.
 

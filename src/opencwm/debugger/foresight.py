@@ -196,7 +196,11 @@ class Foresight:
 
     def _may_enter(self, call: CallSite, first: int) -> bool:
         """Whether a method call may enter a function: not another method of that name for certain."""
-        entries = self.workings.known.entries
+        known = self.workings.known
+        entries = known.entries
+        if call.is_special:
+            running = self._memories[-1].first if self._memories else 0
+            return entries is not None and entries.entered(call, known.constants, running) == first
         if not call.is_method or call.is_inherited or entries is None:
             return True
         return entries.method(call) in (0, first)

@@ -123,7 +123,10 @@ def items_of(text: str | None) -> Sequence[Any]:
     if isinstance(value, str | bytes | bytearray | list | tuple | collections.deque):
         return value if not isinstance(value, collections.deque) else list(value)
     if isinstance(value, dict):
-        return list(value)
+        try:
+            return list(value)
+        except Undecided:  # of a counter, whose text does not tell its order
+            raise UnreadableError from None
     if isinstance(value, Iterated) or (kind_of(value) in (set, frozenset) and len(value) < _SOME):
         return list(value)
     raise UnreadableError
