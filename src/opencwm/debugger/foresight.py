@@ -181,7 +181,14 @@ class Foresight:
         _, calls = self._calls(written)
         functions = self.workings.known.functions
         places = {
-            first: next((n for n, call in enumerate(calls) if functions.is_call_of(first, call)), None)
+            first: next(
+                (
+                    n
+                    for n, call in enumerate(calls)
+                    if not call.is_special and functions.is_call_of(first, call)
+                ),
+                None,
+            )
             for first in firsts
         }
         entered_at_once = [
