@@ -111,6 +111,9 @@ class Both(Left[T], Right[T]):
         self.limit += 1
         return 'both ' + super().who()
 
+    def __lt__(self, other):
+        return self.double == other.double - 4 and other.double > self.double
+
     @classmethod
     def register(cls):
         cls.counted = cls.counted + 1
@@ -137,7 +140,7 @@ def f(n):
     same = type(both) is Both, both.__class__ is Left, both.__class__.__name__, type(n) is int
     odd = {Odd(1), Odd(3), Odd(n)}
     table = {Odd(2): 1, Odd(4): 2}
-    return first, names, counted, same, len(odd), len(table), Right(1).limit
+    return first, names, counted, same, both < Both(7), len(odd), len(table), Right(1).limit
 """
 
 ASKED = """\

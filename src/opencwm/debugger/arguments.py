@@ -92,6 +92,8 @@ class Functions:
         matching = [(call, receiver) for call, receiver in before if receiver is not None]
         if len(matching) <= number:
             return {}
+        if any(call.is_property and call.receiver is None for call, _ in matching[: number + 1]):
+            return {}  # it may be no property, and enter nothing
         call, receiver = matching[number]
         try:
             bound = signature(definition.args).bind(*receiver, *call.args, **call.keywords)

@@ -385,6 +385,10 @@ class CallFollower(ComprehensionFollower):
 
     def _attribute(self, node: ast.Attribute) -> str | None:
         text = self._value(node.value)
+        if text is None and node.attr in self._known.attributes.managed:  # perhaps a property
+            if self._entered:
+                raise UnforeseenError
+            self.calls.append(CallSite(node.attr, True, None, (), {}, is_property=True))
         if self._known.entries is None or not self._known.entries.is_property(text, node.attr):
             return None
         self._changing.all_in([(holders(node.value)[0], text)])
