@@ -15,7 +15,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from opencwm.codec.native_writer import written_evaluations
-from opencwm.debugger.expectations import Ask, EnteringError, Expected, Outcome, UnforeseenError
+from opencwm.debugger.expectations import (
+    Ask,
+    EnteringError,
+    Expected,
+    Outcome,
+    ResumingError,
+    UnforeseenError,
+)
 from opencwm.debugger.foresight import Foresight
 from opencwm.debugger.workings import Workings
 from opencwm.traces import Activation, Step, StepFlags, StepKind, Trace, apply_step
@@ -85,6 +92,13 @@ def _followed(foresight: Foresight, ask: Ask, step: Step, trace: Trace, counts: 
     except EnteringError as entering:
         is_right = step.kind is StepKind.CALL and trace.codes[step.code].firstlineno == entering.first
         counts["entered function", is_right] += 1
+    except ResumingError as resuming:
+        is_resumed = step.kind is StepKind.CALL and bool(step.flags & StepFlags.RESUME)
+        is_right = is_resumed and step.lineno == resuming.suspended.lineno
+        kept = resuming.kept(foresight.workings.known.shared)
+        is_right = is_right and kept.items() <= dict(step.changed).items()
+        is_right = is_right and not (resuming.is_at_once and len(kept) < len(step.changed))
+        counts["resumed generator", is_right] += 1
     except (_NothingMoreError, UnforeseenError):
         pass
     return Outcome()

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opencwm.debugger.attributes import Attributes
+from opencwm.debugger.object_shapes import linearized
 from opencwm.debugger.rendered import MAX_CHARS
 from opencwm.tracer import record
 from opencwm.traces import Program
@@ -162,3 +163,47 @@ def test_slots_fields_and_exceptions_show_what_python_says(
         num_failed += after is None
         text = after or text
     assert trace.result == f"({[0] * num_failed}, {text})"
+
+
+@given(st.lists(st.lists(st.integers(0, 4), max_size=3, unique=True), min_size=1, max_size=6))
+def test_classes_are_looked_up_in_the_order_of_python(bases: list[list[int]]) -> None:
+    made: dict[str, type] = {}
+    names: dict[str, list[str]] = {}
+    for number, wanted in enumerate(bases):
+        name = f"C{number}"
+        own = [f"C{base}" for base in wanted if f"C{base}" in made]
+        try:
+            made[name] = type(name, tuple(made[base] for base in own), {})
+        except TypeError:
+            with pytest.raises(ValueError, match="no common order"):
+                linearized(name, {**names, name: own})
+            continue
+        names[name] = own
+        assert linearized(name, names) == tuple(kind.__name__ for kind in made[name].__mro__[:-1])
+
+
+@pytest.mark.parametrize("base", ["collections.Counter", "Counter", "Other[Counter]"])
+def test_a_class_named_as_its_base_is_not_known(base: str) -> None:
+    attributes = Attributes.of(ast.parse(f"class Counter({base}):\n    pass\n"))
+    assert "Counter" not in attributes.bare
+
+
+@pytest.mark.parametrize(
+    ("rest", "read"),
+    [
+        ("", "3"),
+        ("C.x = 4", None),
+        ("def f(c):\n    c.x = 4", None),
+        ("class D(C):\n    def g(self):\n        self.x = 4", "3"),
+        ("class D(C):\n    @classmethod\n    def g(self):\n        self.x = 4", None),
+        ("del C.x", None),
+        ("setattr(C, 'x', 4)", None),
+        ("vars(C)", None),
+        ("class C:\n    x = 4", None),
+    ],
+)
+def test_what_a_class_binds_is_read_unless_it_may_be_set(rest: str, read: str | None) -> None:
+    attributes = Attributes.of(ast.parse(f"class C:\n    x = 3\n    y = []\n{rest}\n"))
+    assert attributes.read("C(z=1)", "x") == read
+    assert attributes.read("C(x=5)", "x") == ("5" if attributes.is_plain else None)
+    assert attributes.read("C(z=1)", "y") is None

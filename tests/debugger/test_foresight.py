@@ -9,6 +9,7 @@ import random
 from collections.abc import Sequence
 
 import pytest
+from followed_classes import ASKED, CLASS_PROGRAMS, CLASSES, FIELDS, GENERATORS, ITERATORS, MODULE
 from followed_objects import OBJECT_PROGRAMS
 from followed_programs import PROGRAMS
 from hypothesis import given, settings
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS, MAX_EVALUATIONS, written_evaluations
 from opencwm.corpus.generator import generate_traced, sample_config
-from opencwm.debugger.expectations import EnteringError, Expected, Outcome, UnforeseenError
+from opencwm.debugger.expectations import EnteringError, Expected, Outcome, ResumingError, UnforeseenError
 from opencwm.debugger.foresight import Foresight
 from opencwm.debugger.legality import Legal
 from opencwm.debugger.workings import Workings
@@ -54,6 +55,8 @@ class _Witness:
             outcome = self.foresight.follow(self._ask)
         except EnteringError as entering:
             self._check_entered(entering.first, step)
+        except ResumingError as resuming:
+            self._check_resumed(resuming, step)
         except (_NothingMoreError, UnforeseenError):
             pass
         else:
@@ -118,6 +121,16 @@ class _Witness:
         assert not self._to_come
         self.counts["entered"] += 1
 
+    def _check_resumed(self, resuming: ResumingError, step: Step) -> None:
+        assert step.kind is StepKind.CALL, (resuming.suspended, step)
+        assert step.flags & StepFlags.RESUME
+        assert step.lineno == resuming.suspended.lineno
+        assert not self._to_come
+        kept = resuming.kept(self.foresight.workings.known.shared)
+        assert kept.items() <= dict(step.changed).items()
+        assert not resuming.is_at_once or len(kept) == len(step.changed)
+        self.counts["resumed"] += 1
+
     def _check_arguments(self, step: Step, written: Sequence[tuple[str, str]]) -> None:
         known = self.foresight.arguments(step.lineno, written)
         for name, value in step.changed:
@@ -156,9 +169,27 @@ def test_most_of_what_generated_programs_evaluate_is_foreseen() -> None:
 
 
 @pytest.mark.parametrize("calculates", [False, True])
-@pytest.mark.parametrize(("source", "call"), [*PROGRAMS, *OBJECT_PROGRAMS])
+@pytest.mark.parametrize(("source", "call"), [*PROGRAMS, *OBJECT_PROGRAMS, *CLASS_PROGRAMS])
 def test_what_is_foreseen_of_every_construct_comes_true(source: str, call: str, calculates: bool) -> None:
     _Witness(_recorded(source, call), calculates=calculates).run()
+
+
+@pytest.mark.parametrize(
+    ("source", "call", "least"),
+    [
+        (GENERATORS, "f(3)", {"resumed": 20, "branches": 50, "pure": 90}),
+        (CLASSES, "f(3)", {"entered": 15, "calculated": 25, "returned": 15}),
+        (ASKED, "f(3)", {"calculated": 25}),
+        (MODULE, "f('ab e cab')", {"calculated": 35, "branches": 20}),
+        (FIELDS, "f(4)", {"calculated": 25}),
+        (ITERATORS, "f([3, 0, 2, 1])", {"calculated": 15}),
+    ],
+)
+def test_much_of_classes_generators_and_modules_is_foreseen(
+    source: str, call: str, least: dict[str, int]
+) -> None:
+    counts = _Witness(_recorded(source, call), calculates=True).run().counts
+    assert {name: counts[name] for name, number in least.items() if counts[name] < number} == {}
 
 
 def test_containers_that_change_are_calculated() -> None:

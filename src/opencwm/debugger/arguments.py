@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from opencwm.core.syntax import nodes_of
@@ -44,6 +44,11 @@ class CallSite:
     local: str | None = None
     first: int = 0
 
+    @property
+    def is_special(self) -> bool:
+        """Whether it calls a method that Python calls by itself as well."""
+        return self.is_method and self.name.startswith("__") and self.name != "__init__"
+
 
 class Functions:
     """The functions of one program, by the first line of their definitions.
@@ -51,9 +56,15 @@ class Functions:
     Args:
         tree: of the program.
         constants: how names of its module read that stand for the same always; defaults may be among them.
+        lines: of classes, they and those that they inherit from in Python's order, where that is known.
     """
 
-    def __init__(self, tree: ast.Module, constants: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        tree: ast.Module,
+        constants: Mapping[str, str] | None = None,
+        lines: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self._constants = constants or {}
         self._found: dict[int, tuple[FunctionNode, str]] = {}
         self._plain = _plain_classes(tree)
@@ -61,7 +72,7 @@ class Functions:
             node.name for node in tree.body if isinstance(node, ast.ClassDef) and not node.decorator_list
         }
         self._metaclasses = _metaclasses(tree)
-        self._makers = _makers(tree)
+        self._makers = _makers(tree, lines or {})
         self._qualnames = QualifiedNames(tree)
         for first, node, owner in self._qualnames.functions:
             self._found[first] = node, owner
@@ -81,6 +92,8 @@ class Functions:
         matching = [(call, receiver) for call, receiver in before if receiver is not None]
         if len(matching) <= number:
             return {}
+        if any(call.is_property and call.receiver is None for call, _ in matching[: number + 1]):
+            return {}  # it may be no property, and enter nothing
         call, receiver = matching[number]
         try:
             bound = signature(definition.args).bind(*receiver, *call.args, **call.keywords)
@@ -95,6 +108,11 @@ class Functions:
         """Whether a function, by its first line, is what a call enters."""
         definition, owner = self._found.get(first, (None, ""))
         return definition is not None and self._receiver(definition, owner, call) is not None
+
+    @property
+    def may_be_renamed(self) -> bool:
+        """Whether functions may come to read otherwise than they are written."""
+        return self._qualnames.is_renaming
 
     def owner(self, first: int) -> str:
         """Return the class in whose body a function stands, empty for none."""
@@ -260,21 +278,30 @@ def _plain_classes(tree: ast.Module) -> dict[str, frozenset[str]]:
     return found
 
 
-def _makers(tree: ast.Module) -> dict[str, str]:
+def _makers(tree: ast.Module, lines: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Return by class the one whose ``__init__`` it inherits, where all in between are undecorated."""
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     found: dict[str, str] = {}
     for name in classes:
-        line: list[str] = []
-        while name in classes and name not in line:
-            node = classes[name]
-            line.append(name)
+        for owner in lines.get(name) or _single_line(name, classes):
+            node = classes.get(owner)
+            if node is None:
+                break
             if any(isinstance(item, FunctionNode) and item.name == "__init__" for item in node.body):
-                found[line[0]] = name
+                found[name] = owner
                 break
-            if node.decorator_list or len(node.bases) != 1:
+            if node.decorator_list:
                 break
-            name = ast.unparse(node.bases[0])
+    return found
+
+
+def _single_line(name: str, classes: Mapping[str, ast.ClassDef]) -> list[str]:
+    """Return a class and those that it inherits from, up to one with more than one base."""
+    found: list[str] = []
+    while name in classes and name not in found:
+        found.append(name)
+        bases = classes[name].bases
+        name = ast.unparse(bases[0]) if len(bases) == 1 else ""
     return found
 
 

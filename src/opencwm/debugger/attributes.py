@@ -9,20 +9,31 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from opencwm.core.syntax import nodes_of
+from opencwm.debugger.class_constants import class_constants, set_elsewhere
 from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate
-from opencwm.debugger.object_shapes import ROOTS, Shape, bound_in, is_dataclass, last_name, mangled, shape_of
+from opencwm.debugger.object_shapes import (
+    ROOTS,
+    Shape,
+    bound_in,
+    is_dataclass,
+    last_name,
+    linearized,
+    mangled,
+    shape_of,
+)
 from opencwm.debugger.rendered import MAX_CHARS
-from opencwm.debugger.shown import nesting, text_at, with_places
+from opencwm.debugger.shown import is_cut, nesting, text_at, with_places
 
 MAX_NESTING: Final = 6
 """Brackets within brackets of an object that is stored: what is deeper may be cut."""
-_HOOKS: Final = frozenset({"__set__", "__set_name__", "__dict__", "setattr"})
+_HOOKS: Final = frozenset({"__set__", "__set_name__", "__dict__", "setattr", "vars"})
 """What mentions of these may do to any object is not looked into."""
 _OWN_HOOKS: Final = frozenset({"__setattr__", "__getattribute__"})
 _DECORATORS: Final = frozenset({"dataclass", "total_ordering", "final", "runtime_checkable"})
@@ -46,6 +57,11 @@ class Attributes:
         shapes: of those among them whose objects do not simply show one attribute after the other; None where
             it is not known what they show.
         exceptions: classes of the same kind that derive from exceptions, which do not show attributes.
+        lines: of classes that are bare, they and those that they inherit from, in Python's order.
+        constants: what the bodies of classes bind to values that cannot change, by class and name; None where
+            it is bound to anything else.
+        set_elsewhere: names of attributes that are set on anything that is not called ``self``.
+        frozen: classes whose objects refuse that their attributes are set.
     """
 
     is_plain: bool = False
@@ -53,6 +69,10 @@ class Attributes:
     bare: frozenset[str] = frozenset()
     shapes: Mapping[str, Shape | None] = dataclasses.field(default_factory=dict)
     exceptions: frozenset[str] = frozenset()
+    lines: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    constants: Mapping[tuple[str, str], str | None] = dataclasses.field(default_factory=dict)
+    set_elsewhere: frozenset[str] = frozenset()
+    frozen: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, tree: ast.Module) -> Attributes:
@@ -67,19 +87,26 @@ class Attributes:
             if not isinstance(node, ast.ClassDef):
                 continue
             is_plain_ &= node.name not in bases
-            bases[node.name] = [last_name(base) for base in node.bases]
+            bases[node.name] = [_base_name(base) for base in node.bases]
             classes[node.name] = node
             if not _is_harmless(node) or not _OWN_HOOKS.isdisjoint(bound_in(node)):
                 bases[node.name].append("")
             managed |= _managed_in(node)
         bare = _deriving(bases, ROOTS)
         shapes = {name: shape_of(name, classes) for name in sorted(bare)}
+        lines = dict(_lines({name: bases[name] for name in bare}))
         return cls(
             is_plain_,
             frozenset(managed),
             bare | ROOTS,
             {name: shape for name, shape in shapes.items() if shape != Shape()},
             _deriving(bases, ROOTS | _EXCEPTIONS) - bare,
+            lines,
+            class_constants({name: classes[name] for name in bare}, tree),
+            frozenset(set_elsewhere(tree)),
+            frozenset(
+                name for name in bare if any(_is_frozen(classes[own]) for own in lines.get(name, [name]))
+            ),
         )
 
     def read(self, text: str, name: str, owner: str = "") -> str | None:
@@ -94,11 +121,32 @@ class Attributes:
         if not self.is_plain or name in self.managed or name.startswith("__"):
             return None
         found = self._parts(text)
-        return found[1].get(name) if found is not None else None
+        if found is None:
+            return None
+        kind, parts = found
+        return parts[name] if name in parts else self._inherited(kind, name)
+
+    def _inherited(self, kind: str, name: str) -> str | None:
+        """Return how an attribute reads that an object has from its class alone; None where not certain."""
+        shape = self.shapes.get(kind, Shape())
+        if shape is None or shape.fields is not None or name in shape.slots:
+            return None
+        for owner in self.lines.get(kind, ()):
+            if (owner, name) in self.constants:
+                return self.constants[owner, name]
+        return None
+
+    def tells_all(self, text: str) -> bool:
+        """Whether a rendered object shows all the attributes that it has itself."""
+        found = self._parts(text) if self.is_plain else None
+        shape = self.shapes.get(found[0], Shape()) if found is not None else None
+        return shape is not None and shape.fields is None
 
     def shows(self, text: str, name: str) -> bool:
         """Whether setting an attribute of a rendered object sets what it shows, and does nothing else."""
         if not self.is_plain or name in self.managed:
+            return False
+        if text.partition("(")[0] in self.frozen:
             return False
         return self._parts(text) is not None or self._hides(text, name)
 
@@ -112,7 +160,7 @@ class Attributes:
 
     def _parts(self, text: str) -> tuple[str, dict[str, str]] | None:
         """Return the class and the attributes of a rendered object of a bare class, None for any other."""
-        if not text.endswith(")") or "..." in text or text.partition("(")[0] not in self.bare:
+        if not text.endswith(")") or is_cut(text) or text.partition("(")[0] not in self.bare:
             return None
         marked, places = with_places(text)
         try:
@@ -146,13 +194,15 @@ class Attributes:
         if found is None or name.startswith("__"):
             return None
         kind, parts = found
+        if kind in self.frozen:
+            return None
         if symbol:
             try:
                 value = evaluate(f"({parts[name]}) {symbol} ({value})", {}).text
             except (KeyError, ExpressionError, Undecided):
                 return None
         shape = self.shapes.get(kind, Shape())
-        if shape is None or not _reads_the_same_inside(value, kind):
+        if shape is None or not reads_the_same_inside(value, kind):
             return None
         shown = shape.after_store(parts, name, value)
         changed = None if shown is None else _written(kind, shown)
@@ -162,11 +212,11 @@ class Attributes:
 _FUNCTION: Final = re.compile(r"<function [\w.<>]+>")
 
 
-def _reads_the_same_inside(value: str, kind: str) -> bool:
+def reads_the_same_inside(value: str, kind: str) -> bool:
     """Whether a value reads inside an object of a class as by itself: it does not hold it, and is not cut."""
     marked, _ = with_places(value)
     outside = re.sub(_STRINGS, "''", marked)
-    if "..." in value or re.search(rf"\b{re.escape(kind)}\(", value) or nesting(outside) > MAX_NESTING:
+    if is_cut(value) or re.search(rf"\b{re.escape(kind)}\(", value) or nesting(outside) > MAX_NESTING:
         return False
     try:
         ast.parse(marked, mode="eval")
@@ -185,10 +235,29 @@ def _sets_class(node: ast.AST) -> bool:
 
 def _deriving(bases: Mapping[str, Sequence[str]], roots: frozenset[str]) -> frozenset[str]:
     """Return the classes that derive from each other and from ``roots`` only."""
-    found = set(bases) | roots
-    while foreign := {name for name in found & bases.keys() if not found.issuperset(bases[name])}:
-        found -= foreign
+    found = set(roots - bases.keys())
+    while more := {name for name in bases.keys() - found if found.issuperset(bases[name])}:
+        found |= more
     return frozenset(found & bases.keys())
+
+
+def _base_name(node: ast.expr) -> str:
+    """Return the name of a base that is a class of the program or one of :data:`ROOTS`; empty for others."""
+    inner = node.value if isinstance(node, ast.Subscript) else node
+    name = last_name(node)
+    return name if isinstance(inner, ast.Name) or name in ROOTS else ""
+
+
+def _is_frozen(node: ast.ClassDef) -> bool:
+    """Whether a class is a dataclass whose objects are frozen, or may be."""
+    calls = [item for item in node.decorator_list if isinstance(item, ast.Call)]
+    return any(option.arg == "frozen" for call in calls for option in call.keywords)
+
+
+def _lines(bases: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for name in bases:
+        with contextlib.suppress(ValueError):
+            yield name, linearized(name, bases)
 
 
 def _managed_in(node: ast.ClassDef) -> set[str]:
@@ -214,7 +283,7 @@ def _is_harmless(node: ast.ClassDef) -> bool:
         call = decorator if isinstance(decorator, ast.Call) else ast.Call(decorator, [], [])
         if last_name(call.func) not in _DECORATORS:
             return False
-        if any(keyword.arg in (None, "frozen", "slots") for keyword in call.keywords):
+        if any(keyword.arg in (None, "slots") for keyword in call.keywords):
             return False
     return all(
         keyword.arg == "metaclass" and last_name(keyword.value) == "ABCMeta" for keyword in node.keywords

@@ -19,6 +19,7 @@ from opencwm.debugger.expectations import (
     Iterating,
     Memory,
     Outcome,
+    ResumingError,
     UnforeseenError,
 )
 from opencwm.debugger.hooks import holders, is_super, plain_name
@@ -44,7 +45,8 @@ from opencwm.debugger.rendered import (
 )
 from opencwm.debugger.touching import Changing
 
-_CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval", "map", "filter"})
+_CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval"})
+_MAPPING: Final = frozenset({"map", "filter"})
 
 
 class CallFollower(ComprehensionFollower):
@@ -117,10 +119,10 @@ class CallFollower(ComprehensionFollower):
             result = self._after_function(node, receiver, args)
             if result is not None:
                 return result
-        is_harmless = self._is_pure_call(function, receiver) or self._is_apart_call(
+        is_harmless = self._is_pure_call(function, receiver, args) or self._is_apart_call(
             node, (*args, *keywords.values())
         )
-        if not is_harmless or any(map(is_iterator, filter(None, args))):
+        if not is_harmless or any(_may_run_anything(text) for text in args if text is not None):
             self._handed_on(node, receiver, (*args, *keywords.values()))
             self._objects_change()
         if len(named) < len(keywords) or any(isinstance(item, ast.Starred) for item in node.args):
@@ -160,6 +162,7 @@ class CallFollower(ComprehensionFollower):
 
         Raises:
             EnteringError: it is entered first.
+            ResumingError: it is asked to go on.
             UnforeseenError: it has not come to its end.
         """
         if not self._entered and self.outcome.is_told:
@@ -174,6 +177,9 @@ class CallFollower(ComprehensionFollower):
                 generator.source = f"[{', '.join(items)}]"
                 return
             items.append(entered.item)
+        suspended = self._entered[-1].suspended
+        if len(items) == len(self._entered) and suspended is not None and self.outcome.is_told:
+            raise ResumingError(suspended, is_at_once=True)
         raise UnforeseenError
 
     def _called(self, name: str) -> str:
@@ -289,7 +295,7 @@ class CallFollower(ComprehensionFollower):
         text = self._known.attributes.after_store(whole, field, changed, owner=self._owner)
         return None if text is None else (name, text)
 
-    def _is_pure_call(self, function: ast.expr, receiver: str | None) -> bool:
+    def _is_pure_call(self, function: ast.expr, receiver: str | None, args: Sequence[str | None]) -> bool:
         """Whether a call changes nothing that a local can show, functions of the program apart."""
         if isinstance(function, ast.Attribute):
             if receiver is None:
@@ -299,8 +305,12 @@ class CallFollower(ComprehensionFollower):
             return is_atom(receiver) or (function.attr in READING_METHODS and is_built_in(receiver))
         if not isinstance(function, ast.Name) or function.id in _CHANGING:
             return False
+        if function.id in _MAPPING and (args[0] if args else None) not in self._known.plain_functions:
+            return False
         text = self._known.constants.get(function.id, "")
-        if function.id in self._known.builtins.functions and function.id not in self._state:
+        if function.id not in self._state and (
+            function.id in self._known.builtins.functions or function.id in self._known.made_of_fields.plain
+        ):
             return True
         return text.startswith(BUILT_IN) and text not in CHANGING_FUNCTIONS
 
@@ -322,8 +332,7 @@ class CallFollower(ComprehensionFollower):
         self.calls.append(call)
         self.to_come.append(call)
         for number, entered in enumerate(self._entered):
-            functions = self._known.functions
-            if functions.is_plain(entered.first) and functions.is_call_of(entered.first, call):
+            if self._is_entered_by(call, entered.first):
                 if not entered.is_apart:
                     self._objects_change()
                 self._take_over(entered, self._known.functions.given(entered.first, call, node))
@@ -331,29 +340,37 @@ class CallFollower(ComprehensionFollower):
                 self.to_come.pop()
                 return entered.value or None
         first = self._entering(call)
+        if first and any(entered.first == first for entered in self._entered):
+            raise UnforeseenError  # it was, and not by a call that is known to have done it
         if first:
             raise EnteringError(first)
         first = self._entering(call, makes_generator=True)
         text = self._known.functions.text(first, "generator object") if first else None
         return None if text is None else Iterating(text, first=first)
 
+    def _is_entered_by(self, call: CallSite, first: int) -> bool:
+        """Whether a function that was entered was so by a call of its name.
+
+        Python calls special methods itself: while ``super().__repr__()`` runs, for example, those of items.
+        """
+        functions = self._known.functions
+        if not functions.is_plain(first) or not functions.is_call_of(first, call):
+            return False
+        return not call.is_special or self._certain(call) == first
+
     def _entering(self, call: CallSite, *, makes_generator: bool = False) -> int:
         """Return the first line of the function that a call now enters for certain, 0 for none.
 
         With ``makes_generator`` that of one that is entered only when its generator is asked for an item.
         """
+        return self._certain(call, makes_generator=makes_generator) if self.outcome.is_told else 0
+
+    def _certain(self, call: CallSite, *, makes_generator: bool = False) -> int:
         entries = self._known.entries
-        if entries is None or not self.outcome.is_told:
+        if entries is None:
             return 0
-        if call.first:
-            return call.first
-        if not call.is_method:
-            if call.local is not None:
-                return entries.local(call, call.local, makes_generator=makes_generator)
-            return entries.function(call, self._known.constants, makes_generator=makes_generator)
-        if call.is_inherited:
-            return 0 if makes_generator else entries.inherited(call, self._memory.first)
-        return entries.method(call, makes_generator=makes_generator)
+        constants = self._known.constants
+        return entries.entered(call, constants, self._memory.first, makes_generator=makes_generator)
 
     def _take_over(self, entered: Entered, given: Mapping[str, ast.expr]) -> None:
         """Read the objects that a function was given as they are since it has returned.
@@ -369,9 +386,19 @@ class CallFollower(ComprehensionFollower):
 
     def _attribute(self, node: ast.Attribute) -> str | None:
         text = self._value(node.value)
+        if text is None and node.attr in self._known.attributes.managed:  # perhaps a property
+            if self._entered:
+                raise UnforeseenError
+            self.calls.append(CallSite(node.attr, True, None, (), {}, is_property=True))
         if self._known.entries is None or not self._known.entries.is_property(text, node.attr):
             return None
         self._changing.all_in([(holders(node.value)[0], text)])
         if not self._known.is_isolated:
             self._changing.anything()
         return self._made(CallSite(node.attr, True, text, (), {}, is_property=True), ast.Call(node, [], []))
+
+
+def _may_run_anything(text: str) -> bool:
+    """Whether to ask a value for its items may run code: an iterator that is not made of values alone."""
+    is_plain = isinstance(text, Iterating) and bool(text.source) and "<" not in text.source
+    return is_iterator(text) and not is_plain

@@ -16,10 +16,10 @@ from opencwm.core.syntax import nodes_of
 from opencwm.debugger.arguments import CallSite, Functions, signature
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.isolation import bound_at_top
+from opencwm.debugger.shown import is_cut
 
 _CLASS: Final = re.compile(r"<class 'program\.(\w+)'>")
 _OBJECT: Final = re.compile(r"(\w+)\(.*\)", re.DOTALL)
-_ROOTS: Final = frozenset({"object", "ABC", "abc.ABC", "Generic", "typing.Generic"})
 _WAYS: Final = frozenset({"staticmethod", "classmethod"})
 
 
@@ -50,6 +50,27 @@ class Entries:
             if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
         }
 
+    def entered(
+        self, call: CallSite, constants: Mapping[str, str], running: int, *, makes_generator: bool = False
+    ) -> int:
+        """Return the first line of the function that a call enters for certain, 0 for none.
+
+        Args:
+            call: of anything.
+            constants: how names of the module read.
+            running: first line of the function that makes the call.
+            makes_generator: whether it is a function that makes a generator, and is entered later.
+        """
+        if call.first:
+            return call.first
+        if call.is_inherited:
+            return 0 if makes_generator else self.inherited(call, running)
+        if call.is_method:
+            return self.method(call, makes_generator=makes_generator)
+        if call.local is not None:
+            return self.local(call, call.local, makes_generator=makes_generator)
+        return self.function(call, constants, makes_generator=makes_generator)
+
     def function(self, call: CallSite, constants: Mapping[str, str], *, makes_generator: bool = False) -> int:
         """Return the first line of the function that a call of a name enters for certain, 0 for none.
 
@@ -78,7 +99,7 @@ class Entries:
         text = call.receiver or ""
         of_class, of_object = _CLASS.fullmatch(text), _OBJECT.fullmatch(text)
         kind = of_class or of_object
-        if kind is None or "..." in text or (of_object and self._attributes.read(text, call.name)):
+        if kind is None or is_cut(text) or (of_object and self._attributes.read(text, call.name)):
             return 0
         member = self._member(kind[1], call.name)
         if isinstance(member, ast.FunctionDef) and call.is_property is not _is_property(member):
@@ -100,6 +121,21 @@ class Entries:
         made = _OBJECT.fullmatch(text)
         return () if made is None else self._line_of(made[1])
 
+    def is_stored(self, name: str) -> bool:
+        """Whether the program sets an attribute of a name anywhere."""
+        return name in self._stored
+
+    def binds(self, line: Sequence[str], name: str) -> bool | None:
+        """Return whether one of some classes has a method of a name; None where it may be anything else."""
+        if name in self._stored:
+            return None
+        for owner in line:
+            bound = list(_bound(self._classes[owner], name))
+            if bound:
+                is_method = len(bound) == 1 and isinstance(bound[0], ast.FunctionDef)
+                return True if is_method and not getattr(bound[0], "decorator_list", ()) else None
+        return False
+
     def inherited(self, call: CallSite, first: int) -> int:
         """Return the first line of the method that ``super().name(...)`` enters, called in a method.
 
@@ -113,8 +149,9 @@ class Entries:
         receiver = _OBJECT.fullmatch(call.receiver or "")
         if receiver is None or owner not in self._line_of(receiver[1]):
             return 0
-        bases = self._line_of(owner)[1:]
-        return self._plain(self._member(bases[0], call.name), call, bound=1) if bases else 0
+        line = self._line_of(receiver[1])
+        member = self._first_of(line[line.index(owner) + 1 :], call.name)
+        return self._plain(member, call, bound=1)
 
     def _is_made_plainly(self, name: str) -> bool:
         """Whether an object of a class is made by its ``__init__`` alone, if it has one."""
@@ -129,25 +166,24 @@ class Entries:
             and all(self._member(name, item.name) is not item for item in abstract)
         )
 
-    def _line_of(self, name: str) -> list[str]:
-        """Return a class and those it inherits from, in order; empty unless each has one base at most."""
-        found: list[str] = []
-        while name not in _ROOTS:
-            node = self._classes.get(name)
-            if node is None or len(node.bases) > 1 or name in found:
-                return []
-            found.append(name)
-            name = ast.unparse(node.bases[0]).partition("[")[0] if node.bases else "object"
-        return found
+    def _line_of(self, name: str) -> Sequence[str]:
+        """Return a class and those it inherits from, in Python's order; empty where that is not known."""
+        line = self._attributes.lines.get(name, ())
+        are_known = all(owner in self._classes and _derives_plainly(self._classes[owner]) for owner in line)
+        return line if are_known else ()
 
     def _member(self, name: str, member: str) -> ast.FunctionDef | None:
         """Return the method that a class has or inherits; None where that is not certain, or it has none."""
+        return self._first_of(self._line_of(name), member)
+
+    def _first_of(self, line: Sequence[str], member: str) -> ast.FunctionDef | None:
+        """Return the method of the first of some classes that has one; None where that is not certain."""
         if member in self._stored:
             return None
-        for owner in self._line_of(name):
+        for owner in line:
             bound = list(_bound(self._classes[owner], member))
             if bound:
-                return bound[0] if len(bound) == 1 and isinstance(bound[0], ast.FunctionDef) else None
+                return _one_of(bound)
         return None
 
     def _plain(
@@ -175,6 +211,20 @@ class Entries:
         except TypeError:
             return 0
         return first
+
+
+def _one_of(bound: Sequence[ast.AST]) -> ast.FunctionDef | None:
+    """Return the method that the body of a class binds, or the getter of a property that has a setter too."""
+    first, *rest = bound
+    if not isinstance(first, ast.FunctionDef):
+        return None
+    ways = ({f"{first.name}.setter"}, {f"{first.name}.deleter"})
+    are_setters = all(isinstance(item, ast.FunctionDef) and _decorators(item) in ways for item in rest)
+    return first if not rest or (_decorators(first) == {"property"} and are_setters) else None
+
+
+def _derives_plainly(node: ast.ClassDef) -> bool:
+    return all(ast.unparse(base).partition("[")[0].rpartition(".")[2] != "Protocol" for base in node.bases)
 
 
 def _is_property(definition: ast.FunctionDef) -> bool:

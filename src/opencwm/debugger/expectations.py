@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from opencwm.debugger.rendered import is_atom
+
 STOP: Final = "StopIteration"
 """Stands for the item of a loop that has no further one."""
 
@@ -26,6 +28,27 @@ class EnteringError(UnforeseenError):
     def __init__(self, first: int) -> None:
         super().__init__()
         self.first = first
+
+
+class ResumingError(UnforeseenError):
+    """A generator of the program is asked for its next item, for certain.
+
+    Attributes:
+        suspended: its activation.
+        is_at_once: nothing has run since it handed out the one before.
+    """
+
+    def __init__(self, suspended: Memory, *, is_at_once: bool) -> None:
+        super().__init__()
+        self.suspended = suspended
+        self.is_at_once = is_at_once
+
+    def kept(self, shared: frozenset[str]) -> dict[str, str]:
+        """Return the locals that read as at the last item; ``shared`` ones may be bound elsewhere."""
+        left = self.suspended.left
+        if self.is_at_once:
+            return dict(left)
+        return {name: text for name, text in left.items() if name not in shared and is_atom(text)}
 
 
 class YieldingError(UnforeseenError):
@@ -133,6 +156,8 @@ class Loop:
         source: an expression for what it iterates over, where that is not the text.
         holders: locals that may hold what it iterates over, with those parts of their text.
         is_old: one of them has changed since.
+        first: first line of the generator function whose generator it goes through, 0 for none.
+        suspended: the activation of that, once it has handed out something.
     """
 
     text: str | None
@@ -140,6 +165,8 @@ class Loop:
     source: str = ""
     holders: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
     is_old: bool = False
+    first: int = 0
+    suspended: Memory | None = None
 
 
 @dataclasses.dataclass(slots=True)
@@ -152,6 +179,7 @@ class Entered:
         after: what it was called with, as it reads since it has returned, by parameter.
         is_apart: it can change no object that there was before, see :mod:`opencwm.debugger.isolation`.
         item: what it handed out, of a generator, :data:`STOP` at its end; None where that is not known.
+        suspended: the activation of a generator that has handed out something.
     """
 
     first: int
@@ -159,6 +187,7 @@ class Entered:
     after: Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_apart: bool = False
     item: str | None = None
+    suspended: Memory | None = None
 
 
 @dataclasses.dataclass(slots=True)
@@ -176,6 +205,9 @@ class Memory:
         raised: the exception that was raised in it last, as it reads.
         methods: locals that are a method of what another local is, with the names of both.
         num_yields: how often it has handed out a value since the line began; -1 where that is not known.
+        resumed: rendered values of the locals when it went on after that; ``state`` is from before.
+        left: rendered values of the locals when it handed out the last value.
+        is_asked: it went on because it was asked for its next item, not to be closed or sent something.
     """
 
     first: int = 0
@@ -188,6 +220,16 @@ class Memory:
     raised: str | None = None
     methods: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
     num_yields: int = 0
+    resumed: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    left: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    is_asked: bool = False
+
+    def see(self, state: Mapping[str, str], *, is_new_line: bool) -> None:
+        """Take note of how the locals read now."""
+        if is_new_line or self.num_yields <= 0:
+            self.state = dict(state)
+        else:
+            self.resumed = dict(state)
 
     def copy(self) -> Memory:
         """Return an independent copy."""

@@ -33,7 +33,7 @@ from opencwm.debugger.rendered import (
     loop_text,
     truth_of,
 )
-from opencwm.debugger.touching import held_by
+from opencwm.debugger.touching import Changing, held_by
 from opencwm.tracer.sites import Push, Site, SiteKind
 
 MAX_TEXT: Final = MAX_EVALUATION_CHARS - 1
@@ -87,7 +87,7 @@ class ExpressionFollower(CallFollower):
         assert isinstance(node.target, ast.Name)  # noqa: S101 - by the grammar
         self._state.pop(node.target.id, None)
         if value is not None:
-            self._state[node.target.id] = self.outcome.values[node.target.id] = value
+            self._state[node.target.id] = self.outcome.values[node.target.id] = str(value)
         return value
 
     def _tuple(self, node: ast.Tuple) -> str | None:
@@ -102,12 +102,20 @@ class ExpressionFollower(CallFollower):
 
     def _set(self, node: ast.Set) -> str | None:
         texts = self._texts(node.elts)
+        self._hash(texts or [None])
         return None if texts is None else self._known.set_of(texts)
+
+    def _hash(self, texts: Iterable[str | None]) -> None:
+        """Note that values are hashed, and compared, in which the program may have a say."""
+        if not all(map(self._known.is_hashed_plainly, texts)):
+            self.outcome.is_told = False
 
     def _dict(self, node: ast.Dict) -> str | None:
         texts: list[str] | None = []
         for key, value in zip(node.keys, node.values, strict=True):
             pair = (None if key is None else self._value(key)), self._value(value)
+            if key is not None:
+                self._hash([pair[0]])
             if texts is None or pair[0] is None or pair[1] is None:
                 texts = None
             else:
@@ -222,11 +230,16 @@ class ExpressionFollower(CallFollower):
         value = "None" if node.value is None else self._value(node.value)
         if self._num_yields == 0:
             raise YieldingError(value)
-        if self._num_yields < 0:
+        if self._num_yields != 1:
             raise UnforeseenError
-        self._num_yields -= 1
-        self.outcome.is_told = False  # it may have been closed
-        return None
+        self._num_yields = 0
+        self._state = dict(self._memory.resumed)
+        self._is_stale, self.outcome.is_pure = False, True
+        self.changed_names.clear()
+        self.outcome.values.clear()
+        self._changing = Changing(self._memory.resumed)
+        self.outcome.is_told = self.outcome.is_told and self._memory.is_asked  # it may have been closed
+        return "None" if self._memory.is_asked else None
 
     # -- what the hooks of the tracer do; see opencwm.tracer.evaluator
 
@@ -348,7 +361,8 @@ class ExpressionFollower(CallFollower):
         if isinstance(value, Iterating) and value.source and text is not None:
             source = f"list({value.source})"
         holders, is_old = held_by(text, self._state)
-        self._memory.loops[site] = Loop(text, source=source, holders=holders, is_old=is_old)
+        first = value.first if isinstance(value, Iterating) else 0
+        self._memory.loops[site] = Loop(text, source=source, holders=holders, is_old=is_old, first=first)
         return value
 
     def _filled(self, site: int, about: Site) -> Expected:
@@ -416,7 +430,7 @@ class ExpressionFollower(CallFollower):
         text, value = expected.text or "", expected.value
         if value is None and not self._known.is_disguised:
             if 2 * len(text) > MAX_EVALUATION_CHARS:
-                value = read_off(expected, self._known.attributes)
+                value = read_off(expected, self._known.attributes, self._known.made_of_fields)
             if value is None and self._calculates:
                 value = self._known.calculated(expected)
         return value if value is not None and not is_written(text, value) else None

@@ -10,9 +10,10 @@ from __future__ import annotations
 import ast
 import contextlib
 import dataclasses
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from opencwm.debugger.pure_limits import (
     ExpressionError,
@@ -190,6 +191,28 @@ def known_value(text: str) -> Any:
         raise Undecided(f"its value {_short(text)} is not known") from None
 
 
+_ALWAYS_THE_SAME: Final = re.compile(r"<class '[\w.]+'>|<function [\w.<>]+>|<object object>")
+"""How objects read of which the text never changes."""
+_CLASS: Final = re.compile(r"<class 'program\.\w+'>")
+"""How classes read that a program defines at its top, each once where expressions name them."""
+
+
+def _are_same(left: Any, right: Any) -> bool:
+    """Return whether two values are one object.
+
+    One of which the text never changes is no other that reads otherwise.
+
+    Raises:
+        Undecided: that is not known.
+    """
+    if isinstance(left, type) and isinstance(right, type):
+        return left is right
+    texts = text_of(left), text_of(right)
+    if any(map(_ALWAYS_THE_SAME.fullmatch, texts)) and (texts[0] != texts[1] or _CLASS.fullmatch(texts[0])):
+        return texts[0] == texts[1]
+    raise Undecided("identity of objects is not known")
+
+
 def _short(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -330,8 +353,9 @@ class _Evaluation:
             right = self.visit(right_node, bound)
             identity = isinstance(op, ast.Is | ast.IsNot)
             if identity and not any(side is None or isinstance(side, bool) for side in (left, right)):
-                raise Undecided("identity of objects is not known")
-            result = COMPARISONS[type(op)](left, right)
+                result = _are_same(left, right) is isinstance(op, ast.Is)
+            else:
+                result = COMPARISONS[type(op)](left, right)
             if not result:
                 break
             left = right

@@ -12,7 +12,16 @@ from typing import NoReturn
 
 from opencwm.codec.native_writer import written_evaluations
 from opencwm.debugger.arguments import CallSite
-from opencwm.debugger.expectations import STOP, Ask, Entered, Expected, Memory, Outcome, UnforeseenError
+from opencwm.debugger.expectations import (
+    STOP,
+    Ask,
+    Entered,
+    Expected,
+    Memory,
+    Outcome,
+    ResumingError,
+    UnforeseenError,
+)
 from opencwm.debugger.rendered import is_atom
 from opencwm.debugger.workings import Workings
 from opencwm.traces import Activation, CodeInfo, Step, StepFlags, StepKind, apply_step
@@ -66,10 +75,14 @@ class Foresight:
             memory = self._memories.pop()
             self._returned(memory, step)
             if step.flags & StepFlags.YIELD:
-                memory.num_yields += 1
+                memory.left = {
+                    **(memory.resumed if memory.num_yields > 0 else memory.state),
+                    **dict(step.changed),
+                }
+                memory.num_yields += memory.num_yields >= 0
                 self._suspended.setdefault(step.code, []).append(memory)
         if stack:
-            self._memories[-1].state = dict(stack[-1].locals)
+            self._memories[-1].see(stack[-1].locals, is_new_line=step.kind is StepKind.LINE)
 
     def _returned(self, memory: Memory, step: Step) -> None:
         """Tell the caller of a function what its call is worth."""
@@ -77,7 +90,9 @@ class Foresight:
         if entered and entered[-1].first == memory.first and not step.flags & StepFlags.UNWIND:
             functions = self.workings.known.functions
             if functions.is_generator(memory.first):
-                entered[-1].item = step.value if step.flags & StepFlags.YIELD else STOP
+                is_yield = bool(step.flags & StepFlags.YIELD)
+                entered[-1].item = step.value if is_yield else STOP
+                entered[-1].suspended = memory if is_yield else None
         if not self._memories or step.flags & (StepFlags.YIELD | StepFlags.UNWIND | StepFlags.TRUNCATED):
             return
         entered = self._memories[-1].entered
@@ -100,10 +115,27 @@ class Foresight:
         first = codes[step.code].firstlineno if 0 <= step.code < len(codes) else 0
         if not step.flags & StepFlags.RESUME:
             return Memory(first)
-        suspended = self._suspended.pop(step.code, [])
-        memory = suspended[0] if len(suspended) == 1 else Memory(first, num_yields=-1)
-        memory.lineno = step.lineno
+        asked = self._asked()
+        suspended = self._suspended.get(step.code, [])
+        if asked is not None:
+            memory = asked
+            self._suspended[step.code] = [other for other in suspended if other is not asked]
+        else:
+            memory = suspended[0] if len(suspended) == 1 else Memory(first, num_yields=-1)
+            self._suspended.pop(step.code, None)
+        memory.lineno, memory.is_asked = step.lineno, asked is not None
         return memory
+
+    def _asked(self) -> Memory | None:
+        """Return the activation of the generator that the line is sure to ask for an item; None for none."""
+        try:
+            if self._memories:
+                self.workings.follower(self._memories[-1].copy(), _nothing_more).run()
+        except ResumingError as resuming:
+            return resuming.suspended
+        except UnforeseenError:
+            pass
+        return None
 
     def _proceed(self, memory: Memory, lineno: int) -> None:
         """Go to the next line, once the one that ran has brought its loops up to date."""
@@ -149,7 +181,14 @@ class Foresight:
         _, calls = self._calls(written)
         functions = self.workings.known.functions
         places = {
-            first: next((n for n, call in enumerate(calls) if functions.is_call_of(first, call)), None)
+            first: next(
+                (
+                    n
+                    for n, call in enumerate(calls)
+                    if not call.is_special and functions.is_call_of(first, call)
+                ),
+                None,
+            )
             for first in firsts
         }
         entered_at_once = [
@@ -164,7 +203,11 @@ class Foresight:
 
     def _may_enter(self, call: CallSite, first: int) -> bool:
         """Whether a method call may enter a function: not another method of that name for certain."""
-        entries = self.workings.known.entries
+        known = self.workings.known
+        entries = known.entries
+        if call.is_special:
+            running = self._memories[-1].first if self._memories else 0
+            return entries is not None and entries.entered(call, known.constants, running) == first
         if not call.is_method or call.is_inherited or entries is None:
             return True
         return entries.method(call) in (0, first)

@@ -10,20 +10,30 @@ from __future__ import annotations
 
 import ast
 import collections
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from opencwm.core.syntax import nodes_of
+from opencwm.debugger.object_shapes import last_name
 
 _BY_STRING: Final = frozenset({"globals", "locals", "vars", "eval", "exec", "setattr", "__import__"})
 
 
-def functions_apart(tree: ast.Module) -> dict[str, int]:
+_DECORATORS: Final = frozenset(
+    """abstractmethod classmethod dataclass final overload property runtime_checkable staticmethod
+    total_ordering""".split()  # noqa: SIM905 - it reads better
+)
+_MARKS: Final = frozenset({"NamedTuple", "NewType", "ParamSpec", "TypeVar", "namedtuple", "object"})
+
+
+def functions_apart(tree: ast.Module, fixed: Collection[str] = ()) -> dict[str, int]:
     """Return such functions by name, with the first lines of their definitions; none if the module shares.
+
+    ``fixed`` are names of the module that stand for what never changes.
 
     Generators, coroutines, decorated functions, and names that are bound twice are left out.
     """
-    if shares(tree):
+    if shares(tree, fixed):
         return {}
     bound = collections.Counter(bound_at_top(tree))
     return {
@@ -49,13 +59,13 @@ def bound_at_top(node: ast.AST) -> Iterator[str]:
             yield from bound_at_top(child)
 
 
-def shares(tree: ast.Module) -> bool:
-    """Whether the module holds, or may come to hold, what can change."""
+def shares(tree: ast.Module, fixed: Collection[str] = ()) -> bool:
+    """Whether the module holds, or may come to hold, what can change; ``fixed`` are names of what cannot."""
     top = set(bound_at_top(tree))
-    return not all(_is_fixed(statement) for statement in tree.body) or any(
+    return not all(_is_fixed(statement, fixed) for statement in tree.body) or any(
         isinstance(node, ast.Global)
         or (isinstance(node, ast.Name) and node.id in _BY_STRING)
-        or (isinstance(node, ast.arguments) and not all(map(_is_atom, _defaults(node))))
+        or (isinstance(node, ast.arguments) and not all(_is_atom(item, fixed) for item in _defaults(node)))
         or (
             isinstance(node, ast.Attribute)
             and not isinstance(node.ctx, ast.Load)
@@ -65,18 +75,46 @@ def shares(tree: ast.Module) -> bool:
     )
 
 
-def _is_fixed(statement: ast.stmt) -> bool:
+def _is_fixed(statement: ast.stmt, fixed: Collection[str]) -> bool:
     """Whether a statement of a module or of a class leaves nothing there that can change."""
     if isinstance(statement, ast.ClassDef):
-        is_plain = not statement.decorator_list and not statement.keywords
-        return is_plain and all(map(_is_fixed, statement.body))
+        is_plain = all(map(_is_harmless, statement.decorator_list)) and all(
+            map(_is_abstract, statement.keywords)
+        )
+        return is_plain and all(_is_fixed(item, ()) or _is_field(item) for item in statement.body)
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
-        return not statement.decorator_list
+        return all(map(_is_harmless, statement.decorator_list))
     if isinstance(statement, ast.Assign | ast.AnnAssign):
-        return statement.value is None or _is_atom(statement.value)
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        are_fixed = all(isinstance(target, ast.Name) and target.id in fixed for target in targets)
+        return are_fixed or statement.value is None or _is_atom(statement.value) or _is_mark(statement.value)
     if isinstance(statement, ast.If):  # such as what runs a file as a program
-        return all(map(_is_fixed, (*statement.body, *statement.orelse)))
+        return all(_is_fixed(item, fixed) for item in (*statement.body, *statement.orelse))
     return isinstance(statement, ast.Import | ast.ImportFrom | ast.Expr | ast.Pass)
+
+
+def _is_harmless(decorator: ast.expr) -> bool:
+    """Whether a decorator keeps nothing: those of methods, and those that add methods to a class."""
+    if isinstance(decorator, ast.Attribute) and decorator.attr in ("setter", "deleter"):
+        return True
+    return last_name(decorator.func if isinstance(decorator, ast.Call) else decorator) in _DECORATORS
+
+
+def _is_abstract(keyword: ast.keyword) -> bool:
+    return keyword.arg == "metaclass" and last_name(keyword.value) == "ABCMeta"
+
+
+def _is_field(statement: ast.stmt) -> bool:
+    """Whether a statement of a class declares a field, of which each object has its own."""
+    value = statement.value if isinstance(statement, ast.AnnAssign) else None
+    if not isinstance(value, ast.Call) or last_name(value.func) != "field":
+        return False
+    return all(item.arg == "default_factory" or _is_atom(item.value) for item in value.keywords)
+
+
+def _is_mark(value: ast.expr) -> bool:
+    """Whether a value is made of which nothing but its identity matters, or a type."""
+    return isinstance(value, ast.Call) and last_name(value.func) in _MARKS
 
 
 def _defaults(arguments: ast.arguments) -> Iterator[ast.expr]:
@@ -84,10 +122,12 @@ def _defaults(arguments: ast.arguments) -> Iterator[ast.expr]:
     yield from (default for default in arguments.kw_defaults if default is not None)
 
 
-def _is_atom(node: ast.expr) -> bool:
+def _is_atom(node: ast.expr, fixed: Collection[str] = ()) -> bool:
     if isinstance(node, ast.UnaryOp):
         node = node.operand
-    return isinstance(node, ast.Constant)
+    if isinstance(node, ast.Tuple):
+        return all(_is_atom(item, fixed) for item in node.elts)
+    return isinstance(node, ast.Constant) or (isinstance(node, ast.Name) and node.id in fixed)
 
 
 def _may_be_shared(node: ast.Attribute, top: set[str]) -> bool:

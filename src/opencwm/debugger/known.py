@@ -23,13 +23,15 @@ from opencwm.debugger.expressions import (
     literal,
     parsed,
 )
+from opencwm.debugger.field_classes import FieldClasses
+from opencwm.debugger.introspection import Introspection
 from opencwm.debugger.module_names import VALUES
 from opencwm.debugger.plain_exceptions import made
 from opencwm.debugger.pure_numbers import CONTEXT
-from opencwm.debugger.pure_values import READERS, Shown, is_told, text_of
+from opencwm.debugger.pure_values import READERS, is_told, text_of
 from opencwm.debugger.readings import read_off
-from opencwm.debugger.rendered import UnreadableError, items_of, truth_of
-from opencwm.debugger.shown import with_places
+from opencwm.debugger.rendered import UnreadableError, is_atom, items_of, truth_of
+from opencwm.debugger.shown import holds_shown, with_places
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
 from opencwm.tracer.sites import Site
@@ -60,6 +62,9 @@ class Known:
         builtins: the functions of Python that its names stand for.
         exceptions: names of exceptions that are made plainly, see :mod:`.plain_exceptions`.
         has_truths: classes of it may say whether their objects are true.
+        has_hashes: classes of it may say how their objects are hashed and compared.
+        introspection: what it is told when it asks about objects.
+        made_of_fields: its dataclasses and named tuples.
     """
 
     sites: Sequence[Site]
@@ -75,6 +80,14 @@ class Known:
     builtins: Builtins = dataclasses.field(default_factory=lambda: Builtins({}))
     exceptions: frozenset[str] = frozenset()
     has_truths: bool = True
+    has_hashes: bool = True
+    introspection: Introspection | None = None
+    made_of_fields: FieldClasses = dataclasses.field(default_factory=FieldClasses)
+
+    @property
+    def plain_functions(self) -> frozenset[str]:
+        """How functions of Python read that only work something out, and ``None``."""
+        return frozenset({"None", *(self.constants.get(name, "None") for name in self.builtins.functions)})
 
     def calculated(self, expected: Expected) -> str | None:
         """Return the value of a pure operation on literals; None for any other, and for one that raises."""
@@ -111,6 +124,15 @@ class Known:
         if found is None and text and self.entries is not None and not self.has_truths:
             return True if self.entries.classes_of(text) else None
         return found
+
+    def is_hashed_plainly(self, text: str | None) -> bool:
+        """Whether hashing a rendered value, and comparing it to others, runs nothing of the program."""
+        if not self.has_hashes or (text and is_atom(text)):
+            return True
+        try:
+            return text is not None and not holds_shown(known_value(text))
+        except Undecided:
+            return False
 
     def raised(self, expected: Expected) -> str | None:
         """Return the exception, as it reads, that a pure operation on literals raises; None for any other."""
@@ -156,8 +178,10 @@ class Known:
             if self.has_values and not names.isdisjoint(_IN_WORDS):  # perhaps in words of its own
                 return None
             has_rounds = any(isinstance(node, ast.comprehension) for node in nodes)
-            found = self._read(expected) or self._instance(tree.body, text)
-            found = found or evaluate(text, texts, builtins=self.builtins, with_objects=True)
+            found = self._read(expected) or self._told(expected)
+            own = {name: self.constants[name] for name in names & self.constants.keys() - texts.keys()}
+            own = {name: shown for name, shown in own.items() if shown.startswith("<class 'program.")}
+            found = found or evaluate(text, {**own, **texts}, builtins=self.builtins, with_objects=True)
         except ExpressionError as error:
             return None if has_rounds else error.raised
         except (SyntaxError, ValueError, RecursionError, MemoryError, Undecided):
@@ -166,34 +190,16 @@ class Known:
 
     def _read(self, expected: Expected) -> Result | None:
         """Return an attribute as an object of the program shows it."""
-        text = read_off(expected, self.attributes) if expected.at_end is None else None
+        text = read_off(expected, self.attributes, self.made_of_fields) if expected.at_end is None else None
         return None if text is None else Result(known_value(text), text, frozenset())
 
-    def _instance(self, node: ast.expr, text: str) -> Result | None:
-        """Return what ``isinstance`` says of a literal and of classes that have no say in it."""
-        if not isinstance(node, ast.Call) or ast.unparse(node.func) != "isinstance" or len(node.args) != 2:
-            return None
-        if "isinstance" not in self.builtins.functions:
-            return None
-        value = known_value(ast.get_source_segment(text, node.args[0]) or "")
-        own = self.entries.classes_of(value.text) if isinstance(value, Shown) and self.entries else ()
-        if isinstance(value, Shown) and not own:
-            return None
-        kinds = node.args[1].elts if isinstance(node.args[1], ast.Tuple) else [node.args[1]]
-        answers = []
-        for kind in kinds:
-            name = kind.id if isinstance(kind, ast.Name) else ""
-            if name in own:
-                answers.append(True)
-            elif own and isinstance(self.builtins.functions.get(name), type):
-                answers.append(False)
-            elif isinstance(self.builtins.functions.get(name), type):
-                answers.append(isinstance(value, self.builtins.functions[name]))
-            elif name in self.attributes.bare and self.constants.get(name) == f"<class 'program.{name}'>":
-                answers.append(False)
-            else:
-                return None
-        return Result(any(answers), repr(any(answers)), frozenset())
+    def _told(self, expected: Expected) -> Result | None:
+        """Return what a program is told that asks about an object, or makes one of fields."""
+        text = None
+        if expected.text is not None and expected.formula is None:
+            text = self.introspection.answer(expected.text) if self.introspection is not None else None
+            text = text or self.made_of_fields.made(expected.text)
+        return None if text is None else Result(known_value(text), text, frozenset())
 
 
 def _unpacked(value: Any, target: ast.Tuple | ast.List) -> tuple[Any, ...] | None:
@@ -240,7 +246,16 @@ def has_disguises(tree: ast.AST) -> bool:
 
 def has_truths(tree: ast.AST) -> bool:
     """Whether a program may say itself whether its objects are true."""
-    words = {"__bool__", "__len__", "__getattr__", "type"}
+    return mentions(tree, frozenset({"__bool__", "__len__", "__getattr__", "type"}))
+
+
+def has_hashes(tree: ast.Module) -> bool:
+    """Whether a program may say itself how its objects are hashed, or whether they are equal."""
+    return mentions(tree, frozenset({"__hash__", "__eq__", "setattr", "type"}))
+
+
+def mentions(tree: ast.AST, words: frozenset[str]) -> bool:
+    """Whether one of some names stands in a program."""
     return any(
-        getattr(node, field, None) in words for node in ast.walk(tree) for field in ("id", "attr", "name")
+        getattr(node, field, None) in words for node in nodes_of(tree) for field in ("id", "attr", "name")
     )

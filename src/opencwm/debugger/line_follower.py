@@ -12,9 +12,12 @@ from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
 from opencwm.debugger.expectations import (
     STOP,
     Ask,
+    EnteringError,
     Expected,
+    Loop,
     Memory,
     Outcome,
+    ResumingError,
     UnforeseenError,
     YieldingError,
 )
@@ -73,7 +76,9 @@ class LineFollower(ExpressionFollower):
             self.outcome.is_told = False
         for name in self._known.functions.globals_in(self._memory.first):  # no locals
             self.outcome.values.pop(name, None)
-        if not self._entered and self._known.attributes.is_plain:
+        if self._entered or not self._known.attributes.is_plain:
+            self._changing.anything()
+        if not self._known.functions.may_be_renamed or not self._changing.is_anything:
             self.outcome.untouched = self._changing.untouched(bound | self._known.shared)
         return self.outcome
 
@@ -361,15 +366,19 @@ class LineFollower(ExpressionFollower):
         text = None if loop.text is None else f"{loop.text}[{number}]"
         is_certain = text is not None and 2 * len(text) < MAX_EVALUATION_CHARS
         pattern = re.compile(rf".+\[{number}\]", re.DOTALL)
-        if loop.text is None or is_iterator(loop.text):  # to go on is to run whatever it is made from
+        target = node.target if isinstance(node.target, ast.Tuple | ast.List) else None
+        handed_out = self._handed_out(loop, number) if loop.first else None
+        if handed_out is not None and target is not None and handed_out != STOP and handed_out[0] != "(":
+            handed_out = None  # it is written as a tuple, whatever it is
+        if loop.first or loop.text is None or is_iterator(loop.text):  # to go on may run anything
             self.outcome.is_pure = False
             self._changing.anything()
-        target = node.target if isinstance(node.target, ast.Tuple | ast.List) else None
         formula: tuple[str, dict[str, str]] | None = (f"{loop.source}[{number}]", {}) if loop.source else None
         item = self._told(
             Expected(
                 text,
                 pattern,
+                handed_out,
                 is_certain=is_certain,
                 at_end=STOP,
                 target=target,
@@ -387,6 +396,26 @@ class LineFollower(ExpressionFollower):
             self.outcome.values[node.target.id] = item
         elif isinstance(node.target, ast.Tuple | ast.List):
             self._unpack(node.target, item)
+
+    def _handed_out(self, loop: Loop, number: int) -> str | None:
+        """Return the item of a loop that its generator, of the program, has handed out.
+
+        Raises:
+            EnteringError, ResumingError: it is asked for it now.
+            UnforeseenError: it has not come that far.
+        """
+        if not self._entered:
+            if self.outcome.is_told and number == 0:
+                raise EnteringError(loop.first)
+            if self.outcome.is_told and loop.suspended is not None:
+                raise ResumingError(loop.suspended, is_at_once=False)
+            raise UnforeseenError
+        entered = self._entered.pop(0)
+        if entered.first != loop.first or entered.item is None:
+            raise UnforeseenError
+        loop.suspended = entered.suspended
+        self._objects_change()
+        return entered.item
 
     def _target(self, node: ast.expr) -> None:
         """Follow what is evaluated for the sake of a target."""

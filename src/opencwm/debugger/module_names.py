@@ -16,10 +16,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from opencwm.core.syntax import nodes_of
+from opencwm.debugger.abstract_classes import ABSTRACT
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
+from opencwm.debugger.object_shapes import is_only_dataclass
 from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, MODULES
+from opencwm.debugger.pure_values import as_in_python, is_fixed, kind_of
 from opencwm.debugger.qualified_names import FunctionNode
+from opencwm.debugger.read_only import read_only
 from opencwm.tracer.bound_names import BoundNames
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
@@ -34,10 +38,11 @@ _HARMLESS_BASES: Final = frozenset({"object", "ABC", "Generic", "Protocol", "Exc
 }
 _ABOUT_TYPES: Final = frozenset({"isinstance", "type"})
 _STANDARD: Final = frozenset(
-    {"collections", "datetime", "decimal", "fractions", "functools", "itertools", "string"}
+    {"collections", "collections.abc", "datetime", "decimal", "fractions", "functools", "io", "itertools"}
+    | {"numbers", "operator", "string", "types"}
 )
 """Modules whose classes and functions, once imported, are told by name."""
-MAX_CHARS: Final = 200
+MAX_CHARS: Final = 4_000
 """Longer constants are left to the model."""
 
 
@@ -48,10 +53,14 @@ class ModuleNames:
     Attributes:
         texts: how they read, by name.
         builtins: the functions of Python among them.
+        fixed: names that the module binds to what never changes.
+        abstract: abstract classes of the standard library, by name; none where classes are registered.
     """
 
     texts: Mapping[str, str]
     builtins: Builtins
+    fixed: frozenset[str] = frozenset()
+    abstract: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, tree: ast.Module, bound: BoundNames) -> ModuleNames:
@@ -66,8 +75,11 @@ class ModuleNames:
             if isinstance(node, FunctionNode | ast.ClassDef):
                 functions.pop(node.name, None)
                 texts.pop(node.name, None)
-                if node.name in bound.constant and not node.decorator_list:
-                    is_class = isinstance(node, ast.ClassDef)
+                is_class = isinstance(node, ast.ClassDef)
+                is_plain = not node.decorator_list or (
+                    isinstance(node, ast.ClassDef) and is_only_dataclass(node)
+                )
+                if node.name in bound.constant and is_plain:
                     texts[node.name] = (
                         f"<class 'program.{node.name}'>" if is_class else f"<function {node.name}>"
                     )
@@ -83,8 +95,18 @@ class ModuleNames:
             text = f"<module '{module}'>" if not what else imported_text(module, what)
             texts |= {} if text is None else {name: text}
         found = Builtins(functions, modules)
-        texts.update(_values(tree, found, texts))
-        return cls(texts, found)
+        values = _values(tree, found, texts)
+        texts.update(values)
+        return cls(texts, found, frozenset(values), dict(_abstract(tree, bound)))
+
+
+def _abstract(tree: ast.Module, bound: BoundNames) -> Iterator[tuple[str, Any]]:
+    """Yield the names of abstract classes that are imported at the top."""
+    if any(isinstance(node, ast.Attribute) and node.attr == "register" for node in nodes_of(tree)):
+        return
+    for name, module, what in _imported(tree):
+        if (module, what) in ABSTRACT and name in bound.constant:
+            yield name, ABSTRACT[module, what]
 
 
 def imported_text(module: str, name: str) -> str | None:
@@ -146,30 +168,35 @@ def _values(tree: ast.Module, known: Builtins, texts_before: Mapping[str, str]) 
     if names_by_string(tree):
         return {}
     counts = collections.Counter(_bindings(tree))
+    unchanged = frozenset(read_only(tree, known.functions.keys()))
     texts: dict[str, str] = {}
     for node in tree.body:
-        target = node.targets[0] if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
-        if isinstance(node, ast.AnnAssign):
-            target = node.target
         value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
-        if not isinstance(target, ast.Name) or value is None or counts[target.id] != 1:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        names = [target.id for target in targets if isinstance(target, ast.Name) and counts[target.id] == 1]
+        if value is None or not names:
             continue
         if isinstance(value, ast.Name) and texts_before.get(value.id, "").startswith("<"):
-            texts[target.id] = texts_before[value.id]
+            texts |= dict.fromkeys(names, texts_before[value.id])
             continue
         try:
-            found = evaluate(ast.unparse(value), texts, builtins=known)
+            found = evaluate(ast.unparse(value), texts, builtins=known, with_objects=True)
         except (ExpressionError, Undecided):
             continue
-        if _is_fixed(found.value) and len(found.text) <= MAX_CHARS:
-            texts[target.id] = found.text
+        is_alone = len(targets) == 1 and names[0] in unchanged and _holds_what_is_fixed(found.value)
+        if len(found.text) <= MAX_CHARS and (is_fixed(found.value) or is_alone):
+            texts |= dict.fromkeys(names, found.text)
     return texts
 
 
-def _is_fixed(value: object) -> bool:
-    if isinstance(value, tuple):
-        return all(map(_is_fixed, value))
-    return value is None or isinstance(value, bool | int | float | complex | str | bytes | type)
+def _holds_what_is_fixed(value: object) -> bool:
+    """Whether a value is a container of Python's own whose items cannot change."""
+    if kind_of(value) is dict:
+        assert isinstance(value, dict)  # noqa: S101 - just found out
+        return all(map(is_fixed, value.values()))
+    if kind_of(value) not in (list, set):
+        return False
+    return all(map(is_fixed, as_in_python(value)))
 
 
 def _bindings(tree: ast.AST) -> Iterator[str]:

@@ -50,6 +50,31 @@ def mangled(name: str, owner: str) -> str:
     return f"_{owner.lstrip('_')}{name}"
 
 
+def linearized(name: str, bases: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return a class and those that it inherits from, in the order in which Python looks a name up in them.
+
+    Args:
+        name: of the class.
+        bases: of each class of the program; others have nothing that matters here. No class is its own base.
+
+    Raises:
+        ValueError: Python would not make such a class.
+
+    Source: https://docs.python.org/3/howto/mro.html
+    """
+    own = [base for base in bases[name] if base in bases]
+    waiting = [list(linearized(base, bases)) for base in own] + [own]
+    found = [name]
+    while any(waiting):
+        heads = [line[0] for line in waiting if line]
+        free = [head for head in heads if all(head not in line[1:] for line in waiting)]
+        if not free:
+            raise ValueError(f"the bases of {name} have no common order")
+        found.append(free[0])
+        waiting = [[item for item in line if item != free[0]] for line in waiting]
+    return tuple(found)
+
+
 def shape_of(name: str, classes: Mapping[str, ast.ClassDef]) -> Shape | None:
     """Return how objects of a class show their attributes; None where that is not known."""
     line: list[ast.ClassDef] = []
@@ -106,6 +131,11 @@ def is_dataclass(node: ast.ClassDef) -> bool:
         last_name(item.func if isinstance(item, ast.Call) else item) == "dataclass"
         for item in node.decorator_list
     )
+
+
+def is_only_dataclass(node: ast.stmt) -> bool:
+    """Whether a statement is a class that is decorated as a dataclass, and in no other way."""
+    return isinstance(node, ast.ClassDef) and len(node.decorator_list) == 1 and is_dataclass(node)
 
 
 def _shape_of_dataclass(line: Sequence[ast.ClassDef]) -> Shape | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import math
 import operator
 import string
@@ -20,9 +21,11 @@ from opencwm.debugger.pure_limits import (
     check_spec,
     size_of,
 )
-from opencwm.debugger.pure_values import Shown, as_in_python, items_in_order, kind_of, plain
+from opencwm.debugger.pure_values import Iterated, Shown, as_in_python, items_in_order, kind_of, plain
 
 _MOST_FACTORS: Final = 1_000
+_OF_FUNCTIONS: Final = frozenset({filter, iter, map, type})
+"""Functions that are not mapped themselves."""
 FAMILIES: Final[tuple[Family, ...]] = (
     pure_collections.FAMILY,
     pure_iteration.FAMILY,
@@ -47,7 +50,23 @@ def _merged(*tables: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any
 
 FUNCTIONS: Final[Mapping[str, Any]] = _named(
     [
-        *(abs, all, any, ascii, bin, bool, bytes, callable, chr, complex, dict, divmod, enumerate, float),
+        *(
+            abs,
+            all,
+            any,
+            ascii,
+            bin,
+            bool,
+            bytes,
+            callable,
+            chr,
+            complex,
+            dict,
+            divmod,
+            enumerate,
+            filter,
+            float,
+        ),
         *(
             format,
             frozenset,
@@ -57,6 +76,7 @@ FUNCTIONS: Final[Mapping[str, Any]] = _named(
             iter,
             len,
             list,
+            map,
             max,
             min,
             oct,
@@ -225,6 +245,8 @@ def call_function(function: Any, args: list[Any], keywords: dict[str, Any]) -> A
         isinstance(arg, int) and arg > _MOST_FACTORS for arg in args
     ):
         raise ExpressionError("the result is too large")
+    if function in (map, filter):
+        return Iterated(function.__name__, _mapped(function, args, keywords))
     if function is type:
         return kind_of(args[0])
     if function is iter and (len(args) != 1 or isinstance(args[0], Shown)):
@@ -234,6 +256,26 @@ def call_function(function: Any, args: list[Any], keywords: dict[str, Any]) -> A
     if id(function) in CHECKS:
         CHECKS[id(function)](None, function.__name__, args, keywords)
     return plain(function(*args, **keywords))
+
+
+def _mapped(function: Any, args: list[Any], keywords: dict[str, Any]) -> list[Any]:
+    """Return what ``map`` gives, or ``filter``, for a function that is worked out here."""
+    called, *iterables = args or [None]
+    if keywords or not iterables or (function is filter and len(iterables) != 1):
+        raise UnsupportedError(f"{function.__name__} of this is not supported here")
+    if function is filter and called is None:
+        return list(filter(None, iterables[0]))
+    if called not in FUNCTIONS.values() or called in _OF_FUNCTIONS:
+        raise UnsupportedError("a function of the program would be called")
+    if any(isinstance(part, Shown) and not isinstance(part, Iterated) for part in iterables):
+        raise Undecided("what it goes through is not known")
+    rounds = list(itertools.islice(zip(*iterables, strict=False), _MOST_FACTORS + 1))
+    if len(rounds) > _MOST_FACTORS or any(isinstance(item, Shown) for items in rounds for item in items):
+        raise UnsupportedError("too many rounds, or objects among them")
+    results = [call_function(called, list(items), {}) for items in rounds]
+    if function is map:
+        return results
+    return [items[0] for items, result in zip(rounds, results, strict=True) if result]
 
 
 def _in_some_order(function: Any, value: Any) -> Any:

@@ -65,15 +65,16 @@ class Iterated(Shown):
         is_view: whether it can be counted and looked into as well.
     """
 
-    __slots__ = ("is_view", "items")
+    __slots__ = ("_to_come", "is_view", "items")
 
     def __init__(self, name: str, items: list[Any]) -> None:
         self.items = items
+        self._to_come = iter(items)
         self.is_view = name in VIEWS
         super().__init__(f"<{name} object>" if not self.is_view else f"{name}({text_of(items)})")
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.items)
+        return iter(self.items) if self.is_view else self._to_come
 
     def __len__(self) -> int:
         if not self.is_view:
@@ -202,6 +203,29 @@ def _is_comparable(item: tuple[Any, ...]) -> bool:
         type(part) in (int, bool, str, bytes) or (type(part) is tuple and _is_comparable(part))
         for part in item
     )
+
+
+def is_fixed(value: object) -> bool:
+    """Whether a value cannot change, nor anything in it."""
+    if isinstance(value, tuple | frozenset):
+        items = (
+            value if isinstance(value, tuple) else _OF_PYTHON.get(type(value), type(value)).__iter__(value)
+        )
+        return all(map(is_fixed, items))
+    kinds = (
+        bool,
+        int,
+        float,
+        complex,
+        str,
+        bytes,
+        type,
+        range,
+        re.Pattern,
+        decimal.Decimal,
+        fractions.Fraction,
+    )
+    return value is None or isinstance(value, kinds)
 
 
 # -- reading

@@ -7,29 +7,33 @@ import ast
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.expectations import Expected
 from opencwm.debugger.expressions import Undecided, known_value, literal
+from opencwm.debugger.field_classes import FieldClasses
 from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.rendered import UnreadableError, items_of
+from opencwm.debugger.shown import text_at, with_places
 
 
-def read_off(expected: Expected, attributes: Attributes) -> str | None:
+def read_off(expected: Expected, attributes: Attributes, made_of_fields: FieldClasses) -> str | None:
     """Return what an evaluation gives that reads one item or attribute; None for any other.
 
     Args:
         expected: the evaluation.
         attributes: what the program says of those.
+        made_of_fields: its named tuples.
     """
     text = expected.text or ""
     if expected.is_old:
         return None
     try:
-        node = ast.parse(text, mode="eval").body
+        marked, places = with_places(text)
+        node = ast.parse(marked, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     if not isinstance(node, ast.Attribute | ast.Subscript):
         return None
-    holder = ast.get_source_segment(text, node.value) or ""
+    holder = text_at(node.value, marked, places)
     if isinstance(node, ast.Attribute):
-        return attributes.read(holder, node.attr, expected.owner)
+        return attributes.read(holder, node.attr, expected.owner) or made_of_fields.read(holder, node.attr)
     return _item(node, holder, expected.at_end)
 
 

@@ -74,6 +74,11 @@ def _pieces(text: str) -> Iterator[tuple[str, bool]]:
     yield text[start:], False
 
 
+def is_cut(text: str) -> bool:
+    """Whether only a part of a value is shown: a cut stands outside of quotes."""
+    return "..." in text and any("..." in piece for piece, is_string in _pieces(text) if not is_string)
+
+
 def is_object(node: ast.expr) -> bool:
     """Whether a part of a rendered value is an object as the tracer writes it, or a place of one."""
     if isinstance(node, ast.Name):
@@ -93,7 +98,7 @@ def object_text(node: ast.expr, marked: str, places: list[str]) -> str:
         ValueError: it was cut, or is nested so deep that it is cut somewhere else.
     """
     text = text_at(node, marked, places)
-    if "..." in text or nesting(text) > MAX_NESTING:
+    if is_cut(text) or nesting(text) > MAX_NESTING:
         raise ValueError("only a part of it is shown")
     return text
 

@@ -24,7 +24,7 @@ from opencwm.codec.vocabulary import Control, is_line, line_label, line_token
 from opencwm.core.errors import EngineError
 from opencwm.debugger.assumed import NOTHING_ASSUMED, Assumed
 from opencwm.debugger.context import contextualise
-from opencwm.debugger.expectations import EnteringError, Expected, Outcome, UnforeseenError
+from opencwm.debugger.expectations import EnteringError, Expected, Outcome, ResumingError, UnforeseenError
 from opencwm.debugger.foresight import Foresight
 from opencwm.debugger.free_step import FreeStep
 from opencwm.debugger.legality import Legal, Legality
@@ -37,7 +37,7 @@ from opencwm.debugger.working import Working
 from opencwm.debugger.workings import Workings
 from opencwm.model.engine import ScoringEngine
 from opencwm.model.sampling import SamplingConfig
-from opencwm.source.cfg import ControlFlow
+from opencwm.source.cfg import CodeGraph, ControlFlow
 from opencwm.traces import CodeInfo, Step, StepFlags, StepKind
 
 LEAST_PROBABILITY = 1e-4
@@ -245,6 +245,7 @@ class StepPredictor:
         self._evaluated: list[tuple[str, str]] = []
         self._raised: str | None = None
         self._entering = 0
+        self._resuming: ResumingError | None = None
         self._control = 1.0
         self._value_probability: float | None = None
         before = self.sampler.logarithm
@@ -337,6 +338,10 @@ class StepPredictor:
                 if Control.CALL in allowed and self._legality.label(entering.first) is not None:
                     self._entering = entering.first
                     return *self._writer.decide(frozenset({int(Control.CALL)})), legal, outcome
+            except ResumingError as resuming:
+                if Control.RESUME in allowed:
+                    self._resuming = resuming
+                    return *self._writer.decide(frozenset({int(Control.RESUME)})), legal, outcome
             except UnforeseenError:
                 pass
             except _BegunError as begun:
@@ -462,7 +467,8 @@ class StepPredictor:
         if supplied:
             lines = (line_token(self.view.label_of[supplied.lineno]),)
         elif token == Control.RESUME:
-            lines = self._legality.resume_lines
+            label = self._legality.label(self._resuming.suspended.lineno) if self._resuming else None
+            lines = self._legality.resume_lines if label is None else (label,)
         elif self._last is None:
             entry = self._legality.entry_line(self.view.program.entry)
             lines = self._legality.call_lines if entry is None else (entry,)
@@ -477,7 +483,7 @@ class StepPredictor:
             raise MalformedError(f"no function starts or is suspended at line {lineno}")
         optional = [name for name in graph.local_names if name in graph.shared and name not in graph.params]
         if token == Control.RESUME:
-            self._optional_bindings(list(graph.local_names))
+            self._resumed(graph)
             return
         arguments: Mapping[str, str] = supplied.arguments if supplied else {}
         if not supplied and self._foresight is not None:
@@ -496,6 +502,19 @@ class StepPredictor:
             else:
                 self._parts[name] = self._value(arguments.get(name), ends)
         self._optional_bindings(optional, arguments)
+
+    def _resumed(self, graph: CodeGraph) -> None:
+        """Write the locals of a generator that goes on."""
+        if self._resuming is None:
+            self._optional_bindings(list(graph.local_names))
+            return
+        left = self._resuming.suspended.left
+        names = [
+            name
+            for name in graph.local_names
+            if name in left or (name in graph.shared and not self._resuming.is_at_once)
+        ]
+        self._optional_bindings(names, self._resuming.kept(frozenset(graph.shared)))
 
     def _callees(self, lines: Collection[int]) -> Collection[int]:
         """Return those of the functions that may be called which the line calls next."""

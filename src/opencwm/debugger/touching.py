@@ -16,7 +16,7 @@ from typing import Final
 from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.pure_values import text_of
 from opencwm.debugger.rendered import is_atom
-from opencwm.debugger.shown import is_object, object_text, with_places
+from opencwm.debugger.shown import is_cut, is_object, object_text, with_places
 
 _CLOSED: Final = re.compile(r"<(?:class '[^']*'|function [\w.]+|built-in function \w+|module '[^']*')>")
 """Things that hold no object of a run."""
@@ -30,7 +30,7 @@ def pieces(text: str) -> frozenset[str] | None:
     if is_atom(text):
         return frozenset()
     marked, places = with_places(text)
-    if "..." in text or not all(map(_CLOSED.fullmatch, places)):
+    if is_cut(text) or not all(map(_CLOSED.fullmatch, places)):
         return None
     try:
         tree = ast.parse(marked, mode="eval").body
@@ -77,6 +77,11 @@ class Changing:
         """Note that any object may change."""
         self._pieces = None
 
+    @property
+    def is_anything(self) -> bool:
+        """Whether any object may change."""
+        return self._pieces is None
+
     def one(self, name: str, text: str | None) -> None:
         """Note that an object changes, reading as ``text``, which was come by through the local ``name``.
 
@@ -108,17 +113,37 @@ class Changing:
     def untouched(self, bound: Collection[str]) -> frozenset[str]:
         """Return the locals that stay as they are; ``bound`` are those that may get another value."""
         found = self._pieces
-        if found is None:
-            return frozenset()
         return frozenset(
             name for name, text in self._state.items() if name not in bound and not _may_hold(text, found)
         )
 
 
-def _may_hold(text: str, changing: Collection[str]) -> bool:
+def _may_hold(text: str, changing: Collection[str] | None) -> bool:
+    """Whether a value reads otherwise once objects have changed; None stands for any."""
     if is_atom(text):
         return False
-    return "..." in text or any(piece in text for piece in changing)
+    if changing is None:
+        return not _reads_the_same_for_ever(text)
+    return is_cut(text) or any(piece in text for piece in changing)
+
+
+_UNCHANGING: Final = re.compile(
+    r"<(?:class '[^']*'|(?:function|generator object) [\w.<>]+|built-in function \w+|module '[^']*'"
+    r"|\w+ object|re\.Match object; .*)>",
+    re.DOTALL,
+)
+"""Things that read the same whatever becomes of them."""
+
+
+def _reads_the_same_for_ever(text: str) -> bool:
+    marked, places = with_places(text)
+    if is_cut(text) or not all(map(_UNCHANGING.fullmatch, places)):
+        return False
+    try:
+        nodes = list(ast.walk(ast.parse(marked, mode="eval")))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return not any(isinstance(node, ast.List | ast.Dict | ast.Set | ast.Call) for node in nodes)
 
 
 def held_by(text: str | None, state: Mapping[str, str]) -> tuple[dict[str, frozenset[str]], bool]:

@@ -22,9 +22,11 @@ from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.entering import Entries
 from opencwm.debugger.exceptions import catches
 from opencwm.debugger.expectations import Ask, Memory, Outcome, UnforeseenError
+from opencwm.debugger.field_classes import FieldClasses
 from opencwm.debugger.hooks import is_note
+from opencwm.debugger.introspection import Introspection
 from opencwm.debugger.isolation import functions_apart, shares
-from opencwm.debugger.known import Known, has_disguises, has_truths
+from opencwm.debugger.known import Known, has_disguises, has_hashes, has_truths
 from opencwm.debugger.line_follower import LineFollower
 from opencwm.debugger.module_names import ModuleNames, has_values, names_by_string
 from opencwm.debugger.plain_exceptions import plain_exceptions
@@ -73,9 +75,14 @@ class Workings:
         }
         bound = BoundNames(tree)
         shared = frozenset(bound.shared)
-        attributes, source = Attributes.of(tree), syntax_tree(text)
+        source = syntax_tree(text)
+        attributes = Attributes.of(source)
         names = ModuleNames.of(source, bound)
-        functions = Functions(tree, names.texts)
+        functions = Functions(source, names.texts, attributes.lines)
+        entries = None if names_by_string(source) else Entries(source, functions, attributes)
+        introspection = Introspection(
+            attributes, entries, names.texts, names.abstract, is_disguised=has_values(source)
+        )
         known = Known(
             sites or (),
             names.texts,
@@ -83,13 +90,16 @@ class Workings:
             shared,
             attributes,
             has_disguises(tree),
-            functions_apart(source),
-            not shares(source),
+            functions_apart(source, names.fixed),
+            not shares(source, names.fixed),
             has_values(source),
-            None if names_by_string(source) else Entries(source, functions, attributes),
+            entries,
             names.builtins,
             plain_exceptions(source, names.texts),
             has_truths(source),
+            has_hashes(source),
+            introspection,
+            FieldClasses.of(source, names.texts),
         )
         return cls(known, lines, frozenset(_returning(owned)), dict(_handlers(owned)), text)
 

@@ -1,0 +1,203 @@
+"""Classes whose objects are made of fields by code that Python writes: dataclasses and named tuples.
+
+What such a class is called with tells how the object reads, ``P(1, y=2)`` reads ``P(x=1, y=2)``, and how an
+object reads tells its fields, as long as the program has no say in either.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from opencwm.debugger.attributes import reads_the_same_inside
+from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
+from opencwm.debugger.object_shapes import bound_in, is_only_dataclass, last_name
+from opencwm.debugger.pure_values import is_fixed
+from opencwm.debugger.rendered import MAX_CHARS
+from opencwm.debugger.shown import text_at, with_places
+
+_READING: Final = frozenset({"__getattribute__", "__getattr__", "__repr__"})
+"""What gives a class a say in how its objects read."""
+_MAKING: Final = frozenset({"__init__", "__new__", "__post_init__", "__setattr__", "__init_subclass__"})
+"""What gives a class a say in how its objects are made."""
+_OPTIONS: Final = frozenset({"frozen", "eq", "order", "unsafe_hash"})
+"""Of dataclasses: those that leave alone how objects are made, and how they read."""
+_FACTORIES: Final[Mapping[str, str]] = {"dict": "{}", "list": "[]", "set": "set()", "tuple": "()"}
+_NO_FIELDS: Final = ("ClassVar", "InitVar", "KW_ONLY")
+_NOTHING: Final = Builtins({})
+
+Fields = dict[str, "str | None"]
+"""Names of fields, in order, with how their defaults read; None for none."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FieldClasses:
+    """The dataclasses and named tuples of a program.
+
+    Attributes:
+        fields: by class.
+        tuples: named tuples among them.
+        plain: those whose objects are made of fields alone.
+    """
+
+    fields: Mapping[str, Fields] = dataclasses.field(default_factory=dict)
+    tuples: frozenset[str] = frozenset()
+    plain: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, tree: ast.Module, constants: Mapping[str, str]) -> FieldClasses:
+        """Read a program; ``constants`` say how names of its module read that stand for the same always."""
+        fields: dict[str, Fields] = {}
+        tuples: set[str] = set()
+        plain: set[str] = set()
+        for node in tree.body:
+            if (
+                not isinstance(node, ast.ClassDef)
+                or constants.get(node.name) != f"<class 'program.{node.name}'>"
+            ):
+                continue
+            found = _of_dataclass(node, fields, tuples) if node.decorator_list else _of_tuple(node)
+            if found is None or any(name.startswith("_") for name in found):
+                continue
+            fields[node.name] = found
+            if not node.decorator_list:
+                tuples.add(node.name)
+            if _MAKING.isdisjoint(bound_in(node)):
+                plain.add(node.name)
+        return cls(fields, frozenset(tuples), frozenset(plain))
+
+    def made(self, text: str) -> str | None:
+        """Return how an object reads that a call makes; None where that is not known."""
+        name = text.partition("(")[0]
+        if name not in self.plain:
+            return None
+        marked, places = with_places(text)
+        try:
+            node = ast.parse(marked, mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            return None
+        if any(isinstance(item, ast.Starred) for item in node.args):
+            return None
+        args = [text_at(item, marked, places) for item in node.args]
+        keywords = {item.arg or "": text_at(item.value, marked, places) for item in node.keywords}
+        fields = self.fields[name]
+        try:
+            bound = _signature(fields).bind(*args, **keywords)
+        except (TypeError, ValueError):
+            return None
+        given = {field: bound.arguments.get(field, default) for field, default in fields.items()}
+        if not all(value is not None and reads_the_same_inside(value, name) for value in given.values()):
+            return None
+        made = f"{name}({', '.join(f'{field}={value}' for field, value in given.items())})"
+        return made if len(made) <= MAX_CHARS else None
+
+    def read(self, text: str, name: str) -> str | None:
+        """Return how a field reads of a named tuple; None for any other object."""
+        kind = text.partition("(")[0]
+        if kind not in self.tuples or name not in self.fields[kind]:
+            return None
+        marked, places = with_places(text)
+        try:
+            node = ast.parse(marked, mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.args:
+            return None
+        parts = {item.arg: text_at(item.value, marked, places) for item in node.keywords}
+        whole = f"{kind}({', '.join(f'{field}={value}' for field, value in parts.items())})"
+        return parts[name] if list(parts) == list(self.fields[kind]) and whole == text else None
+
+
+def _signature(fields: Fields) -> inspect.Signature:
+    kind = inspect.Parameter
+    return inspect.Signature(
+        [
+            kind(name, kind.POSITIONAL_OR_KEYWORD, default=kind.empty if default is None else default)
+            for name, default in fields.items()
+        ]
+    )
+
+
+def _of_tuple(node: ast.ClassDef) -> Fields | None:
+    """Return the fields of a named tuple; None for any other class."""
+    if node.keywords or len(node.bases) != 1 or not _READING.isdisjoint(bound_in(node)):
+        return None
+    base = node.bases[0]
+    if last_name(base) == "NamedTuple":
+        return _declared(node)
+    if not isinstance(base, ast.Call) or last_name(base.func) != "namedtuple" or base.keywords:
+        return None
+    try:
+        _, names = map(ast.literal_eval, base.args)
+    except ValueError:
+        return None
+    names = names.replace(",", " ").split() if isinstance(names, str) else list(names)
+    return None if bound_in(node).intersection(names) else dict.fromkeys(names)
+
+
+def _of_dataclass(node: ast.ClassDef, known: Mapping[str, Fields], tuples: set[str]) -> Fields | None:
+    decorator = node.decorator_list[0]
+    options = decorator.keywords if isinstance(decorator, ast.Call) else []
+    hooks = (_READING | _MAKING) & bound_in(node)
+    if (
+        node.keywords
+        or hooks
+        or not is_only_dataclass(node)
+        or not _OPTIONS.issuperset(option.arg or "" for option in options)
+    ):
+        return None
+    fields: Fields = {}
+    for base in map(last_name, node.bases):
+        if base in tuples or (base not in known and base not in ("object", "ABC")) or len(node.bases) > 1:
+            return None
+        fields |= known.get(base, {})
+    own = _declared(node)
+    return None if own is None else fields | own
+
+
+def _declared(node: ast.ClassDef) -> Fields | None:
+    """Return the fields that the body of a class declares; None where they are not known."""
+    found: Fields = {}
+    for part in node.body:
+        if not isinstance(part, ast.AnnAssign):
+            continue
+        if not isinstance(part.target, ast.Name) or any(
+            word in ast.unparse(part.annotation) for word in _NO_FIELDS
+        ):
+            return None
+        default = None if part.value is None else _default(part.value)
+        if part.value is not None and default is None:
+            return None
+        found[part.target.id] = default
+    bound = [part for part in node.body if not isinstance(part, ast.AnnAssign)]
+    return None if any(name in found for part in bound for name in _names(part)) else found
+
+
+def _names(node: ast.stmt) -> Iterator[str]:
+    yield getattr(node, "name", "")
+    yield from (part.id for part in ast.walk(node) if isinstance(part, ast.Name) and not _is_load(part))
+
+
+def _is_load(node: ast.Name) -> bool:
+    return isinstance(node.ctx, ast.Load)
+
+
+def _default(node: ast.expr) -> str | None:
+    """Return how the default of a field reads; None where that is not known."""
+    if isinstance(node, ast.Call) and last_name(node.func) == "field":
+        options: Sequence[ast.keyword] = node.keywords
+        if node.args or len(options) != 1:
+            return None
+        if options[0].arg == "default_factory" and isinstance(options[0].value, ast.Name):
+            return _FACTORIES.get(options[0].value.id)
+        return _default(options[0].value) if options[0].arg == "default" else None
+    try:
+        found = evaluate(ast.unparse(node), {}, builtins=_NOTHING)
+    except (ExpressionError, Undecided):
+        return None
+    return found.text if is_fixed(found.value) else None

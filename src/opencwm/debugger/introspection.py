@@ -1,0 +1,236 @@
+"""What a program is told when it asks about an object: its class, whether it is of a class, what it has.
+
+``type``, ``isinstance``, ``callable``, ``hasattr``, ``getattr``, ``.__class__`` and ``.__name__``, of values
+that read as literals, of functions and classes, and of objects whose class and attributes are known from how
+they read. Abstract classes of the standard library decide by the methods that a class has, or what is
+registered; programs that register classes are left out.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import collections.abc
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from opencwm.debugger.abstract_classes import BY_METHODS
+from opencwm.debugger.attributes import Attributes
+from opencwm.debugger.entering import Entries
+from opencwm.debugger.expressions import Undecided, known_value
+from opencwm.debugger.pure_values import Shown, kind_of, text_of
+from opencwm.debugger.shown import text_at, with_places
+
+_PLACES: Final = 2
+_CALLED: Final = ("<function ", "<class '", "<built-in function ", "<bound method ", "<built-in method ")
+
+
+class Introspection:
+    """Answers of one program.
+
+    Args:
+        attributes: what its classes say of attributes.
+        entries: its functions that calls are sure to enter.
+        constants: how names of its module read that stand for the same always.
+        abstract: abstract classes that its names stand for; none where it registers classes.
+        is_disguised: objects of its classes may read as values of built-in types.
+    """
+
+    def __init__(
+        self,
+        attributes: Attributes,
+        entries: Entries | None,
+        constants: Mapping[str, str],
+        abstract: Mapping[str, Any],
+        *,
+        is_disguised: bool,
+    ) -> None:
+        self._attributes = attributes
+        self._entries = entries
+        self._constants = constants
+        self._abstract = abstract
+        self._is_disguised = is_disguised
+        self._ways: Mapping[str, Callable[[Sequence[ast.expr], list[str]], str | None]] = {
+            "type": self._type,
+            "isinstance": self._isinstance,
+            "callable": self._callable,
+            "hasattr": self._hasattr,
+            "getattr": self._getattr,
+        }
+
+    def answer(self, text: str) -> str | None:
+        """Return the value of an expression that asks about an object; None for any other."""
+        if not any(word in text for word in (*self._ways, "__class__", "__name__", "<re.Match")):
+            return None
+        marked, places = with_places(text)
+        try:
+            node = ast.parse(marked, mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+        if text.startswith("<re.Match object; ") and isinstance(node, ast.Call | ast.Subscript):
+            return _of_match(node, places)
+        if isinstance(node, ast.Attribute):
+            holder = text_at(node.value, marked, places)
+            return self._name(holder) if node.attr == "__name__" else self._class(holder, node.attr)
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.keywords:
+            return None
+        name = node.func.id
+        if name not in self._ways or self._constants.get(name) not in (
+            f"<built-in function {name}>",
+            f"<class '{name}'>",
+        ):
+            return None
+        return self._ways[name](node.args, [text_at(item, marked, places) for item in node.args])
+
+    def _class(self, text: str, attribute: str) -> str | None:
+        return self._class_of(text) if attribute == "__class__" else None
+
+    def _name(self, text: str) -> str | None:
+        if self._entries is None or self._entries.is_stored("__name__"):
+            return None
+        value = _value(text)
+        if isinstance(value, type):
+            return repr(value.__name__)
+        name = text.removeprefix("<class 'program.").removesuffix("'>")
+        return repr(name) if self._constants.get(name) == text == f"<class 'program.{name}'>" else None
+
+    def _class_of(self, text: str) -> str | None:
+        """Return how the class of a value reads; None where it is not known."""
+        own = self._own(text)
+        if own:
+            name = f"<class 'program.{own[0]}'>"
+            return name if self._constants.get(own[0]) == name else None
+        value = _value(text)
+        return None if self._is_disguised or isinstance(value, Shown | type) else text_of(kind_of(value))
+
+    def _own(self, text: str) -> Sequence[str]:
+        """Return the class of an object of the program, and those it inherits from; none for any other."""
+        return self._entries.classes_of(text) if self._entries is not None else ()
+
+    def _type(self, nodes: Sequence[ast.expr], texts: list[str]) -> str | None:
+        return self._class_of(texts[0]) if len(nodes) == 1 and not isinstance(nodes[0], ast.Starred) else None
+
+    def _isinstance(self, nodes: Sequence[ast.expr], texts: list[str]) -> str | None:
+        if len(nodes) != _PLACES:
+            return None
+        kinds = nodes[1].elts if isinstance(nodes[1], ast.Tuple) else [nodes[1]]
+        answers = [self._is_of(texts[0], kind.id if isinstance(kind, ast.Name) else "") for kind in kinds]
+        known = [answer for answer in answers if answer is not None]
+        return repr(any(known)) if True in known or len(known) == len(answers) else None
+
+    def _is_of(self, text: str, name: str) -> bool | None:
+        """Return whether a value is of a class, by the name it is called by; None where that is not known."""
+        own, value = self._own(text), _value(text)
+        is_literal = not own and not isinstance(value, Shown)
+        if name in self._abstract:
+            kind = self._abstract[name]
+            if own:
+                return self._has_methods(own, kind)
+            if text.startswith(_CALLED):
+                return kind is collections.abc.Callable
+            return isinstance(value, kind) if is_literal and not self._is_disguised else None
+        if name in own:
+            return True
+        of_python = getattr(builtins, name, None)
+        if isinstance(of_python, type) and self._constants.get(name) == f"<class '{name}'>":
+            if own:
+                return of_python is object
+            if text.startswith("<function "):
+                return of_python is object
+            if text.startswith("<class "):
+                return of_python in (object, type)
+            return isinstance(value, of_python) if is_literal and not self._is_disguised else None
+        is_bare = name in self._attributes.bare and self._constants.get(name) == f"<class 'program.{name}'>"
+        return False if is_bare and (own or is_literal or text.startswith("<function ")) else None
+
+    def _has_methods(self, own: Sequence[str], kind: Any) -> bool | None:
+        if kind not in BY_METHODS:
+            return False
+        if self._entries is None:
+            return None
+        found = [self._entries.binds(own, method) for method in sorted(BY_METHODS[kind])]
+        return None if None in found else all(found)
+
+    def _callable(self, nodes: Sequence[ast.expr], texts: list[str]) -> str | None:
+        if len(nodes) != 1:
+            return None
+        own = self._own(texts[0])
+        if own and self._entries is not None:
+            found = self._entries.binds(own, "__call__")
+            return None if found is None else repr(found)
+        return "True" if texts[0].startswith(_CALLED) else None
+
+    def _hasattr(self, nodes: Sequence[ast.expr], texts: list[str]) -> str | None:
+        name = _string(nodes, 1)
+        if len(nodes) != _PLACES or name is None:
+            return None
+        value = _value(texts[0])
+        if not self._own(texts[0]):
+            if self._is_disguised or isinstance(value, Shown | type):
+                return None
+            return repr(any(name in vars(kind) for kind in kind_of(value).__mro__))
+        if self._attributes.read(texts[0], name) is not None:
+            return "True"
+        return "False" if self._lacks(texts[0], name) else None
+
+    def _getattr(self, nodes: Sequence[ast.expr], texts: list[str]) -> str | None:
+        name = _string(nodes, 1)
+        if name is None or not self._own(texts[0]):
+            return None
+        found = self._attributes.read(texts[0], name)
+        if found is None and len(nodes) == _PLACES + 1 and self._lacks(texts[0], name):
+            return texts[2]
+        return found
+
+    def _lacks(self, text: str, name: str) -> bool:
+        """Whether an object of the program has no attribute of a name, and its classes have none either."""
+        own = self._own(text)
+        if self._entries is None or not self._attributes.tells_all(text) or hasattr(object, name):
+            return False
+        return name not in self._attributes.set_elsewhere and all(
+            self._entries.binds(own, word) is False for word in (name, "__getattr__")
+        )
+
+
+_MATCH: Final = re.compile(r"<re\.Match object; span=\((\d+), (\d+)\), match=(.*)>", re.DOTALL)
+
+
+def _of_match(node: ast.Call | ast.Subscript, places: Sequence[str]) -> str | None:
+    """Return what a match says of the whole of it; of its groups its text does not tell."""
+    match = _MATCH.fullmatch(places[0]) if places else None
+    name, holder = "group", node.func if isinstance(node, ast.Call) else node.value
+    asked: list[ast.expr] = [node]
+    if isinstance(node, ast.Subscript):
+        asked = [node.slice]
+    elif isinstance(holder, ast.Attribute) and not node.keywords:
+        name, holder, asked = holder.attr, holder.value, node.args
+    if match is None or not isinstance(holder, ast.Name) or len(asked) > 1:
+        return None
+    if any(not isinstance(item, ast.Constant) or type(item.value) is not int or item.value for item in asked):
+        return None
+    start, end, whole = match.groups()
+    told = {"start": start, "end": end, "span": f"({start}, {end})", "group": _whole(whole)}
+    return told.get(name)
+
+
+def _whole(text: str) -> str | None:
+    """Return a string that a match shows; None where it was cut."""
+    try:
+        return text if isinstance(ast.literal_eval(text), str | bytes) else None
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _string(nodes: Sequence[ast.expr], place: int) -> str | None:
+    """Return the string that an argument is; None for another one."""
+    node = nodes[place] if place < len(nodes) else None
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def _value(text: str) -> Any:
+    """Return the value of a literal or of a class of Python; a :class:`Shown` for any other."""
+    try:
+        return known_value(text)
+    except Undecided:
+        return Shown(text)
