@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from engines import CODEC, VOCABULARY_SIZE, generated, oracle, random_engine
+from followed_classes import CLASS_PROGRAMS
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +23,7 @@ from opencwm.model.speculation import SpeculativeEngine
 from opencwm.model.testing import ScriptedEngine
 from opencwm.source.cfg import ControlFlow
 from opencwm.tracer import TraceLimits, record
-from opencwm.traces import Program, Step, StepKind, Trace
+from opencwm.traces import Program, Step, StepFlags, StepKind, Trace
 
 COUNT = """\
 def count(text, letter):
@@ -84,6 +85,45 @@ def test_with_expression_detail_the_model_works_out_what_was_evaluated(
         written = [(item.text, item.value) for item in written_evaluations(expected)]
         assert [(item.text, item.value) for item in step.evaluations] == written
     assert all(0 < p.control_probability <= 1 for p in execution.predictions)
+
+
+@pytest.mark.parametrize("working", Working)
+@pytest.mark.parametrize(("source", "call"), CLASS_PROGRAMS[1:])
+def test_classes_go_as_they_really_went(source: str, call: str, working: Working) -> None:
+    trace = record(Program.from_call(source, call), TraceLimits(expressions=True))
+    engine = oracle(trace, expressions=True)
+    execution = PredictedExecution(trace.program, CODEC, engine, expressions=True, working=working)
+    assert folded(steps_of(execution, limit=600)) == folded(trace.steps)
+
+
+def test_a_generator_that_is_surely_asked_goes_on_without_the_model() -> None:
+    source = """\
+def flat(tree):
+    for item in tree:
+        if isinstance(item, list):
+            for inner in flat(item):
+                yield inner
+        else:
+            yield item
+
+def f(tree):
+    found = list(flat(tree))
+    for item in flat(tree):
+        found.append(item)
+    return found
+"""
+    trace = record(Program.from_call(source, "f([1, [2, [3]], []])"), TraceLimits(expressions=True))
+    engine = oracle(trace, expressions=True)
+    execution = PredictedExecution(trace.program, CODEC, engine, expressions=True, working=Working.CALCULATED)
+    steps = steps_of(execution)
+    assert folded(steps) == folded(trace.steps)
+    sampled = [
+        prediction.num_sampled
+        for prediction, step in zip(execution.predictions, steps, strict=True)
+        if step.flags & StepFlags.RESUME
+    ]
+    assert len(sampled) == 12
+    assert sampled.count(0) >= 3  # those that list() asks
 
 
 def test_a_model_that_is_asked_for_values_decides_less_the_more_is_calculated() -> None:

@@ -43,6 +43,7 @@ from opencwm.traces import CodeInfo, Step, StepFlags, StepKind
 LEAST_PROBABILITY = 1e-4
 """Foreseen text of an evaluation is not written where the model finds one of its ids less probable."""
 _SET = frozenset({int(Control.SET)})
+_BODY = frozenset({int(Control.BODY)})
 _INTERRUPTIONS = frozenset(map(int, (Control.RAISE, Control.CALL, Control.RESUME)))
 _CAUGHT_UNSEEN = ("StopIteration", "StopAsyncIteration", "AttributeError", "GeneratorExit")
 _EVAL, _IS = frozenset({int(Control.EVAL)}), frozenset({int(Control.IS)})
@@ -505,16 +506,18 @@ class StepPredictor:
 
     def _resumed(self, graph: CodeGraph) -> None:
         """Write the locals of a generator that goes on."""
-        if self._resuming is None:
+        if self._resuming is None or graph.shared:
             self._optional_bindings(list(graph.local_names))
             return
-        left = self._resuming.suspended.left
-        names = [
-            name
-            for name in graph.local_names
-            if name in left or (name in graph.shared and not self._resuming.is_at_once)
-        ]
-        self._optional_bindings(names, self._resuming.kept(frozenset(graph.shared)))
+        names = [name for name in graph.local_names if name in self._resuming.suspended.left]
+        kept = self._resuming.kept(frozenset())
+        for index, name in enumerate(names):
+            self._writer.decide(_SET)
+            self._writer.force((*self.codec.vocabulary.encode_text(name), Control.IS))
+            value = self._value(kept.get(name), _SET if index < len(names) - 1 else _BODY)
+            if name not in kept:
+                self._parts[name] = value
+        self._writer.decide(_BODY)
 
     def _callees(self, lines: Collection[int]) -> Collection[int]:
         """Return those of the functions that may be called which the line calls next."""
