@@ -34,6 +34,7 @@ from opencwm.source.code_facts import (
     recorded_codes,
     source_scopes,
 )
+from opencwm.source.loop_lines import LoopPlace
 from opencwm.source.scopes import HiddenCalls, hidden_calls
 
 
@@ -326,6 +327,7 @@ class _Flow:
         self.items = items
         self.rules = facts.line_rules
         self.late_lines = facts.late_lines
+        self.bodies = {offset for offset, place in facts.loop_places.items() if place & LoopPlace.BODY}
         self.call_kinds = call_kinds
         # Python 3.12 may report a line again when a call returns to a place that jumps lead to as well.
         jumps = {target for place, item in enumerate(items) for target in item.next if target != place + 1}
@@ -381,6 +383,8 @@ class _Flow:
             late = self.late_lines.get(self.items[place].offset, line)
             if reported is None and source is not None and late != line:
                 reported, is_silent = late, False
+            if reported is None and source is not None and self.items[place].offset in self.bodies:
+                reported = self.items[place].line
             if reported is not None:
                 found.events.add((place, reported))
                 ways.append((-1 if source is None else source, place, reported))
@@ -453,7 +457,10 @@ class _Flow:
         before, after = self.items[source], self.items[target]
         if target in self.joins and before.calls == "yes" and after.line == before.line == line:
             return line, True
-        if not after.starts_line or not (after.line != before.line or target in before.backward):
+        jumps_back = target in before.backward and not (
+            before.opname == "JUMP_BACKWARD" and self.rules.get(before.offset) == NO_LINE
+        )
+        if not after.starts_line or not (after.line != before.line or jumps_back):
             return None, True
         if not self.rules:
             return after.line, False

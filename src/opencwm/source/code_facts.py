@@ -8,6 +8,7 @@ Its one purpose is that every supported Python gives the same trace. The differe
   event, on its first line, when its outermost iterable has been evaluated on another line.
 - A local that only comprehensions capture is a cell in 3.11 and a plain local later. Canonical is the order
   of 3.12.
+- Python 3.14 compiles some loops otherwise (:mod:`opencwm.source.loop_lines`).
 - Closing a generator that is suspended outside of any ``try`` runs nothing since 3.13. So such a close is no
   step at all.
 
@@ -23,6 +24,7 @@ from collections.abc import Iterator
 from types import CodeType
 
 from opencwm.source.comprehensions import Comprehension, Range, SourceScopes
+from opencwm.source.loop_lines import LoopPlace, inlined_call_jumps, loop_places
 
 COMPREHENSION_NAMES = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>"})
 FOLDED_NAMES = COMPREHENSION_NAMES | {"<genexpr>"}
@@ -81,6 +83,8 @@ class CodeFacts:
             :data:`NO_LINE`; empty for most code objects.
         late_lines: by instruction offset, the line of an instruction that has no line event but is a
             step if its line is a new one; empty for most code objects.
+        loop_places: by instruction offset, what it is in a ``while`` that is jumped back to before its line is a
+            step; empty for most code objects.
         shadowed: locals that an inlined comprehension uses for its iteration while it runs.
         is_class_body: its locals are a class namespace.
     """
@@ -90,6 +94,7 @@ class CodeFacts:
     local_names: tuple[str, ...]
     line_rules: dict[int, int]
     late_lines: dict[int, int]
+    loop_places: dict[int, LoopPlace]
     shadowed: frozenset[str]
     is_class_body: bool
 
@@ -105,7 +110,7 @@ def recorded_codes(module: CodeType) -> list[CodeType]:
 
 def source_scopes(codes: list[CodeType], text: str) -> SourceScopes:
     """Return what :func:`facts_of` has to know of the text; it is parsed only if these codes need it."""
-    return SourceScopes(text, needed=any(map(_has_comprehensions, codes)) or "with" in text)
+    return SourceScopes(text, needed=any(map(_has_comprehensions, codes)) or "with" in text or "while" in text)
 
 
 def _nested_codes(code: CodeType) -> Iterator[CodeType]:
@@ -146,11 +151,13 @@ def facts_of(code: CodeType, scopes: SourceScopes) -> CodeFacts:
     if _REPEATS_LINES:
         for offset, line in _repeated_lines(code, ranges).items():
             rules.setdefault(offset, line)
+    loops = loop_places(code, ranges, scopes.whiles)
+    silent |= inlined_call_jumps(ops, ranges) | {offset for offset in loops if loops[offset] & LoopPlace.BACK}
     rules.update(dict.fromkeys(silent, NO_LINE))
     names = _class_names(code) if is_class_body else _local_names(code, comprehensions)
     local_names = tuple(name for name in names if name not in hidden)
     return CodeFacts(
-        code, canonical_qualname(code.co_qualname), local_names, rules, late, shadowed, is_class_body
+        code, canonical_qualname(code.co_qualname), local_names, rules, late, loops, shadowed, is_class_body
     )
 
 

@@ -1,4 +1,4 @@
-"""Where the comprehensions of a source text stand, and which names their functions really bind.
+"""Where comprehensions and some other parts of a source text stand, and which names comprehensions really bind.
 
 Read from the syntax tree; the code objects alone do not tell an iteration variable from a local of the same
 name.
@@ -58,18 +58,28 @@ class Comprehension:
     scope: Scope
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class While:
+    """A ``while`` statement: where its test begins and ends, and its body."""
+
+    test: tuple[Place, Place]
+    body: tuple[Place, Place]
+
+
 class SourceScopes:
-    """The comprehensions and ``with`` statements of a text that compiles.
+    """The comprehensions, ``with`` and ``while`` statements of a text that compiles.
 
     Attributes:
         comprehensions: by range.
         with_headers: start, and end of the last item, of every ``with`` statement whose items are on several
             lines.
+        whiles: the ``while`` statements whose body begins on a line of the test.
     """
 
     def __init__(self, text: str, *, needed: bool = True) -> None:
         self.comprehensions: dict[Range, Comprehension] = {}
         self.with_headers: list[tuple[Place, Place]] = []
+        self.whiles: list[While] = []
         if needed:
             self._visit_all(ast.parse(text).body, Scope())
 
@@ -101,6 +111,8 @@ class SourceScopes:
         else:
             if isinstance(node, ast.With | ast.AsyncWith):
                 self._note_header(node)
+            if isinstance(node, ast.While):
+                self._note_loop(node)
             if isinstance(node, ast.Nonlocal):
                 scope.nonlocals |= set(node.names)
             for name in _other_names(node):
@@ -151,6 +163,12 @@ class SourceScopes:
         if end[0] != node.lineno:
             self.with_headers.append(((node.lineno, node.col_offset), end))
 
+    def _note_loop(self, node: ast.While) -> None:
+        first, last = node.body[0], node.body[-1]
+        if first.lineno == node.test.end_lineno and not isinstance(last, ast.Continue):
+            test, body = _range_of(node.test), (first.lineno, first.col_offset, *_range_of(last)[2:])
+            self.whiles.append(While((test[:2], test[2:]), (body[:2], body[2:])))
+
     def _define(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, scope: Scope) -> None:
         scope.order.setdefault(node.name)
         scope.bound.add(node.name)
@@ -190,7 +208,7 @@ class SourceScopes:
 _TARGETS = (ast.Name, ast.Tuple, ast.List, ast.Starred, ast.Attribute, ast.Subscript)
 
 
-def _range_of(node: ast.expr) -> Range:
+def _range_of(node: ast.expr | ast.stmt) -> Range:
     end_line, end_column = node.end_lineno, node.end_col_offset
     return (
         node.lineno,
