@@ -252,6 +252,7 @@ class Activation:
         self.num_calls += 1
         if self.num_calls == 1:
             if self.facts.late_lines or self.facts.loop_places:
+                frame.f_trace = self.trace  # without it, later Pythons do not heed the next line
                 frame.f_trace_opcodes = True
             self._add(_CALL, self._values(frame), None, 0)
             recorder.depth = self.depth + 1
