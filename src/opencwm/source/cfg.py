@@ -34,7 +34,7 @@ from opencwm.source.code_facts import (
     recorded_codes,
     source_scopes,
 )
-from opencwm.source.loop_lines import LoopPlace
+from opencwm.source.compiler_differences import LoopPlace
 from opencwm.source.scopes import HiddenCalls, hidden_calls
 
 

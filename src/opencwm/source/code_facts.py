@@ -8,7 +8,7 @@ Its one purpose is that every supported Python gives the same trace. The differe
   event, on its first line, when its outermost iterable has been evaluated on another line.
 - A local that only comprehensions capture is a cell in 3.11 and a plain local later. Canonical is the order
   of 3.12.
-- Python 3.14 compiles some loops otherwise (:mod:`opencwm.source.loop_lines`).
+- Python 3.14 compiles some loops and dictionaries otherwise (:mod:`opencwm.source.compiler_differences`).
 - Closing a generator that is suspended outside of any ``try`` runs nothing since 3.13. So such a close is no
   step at all.
 
@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from types import CodeType
 
 from opencwm.source.comprehensions import Comprehension, Range, SourceScopes
-from opencwm.source.loop_lines import LoopPlace, inlined_call_jumps, loop_places
+from opencwm.source.compiler_differences import LoopPlace, inlined_call_jumps, key_loads, loop_places
 
 COMPREHENSION_NAMES = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>"})
 FOLDED_NAMES = COMPREHENSION_NAMES | {"<genexpr>"}
@@ -110,7 +110,8 @@ def recorded_codes(module: CodeType) -> list[CodeType]:
 
 def source_scopes(codes: list[CodeType], text: str) -> SourceScopes:
     """Return what :func:`facts_of` has to know of the text; it is parsed only if these codes need it."""
-    return SourceScopes(text, needed=any(map(_has_comprehensions, codes)) or "with" in text or "while" in text)
+    is_needed = any(map(_has_comprehensions, codes)) or any(part in text for part in ("with", "while", "{"))
+    return SourceScopes(text, needed=is_needed)
 
 
 def _nested_codes(code: CodeType) -> Iterator[CodeType]:
@@ -152,7 +153,8 @@ def facts_of(code: CodeType, scopes: SourceScopes) -> CodeFacts:
         for offset, line in _repeated_lines(code, ranges).items():
             rules.setdefault(offset, line)
     loops = loop_places(code, ranges, scopes.whiles)
-    silent |= inlined_call_jumps(ops, ranges) | {offset for offset in loops if loops[offset] & LoopPlace.BACK}
+    silent |= inlined_call_jumps(ops, ranges) | key_loads(ops, ranges, scopes.keys)
+    silent |= {offset for offset, place in loops.items() if place & LoopPlace.BACK}
     rules.update(dict.fromkeys(silent, NO_LINE))
     names = _class_names(code) if is_class_body else _local_names(code, comprehensions)
     local_names = tuple(name for name in names if name not in hidden)

@@ -19,7 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from opencwm.source.code_facts import NO_LINE, RETURN_OPS
-from opencwm.source.loop_lines import LoopPlace
+from opencwm.source.compiler_differences import LoopPlace
 from opencwm.tracer import bytecode
 from opencwm.tracer.bytecode import RecordedCode
 from opencwm.tracer.evaluator import Evaluator, Scratch

@@ -1,12 +1,14 @@
-"""Loops that some Pythons compile otherwise, so that they report other LINE events for the same run.
+"""What some Pythons compile otherwise, so that they report other LINE events for the same run.
 
-Two things are new in Python 3.14:
+Three things are new in Python 3.14:
 
 - ``any``, ``all`` and ``tuple`` over a generator expression are a loop in the function itself, whose jumps back
   report the line once an item. They are no steps.
 - The test of a ``while`` is compiled once, before it twice: again behind the body. When the body begins on a line
   of the test, a jump back to the test reports that line before it is known whether the body runs again, where
   earlier Pythons report it when it does. Canonical is the latter.
+
+- A dictionary display of constant keys loads every key before its value. Before, all keys were one constant.
 
 Found by opcodes and positions, not by version: in other Pythons there is nothing like it.
 """
@@ -21,6 +23,7 @@ from opencwm.source.comprehensions import Place, Range, While
 
 _EXTENDED_ARG = dis.opmap["EXTENDED_ARG"]
 _JUMP_BACK = dis.opmap["JUMP_BACKWARD"]
+_CONSTANTS = frozenset(op for name, op in dis.opmap.items() if name in ("LOAD_CONST", "LOAD_SMALL_INT"))
 _COMMON_CONSTANT, _IS_OP = dis.opmap.get("LOAD_COMMON_CONSTANT"), dis.opmap["IS_OP"]
 
 
@@ -53,6 +56,21 @@ def inlined_call_jumps(ops: bytes, ranges: list[Range]) -> set[int]:
         if op == _JUMP_BACK and ranges[index] in names
         for part in _parts(ops, index)
     }
+
+
+def key_loads(ops: bytes, ranges: list[Range], keys: set[Range]) -> set[int]:
+    """Return the offsets of instructions that load a key whose value begins on another line.
+
+    Args:
+        ops: opcode by place.
+        ranges: where every instruction stands.
+        keys: constant keys that were loaded together before Python 3.14.
+    """
+    found = set()
+    for index, place in enumerate(ranges):
+        if place in keys and ops[index] in _CONSTANTS and ranges[index + 1][0] != place[0]:
+            found.update(part * 2 for part in _parts(ops, index))
+    return found
 
 
 def loop_places(code: CodeType, ranges: list[Range], loops: list[While]) -> dict[int, LoopPlace]:
