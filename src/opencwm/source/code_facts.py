@@ -24,7 +24,13 @@ from collections.abc import Iterator
 from types import CodeType
 
 from opencwm.source.comprehensions import Comprehension, Range, SourceScopes
-from opencwm.source.compiler_differences import LoopPlace, inlined_call_jumps, key_loads, loop_places
+from opencwm.source.compiler_differences import (
+    LoopPlace,
+    inlined_call_jumps,
+    key_loads,
+    loop_places,
+    missed_lines,
+)
 
 COMPREHENSION_NAMES = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>"})
 FOLDED_NAMES = COMPREHENSION_NAMES | {"<genexpr>"}
@@ -148,6 +154,7 @@ def facts_of(code: CodeType, scopes: SourceScopes) -> CodeFacts:
             inside = (i for i, place in enumerate(ranges) if start <= place[:2] and place[2:] <= end)
             rules.update((index * 2, start[0]) for index in inside)
     silent, late = _silent_offsets(code, ops, ranges)
+    late |= missed_lines(ops, ranges)
     late = {offset: line for offset, line in late.items() if offset not in rules}
     if _REPEATS_LINES:
         for offset, line in _repeated_lines(code, ranges).items():

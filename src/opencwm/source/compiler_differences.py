@@ -1,6 +1,6 @@
 """What some Pythons compile otherwise, so that they report other LINE events for the same run.
 
-Three things are new in Python 3.14:
+Four things are new in Python 3.14:
 
 - ``any``, ``all`` and ``tuple`` over a generator expression are a loop in the function itself, whose jumps back
   report the line once an item. They are no steps.
@@ -9,6 +9,8 @@ Three things are new in Python 3.14:
   earlier Pythons report it when it does. Canonical is the latter.
 
 - A dictionary display of constant keys loads every key before its value. Before, all keys were one constant.
+- What follows an exhausted ``for`` has no event of its line when the code before, which control does not come from,
+  ends on the same line: behind a ``break``, where a short ``return`` stands twice. It is a step.
 
 Found by opcodes and positions, not by version: in other Pythons there is nothing like it.
 """
@@ -21,6 +23,8 @@ from types import CodeType
 
 from opencwm.source.comprehensions import Place, Range, While
 
+_POP_ITER = dis.opmap.get("POP_ITER")
+_LOOP_ENDS = frozenset(op for name, op in dis.opmap.items() if name in ("END_FOR", "POP_ITER", "CACHE"))
 _EXTENDED_ARG = dis.opmap["EXTENDED_ARG"]
 _JUMP_BACK = dis.opmap["JUMP_BACKWARD"]
 _CONSTANTS = frozenset(op for name, op in dis.opmap.items() if name in ("LOAD_CONST", "LOAD_SMALL_INT"))
@@ -70,6 +74,21 @@ def key_loads(ops: bytes, ranges: list[Range], keys: set[Range]) -> set[int]:
     for index, place in enumerate(ranges):
         if place in keys and ops[index] in _CONSTANTS and ranges[index + 1][0] != place[0]:
             found.update(part * 2 for part in _parts(ops, index))
+    return found
+
+
+def missed_lines(ops: bytes, ranges: list[Range]) -> dict[int, int]:
+    """Return the instructions behind a loop that get no event though they begin a line, and that line."""
+    if _POP_ITER is None or _POP_ITER not in ops:
+        return {}
+    found = {}
+    line = 0
+    for index, op in enumerate(ops):
+        number = ranges[index][0]
+        if index and ops[index - 1] == _POP_ITER and number == line:
+            found[index * 2] = number
+        if op not in _LOOP_ENDS:
+            line = number
     return found
 
 
