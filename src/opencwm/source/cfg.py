@@ -269,7 +269,8 @@ class ControlFlow:
 
     def _build(self, code: CodeType) -> CodeGraph:
         facts = facts_of(code, self._scopes)
-        flow = _Flow(instructions(code), facts, code.co_firstlineno, _call_kinds(self._hidden_calls))
+        items = _without_iteration(instructions(code), facts)
+        flow = _Flow(items, facts, code.co_firstlineno, _call_kinds(self._hidden_calls))
         after_line, after_exception = flow.by_line()
         after_resume = NOTHING
         for continuation in (*after_line.values(), *after_exception.values()):
@@ -292,6 +293,19 @@ class ControlFlow:
         )
 
 
+def _without_iteration(items: list[Instruction], facts: CodeFacts) -> list[Instruction]:
+    """Take out what inlined comprehensions store in their iteration variables, which are no locals."""
+    if facts.code.co_flags & _OPTIMIZED == 0 or not facts.line_rules:
+        return items
+    names = frozenset(facts.local_names)
+    found = []
+    for item in items:
+        real = names - facts.shadowed if item.offset in facts.line_rules else names
+        stores = tuple(name for name in item.stores if name in real)
+        found.append(item if stores == item.stores else dataclasses.replace(item, stores=stores))
+    return found
+
+
 def _call_kinds(hidden: HiddenCalls) -> frozenset[str]:
     """Return the kinds of instructions that may call a function of this program."""
     if hidden.by_finalizer:
@@ -299,7 +313,7 @@ def _call_kinds(hidden: HiddenCalls) -> frozenset[str]:
     return frozenset({"yes", "hidden"} if hidden.by_protocol else {"yes"})
 
 
-_VARARGS, _VARKEYWORDS = 0x04, 0x08
+_OPTIMIZED, _VARARGS, _VARKEYWORDS = 0x01, 0x04, 0x08  # co_flags
 _SUSPENDS = 0x20 | 0x80 | 0x200  # CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
 
 
