@@ -1,6 +1,6 @@
-"""Generated programs with other ends of lines: bodies on the line of their header, expressions over several lines.
+"""Generated programs with other ends of lines: bodies behind their header, expressions over several lines.
 
-Where lines end decides which events Python reports. The generator writes as people mostly do; here are the rest.
+Where lines end decides which events Python reports. The generator writes one statement a line.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ _SIMPLE = (
     ast.Assert,
     ast.Delete,
 )
-_BEFORE_ENDS = frozenset("( [ { , + - * == < > and or not if else for in".split())
+_COMPOUND = (ast.If, ast.While, ast.For, ast.With, ast.Try, ast.ExceptHandler)
+_BEFORE_ENDS = frozenset("([{,+-*<>") | {"==", "and", "or", "not", "if", "else", "for", "in"}
 """Tokens after which a line may end inside brackets."""
 
 
@@ -39,12 +40,14 @@ def relaid(source: str, rng: random.Random, *, join: float = 0.5, split: float =
 
 
 def _bracketed(source: str) -> str:
-    """Put every test and every value of an assignment or ``return`` into parentheses, where a line may end."""
+    """Put every test and every value of an assignment or ``return`` into parentheses."""
     lines = source.splitlines()
     places = []
     for node in ast.walk(ast.parse(source)):
-        part = node.test if isinstance(node, ast.If | ast.While) else getattr(node, "value", None)
-        if isinstance(node, ast.If | ast.While | ast.Assign | ast.Return) and part is not None:
+        part = getattr(node, "test" if isinstance(node, ast.If | ast.While) else "value", None)
+        if isinstance(node, ast.If | ast.While | ast.Assign | ast.Return) and not isinstance(
+            part, ast.Constant | None
+        ):
             places += [(part.lineno, part.col_offset, "("), (part.end_lineno, part.end_col_offset, ")")]
     for line, column, bracket in sorted(places, reverse=True):
         text = lines[line - 1].encode()
@@ -55,14 +58,13 @@ def _bracketed(source: str) -> str:
 def _joined(source: str, rng: random.Random, share: float) -> str:
     lines: list[str | None] = list(source.splitlines())
     for node in ast.walk(ast.parse(source)):
-        body = getattr(node, "body", None)
-        if not isinstance(body, list) or not body or isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
+        if not isinstance(node, _COMPOUND):
             continue
-        above = body[0].lineno - 2
-        is_simple = all(isinstance(item, _SIMPLE) and item.lineno == item.end_lineno for item in body)
+        above = node.body[0].lineno - 2
+        is_simple = all(isinstance(item, _SIMPLE) and item.lineno == item.end_lineno for item in node.body)
         header = lines[above] or ""
         if is_simple and header.endswith(":") and rng.random() < share:
-            numbers = [item.lineno - 1 for item in body]
+            numbers = [item.lineno - 1 for item in node.body]
             lines[above] = f"{header} {'; '.join((lines[number] or '').strip() for number in numbers)}"
             for number in numbers:
                 lines[number] = None
@@ -70,13 +72,14 @@ def _joined(source: str, rng: random.Random, share: float) -> str:
 
 
 def _split(source: str, rng: random.Random, share: float) -> str:
-    """End lines inside brackets; where an element, an operand or a call's arguments begin."""
+    """End lines inside brackets, where an element, an operand or a call's arguments begin."""
     lines = source.splitlines()
     ends = []
     brackets = ""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.OP:
-            brackets = brackets[:-1] if token.string in ")]}" else brackets + token.string * (token.string in "([{")
+            opens, closes = token.string in "([{", token.string in ")]}"
+            brackets = brackets[:-1] if closes else brackets + token.string * opens
         is_place = token.string in _BEFORE_ENDS or (token.string == ":" and brackets[-1:] == "{")
         if brackets and token.type in (tokenize.OP, tokenize.NAME) and is_place and rng.random() < share:
             ends.append(token.end)

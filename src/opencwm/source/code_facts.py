@@ -23,7 +23,6 @@ import sys
 from collections.abc import Iterator
 from types import CodeType
 
-from opencwm.source.comprehensions import Comprehension, Range, SourceScopes
 from opencwm.source.compiler_differences import (
     LoopPlace,
     inlined_call_jumps,
@@ -31,6 +30,7 @@ from opencwm.source.compiler_differences import (
     loop_places,
     missed_lines,
 )
+from opencwm.source.comprehensions import Comprehension, Range, SourceScopes
 
 COMPREHENSION_NAMES = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>"})
 FOLDED_NAMES = COMPREHENSION_NAMES | {"<genexpr>"}
@@ -89,8 +89,8 @@ class CodeFacts:
             :data:`NO_LINE`; empty for most code objects.
         late_lines: by instruction offset, the line of an instruction that has no line event but is a
             step if its line is a new one; empty for most code objects.
-        loop_places: by instruction offset, what it is in a ``while`` that is jumped back to before its line is a
-            step; empty for most code objects.
+        loop_places: by instruction offset, what it is in a ``while`` whose test is jumped back to; empty for
+            most code objects.
         shadowed: locals that an inlined comprehension uses for its iteration while it runs.
         is_class_body: its locals are a class namespace.
     """

@@ -2,15 +2,15 @@
 
 Four things are new in Python 3.14:
 
-- ``any``, ``all`` and ``tuple`` over a generator expression are a loop in the function itself, whose jumps back
-  report the line once an item. They are no steps.
-- The test of a ``while`` is compiled once, before it twice: again behind the body. When the body begins on a line
-  of the test, a jump back to the test reports that line before it is known whether the body runs again, where
-  earlier Pythons report it when it does. Canonical is the latter.
-
+- ``any``, ``all`` and ``tuple`` over a generator expression are a loop in the function itself, whose jumps
+  back report the line once an item. They are no steps.
+- The test of a ``while`` is compiled once; before, it was again behind the body. When the body begins on a
+  line of the test, a jump back to the test reports that line before it is known whether the body runs
+  again, where earlier Pythons report it when it does. Canonical is the latter.
 - A dictionary display of constant keys loads every key before its value. Before, all keys were one constant.
-- What follows an exhausted ``for`` has no event of its line when the code before, which control does not come from,
-  ends on the same line: behind a ``break``, where a short ``return`` stands twice. It is a step.
+- What follows an exhausted ``for`` has no event of its line when the instructions before it, which control
+  does not come from, end on the same line: behind a ``break``, where a short ``return`` stands twice. It is a
+  step.
 
 Found by opcodes and positions, not by version: in other Pythons there is nothing like it.
 """
@@ -70,7 +70,7 @@ def key_loads(ops: bytes, ranges: list[Range], keys: set[Range]) -> set[int]:
         ranges: where every instruction stands.
         keys: constant keys that were loaded together before Python 3.14.
     """
-    found = set()
+    found: set[int] = set()
     for index, place in enumerate(ranges):
         if place in keys and ops[index] in _CONSTANTS and ranges[index + 1][0] != place[0]:
             found.update(part * 2 for part in _parts(ops, index))
@@ -104,7 +104,8 @@ def loop_places(code: CodeType, ranges: list[Range], loops: list[While]) -> dict
         here, target = jump.offset // 2, jump.argval // 2
         for loop in loops:
             if _is_within(ranges[target], loop.test) and _is_within(ranges[here], loop.body):
-                body = next(index for index in range(target, here + 1) if _is_within(ranges[index], loop.body))
+                inside = (at for at in range(target, here + 1) if _is_within(ranges[at], loop.body))
+                body = next(inside)
                 _mark(found, _parts(ops, here), LoopPlace.BACK)
                 _mark(found, range(target, body), LoopPlace.TEST)
                 _mark(found, [body, *_parts(ops, body)], LoopPlace.BODY)

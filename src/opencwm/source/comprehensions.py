@@ -1,4 +1,4 @@
-"""Where comprehensions and some other parts of a source text stand, and which names comprehensions really bind.
+"""Where comprehensions and some other parts of a text stand, and which names comprehensions really bind.
 
 Read from the syntax tree; the code objects alone do not tell an iteration variable from a local of the same
 name.
