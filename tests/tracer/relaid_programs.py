@@ -25,6 +25,7 @@ _SIMPLE = (
 _COMPOUND = (ast.If, ast.While, ast.For, ast.With, ast.Try, ast.ExceptHandler)
 _BEFORE_ENDS = frozenset("([{,+-*<>") | {"==", "and", "or", "not", "if", "else", "for", "in"}
 """Tokens after which a line may end inside brackets."""
+_F_STRING = [getattr(tokenize, name) for name in ("FSTRING_START", "FSTRING_END") if hasattr(tokenize, name)]
 
 
 def relaid(source: str, rng: random.Random, *, join: float = 0.5, split: float = 0.1) -> str:
@@ -77,11 +78,19 @@ def _split(source: str, rng: random.Random, share: float) -> str:
     ends = []
     brackets = ""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type in _F_STRING:  # no place for ends of lines before Python 3.12, where it is one token
+            brackets = brackets + "f" if token.type == _F_STRING[0] else brackets[:-1]
         if token.type == tokenize.OP:
             opens, closes = token.string in "([{", token.string in ")]}"
             brackets = brackets[:-1] if closes else brackets + token.string * opens
         is_place = token.string in _BEFORE_ENDS or (token.string == ":" and brackets[-1:] == "{")
-        if brackets and token.type in (tokenize.OP, tokenize.NAME) and is_place and rng.random() < share:
+        if (
+            brackets
+            and "f" not in brackets
+            and token.type in (tokenize.OP, tokenize.NAME)
+            and is_place
+            and rng.random() < share
+        ):
             ends.append(token.end)
     for line, column in reversed(ends):
         text = lines[line - 1]
