@@ -266,11 +266,13 @@ def _rules_inlined(
     outermost_first = sorted(
         found.values(), key=lambda item: (item.range[:2], (-item.range[2], -item.range[3]))
     )
-    for index, position in enumerate(ranges):
+    op = _EXTENDED_ARG
+    for index, position in reversed(list(enumerate(ranges))):
+        op = op if ops[index] == _EXTENDED_ARG else ops[index]  # what it extends
         for comprehension in outermost_first:
             if _contains(comprehension.range, position) and (
                 not _contains(comprehension.iterable, position)
-                or (position == comprehension.iterable and ops[index] in _LOOP_OPS)
+                or (op in _LOOP_OPS and _is_value_of(comprehension.iterable, position))
             ):
                 rules[index * 2] = comprehension.range[0]
                 break
@@ -366,6 +368,11 @@ def _ranges(code: CodeType) -> list[Range]:
         )
         for line, end_line, column, end_column in code.co_positions()
     ]
+
+
+def _is_value_of(expression: Range, position: Range) -> bool:
+    """Tell whether something done to an expression's value stands there: with hooks, where it begins."""
+    return position in (expression, (*expression[:2], *expression[:2]))
 
 
 def _contains(outer: Range, inner: Range) -> bool:
