@@ -89,8 +89,8 @@ class CodeFacts:
             :data:`NO_LINE`; empty for most code objects.
         late_lines: by instruction offset, the line of an instruction that has no line event but is a
             step if its line is a new one; empty for most code objects.
-        loop_places: by instruction offset, what it is in a ``while`` whose test is jumped back to; empty for
-            most code objects.
+        loop_places: by instruction offset, a :class:`LoopPlace` in a ``while`` whose test is jumped back to;
+            empty for most code objects.
         shadowed: locals that an inlined comprehension uses for its iteration while it runs.
         is_class_body: its locals are a class namespace.
     """
@@ -100,7 +100,7 @@ class CodeFacts:
     local_names: tuple[str, ...]
     line_rules: dict[int, int]
     late_lines: dict[int, int]
-    loop_places: dict[int, LoopPlace]
+    loop_places: dict[int, int]
     shadowed: frozenset[str]
     is_class_body: bool
 

@@ -34,6 +34,8 @@ _COMMON_CONSTANT, _IS_OP = dis.opmap.get("LOAD_COMMON_CONSTANT"), dis.opmap["IS_
 class LoopPlace(enum.IntFlag):
     """What an instruction is in a ``while`` whose body begins on a line of its test.
 
+    A plain integer holds the number of the loop in its function as well, :data:`LOOP_BITS` higher.
+
     Attributes:
         BACK: it jumps back to the test.
         TEST: it is part of the test.
@@ -43,6 +45,9 @@ class LoopPlace(enum.IntFlag):
     BACK = 1
     TEST = 2
     BODY = 4
+
+
+LOOP_BITS = 3
 
 
 def inlined_call_jumps(ops: bytes, ranges: list[Range]) -> set[int]:
@@ -92,10 +97,10 @@ def missed_lines(ops: bytes, ranges: list[Range]) -> dict[int, int]:
     return found
 
 
-def loop_places(code: CodeType, ranges: list[Range], loops: list[While]) -> dict[int, LoopPlace]:
+def loop_places(code: CodeType, ranges: list[Range], loops: list[While]) -> dict[int, int]:
     """Return by offset what instructions are in the loops of the text that are in ``code``."""
     ops = code.co_code[::2]
-    found: dict[int, LoopPlace] = {}
+    found: dict[int, int] = {}
     if not loops or _JUMP_BACK not in ops:
         return found
     for jump in dis.get_instructions(code):
@@ -106,15 +111,16 @@ def loop_places(code: CodeType, ranges: list[Range], loops: list[While]) -> dict
             if _is_within(ranges[target], loop.test) and _is_within(ranges[here], loop.body):
                 inside = (at for at in range(target, here + 1) if _is_within(ranges[at], loop.body))
                 body = next(inside)
-                _mark(found, _parts(ops, here), LoopPlace.BACK)
-                _mark(found, range(target, body), LoopPlace.TEST)
-                _mark(found, [body, *_parts(ops, body)], LoopPlace.BODY)
+                number = target + 1 << LOOP_BITS
+                _mark(found, _parts(ops, here), number | LoopPlace.BACK)
+                _mark(found, range(target, body), number | LoopPlace.TEST)
+                _mark(found, [body, *_parts(ops, body)], number | LoopPlace.BODY)
     return found
 
 
-def _mark(found: dict[int, LoopPlace], places: range | list[int], mark: LoopPlace) -> None:
+def _mark(found: dict[int, int], places: range | list[int], mark: int) -> None:
     for index in places:
-        found[index * 2] = found.get(index * 2, LoopPlace(0)) | mark
+        found[index * 2] = found.get(index * 2, 0) | mark
 
 
 def _parts(ops: bytes, index: int) -> list[int]:

@@ -38,7 +38,7 @@ enum { YIELD = 1, RESUME = 2, UNWIND = 4, TRUNCATED = 8 };         /* StepFlags 
 enum { OP_RETURNS = 1, OP_YIELDS = 2, OP_EXHAUSTS = 4 };           /* bits of the table of opcodes */
 enum { FAILED = -1, DONE = 0, ASK = 1 };                           /* of making a text; ASK: the Python renderer */
 enum { LIST = 1, TUPLE, DICT, SET, FROZENSET, FUNCTION, OBJECT };  /* what a walk meets */
-enum { LOOP_BACK = 1, LOOP_TEST = 2, LOOP_BODY = 4 };                /* LoopPlace */
+enum { LOOP_BACK = 1, LOOP_TEST = 2, LOOP_BODY = 4, LOOP_BITS = 3 };  /* LoopPlace */
 enum { KIND, CODE, LINENO, DEPTH, CHANGED, DELETED, VALUE, FLAGS, EVALUATIONS, NUM_FIELDS }; /* of a Step */
 
 #define UNHELD ((PyObject *)1) /* a local's value that is not held: the same object may have another text by now */
@@ -149,7 +149,8 @@ typedef struct {
     Entry *entry; /* lives as long as the tracer */
     Py_ssize_t depth, num_calls, raised_num_steps;
     int line, raw_line, raised_offset;
-    char by_line, is_held_back, is_silent, is_looping;
+    int looping; /* number of the loop that jumped back to the test that is running */
+    char by_line, is_held_back, is_silent;
     Local locals[1];
 } Activation;
 
@@ -1340,12 +1341,14 @@ admit_line(Tracer *t, Activation *a, PyFrameObject *frame, int *number)
     if (a->is_held_back && release_held_back(t, a))
         return FAILED;
     a->by_line = entry->rules == NULL;
+    if (a->by_line)
+        return DONE;
     Py_ssize_t index = instruction_at(entry, PyFrame_GetLasti(frame));
-    int found = entry->rules ? entry->rules[index] : 0, previous = a->raw_line, rule = found ? found : *number;
+    int found = entry->rules[index], previous = a->raw_line, rule = found ? found : *number;
     a->raw_line = *number;
     *number = rule == a->line && (previous != *number || found) ? NO_LINE : rule;
-    if (a->is_looping && *number != NO_LINE && entry->loops[index] & LOOP_BODY)
-        a->is_looping = 0;
+    if (a->looping && *number != NO_LINE && entry->loops[index] & LOOP_BODY)
+        a->looping = 0;
     return DONE;
 }
 
@@ -1369,12 +1372,14 @@ on_opcode(Tracer *t, Activation *a, PyFrameObject *frame)
     Entry *entry = a->entry;
     Py_ssize_t index = instruction_at(entry, PyFrame_GetLasti(frame));
     int number = entry->late ? entry->late[index] : 0, place = entry->loops ? entry->loops[index] : 0;
-    int enters_body = a->is_looping && place & LOOP_BODY;
-    a->is_looping = place & LOOP_BACK || (a->is_looping && place & LOOP_TEST);
+    int loop = place >> LOOP_BITS, enters_body = a->looping && loop == a->looping && place & LOOP_BODY;
+    a->looping = place & LOOP_BACK || (place & LOOP_TEST && loop == a->looping) ? loop : 0;
     if (enters_body && (number = PyFrame_GetLineNumber(frame)) <= 0)
         number = a->line;
     if (!number || (number == a->line && !enters_body))
         return refresh_locals(frame);
+    if (a->is_held_back && release_held_back(t, a))
+        return FAILED;
     a->line = number;
     return add_record(t, a, frame, PyTrace_LINE, NULL, 0, NULL);
 }
@@ -1646,7 +1651,8 @@ new_activation(Tracer *t, Entry *entry)
     a->raised_num_steps = -1;
     a->line = a->raw_line = entry->firstlineno;
     a->by_line = entry->rules == NULL;
-    a->is_held_back = a->is_silent = a->is_looping = 0;
+    a->is_held_back = a->is_silent = 0;
+    a->looping = 0;
     memset(a->locals, 0, entry->num_names * sizeof(Local));
     PyObject_GC_Track(a);
     return a;
