@@ -256,7 +256,10 @@ def _rules_inlined(
     ops = code.co_code[::2]
     iterating = set()
     found: dict[Range, Comprehension] = {}
+    targets: dict[int, int] = {}
     for instruction in dis.get_instructions(code):
+        if instruction.opname == "JUMP_BACKWARD":
+            targets[instruction.offset // 2] = instruction.argval // 2
         if instruction.opcode == _LOAD_AND_CLEAR:
             iterating.add(str(instruction.argval))
             comprehension = scopes.comprehensions.get(ranges[instruction.offset // 2])
@@ -269,8 +272,9 @@ def _rules_inlined(
     op = _EXTENDED_ARG
     for index, position in reversed(list(enumerate(ranges))):
         op = op if ops[index] == _EXTENDED_ARG else ops[index]  # what it extends
+        end = ranges[targets.get(index, index)]
         for comprehension in outermost_first:
-            if _contains(comprehension.range, position) and (
+            if _contains(comprehension.range, position, end) and (
                 not _contains(comprehension.iterable, position)
                 or (op in _LOOP_OPS and _is_value_of(comprehension.iterable, position))
             ):
@@ -375,5 +379,5 @@ def _is_value_of(expression: Range, position: Range) -> bool:
     return position in (expression, (*expression[:2], *expression[:2]))
 
 
-def _contains(outer: Range, inner: Range) -> bool:
-    return outer[:2] <= inner[:2] and inner[2:] <= outer[2:] and inner[0] >= 0
+def _contains(outer: Range, *inner: Range) -> bool:
+    return all(outer[:2] <= one[:2] and one[2:] <= outer[2:] and one[0] >= 0 for one in inner)
