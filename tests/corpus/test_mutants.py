@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import itertools
 import random
-import warnings
 import re
 import textwrap
+import warnings
 from pathlib import Path
 
 import pytest
