@@ -1,7 +1,7 @@
 """Syntax that is newer than the oldest Python supported is recorded on those that have it, the same on each.
 
-PEP 695 (type parameters, ``type``) and PEP 701 (f-strings) since 3.12; PEP 649 (annotations), PEP 750 (t-strings)
-and PEP 758 (``except`` without brackets) since 3.14.
+PEP 695 (type parameters, ``type``) and PEP 701 (f-strings) since 3.12; PEP 649 (annotations), PEP 750
+(t-strings) and PEP 758 (``except`` without brackets) since 3.14.
 """
 
 from __future__ import annotations

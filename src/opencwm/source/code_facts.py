@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from types import CodeType
 
 from opencwm.source.compiler_differences import (
+    TELLTALES,
     LoopPlace,
     inlined_call_jumps,
     key_loads,
@@ -116,7 +117,7 @@ def recorded_codes(module: CodeType) -> list[CodeType]:
 
 def source_scopes(codes: list[CodeType], text: str) -> SourceScopes:
     """Return what :func:`facts_of` has to know of the text; it is parsed only if these codes need it."""
-    is_needed = any(map(_has_comprehensions, codes)) or any(part in text for part in ("with", "while", "{"))
+    is_needed = any(map(_has_comprehensions, codes)) or any(part in text for part in ("with", *TELLTALES))
     return SourceScopes(text, needed=is_needed)
 
 

@@ -30,6 +30,9 @@ _JUMP_BACK = dis.opmap["JUMP_BACKWARD"]
 _CONSTANTS = frozenset(op for name, op in dis.opmap.items() if name in ("LOAD_CONST", "LOAD_SMALL_INT"))
 _COMMON_CONSTANT, _IS_OP = dis.opmap.get("LOAD_COMMON_CONSTANT"), dis.opmap["IS_OP"]
 
+TELLTALES = ("while", "{") if _COMMON_CONSTANT is not None else ()
+"""A text with one of them has to be parsed to find what is here; none where the compiler is an earlier one."""
+
 
 class LoopPlace(enum.IntFlag):
     """What an instruction is in a ``while`` whose body begins on a line of its test.
