@@ -31,7 +31,7 @@ _CONSTANTS = frozenset(op for name, op in dis.opmap.items() if name in ("LOAD_CO
 _COMMON_CONSTANT, _IS_OP = dis.opmap.get("LOAD_COMMON_CONSTANT"), dis.opmap["IS_OP"]
 
 TELLTALES = ("while", "{") if _COMMON_CONSTANT is not None else ()
-"""A text with one of them has to be parsed to find what is here; none where the compiler is an earlier one."""
+"""A text with one of them is parsed to find what is here; none where the compiler is an earlier one."""
 
 
 class LoopPlace(enum.IntFlag):
