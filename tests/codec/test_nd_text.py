@@ -180,12 +180,12 @@ def test_a_breakpoint_that_is_not_reached_and_continue_end_in_the_exit_state() -
 
 
 def test_exceptions_are_written_like_returns_and_unwound_returns_not_at_all() -> None:
-    source = "def g(x):\n    return 1 // x\n\ndef f(a):\n    b = 2\n    return g(a)\n"
+    source = "def g(x):\n    return 1 / x\n\ndef f(a):\n    b = 2\n    return g(a)\n"
     trace = record(Program.from_call(source, "f(0)"))
     states = [state_text(state) for state in trajectory(trace).states]
-    value = "\"ZeroDivisionError('integer division or modulo by zero')\""
+    value = "\"ZeroDivisionError('division by zero')\""
     assert states[-4:] == [
-        f"<|exception_sep|><|src_sep|>    return 1 // x\n<|arg_sep|>{value}",
+        f"<|exception_sep|><|src_sep|>    return 1 / x\n<|arg_sep|>{value}",
         f"<|exception_sep|><|src_sep|>    return g(a)\n<|arg_sep|>{value}",
         f"<|exception_sep|><|src_sep|>    return f(0)\n<|arg_sep|>{value}",
         "<|exit_error|><|trace_end|>",

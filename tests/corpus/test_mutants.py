@@ -7,6 +7,7 @@ import itertools
 import random
 import re
 import textwrap
+import warnings
 from pathlib import Path
 
 import pytest
@@ -158,7 +159,9 @@ def generated(seed: int) -> Program:
 def check(program: Program, mutant: Mutant) -> None:
     tree, mutated = ast.parse(program.source), ast.parse(mutant.source)
     assert ast.dump(tree) != ast.dump(mutated)
-    compile(mutant.source, "<mutant>", "exec", dont_inherit=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # since Python 3.14 of a `return` in `finally`
+        compile(mutant.source, "<mutant>", "exec", dont_inherit=True)
     before, after = program.source.split("\n"), mutant.source.split("\n")
     differing = [
         number for number, pair in enumerate(zip(before, after, strict=True), 1) if len(set(pair)) > 1

@@ -23,7 +23,7 @@ def count(word, letter):
 def f(word):
     try:
         k = count(word, 'r')
-        return 10 // (k - 2)
+        return 10 / (k - 2)
     except ZeroDivisionError as e:
         return 'none'
 """

@@ -63,7 +63,7 @@ def test_transcript_of_stepping_a_recorded_run() -> None:
 -> k = count(word, 'r')
 (cwm) n
 > count.py(12)f()
--> return 10 // (k - 2)
+-> return 10 / (k - 2)
     k = 2
 (cwm) r
 --Return--
@@ -275,7 +275,7 @@ Breakpoint 1 at count.py:5
   10         try:
   11             k = count(word, 'r')
 (cwm) l
-  12             return 10 // (k - 2)
+  12             return 10 / (k - 2)
   13         except ZeroDivisionError as e:
   14             return 'none'
   15     def main():
@@ -295,7 +295,7 @@ Breakpoint 1 at count.py:5
    9     def f(word):
   10         try:
   11             k = count(word, 'r')
-  12             return 10 // (k - 2)
+  12             return 10 / (k - 2)
   13         except ZeroDivisionError as e:
   14             return 'none'
 (cwm) ll

@@ -94,10 +94,10 @@ step 15: data breakpoint 1, n changed from 1 to 2 by line 5, hit 2
 -> for c in word:
     n = 2
 (cwm) c
-[exception breakpoint 2, ZeroDivisionError('integer division or modulo by zero') raised]
-ZeroDivisionError('integer division or modulo by zero')
+[exception breakpoint 2, ZeroDivisionError('division by zero') raised]
+ZeroDivisionError('division by zero')
 > count.py(12)f()
--> return 10 // (k - 2)
+-> return 10 / (k - 2)
 (cwm) c
 --End-- the program returned 'none'
 """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,27 +17,10 @@ import opencwm
 from opencwm.core.errors import ConfigError
 from opencwm.corpus.generator import generate_program, sample_config
 from opencwm.source.cfg import CodeGraph, ControlFlow
+from other_pythons import VERSIONS, interpreter
 
 HERE = Path(__file__).parent
 SOURCE_ROOT = Path(opencwm.__file__).parents[1]
-
-
-def interpreter(version: str) -> str | None:
-    """Find a Python of another version that really starts, on the path or among pyenv's."""
-    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    found = [shutil.which(f"python{version}"), *map(str, sorted(root.glob(f"{version}.*/bin/python")))]
-    for candidate in found:
-        if candidate is None:
-            continue
-        answer = subprocess.run(
-            [candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if answer.stdout.strip() == version:
-            return candidate
-    return None
 
 
 def graph_of(text: str, name: str = "f") -> CodeGraph:
@@ -68,7 +50,7 @@ def test_real_steps_of_generated_programs_are_allowed_and_few_others() -> None:
     assert tally.num_legal_lines / tally.num_next_lines < 1.8
 
 
-@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
+@pytest.mark.parametrize("version", VERSIONS)
 def test_real_steps_of_other_pythons_are_allowed(version: str) -> None:
     if version == f"{sys.version_info.major}.{sys.version_info.minor}":
         pytest.skip("the tests above ran in it")

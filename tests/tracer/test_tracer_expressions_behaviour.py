@@ -18,10 +18,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_tracer_versions import SOURCE_ROOT, interpreter
+from test_tracer_versions import SOURCE_ROOT
 
 from opencwm.tracer import TraceLimits, record
 from opencwm.traces import Program, Status, Trace
+from other_pythons import VERSIONS, interpreter
 
 DETAIL = TraceLimits(expressions=True)
 NOISY = (Path(__file__).parent / "noisy.txt").read_text(encoding="utf-8")
@@ -131,7 +132,7 @@ json.dump(different, sys.stdout)
 """
 
 
-@pytest.mark.parametrize("version", ["3.12", "3.13", "3.14"])
+@pytest.mark.parametrize("version", VERSIONS[1:])
 def test_noisy_objects_hear_the_same_on_other_pythons(version: str) -> None:
     executable = interpreter(version)
     if executable is None:

@@ -46,7 +46,7 @@ def f(table):
     "uncaught": (
         """\
 def f(a, b):
-    return a // b
+    return a / b
 """,
         "f(1, 0)",
     ),

@@ -423,5 +423,5 @@ _WRITERS: Final[Mapping[type, Callable[[Any, int], str]]] = {
     collections.defaultdict: _default,
     collections.deque: _deque_text,
     collections.OrderedDict: _ordered,
-    bytearray: lambda value, _: repr(value),
+    bytearray: lambda value, _: f"bytearray({bytes(value)!r})",
 }

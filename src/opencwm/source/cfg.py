@@ -34,6 +34,7 @@ from opencwm.source.code_facts import (
     recorded_codes,
     source_scopes,
 )
+from opencwm.source.compiler_differences import LoopPlace
 from opencwm.source.scopes import HiddenCalls, hidden_calls
 
 
@@ -268,7 +269,8 @@ class ControlFlow:
 
     def _build(self, code: CodeType) -> CodeGraph:
         facts = facts_of(code, self._scopes)
-        flow = _Flow(instructions(code), facts, code.co_firstlineno, _call_kinds(self._hidden_calls))
+        items = _without_iteration(instructions(code), facts)
+        flow = _Flow(items, facts, code.co_firstlineno, _call_kinds(self._hidden_calls))
         after_line, after_exception = flow.by_line()
         after_resume = NOTHING
         for continuation in (*after_line.values(), *after_exception.values()):
@@ -291,6 +293,19 @@ class ControlFlow:
         )
 
 
+def _without_iteration(items: list[Instruction], facts: CodeFacts) -> list[Instruction]:
+    """Take out what inlined comprehensions store in their iteration variables, which are no locals."""
+    if facts.code.co_flags & _OPTIMIZED == 0 or not facts.line_rules:
+        return items
+    names = frozenset(facts.local_names)
+    found = []
+    for item in items:
+        real = names - facts.shadowed if item.offset in facts.line_rules else names
+        stores = tuple(name for name in item.stores if name in real)
+        found.append(item if stores == item.stores else dataclasses.replace(item, stores=stores))
+    return found
+
+
 def _call_kinds(hidden: HiddenCalls) -> frozenset[str]:
     """Return the kinds of instructions that may call a function of this program."""
     if hidden.by_finalizer:
@@ -298,7 +313,7 @@ def _call_kinds(hidden: HiddenCalls) -> frozenset[str]:
     return frozenset({"yes", "hidden"} if hidden.by_protocol else {"yes"})
 
 
-_VARARGS, _VARKEYWORDS = 0x04, 0x08
+_OPTIMIZED, _VARARGS, _VARKEYWORDS = 0x01, 0x04, 0x08  # co_flags
 _SUSPENDS = 0x20 | 0x80 | 0x200  # CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
 
 
@@ -326,6 +341,7 @@ class _Flow:
         self.items = items
         self.rules = facts.line_rules
         self.late_lines = facts.late_lines
+        self.bodies = {offset for offset, place in facts.loop_places.items() if place & LoopPlace.BODY}
         self.call_kinds = call_kinds
         # Python 3.12 may report a line again when a call returns to a place that jumps lead to as well.
         jumps = {target for place, item in enumerate(items) for target in item.next if target != place + 1}
@@ -381,6 +397,8 @@ class _Flow:
             late = self.late_lines.get(self.items[place].offset, line)
             if reported is None and source is not None and late != line:
                 reported, is_silent = late, False
+            if reported is None and source is not None and self.items[place].offset in self.bodies:
+                reported = self.items[place].line
             if reported is not None:
                 found.events.add((place, reported))
                 ways.append((-1 if source is None else source, place, reported))
@@ -453,7 +471,10 @@ class _Flow:
         before, after = self.items[source], self.items[target]
         if target in self.joins and before.calls == "yes" and after.line == before.line == line:
             return line, True
-        if not after.starts_line or not (after.line != before.line or target in before.backward):
+        jumps_back = target in before.backward and not (
+            before.opname == "JUMP_BACKWARD" and self.rules.get(before.offset) == NO_LINE
+        )
+        if not after.starts_line or not (after.line != before.line or jumps_back):
             return None, True
         if not self.rules:
             return after.line, False

@@ -8,6 +8,7 @@ Its one purpose is that every supported Python gives the same trace. The differe
   event, on its first line, when its outermost iterable has been evaluated on another line.
 - A local that only comprehensions capture is a cell in 3.11 and a plain local later. Canonical is the order
   of 3.12.
+- Python 3.14 compiles some loops and dictionaries otherwise (:mod:`opencwm.source.compiler_differences`).
 - Closing a generator that is suspended outside of any ``try`` runs nothing since 3.13. So such a close is no
   step at all.
 
@@ -22,6 +23,14 @@ import sys
 from collections.abc import Iterator
 from types import CodeType
 
+from opencwm.source.compiler_differences import (
+    TELLTALES,
+    LoopPlace,
+    inlined_call_jumps,
+    key_loads,
+    loop_places,
+    missed_lines,
+)
 from opencwm.source.comprehensions import Comprehension, Range, SourceScopes
 
 COMPREHENSION_NAMES = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>"})
@@ -81,6 +90,8 @@ class CodeFacts:
             :data:`NO_LINE`; empty for most code objects.
         late_lines: by instruction offset, the line of an instruction that has no line event but is a
             step if its line is a new one; empty for most code objects.
+        loop_places: by instruction offset, a :class:`LoopPlace` in a ``while`` whose test is jumped back to;
+            empty for most code objects.
         shadowed: locals that an inlined comprehension uses for its iteration while it runs.
         is_class_body: its locals are a class namespace.
     """
@@ -90,6 +101,7 @@ class CodeFacts:
     local_names: tuple[str, ...]
     line_rules: dict[int, int]
     late_lines: dict[int, int]
+    loop_places: dict[int, int]
     shadowed: frozenset[str]
     is_class_body: bool
 
@@ -105,7 +117,8 @@ def recorded_codes(module: CodeType) -> list[CodeType]:
 
 def source_scopes(codes: list[CodeType], text: str) -> SourceScopes:
     """Return what :func:`facts_of` has to know of the text; it is parsed only if these codes need it."""
-    return SourceScopes(text, needed=any(map(_has_comprehensions, codes)) or "with" in text)
+    is_needed = any(map(_has_comprehensions, codes)) or any(part in text for part in ("with", *TELLTALES))
+    return SourceScopes(text, needed=is_needed)
 
 
 def _nested_codes(code: CodeType) -> Iterator[CodeType]:
@@ -142,15 +155,19 @@ def facts_of(code: CodeType, scopes: SourceScopes) -> CodeFacts:
             inside = (i for i, place in enumerate(ranges) if start <= place[:2] and place[2:] <= end)
             rules.update((index * 2, start[0]) for index in inside)
     silent, late = _silent_offsets(code, ops, ranges)
+    late |= missed_lines(ops, ranges)
     late = {offset: line for offset, line in late.items() if offset not in rules}
     if _REPEATS_LINES:
         for offset, line in _repeated_lines(code, ranges).items():
             rules.setdefault(offset, line)
+    loops = loop_places(code, ranges, scopes.whiles)
+    silent |= inlined_call_jumps(ops, ranges) | key_loads(ops, ranges, scopes.keys)
+    silent |= {offset for offset, place in loops.items() if place & LoopPlace.BACK}
     rules.update(dict.fromkeys(silent, NO_LINE))
     names = _class_names(code) if is_class_body else _local_names(code, comprehensions)
     local_names = tuple(name for name in names if name not in hidden)
     return CodeFacts(
-        code, canonical_qualname(code.co_qualname), local_names, rules, late, shadowed, is_class_body
+        code, canonical_qualname(code.co_qualname), local_names, rules, late, loops, shadowed, is_class_body
     )
 
 
@@ -240,7 +257,10 @@ def _rules_inlined(
     ops = code.co_code[::2]
     iterating = set()
     found: dict[Range, Comprehension] = {}
+    targets: dict[int, int] = {}
     for instruction in dis.get_instructions(code):
+        if instruction.opname == "JUMP_BACKWARD":
+            targets[instruction.offset // 2] = instruction.argval // 2
         if instruction.opcode == _LOAD_AND_CLEAR:
             iterating.add(str(instruction.argval))
             comprehension = scopes.comprehensions.get(ranges[instruction.offset // 2])
@@ -250,11 +270,14 @@ def _rules_inlined(
     outermost_first = sorted(
         found.values(), key=lambda item: (item.range[:2], (-item.range[2], -item.range[3]))
     )
-    for index, position in enumerate(ranges):
+    op = _EXTENDED_ARG
+    for index, position in reversed(list(enumerate(ranges))):
+        op = op if ops[index] == _EXTENDED_ARG else ops[index]  # what it extends
+        end = ranges[targets.get(index, index)]
         for comprehension in outermost_first:
-            if _contains(comprehension.range, position) and (
+            if _contains(comprehension.range, position, end) and (
                 not _contains(comprehension.iterable, position)
-                or (position == comprehension.iterable and ops[index] in _LOOP_OPS)
+                or (op in _LOOP_OPS and _is_value_of(comprehension.iterable, position))
             ):
                 rules[index * 2] = comprehension.range[0]
                 break
@@ -352,5 +375,10 @@ def _ranges(code: CodeType) -> list[Range]:
     ]
 
 
-def _contains(outer: Range, inner: Range) -> bool:
-    return outer[:2] <= inner[:2] and inner[2:] <= outer[2:] and inner[0] >= 0
+def _is_value_of(expression: Range, position: Range) -> bool:
+    """Tell whether something done to an expression's value stands there: with hooks, where it begins."""
+    return position in (expression, (*expression[:2], *expression[:2]))
+
+
+def _contains(outer: Range, *inner: Range) -> bool:
+    return all(outer[:2] <= one[:2] and one[2:] <= outer[2:] and one[0] >= 0 for one in inner)

@@ -1,4 +1,4 @@
-"""Where the comprehensions of a source text stand, and which names their functions really bind.
+"""Where comprehensions and some other parts of a text stand, and which names comprehensions really bind.
 
 Read from the syntax tree; the code objects alone do not tell an iteration variable from a local of the same
 name.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import itertools
 from collections.abc import Iterator
 
 Range = tuple[int, int, int, int]
@@ -17,6 +18,8 @@ Place = tuple[int, int]
 """Line and column of a :data:`Range`."""
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
+_MOST_KEYS = 15
+"""A dictionary display of more keys than that is built one by one in every Python."""
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
@@ -58,18 +61,30 @@ class Comprehension:
     scope: Scope
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class While:
+    """A ``while`` statement: where its test begins and ends, and its body."""
+
+    test: tuple[Place, Place]
+    body: tuple[Place, Place]
+
+
 class SourceScopes:
-    """The comprehensions and ``with`` statements of a text that compiles.
+    """The comprehensions, ``with`` and ``while`` statements of a text that compiles.
 
     Attributes:
         comprehensions: by range.
         with_headers: start, and end of the last item, of every ``with`` statement whose items are on several
             lines.
+        keys: constant keys of dictionary displays that have two or more, which compilers may put together.
+        whiles: the ``while`` statements whose body begins on a line of the test.
     """
 
     def __init__(self, text: str, *, needed: bool = True) -> None:
         self.comprehensions: dict[Range, Comprehension] = {}
         self.with_headers: list[tuple[Place, Place]] = []
+        self.keys: set[Range] = set()
+        self.whiles: list[While] = []
         if needed:
             self._visit_all(ast.parse(text).body, Scope())
 
@@ -101,6 +116,10 @@ class SourceScopes:
         else:
             if isinstance(node, ast.With | ast.AsyncWith):
                 self._note_header(node)
+            if isinstance(node, ast.While):
+                self._note_loop(node)
+            if isinstance(node, ast.Dict):
+                self._note_keys(node)
             if isinstance(node, ast.Nonlocal):
                 scope.nonlocals |= set(node.names)
             for name in _other_names(node):
@@ -151,6 +170,18 @@ class SourceScopes:
         if end[0] != node.lineno:
             self.with_headers.append(((node.lineno, node.col_offset), end))
 
+    def _note_keys(self, node: ast.Dict) -> None:
+        for _, run in itertools.groupby(node.keys, lambda key: key is None):
+            keys = [key for key in run if key is not None]
+            if 1 < len(keys) <= _MOST_KEYS and all(map(_is_constant, keys)):
+                self.keys.update(map(_range_of, keys))
+
+    def _note_loop(self, node: ast.While) -> None:
+        first, last = node.body[0], node.body[-1]
+        if first.lineno == node.test.end_lineno and not isinstance(last, ast.Continue):
+            test, body = _range_of(node.test), (first.lineno, first.col_offset, *_range_of(last)[2:])
+            self.whiles.append(While((test[:2], test[2:]), (body[:2], body[2:])))
+
     def _define(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, scope: Scope) -> None:
         scope.order.setdefault(node.name)
         scope.bound.add(node.name)
@@ -190,7 +221,13 @@ class SourceScopes:
 _TARGETS = (ast.Name, ast.Tuple, ast.List, ast.Starred, ast.Attribute, ast.Subscript)
 
 
-def _range_of(node: ast.expr) -> Range:
+def _is_constant(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) or (
+        isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant)
+    )
+
+
+def _range_of(node: ast.expr | ast.stmt) -> Range:
     end_line, end_column = node.end_lineno, node.end_col_offset
     return (
         node.lineno,

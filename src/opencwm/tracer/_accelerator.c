@@ -38,6 +38,7 @@ enum { YIELD = 1, RESUME = 2, UNWIND = 4, TRUNCATED = 8 };         /* StepFlags 
 enum { OP_RETURNS = 1, OP_YIELDS = 2, OP_EXHAUSTS = 4 };           /* bits of the table of opcodes */
 enum { FAILED = -1, DONE = 0, ASK = 1 };                           /* of making a text; ASK: the Python renderer */
 enum { LIST = 1, TUPLE, DICT, SET, FROZENSET, FUNCTION, OBJECT };  /* what a walk meets */
+enum { LOOP_BACK = 1, LOOP_TEST = 2, LOOP_BODY = 4, LOOP_BITS = 3 };  /* LoopPlace */
 enum { KIND, CODE, LINENO, DEPTH, CHANGED, DELETED, VALUE, FLAGS, EVALUATIONS, NUM_FIELDS }; /* of a Step */
 
 #define UNHELD ((PyObject *)1) /* a local's value that is not held: the same object may have another text by now */
@@ -98,7 +99,7 @@ typedef struct {
     PyObject *index;                         /* place in Trace.codes; NULL before the first entry */
     Py_ssize_t num_names, num_ops;
     int firstlineno;
-    int *rules, *late; /* by instruction, 0 for none; NULL without any */
+    int *rules, *late, *loops; /* by instruction, 0 for none; NULL without any */
     char *shadowed;    /* by local; NULL without any */
 } Entry;
 
@@ -148,6 +149,7 @@ typedef struct {
     Entry *entry; /* lives as long as the tracer */
     Py_ssize_t depth, num_calls, raised_num_steps;
     int line, raw_line, raised_offset;
+    int looping; /* number of the loop that jumped back to the test that is running */
     char by_line, is_held_back, is_silent;
     Local locals[1];
 } Activation;
@@ -1339,10 +1341,14 @@ admit_line(Tracer *t, Activation *a, PyFrameObject *frame, int *number)
     if (a->is_held_back && release_held_back(t, a))
         return FAILED;
     a->by_line = entry->rules == NULL;
+    if (a->by_line)
+        return DONE;
     Py_ssize_t index = instruction_at(entry, PyFrame_GetLasti(frame));
-    int found = entry->rules ? entry->rules[index] : 0, previous = a->raw_line, rule = found ? found : *number;
+    int found = entry->rules[index], previous = a->raw_line, rule = found ? found : *number;
     a->raw_line = *number;
     *number = rule == a->line && (previous != *number || found) ? NO_LINE : rule;
+    if (a->looping && *number != NO_LINE && entry->loops[index] & LOOP_BODY)
+        a->looping = 0;
     return DONE;
 }
 
@@ -1364,9 +1370,16 @@ static int
 on_opcode(Tracer *t, Activation *a, PyFrameObject *frame)
 {
     Entry *entry = a->entry;
-    int number = entry->late ? entry->late[instruction_at(entry, PyFrame_GetLasti(frame))] : 0;
-    if (!number || number == a->line)
+    Py_ssize_t index = instruction_at(entry, PyFrame_GetLasti(frame));
+    int number = entry->late ? entry->late[index] : 0, place = entry->loops ? entry->loops[index] : 0;
+    int loop = place >> LOOP_BITS, enters_body = a->looping && loop == a->looping && place & LOOP_BODY;
+    a->looping = place & LOOP_BACK || (place & LOOP_TEST && loop == a->looping) ? loop : 0;
+    if (enters_body && (number = PyFrame_GetLineNumber(frame)) <= 0)
+        number = a->line;
+    if (!number || (number == a->line && !enters_body))
         return refresh_locals(frame);
+    if (a->is_held_back && release_held_back(t, a))
+        return FAILED;
     a->line = number;
     return add_record(t, a, frame, PyTrace_LINE, NULL, 0, NULL);
 }
@@ -1374,7 +1387,7 @@ on_opcode(Tracer *t, Activation *a, PyFrameObject *frame)
 static int
 on_first_call(Tracer *t, Activation *a, PyFrameObject *frame)
 {
-    if (a->entry->late && PyObject_SetAttr((PyObject *)frame, str_f_trace_opcodes, Py_True))
+    if ((a->entry->late || a->entry->loops) && PyObject_SetAttr((PyObject *)frame, str_f_trace_opcodes, Py_True))
         return FAILED;
     if (add_record(t, a, frame, PyTrace_CALL, NULL, 0, NULL))
         return FAILED;
@@ -1639,6 +1652,7 @@ new_activation(Tracer *t, Entry *entry)
     a->line = a->raw_line = entry->firstlineno;
     a->by_line = entry->rules == NULL;
     a->is_held_back = a->is_silent = 0;
+    a->looping = 0;
     memset(a->locals, 0, entry->num_names * sizeof(Local));
     PyObject_GC_Track(a);
     return a;
@@ -1862,6 +1876,7 @@ free_entry(Entry *entry)
     Py_XDECREF(entry->index);
     PyMem_Free(entry->rules);
     PyMem_Free(entry->late);
+    PyMem_Free(entry->loops);
     PyMem_Free(entry->shadowed);
     PyMem_Free(entry);
 }
@@ -1975,10 +1990,10 @@ marked_names(PyObject *names, PyObject *marked)
 static int
 add_code(Tracer *t, PyObject *fields)
 {
-    PyObject *code, *recorded, *names, *ops, *rules, *late, *shadowed;
+    PyObject *code, *recorded, *names, *ops, *rules, *late, *loops, *shadowed;
     int firstlineno;
-    if (!PyArg_ParseTuple(fields, "O!OO!iSO!O!O", &PyCode_Type, &code, &recorded, &PyTuple_Type, &names,
-                          &firstlineno, &ops, &PyDict_Type, &rules, &PyDict_Type, &late, &shadowed))
+    if (!PyArg_ParseTuple(fields, "O!OO!iSO!O!O!O", &PyCode_Type, &code, &recorded, &PyTuple_Type, &names,
+                          &firstlineno, &ops, &PyDict_Type, &rules, &PyDict_Type, &late, &PyDict_Type, &loops, &shadowed))
         return FAILED;
     Entry *entry = PyMem_Calloc(1, sizeof(Entry));
     if (entry == NULL) {
@@ -1994,6 +2009,7 @@ add_code(Tracer *t, PyObject *fields)
     entry->firstlineno = firstlineno;
     entry->rules = lines_by_instruction(rules, entry->num_ops);
     entry->late = lines_by_instruction(late, entry->num_ops);
+    entry->loops = lines_by_instruction(loops, entry->num_ops);
     entry->shadowed = marked_names(names, shadowed);
     t->most_names = Py_MAX(t->most_names, entry->num_names);
     if (PyErr_Occurred() || map_put(&t->entries, code, entry)) {

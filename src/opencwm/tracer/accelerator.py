@@ -103,5 +103,6 @@ def _as_tuple(code: RecordedCode) -> tuple[object, ...]:
         code.ops,
         facts.line_rules,
         facts.late_lines,
+        facts.loop_places,
         facts.shadowed,
     )

@@ -19,6 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from opencwm.source.code_facts import NO_LINE, RETURN_OPS
+from opencwm.source.compiler_differences import LOOP_BITS, LoopPlace
 from opencwm.tracer import bytecode
 from opencwm.tracer.bytecode import RecordedCode
 from opencwm.tracer.evaluator import Evaluator, Scratch
@@ -33,6 +34,8 @@ _YIELD, _RESUME, _UNWIND, _TRUNCATED = (
     int(flag) for flag in (StepFlags.YIELD, StepFlags.RESUME, StepFlags.UNWIND, StepFlags.TRUNCATED)
 )
 _NO_LINE, _RETURN_OPS = NO_LINE, RETURN_OPS
+_LOOP_BITS = LOOP_BITS
+_BACK, _TEST, _BODY = int(LoopPlace.BACK), int(LoopPlace.TEST), int(LoopPlace.BODY)
 _YIELD_OPS, _EXHAUST_OPS = bytecode.YIELD_OPS, bytecode.EXHAUST_OPS
 _YIELD_VALUE = bytecode.YIELD_VALUE
 _DELAY_RESUMED = sys.version_info >= (3, 13)
@@ -68,6 +71,7 @@ class Activation:
         "held_back",
         "index",
         "line",
+        "looping",
         "marks",
         "num_calls",
         "raised_at",
@@ -92,6 +96,7 @@ class Activation:
         self.raised_at = (-1, -1)  # offset of the last exception step, and how many steps there were after it
         self.held_back: RawStep | None = None  # the step of being resumed
         self.silent = False  # being closed without a handler
+        self.looping = 0  # number of the loop that jumped back to the test that is running
 
     def trace(self, frame: FrameType, event: str, arg: Any) -> Any:
         """Take one event; the trace function of the frame."""
@@ -110,10 +115,16 @@ class Activation:
             elif event == "exception":
                 self._raised(frame, arg[1])
             elif event == "opcode":
-                number = self.facts.late_lines.get(frame.f_lasti, self.line)
-                if number != self.line:
-                    self.line = number
-                    self._add(_LINE, self._values(frame), None, 0)
+                offset = frame.f_lasti
+                number = self.facts.late_lines.get(offset, self.line)
+                if self._enters_body(offset):
+                    number = frame.f_lineno or self.line
+                elif number == self.line:
+                    return self.trace
+                if self.held_back is not None:
+                    self._release()
+                self.line = number
+                self._add(_LINE, self._values(frame), None, 0)
         except _MemoryError:
             self.recorder.out_of_memory = self.recorder.finished = True
             raise
@@ -210,13 +221,24 @@ class Activation:
         if self.held_back is not None:
             self._release()
         rules = self.facts.line_rules
-        self.by_line = not rules
+        if not rules:
+            self.by_line = True
+            return number
         offset = frame.f_lasti
         previous, self.raw_line = self.raw_line, number
         rule = rules.get(offset, number)
         if rule == self.line and (previous != number or offset in rules):
             return _NO_LINE
+        if self.looping and rule != _NO_LINE and self.facts.loop_places.get(offset, 0) & _BODY:
+            self.looping = 0
         return rule
+
+    def _enters_body(self, offset: int) -> bool:
+        """Tell whether a loop jumped back and its test was true, with no line event that says so."""
+        place = self.facts.loop_places.get(offset, 0)
+        loop, before = place >> _LOOP_BITS, self.looping
+        self.looping = loop if place & _BACK or (place & _TEST and loop == before) else 0
+        return bool(place & _BODY and before and loop == before)
 
     def _values(self, frame: FrameType) -> Any:
         """Return the locals; those of a class body may be any mapping its metaclass made up."""
@@ -234,7 +256,8 @@ class Activation:
         self.depth = recorder.depth
         self.num_calls += 1
         if self.num_calls == 1:
-            if self.facts.late_lines:
+            if self.facts.late_lines or self.facts.loop_places:
+                frame.f_trace = self.trace  # without it, later Pythons do not heed the next line
                 frame.f_trace_opcodes = True
             self._add(_CALL, self._values(frame), None, 0)
             recorder.depth = self.depth + 1
