@@ -62,7 +62,8 @@ class PracticeConfig:
         row_tokens: of a packed row.
         rows_per_step: rows of one step of the optimizer.
         num_threads: of torch.
-        dtype: what is learned in, as in recipes of training; attempts are sampled in fp32.
+        dtype: what is learned in, as in recipes of training. Attempts are sampled in fp32: in any other type
+            the first ratios of a round are not 1.
         seed: of everything.
     """
 
@@ -80,7 +81,7 @@ class PracticeConfig:
     row_tokens: int = 4096
     rows_per_step: int = 4
     num_threads: int = 1
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16"] = "float32"
     seed: int = 0
 
     def __post_init__(self) -> None:
