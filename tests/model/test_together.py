@@ -167,11 +167,15 @@ def test_an_interrupted_owner_stops_the_job_that_runs_on(engine: OnnxEngine) -> 
         finally:
             is_over.set()
 
-    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        list(engine.together.work([endless], at_once=2))
-    timer.join()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    try:
+        timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            list(engine.together.work([endless], at_once=2))
+        timer.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert is_over.is_set()
 
 
