@@ -171,6 +171,27 @@ class Functions:
             return {}
         return {name: value for name, value in bound.arguments.items() if isinstance(value, ast.expr)}
 
+    def bound(self, first: int, call: CallSite) -> dict[str, str | None] | None:
+        """Return by parameter how what a call gives to a function reads, a new object that it makes apart.
+
+        None where that is not known.
+        """
+        definition, owner = self._found.get(first, (None, ""))
+        receiver = self._receiver(definition, owner, call) if definition is not None else None
+        if definition is None or receiver is None:
+            return None
+        is_making = bool(receiver) and not call.is_method
+        try:
+            found = signature(definition.args).bind(*receiver, *call.args, **call.keywords).arguments
+        except TypeError:
+            return None
+        kept = list(found.items())[is_making:]
+        texts: dict[str, str | None] = {}
+        for name, value in kept:
+            several = value if isinstance(value, tuple) else value.values() if isinstance(value, dict) else None
+            texts |= {name: value} if several is None else {f"{name} {n}": item for n, item in enumerate(several)}
+        return texts
+
     def value(self, first: int, returned: str | None, state: Mapping[str, str]) -> str | None:
         """Return the value of the call that entered a function, which returns now; None if not known.
 

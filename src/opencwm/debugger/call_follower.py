@@ -21,7 +21,8 @@ from opencwm.debugger.expectations import (
     Outcome,
     UnforeseenError,
 )
-from opencwm.debugger.hooks import holders, is_super, plain_name
+from opencwm.debugger.hooks import arguments as hook_arguments
+from opencwm.debugger.hooks import holders, hook_name, is_super, plain_name
 from opencwm.debugger.keyed import KEYED, chosen
 from opencwm.debugger.known import BUILT_IN, Known
 from opencwm.debugger.mutations import (
@@ -42,8 +43,9 @@ from opencwm.debugger.rendered import (
     is_iterator,
     items_of,
 )
-from opencwm.debugger.touching import Changing
+from opencwm.debugger.touching import Changing, pieces
 
+_DISPLAYS: Final = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
 _CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval", "map", "filter"})
 
 
@@ -69,7 +71,8 @@ class CallFollower(ComprehensionFollower):
         self._memory = memory
         self._owner = known.functions.owner(memory.first)  # class in whose body the line stands
         self._state = dict(memory.state)
-        self._is_stale = False  # objects may have changed since the line began
+        self._born = {}  # by name, the moment at which its text was current, unless that is when the line began
+        self._has_entered = False  # a function of the program may have run since the line began
         self.changed_names: set[str] = set()
         self.calls: list[CallSite] = []
         self.to_come: list[CallSite] = []
@@ -81,11 +84,9 @@ class CallFollower(ComprehensionFollower):
         text = self._state.get(node.id, self._known.constants.get(node.id)) or None
         if text is None:  # perhaps unbound
             self.outcome.is_told = False
-        if node.id in self.changed_names:
-            return text
-        if self._is_stale and text is not None and not is_atom(text) and node.id in self._state:
-            return None
-        return None if self._is_stale and node.id in self._known.shared else text
+        if node.id in self._state and node.id not in self.changed_names and self._has_entered:
+            text = None if node.id in self._known.shared else text
+        return self._current(text, self._born.get(node.id, 0)) if node.id in self._state else text
 
     def _call(self, node: ast.Call) -> str | None:
         generator = consumed(node)
@@ -101,13 +102,18 @@ class CallFollower(ComprehensionFollower):
             is_followed = self._calculates or function.attr in MOVING_METHODS
             changing = receiver if is_followed and not self._known.is_disguised else None
         owner, fields = holders(function.value) if isinstance(function, ast.Attribute) else ("", [])
-        before = self._state.get(owner), self._is_stale
-        args = tuple([self._value(item) for item in node.args])
-        keywords = {keyword.arg: self._value(keyword.value) for keyword in node.keywords}
+        began = self._changing.moment
+        values = self._values(node.args)
+        named_values = self._values([keyword.value for keyword in node.keywords])
+        args = tuple([self._current(text, since) for text, since in values])
+        texts = [self._current(text, since) for text, since in named_values]
+        keywords = dict(zip([keyword.arg for keyword in node.keywords], texts, strict=True))
         if len(args) == 1 and isinstance(args[0], Iterating) and args[0].first and self._consumes(function):
             self._exhausted(args[0])
-        if changing is not None and (self._state.get(owner), self._is_stale) != before:
-            changing = None if fields or not owner else self._name(ast.Name(owner, ast.Load()))
+            began = self._changing.moment if receiver is None or is_atom(receiver) else began
+        if self._changing.moment != began:
+            receiver = self._again(owner if not fields else "", receiver, began)
+            changing = None if changing is None or fields or not owner else receiver
         named = {name: text for name, text in keywords.items() if name is not None}
         if changing is not None and isinstance(function, ast.Attribute) and not node.keywords:
             result = self._after_method(function, changing, args)
@@ -117,15 +123,15 @@ class CallFollower(ComprehensionFollower):
             result = self._after_function(node, receiver, args)
             if result is not None:
                 return result
-        is_harmless = self._is_pure_call(function, receiver) or self._is_apart_call(
-            node, (*args, *keywords.values())
-        )
-        if not is_harmless or any(map(is_iterator, filter(None, args))):
-            self._handed_on(node, receiver, (*args, *keywords.values()))
-            self._objects_change()
-        if len(named) < len(keywords) or any(isinstance(item, ast.Starred) for item in node.args):
-            return None
-        return self._called_with(node, function, receiver, args, named)
+        given = (*args, *keywords.values())
+        is_harmless = self._is_pure_call(function, receiver) or self._is_apart_call(node, given)
+        is_harmless = is_harmless and not any(map(is_iterator, filter(None, args)))
+        num_entered, result = len(self._entered), None
+        if len(named) == len(keywords) and not any(isinstance(item, ast.Starred) for item in node.args):
+            result = self._called_with(node, function, receiver, args, named)
+        if not is_harmless and len(self._entered) == num_entered:
+            self._handed_on(node, receiver, given)
+        return result
 
     def _called_with(
         self,
@@ -147,6 +153,12 @@ class CallFollower(ComprehensionFollower):
             return keyed
         local = self._state.get(function.id)
         return self._made(CallSite(self._called(function.id), False, None, args, named, local=local), node)
+
+    def _again(self, name: str, text: str | None, since: int) -> str | None:
+        """Return how an object reads that was come by before its arguments, perhaps as the local of a name."""
+        now = self._current(text, since)
+        is_local = now is None and name in self._state
+        return self._name(ast.Name(name, ast.Load())) if is_local else now
 
     def _consumes(self, function: ast.expr) -> bool:
         """Whether a call asks an iterator for all its items at once."""
@@ -197,29 +209,49 @@ class CallFollower(ComprehensionFollower):
             items = items_of(args[0])
         except UnreadableError:
             return None
-        keys = []
+        keys, since = [], self._changing.moment
         for item in items if len(items) <= MAX_ITEMS and all(map(is_told, items)) else ():
             call = CallSite(definition.name, False, None, (text_of(item),), {}, first=first)
             keys.append(self._made(call, ast.Call(ast.Name(definition.name, ast.Load()), [], [])))
             if keys[-1] is None:
                 return None
         found = chosen(name, items, [text for text in keys if text is not None], named)
-        return None if found is None or (self._is_stale and not is_atom(found)) else found
+        return None if found is None or self._is_changed_inside(found, since) else found
+
+    def _is_changed_inside(self, text: str, since: int) -> bool:
+        """Whether what is in a new list, or is an item of one, may have changed since a moment."""
+        inside = pieces(text)
+        return self._changing.moment > since and inside != frozenset() and (
+            inside is None
+            or text[0] not in "[{"
+            or any(self._changing.is_changed(piece, since) for piece in inside - {text})
+        )
 
     def _handed_on(self, node: ast.Call, receiver: str | None, texts: Sequence[str | None]) -> None:
         """Note what a call may change: whatever it is given holds, if what is called holds nothing itself."""
         function = node.func
         if isinstance(function, ast.Attribute):
-            owner = "self" if is_super(function.value) else holders(function.value)[0]
-            called = owner, receiver
+            called = receiver
         else:
-            called = "", self._value(function) if isinstance(function, ast.Name) else None
+            called = self._value(function) if isinstance(function, ast.Name) else None
         if not self._known.is_isolated:
-            self._changing.anything()
+            self._objects_change()
             return
         nodes = [*node.args, *(keyword.value for keyword in node.keywords)]
-        names = [holders(item)[0] for item in nodes]
-        self._changing.all_in([called, *zip(names, texts, strict=True)])
+        moment = self._changing.moment
+        new = {text for item, text in zip(nodes, texts, strict=True) if text and self._is_new(item, text)}
+        self._changing.all_in([(text, moment) for text in (called, *texts)], new)
+        self._program_runs()
+
+    def _is_new(self, node: ast.expr, text: str) -> bool:
+        """Whether the value of an expression is a list, dictionary or set that nothing else holds."""
+        if text[0] not in "[{" or self._known.is_disguised:
+            return False
+        while hook_name(node) in ("operand", "result"):
+            node = hook_arguments(node)[-1]
+        if isinstance(node, ast.Subscript):
+            return isinstance(node.slice, ast.Slice)
+        return isinstance(node, _DISPLAYS)
 
     def _bound_method(self, node: ast.expr) -> ast.expr:
         """Return the attribute that a local bound to a method of another one's list stands for."""
@@ -256,12 +288,17 @@ class CallFollower(ComprehensionFollower):
         found = self._replaced(node, before, changed[1])
         if found is None or found[0] not in self._state:
             return None
-        name, text = found
-        self.outcome.values[name] = self._state[name] = text
         self.outcome.is_pure = False
-        self._changing.one(name, before)
-        self.changed_names.add(name)
+        self._changing.one(before, self._changing.moment)
+        self._reads_now(*found)
         return changed[0]
+
+    def _reads_now(self, name: str, text: str) -> None:
+        """Note how a local reads since its object has changed."""
+        self._settle()
+        self.outcome.values[name] = self._state[name] = text
+        self._born[name] = self._changing.moment
+        self.changed_names.add(name)
 
     def _replaced(self, node: ast.expr, old: str, new: str) -> tuple[str, str] | None:
         """Return the local through which an object was come by, and its text when the object reads as new.
@@ -312,10 +349,21 @@ class CallFollower(ComprehensionFollower):
 
     def _objects_change(self) -> None:
         """Note that any object may have changed, those too of which it was known how they are."""
-        self.outcome.is_pure, self._is_stale = False, True
-        for name in self.changed_names:
-            self.outcome.values.pop(name, None)
-        self.changed_names.clear()
+        self._changing.anything()
+        self._program_runs()
+
+    def _program_runs(self) -> None:
+        """Note that functions of the program may have run, which have changed what is noted already."""
+        self.outcome.is_pure, self._has_entered = False, True
+        self.changed_names -= self._known.shared
+        self._settle()
+
+    def _settle(self) -> None:
+        """Forget how locals read that may have changed since they were told to read otherwise."""
+        for name in list(self.changed_names):
+            if self._current(self._state.get(name), self._born.get(name, 0)) is None:
+                self.outcome.values.pop(name, None)
+                self.changed_names.remove(name)
 
     def _made(self, call: CallSite, node: ast.Call) -> str | None:
         """Note a call; return its value when it entered a function that has returned."""
@@ -324,9 +372,9 @@ class CallFollower(ComprehensionFollower):
         for number, entered in enumerate(self._entered):
             functions = self._known.functions
             if functions.is_plain(entered.first) and functions.is_call_of(entered.first, call):
-                if not entered.is_apart:
+                if any(not other.is_apart for other in self._entered[:number]):
                     self._objects_change()
-                self._take_over(entered, self._known.functions.given(entered.first, call, node))
+                self._take_over(entered, call, node)
                 del self._entered[: number + 1]
                 self.to_come.pop()
                 return entered.value or None
@@ -355,23 +403,40 @@ class CallFollower(ComprehensionFollower):
             return 0 if makes_generator else entries.inherited(call, self._memory.first)
         return entries.method(call, makes_generator=makes_generator)
 
-    def _take_over(self, entered: Entered, given: Mapping[str, ast.expr]) -> None:
+    def _take_over(self, entered: Entered, call: CallSite, node: ast.Call) -> None:
         """Read the objects that a function was given as they are since it has returned.
 
         Only those of locals: a variable of a comprehension is none, and reads as no local of its name does.
         """
+        given = self._known.functions.given(entered.first, call, node)
+        if not entered.is_apart:
+            self._changes_by(entered, call, given)
         for parameter, node in given.items():
             name, text = plain_name(node), entered.after.get(parameter)
             is_local = self._state.get(name, "") == self._memory.state.get(name, None)
             if text is not None and is_local and name not in self._known.shared:
-                self.outcome.values[name] = self._state[name] = text
-                self.changed_names.add(name)
+                self._reads_now(name, text)
+
+    def _changes_by(self, entered: Entered, call: CallSite, given: Mapping[str, ast.expr]) -> None:
+        """Note what a function may have changed: what it was given and does not read as it did before."""
+        texts = self._known.functions.bound(entered.first, call)
+        called = "" if call.local is None else call.local
+        if texts is None or not self._known.is_isolated or (called and pieces(called) is None):
+            self._objects_change()
+            return
+        moment = self._changing.moment
+        changed = {name: text for name, text in texts.items() if text is None or text != entered.after.get(name)}
+        new = {text for name, text in changed.items() if text and name in given and self._is_new(given[name], text)}
+        self._changing.all_in([(text, moment) for text in changed.values()], new)
+        self._program_runs()
 
     def _attribute(self, node: ast.Attribute) -> str | None:
         text = self._value(node.value)
         if self._known.entries is None or not self._known.entries.is_property(text, node.attr):
             return None
-        self._changing.all_in([(holders(node.value)[0], text)])
-        if not self._known.is_isolated:
-            self._changing.anything()
-        return self._made(CallSite(node.attr, True, text, (), {}, is_property=True), ast.Call(node, [], []))
+        num_entered = len(self._entered)
+        call = CallSite(node.attr, True, text, (), {}, is_property=True)
+        result = self._made(call, ast.Call(node, [], []))
+        if len(self._entered) == num_entered:
+            self._objects_change()
+        return result

@@ -56,7 +56,7 @@ class ExpressionFollower(CallFollower):
         self._ask = ask
         self._written = list(reversed(memory.written))
         self._num_yields = memory.num_yields
-        self._waiting: list[tuple[int, int, str | None]] = []
+        self._waiting: list[tuple[int, int, str | None, int]] = []
         self._last = (-1, "")
         self._right: str | None = None  # of an augmented assignment
         self._formula: tuple[str, Mapping[str, str]] | None = None
@@ -87,7 +87,7 @@ class ExpressionFollower(CallFollower):
         assert isinstance(node.target, ast.Name)  # noqa: S101 - by the grammar
         self._state.pop(node.target.id, None)
         if value is not None:
-            self._state[node.target.id] = self.outcome.values[node.target.id] = value
+            self._reads_now(node.target.id, value)
         return value
 
     def _tuple(self, node: ast.Tuple) -> str | None:
@@ -105,19 +105,21 @@ class ExpressionFollower(CallFollower):
         return None if texts is None else self._known.set_of(texts)
 
     def _dict(self, node: ast.Dict) -> str | None:
-        texts: list[str] | None = []
+        pairs: list[tuple[str | None, int]] = []
+        has_all = True
         for key, value in zip(node.keys, node.values, strict=True):
-            pair = (None if key is None else self._value(key)), self._value(value)
-            if texts is None or pair[0] is None or pair[1] is None:
-                texts = None
-            else:
-                texts.append(f"{pair[0]}: {pair[1]}")
-        if texts is None or len({text.partition(":")[0] for text in texts}) < len(texts):
+            pairs += self._values([value] if key is None else [key, value])
+            has_all = has_all and key is not None
+        known = [text for pair in pairs if (text := self._current(*pair)) is not None]
+        if not has_all or len(known) < len(pairs):
+            return None
+        texts = [f"{key}: {value}" for key, value in zip(known[::2], known[1::2], strict=True)]
+        if len({text.partition(":")[0] for text in texts}) < len(texts):
             return None
         return f"{{{', '.join(texts)}}}"
 
     def _texts(self, nodes: Iterable[ast.expr]) -> list[str] | None:
-        texts = [self._value(node) for node in nodes]
+        texts = [self._current(text, since) for text, since in self._values(nodes)]
         return None if any(text is None for text in texts) else [text for text in texts if text is not None]
 
     def _starred(self, node: ast.Starred) -> str | None:
@@ -175,7 +177,6 @@ class ExpressionFollower(CallFollower):
         elif text.startswith("defaultdict("):  # to read an item may put it there
             changed = after_look(text, key)
             if changed is None:
-                self._changing.anything()
                 self._objects_change()
             elif changed != text:
                 self._noted(node.value, text, ("None", changed))
@@ -232,8 +233,12 @@ class ExpressionFollower(CallFollower):
 
     def _hook_operand(self, site: int, number: int, node: ast.expr) -> str | None:
         text = self._value(node)
-        self._waiting.append((site, number, text))
+        self._wait((site, number), text)
         return text
+
+    def _wait(self, push: Push, text: str | None) -> None:
+        """Have a value wait for the operation of which it is an operand."""
+        self._waiting.append((*push, text, self._changing.moment))
 
     def _hook_result(self, site: int, node: ast.expr) -> str | None:
         about = self._sites[site]
@@ -245,7 +250,8 @@ class ExpressionFollower(CallFollower):
             expected = dataclasses.replace(self._filled(site, about), value=known)
             if expected.text is not None:
                 self._last = (site, expected.text)
-                is_certain = len(expected.text) + longest_value(node, expected.text) <= MAX_EVALUATION_CHARS
+                is_short = len(expected.text) + longest_value(node, expected.text) <= MAX_EVALUATION_CHARS
+                is_certain = is_short and not expected.is_old
                 formula = self._formula if isinstance(node, ast.JoinedStr) else expected.formula
                 if consumed(node) is not None:
                     formula = None if self._consumption is None else (self._consumption, {})
@@ -255,7 +261,7 @@ class ExpressionFollower(CallFollower):
             text = known if isinstance(known, Iterating) and text == known else _with_source(text, expected)
             self.outcome.is_told = self.outcome.is_told and text is not None
         if about.push is not None:
-            self._waiting.append((*about.push, text))
+            self._wait(about.push, text)
         return text
 
     def _hook_decision(self, site: int, number: int, node: ast.expr) -> str | None:
@@ -269,18 +275,20 @@ class ExpressionFollower(CallFollower):
     def _hook_link(self, site: int, number: int, node: ast.expr) -> str | None:
         text = self._value(node)
         if number == 0:
-            self._waiting.append((site, 0, text))
+            self._wait((site, 0), text)
             return text
         about = self._sites[site]
         left = self._waiting.pop() if self._waiting and self._waiting[-1][:2] == (site, number - 1) else None
         if left is None or left[2] is None or text is None:
             raise UnforeseenError
         source = f"{left[2]} {about.operators[number - 1]} {text}"
-        outcome = self._told(Expected(source, is_certain=len(source) <= MAX_EVALUATION_CHARS - len("False")))
+        is_old = self._current(left[2], left[3]) is None
+        is_certain = len(source) <= MAX_EVALUATION_CHARS - len("False")
+        outcome = self._told(Expected(source, is_certain=is_certain, is_old=is_old))
         if outcome not in ("True", "False"):
             raise UnforeseenError
         if number < about.num_operands - 1 and outcome == "True":
-            self._waiting.append((site, number, text))
+            self._wait((site, number), text)
         elif about.push is not None:
             self._decide(about.push, outcome, outcome == "True")
         return outcome
@@ -295,7 +303,7 @@ class ExpressionFollower(CallFollower):
 
     def _hook_holder(self, site: int, node: ast.expr) -> str | None:
         text = self._value(node)
-        self._waiting.append((site, 0, text))
+        self._wait((site, 0), text)
         return text
 
     def _hook_loaded(self, site: int, node: ast.expr, container: ast.expr | None = None) -> str | None:
@@ -303,7 +311,7 @@ class ExpressionFollower(CallFollower):
         if container is not None:
             text = self._value(container)
         elif self._waiting and self._waiting[-1][:2] == (site, 0):
-            text = self._waiting.pop()[2]
+            text = self._current(*self._waiting.pop()[2:])
         else:
             raise UnforeseenError
         if key is not None and is_read_plainly(text, key):
@@ -326,7 +334,7 @@ class ExpressionFollower(CallFollower):
         value = self._told(Expected(text, pattern, is_certain=is_certain, owner=self._owner))
         push = self._sites[site].push
         if push is not None and value is not None and is_literal(value):
-            self._waiting.append((*push, value))
+            self._wait(push, value)
 
     def _hook_combined(self, site: int, node: ast.expr) -> str | None:
         self._right = right = self._value(node)
@@ -359,7 +367,8 @@ class ExpressionFollower(CallFollower):
         if count and (len(taken) < count or taken[0][:2] != (site, 0) or taken[-1][0] != site):
             raise UnforeseenError
         del self._waiting[first:]
-        texts = [text for _, _, text in taken]
+        texts = [text for _, _, text, _ in taken]
+        is_old = any(self._current(text, since) is None for _, _, text, since in taken)
         for number, opening in about.tight:
             text = texts[number]
             if text is not None and text[0] in opening:
@@ -370,7 +379,7 @@ class ExpressionFollower(CallFollower):
             formula: tuple[str, Mapping[str, str]] | None = None
             if sources != tuple(texts):
                 formula = about.template % sources, {}
-            return Expected(filled, formula=formula, owner=self._owner)
+            return Expected(filled, formula=formula, owner=self._owner, is_old=is_old)
         return Expected(None, re.compile(".+".join(map(re.escape, filled.split("\0"))), re.DOTALL))
 
     def _joined(self, site: int, about: Site) -> str | None:
@@ -378,7 +387,7 @@ class ExpressionFollower(CallFollower):
         texts: list[str | None] = []
         is_cut = bool(self._waiting) and self._waiting[-1][1] < about.num_operands - 1
         while self._waiting and self._waiting[-1][0] == site:
-            _, number, text = self._waiting.pop()
+            _, number, text, _ = self._waiting.pop()
             texts.append(text)
             if number == 0:
                 break
@@ -393,7 +402,7 @@ class ExpressionFollower(CallFollower):
         while True:
             site, number = push
             about = self._sites[site]
-            self._waiting.append((site, number, text))
+            self._wait(push, text)
             if about.joins_values:
                 return
             if about.kind is SiteKind.NOT:

@@ -90,7 +90,7 @@ class LineFollower(ExpressionFollower):
         elif isinstance(node, ast.Expr):
             self._value(node.value)
         elif isinstance(node, ast.Return):
-            outcome.returned = "None" if node.value is None else self._final(node.value)
+            outcome.returned = "None" if node.value is None else self._value(node.value)
         elif isinstance(node, ast.FunctionDef):
             self._defined(node)
         elif isinstance(node, ast.Assert):
@@ -105,11 +105,11 @@ class LineFollower(ExpressionFollower):
     def _assignment(self, node: ast.stmt) -> bool:
         """Follow a statement that binds names, and only does that; return whether it is one."""
         if isinstance(node, ast.Assign):
-            self._assign(node.targets, self._final(node.value))
+            self._assign(node.targets, self._value(node.value))
             self._remember_method(node)
         elif isinstance(node, ast.AnnAssign):
             if node.value is not None:
-                self._assign([node.target], self._final(node.value))
+                self._assign([node.target], self._value(node.value))
         elif isinstance(node, ast.AugAssign):
             self._augmented(node)
         elif isinstance(node, ast.Import | ast.ImportFrom):
@@ -141,13 +141,14 @@ class LineFollower(ExpressionFollower):
     def _deleted(self, target: ast.expr) -> None:
         """Follow the deletion of an item."""
         assert isinstance(target, ast.Subscript)  # noqa: S101 - asked for by what has it
-        container, key = self._value(target.value), self._value(target.slice)
+        parts = self._values([target.value, target.slice])
+        container, key = self._current(*parts[0]), parts[1][0]
         self.outcome.is_pure = False
-        self._stores_in(target, container)
         found = None
         if container is not None and not self._known.is_disguised:
             changed = after_delete(container, key)
             found = None if changed is None else self._replaced(target.value, container, changed)
+        self._stores_in(target, container)
         self._changed(*(found or ("", None)))
 
     def _remember_method(self, node: ast.Assign) -> None:
@@ -161,12 +162,6 @@ class LineFollower(ExpressionFollower):
             and owner in self._state
         ):
             self._memory.methods[target.id] = owner, fields[0]
-
-    def _final(self, node: ast.expr) -> str | None:
-        """Follow an expression; return the text of its value when all of it has been evaluated."""
-        text = self._value(node)
-        is_new = hook_name(node) == "result"
-        return text if text is None or is_new or not self._is_stale or is_atom(text) else None
 
     def _other(self, node: ast.stmt) -> None:
         """Follow a statement that does more than its values say."""
@@ -183,6 +178,7 @@ class LineFollower(ExpressionFollower):
             raise UnforeseenError
 
     def _assign(self, targets: Sequence[ast.expr], value: str | None) -> None:
+        since = self._changing.moment
         for number, target in enumerate(targets):
             if isinstance(target, ast.Name):
                 if value is None:
@@ -197,9 +193,11 @@ class LineFollower(ExpressionFollower):
             if number:
                 raise UnforeseenError  # what was stored first may change what is read next
             if isinstance(target, ast.Subscript):
-                self._stored(target, self._value(target.value), self._value(target.slice), value, "")
+                parts = self._values([target.value, target.slice])
+                now = self._current(value, since)
+                self._stored(target, self._current(*parts[0]), self._current(*parts[1]), now, "")
             elif isinstance(target, ast.Attribute):
-                holder = self._value(target.value)
+                holder, value = self._value(target.value), self._current(value, since)
                 self._stores_in(target, holder)
                 changed = self._known.attributes.after_store(holder, target.attr, value, owner=self._owner)
                 self._changed(plain_name(target.value), changed)
@@ -216,16 +214,18 @@ class LineFollower(ExpressionFollower):
             raise UnforeseenError from None
         if len(items) != len(target.elts) or not all(map(is_told, items)):
             raise UnforeseenError
+        since = self._changing.moment
         for part, item in zip(target.elts, items, strict=True):
+            if self._current(text_of(item), since) is None:
+                raise UnforeseenError
             if isinstance(part, ast.Name):
-                self.outcome.values[part.id] = self._state[part.id] = text_of(item)
+                self._reads_now(part.id, text_of(item))
             elif isinstance(part, ast.Subscript) and holders(part.value)[0]:
                 name = holders(part.value)[0]
                 self._stored(part, self._value(part.value), self._value(part.slice), text_of(item), "")
                 if not self.outcome.is_told:
                     raise UnforeseenError
-                self._state[name] = self.outcome.values[name]
-                self.changed_names.add(name)
+                self._reads_now(name, self.outcome.values[name])
             else:
                 raise UnforeseenError
 
@@ -236,7 +236,7 @@ class LineFollower(ExpressionFollower):
             self.outcome.is_pure = self.outcome.is_pure and value is not None and is_atom(value)
             before = self._memory.state.get(target.id, "")
             if not before or before[0] in "[{":
-                self._changing.one(target.id, before or None)
+                self._changing.one(before or None, self._born.get(target.id, 0))
             elif not is_atom(before) and before[0] != "(":
                 self._changing.anything()
             if hook_name(node.value) == "augmented":
@@ -244,14 +244,16 @@ class LineFollower(ExpressionFollower):
             else:
                 self.outcome.is_told = False
             return
-        holder = self._value(target.value)
-        key = self._value(target.slice) if isinstance(target, ast.Subscript) else None
+        parts = self._values([target.value, *([target.slice] if isinstance(target, ast.Subscript) else [])])
+        began = self._changing.moment
         is_read = hook_name(node.value) == "combined"
         value, symbol = self._value(node.value), "" if is_read else BINARY[type(node.op)]
         if is_read and value is None:
             value, symbol = self._right, BINARY[type(node.op)]
         self.outcome.is_pure = False
-        if self._is_stale or self.changed_names:  # it may be another object by now, or another text
+        holder = self._current(*parts[0])
+        key = self._current(*parts[1]) if len(parts) > 1 else None
+        if self._changing.moment != began:  # what was read from it may be another text by now
             holder = None
         if isinstance(target, ast.Subscript):
             self._stored(target, holder, key, value, symbol)
@@ -269,11 +271,11 @@ class LineFollower(ExpressionFollower):
         self, target: ast.Subscript, container: str | None, key: str | None, value: str | None, symbol: str
     ) -> None:
         """Note ``container[key] = value``, or ``container[key] += value`` for a symbol."""
-        self._stores_in(target, container)
         found = None
         if container is not None and not self._known.is_disguised and (self._calculates or not symbol):
             changed = after_store(container, key, value, symbol)
             found = None if changed is None else self._replaced(target.value, container, changed)
+        self._stores_in(target, container)
         self._changed(*(found or ("", None)))
 
     def _stores_in(self, target: ast.Subscript | ast.Attribute, holder: str | None) -> None:
@@ -284,7 +286,7 @@ class LineFollower(ExpressionFollower):
             else self._known.attributes.shows(holder, mangled(target.attr, self._owner))
         )
         if is_plain_object and not self._known.is_disguised:
-            self._changing.one(holders(target.value)[0], holder)
+            self._changing.one(holder, self._changing.moment)
         else:
             self._changing.anything()
 
