@@ -91,6 +91,11 @@ class Functions:
             texts["__class__"] = f"<class 'program.{owner}'>"
         return texts
 
+    @property
+    def is_renaming(self) -> bool:
+        """Whether a function may come to be called otherwise than it is written."""
+        return self._qualnames.is_renaming
+
     def is_call_of(self, first: int, call: CallSite) -> bool:
         """Whether a function, by its first line, is what a call enters."""
         definition, owner = self._found.get(first, (None, ""))

@@ -21,8 +21,7 @@ from opencwm.debugger.expectations import (
     Outcome,
     UnforeseenError,
 )
-from opencwm.debugger.hooks import arguments as hook_arguments
-from opencwm.debugger.hooks import holders, hook_name, is_super, plain_name
+from opencwm.debugger.hooks import holders, is_super, plain_name
 from opencwm.debugger.keyed import KEYED, chosen
 from opencwm.debugger.known import BUILT_IN, Known
 from opencwm.debugger.mutations import (
@@ -45,7 +44,6 @@ from opencwm.debugger.rendered import (
 )
 from opencwm.debugger.touching import Changing, pieces
 
-_DISPLAYS: Final = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
 _CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval", "map", "filter"})
 
 
@@ -72,12 +70,13 @@ class CallFollower(ComprehensionFollower):
         self._owner = known.functions.owner(memory.first)  # class in whose body the line stands
         self._state = dict(memory.state)
         self._born = {}  # by name, the moment at which its text was current, unless that is when the line began
+        self._operating: int | None = None  # the moment at which the last operation had all its operands
         self._has_entered = False  # a function of the program may have run since the line began
         self.changed_names: set[str] = set()
         self.calls: list[CallSite] = []
         self.to_come: list[CallSite] = []
         self._entered = list(memory.entered)
-        self._changing = Changing(memory.state)
+        self._changing = Changing(memory.state, is_renaming=known.functions.is_renaming)
         self.outcome.is_pure = all(entered.is_apart for entered in memory.entered)
 
     def _name(self, node: ast.Name) -> str | None:
@@ -108,6 +107,7 @@ class CallFollower(ComprehensionFollower):
         args = tuple([self._current(text, since) for text, since in values])
         texts = [self._current(text, since) for text, since in named_values]
         keywords = dict(zip([keyword.arg for keyword in node.keywords], texts, strict=True))
+        self._operating = self._changing.moment
         if len(args) == 1 and isinstance(args[0], Iterating) and args[0].first and self._consumes(function):
             self._exhausted(args[0])
             began = self._changing.moment if receiver is None or is_atom(receiver) else began
@@ -243,16 +243,6 @@ class CallFollower(ComprehensionFollower):
         self._changing.all_in([(text, moment) for text in (called, *texts)], new)
         self._program_runs()
 
-    def _is_new(self, node: ast.expr, text: str) -> bool:
-        """Whether the value of an expression is a list, dictionary or set that nothing else holds."""
-        if text[0] not in "[{" or self._known.is_disguised:
-            return False
-        while hook_name(node) in ("operand", "result"):
-            node = hook_arguments(node)[-1]
-        if isinstance(node, ast.Subscript):
-            return isinstance(node.slice, ast.Slice)
-        return isinstance(node, _DISPLAYS)
-
     def _bound_method(self, node: ast.expr) -> ast.expr:
         """Return the attribute that a local bound to a method of another one's list stands for."""
         if isinstance(node, ast.Name) and node.id in self._memory.methods:
@@ -289,9 +279,22 @@ class CallFollower(ComprehensionFollower):
         if found is None or found[0] not in self._state:
             return None
         self.outcome.is_pure = False
+        apart = self._apart_from(found[0], changed[1])
         self._changing.one(before, self._changing.moment)
+        self._born.update(dict.fromkeys(apart, self._changing.moment))
         self._reads_now(*found)
         return changed[0]
+
+    def _apart_from(self, name: str, changed: str) -> set[str]:
+        """Return the other locals known to have changed that do not hold the object of one.
+
+        Told from how they all read when the line began; nothing but atoms has been put into them since.
+        """
+        texts = {other: self._state.get(other, "") for other in self.changed_names - {name}}
+        if any(pieces(text) != {text} for text in (changed, *texts.values())):
+            return set()
+        before = self._memory.state
+        return {other for other in texts if before.get(other, "") != before.get(name, "") and texts[other]}
 
     def _reads_now(self, name: str, text: str) -> None:
         """Note how a local reads since its object has changed."""

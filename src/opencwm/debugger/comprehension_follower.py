@@ -14,10 +14,11 @@ from typing import Any, Final
 
 from opencwm.debugger.expectations import Iterating, UnforeseenError
 from opencwm.debugger.expressions import Undecided, known_value
+from opencwm.debugger.hooks import arguments, hook_name
 from opencwm.debugger.known import BUILT_IN, Known
 from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.rendered import MAX_CHARS, MAX_ITEMS, UnreadableError, truth_of
-from opencwm.debugger.touching import Changing
+from opencwm.debugger.touching import FOREVER, Changing, pieces
 
 _CONSUMERS: Final = frozenset(
     {"sum", "any", "all", "list", "tuple", "set", "frozenset", "sorted", "min", "max", "dict"}
@@ -25,6 +26,8 @@ _CONSUMERS: Final = frozenset(
 """Built-in functions that ask a generator for one item after another until it ends, or they know enough."""
 WHOLE_CONSUMERS: Final = _CONSUMERS - {"any", "all"}
 """Those that always ask until it ends."""
+_BRACKETS: Final = ast.List | ast.Dict | ast.Set | ast.Tuple
+_DISPLAYS: Final = ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp
 _DECIDED: Final = {"any": True, "all": False}
 
 Round = tuple["str | None", ...]
@@ -177,13 +180,38 @@ class ComprehensionFollower(abc.ABC):
 
     def _values(self, nodes: Iterable[ast.expr]) -> _Rounds:
         """Follow expressions; return the text of each with the moment at which it was current."""
-        return [(self._value(node), self._changing.moment) for node in nodes]
+        values = []
+        for node in nodes:
+            text = self._value(node)
+            values.append((text, self._moment_of(node, text)))
+        return values
 
-    def _current(self, text: str | None, since: int) -> str | None:
+    def _moment_of(self, node: ast.expr | None, text: str | None) -> int:
+        """Return the moment since when the value of an expression is current: always, if nothing else has it."""
+        if node is None or text is None or not self._is_new(node, text):
+            return self._changing.moment
+        is_alone = pieces(text) == {text} or all(
+            isinstance(part, ast.expr_context | ast.Constant | _BRACKETS) or hook_name(part)
+            for part in ast.walk(node)
+        )
+        return FOREVER if is_alone else self._changing.moment
+
+    def _is_new(self, node: ast.expr, text: str) -> bool:
+        """Whether the value of an expression is a list, dictionary or set that nothing else holds."""
+        if text[0] not in "[{" or self._known.is_disguised:
+            return False
+        while hook_name(node) in ("operand", "result"):
+            node = arguments(node)[-1]
+        if isinstance(node, ast.Subscript):
+            return isinstance(node.slice, ast.Slice)
+        return isinstance(node, _DISPLAYS)
+
+    def _current(self, text: str | None, since: int, until: int | None = None) -> str | None:
         """Return a text that was current at a moment, None where it may not be so any more."""
-        if text is None or self._changing.moment == since:
+        now = self._changing.moment if until is None else until
+        if text is None or since >= now:
             return text
-        is_changed = isinstance(text, Iterating) or self._changing.is_changed(text, since)
+        is_changed = isinstance(text, Iterating) or self._changing.is_changed(text, since, until)
         return None if is_changed else text
 
     def _items(self, node: ast.expr) -> _Items:

@@ -171,6 +171,7 @@ class ExpressionFollower(CallFollower):
     def _subscript(self, node: ast.Subscript) -> str | None:
         text = self._value(node.value)
         key = self._value(node.slice)
+        self._operating = self._changing.moment
         if text is None:
             self._changing.anything()
             self.outcome.is_pure = False
@@ -233,21 +234,23 @@ class ExpressionFollower(CallFollower):
 
     def _hook_operand(self, site: int, number: int, node: ast.expr) -> str | None:
         text = self._value(node)
-        self._wait((site, number), text)
+        self._wait((site, number), text, node)
         return text
 
-    def _wait(self, push: Push, text: str | None) -> None:
+    def _wait(self, push: Push, text: str | None, node: ast.expr | None = None) -> None:
         """Have a value wait for the operation of which it is an operand."""
-        self._waiting.append((*push, text, self._changing.moment))
+        self._waiting.append((*push, text, self._moment_of(node, text)))
 
     def _hook_result(self, site: int, node: ast.expr) -> str | None:
         about = self._sites[site]
+        self._operating = None
         known = self._value(node)
+        until, self._operating = self._operating, None
         if about.kind is not SiteKind.PLAIN:
             source = self._joined(site, about)
             text = known if source is None else self._told(Expected(source, value=known))
         else:
-            expected = dataclasses.replace(self._filled(site, about), value=known)
+            expected = dataclasses.replace(self._filled(site, about, until), value=known)
             if expected.text is not None:
                 self._last = (site, expected.text)
                 is_short = len(expected.text) + longest_value(node, expected.text) <= MAX_EVALUATION_CHARS
@@ -261,7 +264,7 @@ class ExpressionFollower(CallFollower):
             text = known if isinstance(known, Iterating) and text == known else _with_source(text, expected)
             self.outcome.is_told = self.outcome.is_told and text is not None
         if about.push is not None:
-            self._wait(about.push, text)
+            self._wait(about.push, text, node)
         return text
 
     def _hook_decision(self, site: int, number: int, node: ast.expr) -> str | None:
@@ -359,8 +362,8 @@ class ExpressionFollower(CallFollower):
         self._memory.loops[site] = Loop(text, source=source, holders=holders, is_old=is_old)
         return value
 
-    def _filled(self, site: int, about: Site) -> Expected:
-        """Take the operands of a site and return how its evaluation reads."""
+    def _filled(self, site: int, about: Site, until: int | None) -> Expected:
+        """Take the operands of a site, used at a moment, and return how its evaluation reads."""
         count = about.num_operands
         first = len(self._waiting) - count
         taken = self._waiting[max(first, 0) :]
@@ -368,7 +371,7 @@ class ExpressionFollower(CallFollower):
             raise UnforeseenError
         del self._waiting[first:]
         texts = [text for _, _, text, _ in taken]
-        is_old = any(self._current(text, since) is None for _, _, text, since in taken)
+        is_old = any(self._current(text, since, until) is None for _, _, text, since in taken)
         for number, opening in about.tight:
             text = texts[number]
             if text is not None and text[0] in opening:

@@ -26,6 +26,7 @@ class QualifiedNames:
     Attributes:
         functions: first line, definition and the class in whose body it stands, of each; a lambda that stands
             alone on its line is a definition with the name ``<lambda>``.
+        is_renaming: something in it may have functions read otherwise than they are written.
     """
 
     def __init__(self, tree: ast.Module) -> None:
@@ -49,7 +50,7 @@ class QualifiedNames:
         self._are_lambdas_apart = lines == sum(name.endswith("<lambda>") for name in self._names.values())
         self._firsts = {name: first for first, name in self._names.items() if counts[name] == 1}
         self._foreign = set(_foreign_names(tree))
-        self._is_renaming = any(map(_may_rename, ast.walk(tree)))
+        self.is_renaming = any(map(_may_rename, ast.walk(tree)))
         self._generators = {id(node) for _, node, _ in self.functions if _yields(node)}
 
     def is_generator(self, node: FunctionNode) -> bool:
@@ -58,11 +59,11 @@ class QualifiedNames:
 
     def name(self, first: int) -> str | None:
         """Return the full name of a function by its first line; None where that is not certain."""
-        return None if self._is_renaming else self._names.get(first)
+        return None if self.is_renaming else self._names.get(first)
 
     def first(self, name: str) -> int:
         """Return the first line of the one function with a full name, 0 for none."""
-        if self._is_renaming or (name.endswith("<lambda>") and not self._are_lambdas_apart):
+        if self.is_renaming or (name.endswith("<lambda>") and not self._are_lambdas_apart):
             return 0
         if "." not in name and name in self._foreign:
             return 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
@@ -68,10 +69,12 @@ class Changing:
 
     Args:
         state: rendered values of the locals before the line runs.
+        is_renaming: functions may come to be called otherwise.
     """
 
-    def __init__(self, state: Mapping[str, str]) -> None:
+    def __init__(self, state: Mapping[str, str], *, is_renaming: bool) -> None:
         self._state = state
+        self._is_renaming = is_renaming
         self._changes: list[frozenset[str] | None] = []
 
     @property
@@ -113,11 +116,13 @@ class Changing:
     def is_changed(self, text: str, since: int, until: int | None = None) -> bool:
         """Whether what read as ``text`` at the moment ``since`` may read otherwise now, or ``until`` another."""
         changes = self._changes[since:until]
-        if not changes or is_atom(text) or _READS_THE_SAME.fullmatch(text):
+        if not changes or is_atom(text):
             return False
+        if _NAMED.fullmatch(text):
+            return self._is_renaming
         if None not in changes:
             return any(found and _may_hold(text, found) for found in changes)
-        return pieces(text) != frozenset()
+        return self._is_renaming or not _reads_the_same(text)
 
     def untouched(self, bound: Collection[str]) -> frozenset[str]:
         """Return the locals that stay as they are; ``bound`` are those that may get another value."""
@@ -126,8 +131,21 @@ class Changing:
         )
 
 
-_READS_THE_SAME: Final = re.compile(r"<(?:function|class|module|built-in function) [^ ]+>")
-"""Things that read the same whatever happens to them."""
+FOREVER: Final = sys.maxsize
+"""The moment at which a value is current that cannot change."""
+_NAMED: Final = re.compile(r"<(?:function|class|module|built-in function) [^ ]+>")
+"""Things that read as they are called."""
+
+
+def _reads_the_same(text: str) -> bool:
+    """Whether a value reads the same whatever happens: atoms, functions, iterators and tuples of them."""
+    if "..." in text:
+        return False
+    try:
+        tree = ast.parse(with_places(text)[0], mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return not any(isinstance(node, ast.List | ast.Dict | ast.Set | ast.Call) for node in ast.walk(tree))
 
 
 def _may_hold(text: str, changing: Collection[str]) -> bool:
