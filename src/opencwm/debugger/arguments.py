@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from opencwm.core.syntax import nodes_of
@@ -145,18 +145,19 @@ class Functions:
             return False
         return not self._qualnames.is_generator(definition)
 
-    def after(self, first: int, state: Mapping[str, str]) -> dict[str, str]:
+    def after(self, first: int, state: Mapping[str, str], lines: Collection[int]) -> dict[str, str]:
         """Return the rendered parameters of a function that returns now, where they are what it was given.
 
         Args:
             first: first line of its definition.
             state: rendered values of its locals.
+            lines: those that it has come to.
         """
         definition, _ = self._found.get(first, (None, ""))
         if not isinstance(definition, ast.FunctionDef) or not self.is_plain(first):
             return {}
         arguments = definition.args
-        rebound = _rebound(definition)
+        rebound = _rebound(definition, lines)
         names = [item.arg for item in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
         return {name: state[name] for name in names if name in state and name not in rebound}
 
@@ -250,13 +251,13 @@ def _metaclasses(tree: ast.AST) -> frozenset[str]:
     return frozenset(found)
 
 
-def _rebound(definition: ast.FunctionDef) -> set[str]:
-    """Return the names that a function, or one within it, may bind anew."""
+def _rebound(definition: ast.FunctionDef, lines: Collection[int]) -> set[str]:
+    """Return the names that a function, or one within it, may have bound anew on the lines it has come to."""
     found: set[str] = set()
     for node in ast.walk(definition):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            found.add(node.id)
-        elif isinstance(node, ast.Nonlocal | ast.Global):
+        if isinstance(node, ast.stmt):
+            found |= _bound_by(node, lines)
+        if isinstance(node, ast.Nonlocal | ast.Global):
             found.update(node.names)
         elif isinstance(node, ast.ExceptHandler | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.add(node.name or "")
@@ -267,6 +268,16 @@ def _rebound(definition: ast.FunctionDef) -> set[str]:
         elif isinstance(node, ast.MatchMapping):
             found.add(node.rest or "")
     return found - {definition.name}
+
+
+def _bound_by(statement: ast.stmt, lines: Collection[int]) -> set[str]:
+    """Return the names that a statement binds itself, not those in it, if it stands on one of some lines."""
+    heads = [node for node in ast.iter_child_nodes(statement) if not isinstance(node, ast.stmt)]
+    parts = [part for head in heads for part in ast.walk(head)]
+    last = max([statement.lineno, *(getattr(part, "end_lineno", None) or 0 for part in parts)])
+    if not any(statement.lineno <= line <= last for line in lines):
+        return set()
+    return {part.id for part in parts if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load)}
 
 
 def _plain_classes(tree: ast.Module) -> dict[str, frozenset[str]]:

@@ -412,13 +412,43 @@ class CallFollower(ComprehensionFollower):
         Only those of locals: a variable of a comprehension is none, and reads as no local of its name does.
         """
         given = self._known.functions.given(entered.first, call, node)
+        within = self._within(entered, call, given)
         if not entered.is_apart:
             self._changes_by(entered, call, given)
+        for name, text in within.items():
+            self._reads_now(name, text)
         for parameter, node in given.items():
             name, text = plain_name(node), entered.after.get(parameter)
             is_local = self._state.get(name, "") == self._memory.state.get(name, None)
             if text is not None and is_local and name not in self._known.shared:
                 self._reads_now(name, text)
+
+    def _within(self, entered: Entered, call: CallSite, given: Mapping[str, ast.expr]) -> dict[str, str]:
+        """Return how locals read of which a function was given a part, by a path of attributes or items.
+
+        Only where a function reaches no more than it is given, and nothing else in the local may be in that.
+        """
+        texts = self._known.functions.bound(entered.first, call)
+        if entered.is_apart or texts is None or not self._known.is_isolated or call.local is not None:
+            return {}
+        paths = {parameter: holders(node) for parameter, node in given.items()}
+        found: dict[str, str] = {}
+        for parameter, (name, fields) in paths.items():
+            old, new = texts.get(parameter), entered.after.get(parameter)
+            is_alone = sum(other == name for other, _ in paths.values()) == 1
+            if not fields or not is_alone or old is None or new is None or old == new:
+                continue
+            whole = self._state.get(name, "")
+            reached = [pieces(text) if text is not None else None for text in texts.values()]
+            rest = whole.replace(old, "", 1)
+            if name in self._known.shared or None in reached or whole.count(old) != 1:
+                continue
+            if any(piece in rest for inside in reached for piece in inside or ()):
+                continue
+            replaced = self._replaced(given[parameter], old, new)
+            if replaced is not None and self._state.get(name) == self._memory.state.get(name):
+                found[name] = replaced[1]
+        return found
 
     def _changes_by(self, entered: Entered, call: CallSite, given: Mapping[str, ast.expr]) -> None:
         """Note what a function may have changed: what it was given and does not read as it did before."""

@@ -175,6 +175,7 @@ class Memory:
         entered: functions entered from it since then, in order.
         raised: the exception that was raised in it last, as it reads.
         methods: locals that are a method of what another local is, with the names of both.
+        lines: those it has come to.
         num_yields: how often it has handed out a value since the line began; -1 where that is not known.
     """
 
@@ -187,6 +188,7 @@ class Memory:
     entered: list[Entered] = dataclasses.field(default_factory=list)
     raised: str | None = None
     methods: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
+    lines: set[int] = dataclasses.field(default_factory=set)
     num_yields: int = 0
 
     def copy(self) -> Memory:

@@ -89,7 +89,7 @@ class Foresight:
             state = {**memory.state, **dict(step.changed)}
             functions = self.workings.known.functions
             entered[-1].value = functions.value(memory.first, step.value, state)
-            entered[-1].after = functions.after(memory.first, state)
+            entered[-1].after = functions.after(memory.first, state, memory.lines)
 
     def _is_apart(self, first: int, step: Step) -> bool:
         """Whether the function that a CALL enters can change no object that there was before."""
@@ -113,6 +113,7 @@ class Foresight:
             if not self.workings.binds_plainly(memory):
                 memory.methods.clear()
         memory.before, memory.lineno, memory.written, memory.entered = memory.lineno, lineno, [], []
+        memory.lines.add(lineno)
         memory.num_yields = 0
 
     def follow(self, ask: Ask) -> Outcome:

@@ -18,6 +18,13 @@ from opencwm.core.syntax import nodes_of
 _BY_STRING: Final = frozenset({"globals", "locals", "vars", "eval", "exec", "setattr", "__import__"})
 
 
+_KEEPING_NOTHING: Final = frozenset(
+    {"property", "setter", "getter", "deleter", "staticmethod", "classmethod"}
+    | {"abstractmethod", "dataclass", "total_ordering", "final", "override"}
+)
+"""Decorators that keep no object of a run."""
+
+
 def functions_apart(tree: ast.Module) -> dict[str, int]:
     """Return such functions by name, with the first lines of their definitions; none if the module shares.
 
@@ -68,10 +75,10 @@ def shares(tree: ast.Module) -> bool:
 def _is_fixed(statement: ast.stmt) -> bool:
     """Whether a statement of a module or of a class leaves nothing there that can change."""
     if isinstance(statement, ast.ClassDef):
-        is_plain = not statement.decorator_list and not statement.keywords
+        is_plain = not statement.keywords and all(map(_is_harmless, statement.decorator_list))
         return is_plain and all(map(_is_fixed, statement.body))
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
-        return not statement.decorator_list
+        return all(map(_is_harmless, statement.decorator_list))
     if isinstance(statement, ast.Assign | ast.AnnAssign):
         return statement.value is None or _is_atom(statement.value)
     if isinstance(statement, ast.If):  # such as what runs a file as a program
@@ -84,9 +91,22 @@ def _defaults(arguments: ast.arguments) -> Iterator[ast.expr]:
     yield from (default for default in arguments.kw_defaults if default is not None)
 
 
+def _is_harmless(decorator: ast.expr) -> bool:
+    """Whether a decorator keeps nothing that can change."""
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return ast.unparse(called).rpartition(".")[2] in _KEEPING_NOTHING
+
+
 def _is_atom(node: ast.expr) -> bool:
+    """Whether an expression of a module, or of a class, is a value that cannot change."""
     if isinstance(node, ast.UnaryOp):
-        node = node.operand
+        return _is_atom(node.operand)
+    if isinstance(node, ast.Tuple):
+        return all(map(_is_atom, node.elts))
+    if isinstance(node, ast.Call):
+        return ast.unparse(node.func) == "re.compile"
+    if isinstance(node, ast.Attribute):
+        return isinstance(node.value, ast.Call) and _is_atom(node.value)
     return isinstance(node, ast.Constant)
 
 

@@ -139,10 +139,11 @@ _NAMED: Final = re.compile(r"<(?:function|class|module|built-in function) [^ ]+>
 
 def _reads_the_same(text: str) -> bool:
     """Whether a value reads the same whatever happens: atoms, functions, iterators and tuples of them."""
-    if "..." in text:
+    marked, places = with_places(text)
+    if "..." in text or any("(" in place or " of " in place for place in places):
         return False
     try:
-        tree = ast.parse(with_places(text)[0], mode="eval")
+        tree = ast.parse(marked, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return not any(isinstance(node, ast.List | ast.Dict | ast.Set | ast.Call) for node in ast.walk(tree))
