@@ -292,7 +292,7 @@ def _plain_classes(tree: ast.Module) -> dict[str, frozenset[str]]:
         bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id != "object"]
         members = {item.name for item in node.body if isinstance(item, FunctionNode)}
         is_plain = len(bases) == sum(ast.unparse(base) != "object" for base in node.bases)
-        if is_plain and all(base in found for base in bases) and not members & {"__new__", "__repr__"}:
+        if is_plain and all(base in found for base in bases) and "__new__" not in members:
             found[node.name] = frozenset({node.name}).union(*(found[base] for base in bases))
     return found
 

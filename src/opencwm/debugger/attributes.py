@@ -152,7 +152,7 @@ class Attributes:
             except (KeyError, ExpressionError, Undecided):
                 return None
         shape = self.shapes.get(kind, Shape())
-        if shape is None or not _reads_the_same_inside(value, kind):
+        if shape is None or not _reads_the_same_inside(value, text):
             return None
         shown = shape.after_store(parts, name, value)
         changed = None if shown is None else _written(kind, shown)
@@ -162,11 +162,11 @@ class Attributes:
 _FUNCTION: Final = re.compile(r"<function [\w.<>]+>")
 
 
-def _reads_the_same_inside(value: str, kind: str) -> bool:
-    """Whether a value reads inside an object of a class as by itself: it does not hold it, and is not cut."""
+def _reads_the_same_inside(value: str, holder: str) -> bool:
+    """Whether a value reads inside an object as by itself: it does not hold it, and is not cut."""
     marked, _ = with_places(value)
     outside = re.sub(_STRINGS, "''", marked)
-    if "..." in value or re.search(rf"\b{re.escape(kind)}\(", value) or nesting(outside) > MAX_NESTING:
+    if "..." in value or holder in value or nesting(outside) > MAX_NESTING:
         return False
     try:
         ast.parse(marked, mode="eval")

@@ -44,6 +44,8 @@ from opencwm.debugger.rendered import (
 )
 from opencwm.debugger.touching import Changing, pieces
 
+_ASKING: Final = {"len": "__len__", "repr": "__repr__", "str": "__str__", "abs": "__abs__"}
+"""Built-in functions that give what a method of an object says."""
 _CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval", "map", "filter"})
 
 
@@ -148,6 +150,10 @@ class CallFollower(ComprehensionFollower):
             return self._made(call, node)
         if not isinstance(function, ast.Name):
             return None
+        if len(args) == 1 and not named and self._known.constants.get(function.id, "").startswith(BUILT_IN):
+            value = self._in_words(function.id, args[0])
+            if value is not None:
+                return value
         keyed = self._keyed(function.id, args, named)
         if keyed is not None:
             return keyed
@@ -159,6 +165,28 @@ class CallFollower(ComprehensionFollower):
         now = self._current(text, since)
         is_local = now is None and name in self._state
         return self._name(ast.Name(name, ast.Load())) if is_local else now
+
+    def _in_words(self, name: str, text: str | None) -> str | None:
+        """Follow a built-in function that asks a method of an object of the program."""
+        value = self._special(_ASKING.get(name, ""), text)
+        return self._special("__repr__", text) if value is None and name == "str" else value
+
+    def _special(self, name: str, receiver: str | None, args: tuple[str | None, ...] = ()) -> str | None:
+        """Follow an operation on an object of the program, which a method of its class carries out."""
+        entries, functions = self._known.entries, self._known.functions
+        kinds = () if entries is None else entries.classes_of(receiver or "")
+        if not name or not kinds or entries is None or None in args:
+            return None
+        is_left_to_it = all(
+            text is not None and (is_built_in(text) or entries.classes_of(text)[:1] == kinds[:1]) for text in args
+        )
+        call = CallSite(name, True, receiver, args, {})
+        if not is_left_to_it or not functions.is_plain(entries.method(call)):
+            return None
+        value = self._made(call, ast.Call(ast.Name("", ast.Load()), [], []))
+        if value == "NotImplemented":
+            raise UnforeseenError
+        return value
 
     def _consumes(self, function: ast.expr) -> bool:
         """Whether a call asks an iterator for all its items at once."""

@@ -40,6 +40,28 @@ MAX_TEXT: Final = MAX_EVALUATION_CHARS - 1
 """An evaluation with a longer text is not written, whatever its value."""
 
 
+_OPERATORS: Final[Mapping[type[ast.operator], str]] = {
+    ast.Add: "__add__",
+    ast.Sub: "__sub__",
+    ast.Mult: "__mul__",
+    ast.Div: "__truediv__",
+    ast.FloorDiv: "__floordiv__",
+    ast.Mod: "__mod__",
+    ast.Pow: "__pow__",
+    ast.BitAnd: "__and__",
+    ast.BitOr: "__or__",
+    ast.BitXor: "__xor__",
+}
+_COMPARISONS: Final[Mapping[type[ast.cmpop], str]] = {
+    ast.Eq: "__eq__",
+    ast.Lt: "__lt__",
+    ast.LtE: "__le__",
+    ast.Gt: "__gt__",
+    ast.GtE: "__ge__",
+}
+"""The methods that carry out operations on objects, if both sides are of one class or the right is of none."""
+
+
 class ExpressionFollower(CallFollower):
     """Follows the expressions of one line.
 
@@ -153,6 +175,11 @@ class ExpressionFollower(CallFollower):
 
     def _compare(self, node: ast.Compare) -> str | None:
         """Follow operands; those of a chain report its links."""
+        if len(node.ops) == 1 and hook_name(node.left) != "link":
+            left, right = self._values([node.left, node.comparators[0]])
+            name = _COMPARISONS.get(type(node.ops[0]), "")
+            value = self._special(name, self._current(*left), (right[0],))
+            return value if value in ("True", "False") else None
         outcome = self._value(node.left)
         for item in node.comparators:
             outcome = self._value(item)
@@ -164,9 +191,10 @@ class ExpressionFollower(CallFollower):
         return outcome if hook_name(node.left) == "link" else None
 
     def _binop(self, node: ast.BinOp) -> str | None:
-        self._value(node.left)
-        self._value(node.right)
-        return self._known.folded(node)
+        left, right = self._values([node.left, node.right])
+        name = _OPERATORS.get(type(node.op), "")
+        value = self._special(name, self._current(*left), (right[0],))
+        return value or self._known.folded(node)
 
     def _subscript(self, node: ast.Subscript) -> str | None:
         text = self._value(node.value)
