@@ -161,6 +161,12 @@ class Functions:
         names = [item.arg for item in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
         return {name: state[name] for name in names if name in state and name not in rebound}
 
+    def bound_on(self, first: int, lineno: int) -> set[str]:
+        """Return the names that a line of a function, or of one within it, binds."""
+        definition, _ = self._found.get(first, (None, ""))
+        parts = ast.walk(definition) if definition is not None else ()
+        return {name for part in parts if isinstance(part, ast.stmt) for name in _bound_by(part, (lineno,))}
+
     def given(self, first: int, call: CallSite, node: ast.Call) -> dict[str, ast.expr]:
         """Return by parameter the expressions that a call, of a function by its first line, gives it."""
         definition, owner = self._found.get(first, (None, ""))
@@ -194,8 +200,12 @@ class Functions:
         kept = list(found.items())[is_making:]
         texts: dict[str, str | None] = {}
         for name, value in kept:
-            several = value if isinstance(value, tuple) else value.values() if isinstance(value, dict) else None
-            texts |= {name: value} if several is None else {f"{name} {n}": item for n, item in enumerate(several)}
+            several = (
+                value if isinstance(value, tuple) else value.values() if isinstance(value, dict) else None
+            )
+            texts |= (
+                {name: value} if several is None else {f"{name} {n}": item for n, item in enumerate(several)}
+            )
         return texts
 
     def value(self, first: int, returned: str | None, state: Mapping[str, str]) -> str | None:
@@ -277,7 +287,11 @@ def _bound_by(statement: ast.stmt, lines: Collection[int]) -> set[str]:
     last = max([statement.lineno, *(getattr(part, "end_lineno", None) or 0 for part in parts)])
     if not any(statement.lineno <= line <= last for line in lines):
         return set()
-    return {part.id for part in parts if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load)}
+    found = {part.id for part in parts if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load)}
+    found |= {getattr(part, "name", None) or "" for part in (statement, *parts)}
+    return found | {
+        (part.asname or part.name).partition(".")[0] for part in parts if isinstance(part, ast.alias)
+    }
 
 
 def _plain_classes(tree: ast.Module) -> dict[str, frozenset[str]]:

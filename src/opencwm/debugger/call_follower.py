@@ -71,7 +71,7 @@ class CallFollower(ComprehensionFollower):
         self._memory = memory
         self._owner = known.functions.owner(memory.first)  # class in whose body the line stands
         self._state = dict(memory.state)
-        self._born = {}  # by name, the moment at which its text was current, unless that is when the line began
+        self._born = {}  # by name, the moment at which its text was current, 0 for when the line began
         self._operating: int | None = None  # the moment at which the last operation had all its operands
         self._has_entered = False  # a function of the program may have run since the line began
         self.changed_names: set[str] = set()
@@ -161,7 +161,7 @@ class CallFollower(ComprehensionFollower):
         return self._made(CallSite(self._called(function.id), False, None, args, named, local=local), node)
 
     def _again(self, name: str, text: str | None, since: int) -> str | None:
-        """Return how an object reads that was come by before its arguments, perhaps as the local of a name."""
+        """Return how an object reads now that was come by before its arguments, perhaps as a local."""
         now = self._current(text, since)
         is_local = now is None and name in self._state
         return self._name(ast.Name(name, ast.Load())) if is_local else now
@@ -178,7 +178,8 @@ class CallFollower(ComprehensionFollower):
         if not name or not kinds or entries is None or None in args:
             return None
         is_left_to_it = all(
-            text is not None and (is_built_in(text) or entries.classes_of(text)[:1] == kinds[:1]) for text in args
+            text is not None and (is_built_in(text) or entries.classes_of(text)[:1] == kinds[:1])
+            for text in args
         )
         call = CallSite(name, True, receiver, args, {})
         if not is_left_to_it or not functions.is_plain(entries.method(call)):
@@ -249,10 +250,14 @@ class CallFollower(ComprehensionFollower):
     def _is_changed_inside(self, text: str, since: int) -> bool:
         """Whether what is in a new list, or is an item of one, may have changed since a moment."""
         inside = pieces(text)
-        return self._changing.moment > since and inside != frozenset() and (
-            inside is None
-            or text[0] not in "[{"
-            or any(self._changing.is_changed(piece, since) for piece in inside - {text})
+        return (
+            self._changing.moment > since
+            and inside != frozenset()
+            and (
+                inside is None
+                or text[0] not in "[{"
+                or any(self._changing.is_changed(piece, since) for piece in inside - {text})
+            )
         )
 
     def _handed_on(self, node: ast.Call, receiver: str | None, texts: Sequence[str | None]) -> None:
@@ -319,7 +324,7 @@ class CallFollower(ComprehensionFollower):
         Told from how they all read when the line began; nothing but atoms has been put into them since.
         """
         texts = {other: self._state.get(other, "") for other in self.changed_names - {name}}
-        if any(pieces(text) != {text} for text in (changed, *texts.values())):
+        if any(pieces(text) != frozenset({text}) for text in (changed, *texts.values())):
             return set()
         before = self._memory.state
         return {other for other in texts if before.get(other, "") != before.get(name, "") and texts[other]}
@@ -386,13 +391,13 @@ class CallFollower(ComprehensionFollower):
     def _program_runs(self) -> None:
         """Note that functions of the program may have run, which have changed what is noted already."""
         self.outcome.is_pure, self._has_entered = False, True
-        self.changed_names -= self._known.shared
-        self._settle()
+        self._settle(is_running=True)
 
-    def _settle(self) -> None:
+    def _settle(self, *, is_running: bool = False) -> None:
         """Forget how locals read that may have changed since they were told to read otherwise."""
         for name in list(self.changed_names):
-            if self._current(self._state.get(name), self._born.get(name, 0)) is None:
+            is_rebound = is_running and name in self._known.shared
+            if is_rebound or self._current(self._state.get(name), self._born.get(name, 0)) is None:
                 self.outcome.values.pop(name, None)
                 self.changed_names.remove(name)
 
@@ -440,14 +445,16 @@ class CallFollower(ComprehensionFollower):
         Only those of locals: a variable of a comprehension is none, and reads as no local of its name does.
         """
         given = self._known.functions.given(entered.first, call, node)
+        texts = self._known.functions.bound(entered.first, call) or {}
+        before = dict(self._state)
         within = self._within(entered, call, given)
         if not entered.is_apart:
             self._changes_by(entered, call, given)
-        for name, text in within.items():
-            self._reads_now(name, text)
-        for parameter, node in given.items():
-            name, text = plain_name(node), entered.after.get(parameter)
-            is_local = self._state.get(name, "") == self._memory.state.get(name, None)
+        for name, whole in within.items():
+            self._reads_now(name, whole)
+        for parameter, item in given.items():
+            name, text = plain_name(item), entered.after.get(parameter)
+            is_local = name not in self._inner and before.get(name, "") == texts.get(parameter)
             if text is not None and is_local and name not in self._known.shared:
                 self._reads_now(name, text)
 
@@ -486,8 +493,14 @@ class CallFollower(ComprehensionFollower):
             self._objects_change()
             return
         moment = self._changing.moment
-        changed = {name: text for name, text in texts.items() if text is None or text != entered.after.get(name)}
-        new = {text for name, text in changed.items() if text and name in given and self._is_new(given[name], text)}
+        changed = {
+            name: text for name, text in texts.items() if text is None or text != entered.after.get(name)
+        }
+        new = {
+            text
+            for name, text in changed.items()
+            if text and name in given and self._is_new(given[name], text)
+        }
         self._changing.all_in([(text, moment) for text in changed.values()], new)
         self._program_runs()
 

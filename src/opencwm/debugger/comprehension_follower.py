@@ -187,11 +187,12 @@ class ComprehensionFollower(abc.ABC):
         return values
 
     def _moment_of(self, node: ast.expr | None, text: str | None) -> int:
-        """Return the moment since when the value of an expression is current: always, if nothing else has it."""
+        """Return since when the value of an expression is current: for good, if nothing else has it."""
         if node is None or text is None or not self._is_new(node, text):
             return self._changing.moment
-        is_alone = pieces(text) == {text} or all(
-            isinstance(part, ast.expr_context | ast.Constant | _BRACKETS) or hook_name(part)
+        is_alone = pieces(text) == frozenset({text}) or all(
+            isinstance(part, ast.expr_context | ast.Constant | _BRACKETS)
+            or (isinstance(part, ast.expr) and hook_name(part))
             for part in ast.walk(node)
         )
         return FOREVER if is_alone else self._changing.moment

@@ -59,7 +59,7 @@ _COMPARISONS: Final[Mapping[type[ast.cmpop], str]] = {
     ast.Gt: "__gt__",
     ast.GtE: "__ge__",
 }
-"""The methods that carry out operations on objects, if both sides are of one class or the right is of none."""
+"""The methods that carry out operations on objects of a class."""
 
 
 class ExpressionFollower(CallFollower):

@@ -30,6 +30,7 @@ from opencwm.debugger.rendered import (
     UnreadableError,
     is_atom,
     is_iterator,
+    is_literal,
     items_of,
 )
 from opencwm.tracer.expression_rewriter import BINARY
@@ -229,6 +230,18 @@ class LineFollower(ExpressionFollower):
             else:
                 raise UnforeseenError
 
+    def _silently(self, name: str, before: str, symbol: str, value: str | None) -> None:
+        """Note ``name += value`` that is not reported: of a variable that inner functions share."""
+        is_known = (
+            self._calculates and value is not None and is_literal(value) and before and is_literal(before)
+        )
+        now = self._name(ast.Name(name, ast.Load())) if is_known else None
+        found = self._known.calculated(Expected(f"{before} {symbol} {value}")) if now == before else None
+        if found is None or name in self._known.functions.globals_in(self._memory.first):
+            self.outcome.is_told = False
+        else:
+            self.outcome.values[name] = found
+
     def _augmented(self, node: ast.AugAssign) -> None:
         target = node.target
         if isinstance(target, ast.Name):
@@ -242,7 +255,7 @@ class LineFollower(ExpressionFollower):
             if hook_name(node.value) == "augmented":
                 self._assign([target], value)
             else:
-                self.outcome.is_told = False
+                self._silently(target.id, before, BINARY[type(node.op)], value)
             return
         parts = self._values([target.value, *([target.slice] if isinstance(target, ast.Subscript) else [])])
         began = self._changing.moment

@@ -87,7 +87,7 @@ class Changing:
         self._changes.append(None)
 
     def one(self, text: str | None, since: int) -> None:
-        """Note that an object changes, which read as ``text`` at the moment ``since``; None: not known how."""
+        """Note that an object changes, which read as ``text`` at a moment; None: not known how."""
         if text is None or pieces(text) is None or self.is_changed(text, since):
             self.anything()
         else:
@@ -114,7 +114,7 @@ class Changing:
             self._changes.append(frozenset(found))
 
     def is_changed(self, text: str, since: int, until: int | None = None) -> bool:
-        """Whether what read as ``text`` at the moment ``since`` may read otherwise now, or ``until`` another."""
+        """Whether what read so at the moment ``since`` may read otherwise now, or at the moment ``until``."""
         changes = self._changes[since:until]
         if not changes or is_atom(text):
             return False
