@@ -39,11 +39,11 @@ def anew(a):
     a.append(0)
     return a
 """
-_ATOMS = ["xs", "ys", "zs[0]", "box.items", "xs[:1]", "[1]", "xs + ys", "[*ys]", "sorted(ys)", "(ws := xs)"]
+_ATOMS = ["xs", "ys", "zs[0]", "box.items", "xs[:1]", "[1]", "xs + ys", "sorted(ys)", "(ws := xs)"]
 _SHAPES = [
     *("grow({0})", "keep({0})", "copy({0})", "swap({0}, {1})", "anew({0})", "box.add({0})", "[{0}, {1}]"),
-    *("({0}, {1}, {0})", "{0} == {1}", "[grow({0}), {1}]", "[copy(v) for v in [{0}, {1}]]", "{0} or {1}"),
-    *("len(box)", "(box + Box({0})).items", "{{'a': {0}, 'b': {1}}}", "[len(grow({0})) for v in {1}]"),
+    *("({0}, {1}, {0})", "({0} == {1})", "[grow({0}), {1}]", "[keep({0}) for v in [1, 2]]", "({0} or {1})"),
+    *("len(box)", "(box + Box({0})).items", "{{'a': {0}, 'b': {1}}}", "[len(grow({0})) for v in [1, 2]]"),
 ]
 
 
@@ -55,7 +55,7 @@ def _expressions(draw: st.DrawFn, depth: int = 2) -> str:
     return draw(st.sampled_from(_SHAPES)).format(*parts)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(_expressions(), min_size=1, max_size=3), st.booleans())
 def test_what_is_foreseen_between_calls_comes_true(expressions: list[str], calculates: bool) -> None:
     lines = "".join(f"    v{number} = {text}\n" for number, text in enumerate(expressions))
@@ -63,11 +63,7 @@ def test_what_is_foreseen_between_calls_comes_true(expressions: list[str], calcu
 def f():
     xs, ys = [1], [3, 2]
     zs, box = [ys, xs], Box(xs)
-    try:
-    {lines.replace("    v", "        v").strip()}
-    except (TypeError, AttributeError):
-        pass
-    return xs, ys, zs, box
+{lines}    return xs, ys, zs, box
 """
     _Witness(_recorded(source, "f()"), calculates=calculates).run()
 
