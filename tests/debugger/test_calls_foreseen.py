@@ -15,7 +15,7 @@ class Box:
     def __init__(self, items):
         self.items = items
     def add(self, x):
-        self.items.append(x)
+        self.items.append(x[:1])
         return self.items
     def __add__(self, other):
         other.items.append(len(self.items))
@@ -31,7 +31,7 @@ def keep(a):
 def copy(a):
     return a[:]
 def swap(a, b):
-    a.append(b)
+    a.append(b[:1])
     return b
 def anew(a):
     if len(a) > 2:
@@ -55,7 +55,7 @@ def _expressions(draw: st.DrawFn, depth: int = 2) -> str:
     return draw(st.sampled_from(_SHAPES)).format(*parts)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(_expressions(), min_size=1, max_size=3), st.booleans())
 def test_what_is_foreseen_between_calls_comes_true(expressions: list[str], calculates: bool) -> None:
     lines = "".join(f"    v{number} = {text}\n" for number, text in enumerate(expressions))
@@ -82,8 +82,8 @@ def test_calls_that_cannot_reach_each_others_objects_are_followed_to_the_end() -
     return left + right if left < right else right + left
 """
     witness = _Witness(_recorded(source, "sort([3, 1, 2])"), calculates=True).run()
-    assert witness.counts["entered"] == 4
-    assert witness.counts["returned"] == 5
+    assert witness.counts["entered"] == 5
+    assert witness.counts["returned"] == 6
     assert "written" not in witness.counts
 
 
