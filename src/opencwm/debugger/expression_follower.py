@@ -62,6 +62,10 @@ _COMPARISONS: Final[Mapping[type[ast.cmpop], str]] = {
 """The methods that carry out operations on objects of a class."""
 
 
+_OBJECTS: Final = re.compile(r"\w\(|<|\.\.\.")
+"""What only the text of a value shows that may hold objects of other types, or be cut."""
+
+
 class ExpressionFollower(CallFollower):
     """Follows the expressions of one line.
 
@@ -293,7 +297,10 @@ class ExpressionFollower(CallFollower):
             source = self._joined(site, about)
             text = known if source is None else self._told(Expected(source, value=known))
         else:
+            are_plain = all(map(_is_plain, (text for _, _, text, _ in self._operands(about))))
             expected = dataclasses.replace(self._filled(site, about, until), value=known)
+            if known is None and self._entered and not are_plain:
+                self._objects_change()  # a method may have carried it out
             if expected.text is not None:
                 self._last = (site, expected.text)
                 is_short = len(expected.text) + longest_value(node, expected.text) <= MAX_EVALUATION_CHARS
@@ -406,14 +413,16 @@ class ExpressionFollower(CallFollower):
         self._memory.loops[site] = Loop(text, source=source, holders=holders, is_old=is_old, first=first)
         return value
 
+    def _operands(self, about: Site) -> list[tuple[int, int, str | None, int]]:
+        """Return what waits for the operation of a site."""
+        return self._waiting[max(len(self._waiting) - about.num_operands, 0) :]
+
     def _filled(self, site: int, about: Site, until: int | None) -> Expected:
         """Take the operands of a site, used at a moment, and return how its evaluation reads."""
-        count = about.num_operands
-        first = len(self._waiting) - count
-        taken = self._waiting[max(first, 0) :]
+        count, taken = about.num_operands, self._operands(about)
         if count and (len(taken) < count or taken[0][:2] != (site, 0) or taken[-1][0] != site):
             raise UnforeseenError
-        del self._waiting[first:]
+        del self._waiting[len(self._waiting) - count :]
         texts = [text for _, _, text, _ in taken]
         is_old = any(self._current(text, since, until) is None for _, _, text, since in taken)
         for number, opening in about.tight:
@@ -491,6 +500,11 @@ class ExpressionFollower(CallFollower):
         if value is None:
             self.outcome.is_told = False
         return value
+
+
+def _is_plain(text: str | None) -> bool:
+    """Whether a value is an atom, or built-in containers of atoms, so that no operation on it runs a method."""
+    return text is not None and (is_literal(text) or _OBJECTS.search(text) is None)
 
 
 def _source(text: str | None) -> str | None:
