@@ -503,7 +503,7 @@ class ExpressionFollower(CallFollower):
 
 
 def _is_plain(text: str | None) -> bool:
-    """Whether a value is an atom, or built-in containers of atoms, so that no operation on it runs a method."""
+    """Whether a value is made of atoms and built-in containers alone: no operation on it runs a method."""
     return text is not None and (is_literal(text) or _OBJECTS.search(text) is None)
 
 
