@@ -299,8 +299,6 @@ class ExpressionFollower(CallFollower):
         else:
             are_plain = all(map(_is_plain, (text for _, _, text, _ in self._operands(about))))
             expected = dataclasses.replace(self._filled(site, about, until), value=known)
-            if known is None and self._entered and not are_plain:
-                self._objects_change()  # a method may have carried it out
             if expected.text is not None:
                 self._last = (site, expected.text)
                 is_short = len(expected.text) + longest_value(node, expected.text) <= MAX_EVALUATION_CHARS
@@ -309,6 +307,8 @@ class ExpressionFollower(CallFollower):
                 if consumed(node) is not None:
                     formula = None if self._consumption is None else (self._consumption, {})
                 expected = dataclasses.replace(expected, is_certain=is_certain, formula=formula)
+            if known is None and self._entered and not are_plain and self._known.calculated(expected) is None:
+                self._objects_change()  # a method may have carried it out
             is_written = not (about.drops_none and known == "None") and not is_lazy(node)
             text = self._told(expected) if is_written else known or self._unwritten(expected)
             text = known if isinstance(known, Iterating) and text == known else _with_source(text, expected)
@@ -492,7 +492,8 @@ class ExpressionFollower(CallFollower):
         if expected.text is not None and (unwritten := self._unwritten(expected)) is not None:
             return unwritten
         if expected.text is None or len(expected.text) <= MAX_TEXT:
-            if not self._written and (answer := self._ask(expected)) is not None:
+            asked = expected if expected.text is not None else dataclasses.replace(expected, value=None)
+            if not self._written and (answer := self._ask(asked)) is not None:
                 self._written.append(answer)
             if self._written and expected.matches(self._written[-1][0]):
                 is_other = expected.text is None and value not in (None, self._written[-1][1])
