@@ -69,7 +69,7 @@ def test_a_class_that_may_have_a_say_is_left_alone(changed: str) -> None:
         ("Node(value=1)", "left", None),
         ("Node(value=1)", "__left", "2"),
         ("Node(value=[1, ...])", "left", "2"),
-        ("Node(value=1)", "left", "Node(value=2)"),
+        ("Node(value=1)", "left", "Node(value=2, left=Node(value=1))"),
         ("Node(value=1)", "left", "Pair(a=Node(value=1))"),
         ("Node(value=1)", "left", "[[[[[[[1]]]]]]]"),
         ("Node(1)", "left", "2"),
@@ -107,9 +107,9 @@ def test_an_object_within_an_object() -> None:
     attributes = rules(NODE + "class Pair:\n    pass\n")
     assert attributes.after_store("Pair(a=1)", "b", "Node(value=1)") == "Pair(a=1, b=Node(value=1))"
     assert attributes.after_store("Pair(a=1)", "b", "[Node(value=1)]") == "Pair(a=1, b=[Node(value=1)])"
-    for value in ("Other()", "{1, 2}"):
+    for value in ("Other()", "{1, 2}", "Pair(a=2)", "[Pair()]"):
         assert attributes.after_store("Pair(a=1)", "b", value) == f"Pair(a=1, b={value})"
-    for value in ("Pair(a=2)", "[Pair()]", "[" * 7 + "Node()" + "]" * 7):
+    for value in ("Pair(a=1)", "[Pair(a=1)]", "[" * 7 + "Node()" + "]" * 7):
         assert attributes.after_store("Pair(a=1)", "b", value) is None
 
 

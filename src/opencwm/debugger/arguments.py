@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from opencwm.core.syntax import nodes_of
@@ -104,15 +104,15 @@ class Functions:
             texts["__class__"] = f"<class 'program.{owner}'>"
         return texts
 
+    @property
+    def is_renaming(self) -> bool:
+        """Whether functions may come to read otherwise than they are written."""
+        return self._qualnames.is_renaming
+
     def is_call_of(self, first: int, call: CallSite) -> bool:
         """Whether a function, by its first line, is what a call enters."""
         definition, owner = self._found.get(first, (None, ""))
         return definition is not None and self._receiver(definition, owner, call) is not None
-
-    @property
-    def may_be_renamed(self) -> bool:
-        """Whether functions may come to read otherwise than they are written."""
-        return self._qualnames.is_renaming
 
     def owner(self, first: int) -> str:
         """Return the class in whose body a function stands, empty for none."""
@@ -158,20 +158,27 @@ class Functions:
             return False
         return not self._qualnames.is_generator(definition)
 
-    def after(self, first: int, state: Mapping[str, str]) -> dict[str, str]:
+    def after(self, first: int, state: Mapping[str, str], lines: Collection[int]) -> dict[str, str]:
         """Return the rendered parameters of a function that returns now, where they are what it was given.
 
         Args:
             first: first line of its definition.
             state: rendered values of its locals.
+            lines: those that it has come to.
         """
         definition, _ = self._found.get(first, (None, ""))
         if not isinstance(definition, ast.FunctionDef) or not self.is_plain(first):
             return {}
         arguments = definition.args
-        rebound = _rebound(definition)
+        rebound = _rebound(definition, lines)
         names = [item.arg for item in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
         return {name: state[name] for name in names if name in state and name not in rebound}
+
+    def bound_on(self, first: int, lineno: int) -> set[str]:
+        """Return the names that a line of a function, or of one within it, binds."""
+        definition, _ = self._found.get(first, (None, ""))
+        parts = ast.walk(definition) if definition is not None else ()
+        return {name for part in parts if isinstance(part, ast.stmt) for name in _bound_by(part, (lineno,))}
 
     def given(self, first: int, call: CallSite, node: ast.Call) -> dict[str, ast.expr]:
         """Return by parameter the expressions that a call, of a function by its first line, gives it."""
@@ -188,6 +195,31 @@ class Functions:
         except TypeError:
             return {}
         return {name: value for name, value in bound.arguments.items() if isinstance(value, ast.expr)}
+
+    def bound(self, first: int, call: CallSite) -> dict[str, str | None] | None:
+        """Return by parameter how what a call gives to a function reads, a new object that it makes apart.
+
+        None where that is not known.
+        """
+        definition, owner = self._found.get(first, (None, ""))
+        receiver = self._receiver(definition, owner, call) if definition is not None else None
+        if definition is None or receiver is None:
+            return None
+        is_making = bool(receiver) and not call.is_method
+        try:
+            found = signature(definition.args).bind(*receiver, *call.args, **call.keywords).arguments
+        except TypeError:
+            return None
+        kept = list(found.items())[is_making:]
+        texts: dict[str, str | None] = {}
+        for name, value in kept:
+            several = (
+                value if isinstance(value, tuple) else value.values() if isinstance(value, dict) else None
+            )
+            texts |= (
+                {name: value} if several is None else {f"{name} {n}": item for n, item in enumerate(several)}
+            )
+        return texts
 
     def value(self, first: int, returned: str | None, state: Mapping[str, str]) -> str | None:
         """Return the value of the call that entered a function, which returns now; None if not known.
@@ -242,13 +274,13 @@ def _metaclasses(tree: ast.AST) -> frozenset[str]:
     return frozenset(found)
 
 
-def _rebound(definition: ast.FunctionDef) -> set[str]:
-    """Return the names that a function, or one within it, may bind anew."""
+def _rebound(definition: ast.FunctionDef, lines: Collection[int]) -> set[str]:
+    """Return the names that a function, or one within it, may have bound anew on the lines it has come to."""
     found: set[str] = set()
     for node in ast.walk(definition):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            found.add(node.id)
-        elif isinstance(node, ast.Nonlocal | ast.Global):
+        if isinstance(node, ast.stmt):
+            found |= _bound_by(node, lines)
+        if isinstance(node, ast.Nonlocal | ast.Global):
             found.update(node.names)
         elif isinstance(node, ast.ExceptHandler | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.add(node.name or "")
@@ -259,6 +291,20 @@ def _rebound(definition: ast.FunctionDef) -> set[str]:
         elif isinstance(node, ast.MatchMapping):
             found.add(node.rest or "")
     return found - {definition.name}
+
+
+def _bound_by(statement: ast.stmt, lines: Collection[int]) -> set[str]:
+    """Return the names that a statement binds itself, not those in it, if it stands on one of some lines."""
+    heads = [node for node in ast.iter_child_nodes(statement) if not isinstance(node, ast.stmt)]
+    parts = [part for head in heads for part in ast.walk(head)]
+    last = max([statement.lineno, *(getattr(part, "end_lineno", None) or 0 for part in parts)])
+    if not any(statement.lineno <= line <= last for line in lines):
+        return set()
+    found = {part.id for part in parts if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load)}
+    found |= {getattr(part, "name", None) or "" for part in (statement, *parts)}
+    return found | {
+        (part.asname or part.name).partition(".")[0] for part in parts if isinstance(part, ast.alias)
+    }
 
 
 def _plain_classes(tree: ast.Module) -> dict[str, frozenset[str]]:
@@ -273,7 +319,7 @@ def _plain_classes(tree: ast.Module) -> dict[str, frozenset[str]]:
         bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id != "object"]
         members = {item.name for item in node.body if isinstance(item, FunctionNode)}
         is_plain = len(bases) == sum(ast.unparse(base) != "object" for base in node.bases)
-        if is_plain and all(base in found for base in bases) and not members & {"__new__", "__repr__"}:
+        if is_plain and all(base in found for base in bases) and "__new__" not in members:
             found[node.name] = frozenset({node.name}).union(*(found[base] for base in bases))
     return found
 

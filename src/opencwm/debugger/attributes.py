@@ -202,7 +202,7 @@ class Attributes:
             except (KeyError, ExpressionError, Undecided):
                 return None
         shape = self.shapes.get(kind, Shape())
-        if shape is None or not reads_the_same_inside(value, kind):
+        if shape is None or not reads_the_same_inside(value, text):
             return None
         shown = shape.after_store(parts, name, value)
         changed = None if shown is None else _written(kind, shown)
@@ -212,11 +212,11 @@ class Attributes:
 _FUNCTION: Final = re.compile(r"<function [\w.<>]+>")
 
 
-def reads_the_same_inside(value: str, kind: str) -> bool:
-    """Whether a value reads inside an object of a class as by itself: it does not hold it, and is not cut."""
+def reads_the_same_inside(value: str, holder: str) -> bool:
+    """Whether a value reads inside an object as by itself: it does not hold it, and is not cut."""
     marked, _ = with_places(value)
     outside = re.sub(_STRINGS, "''", marked)
-    if is_cut(value) or re.search(rf"\b{re.escape(kind)}\(", value) or nesting(outside) > MAX_NESTING:
+    if is_cut(value) or holder in value or nesting(outside) > MAX_NESTING:
         return False
     try:
         ast.parse(marked, mode="eval")

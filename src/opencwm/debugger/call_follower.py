@@ -43,8 +43,10 @@ from opencwm.debugger.rendered import (
     is_iterator,
     items_of,
 )
-from opencwm.debugger.touching import Changing
+from opencwm.debugger.touching import Changing, pieces
 
+_ASKING: Final = {"len": "__len__", "repr": "__repr__", "str": "__str__", "abs": "__abs__"}
+"""Built-in functions that give what a method of an object says."""
 _CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval"})
 _MAPPING: Final = frozenset({"map", "filter"})
 
@@ -70,24 +72,25 @@ class CallFollower(ComprehensionFollower):
         self._calculates = calculates
         self._memory = memory
         self._owner = known.functions.owner(memory.first)  # class in whose body the line stands
+        self._before: Mapping[str, str] = memory.state  # the locals when the line began, or went on
         self._state = dict(memory.state)
-        self._is_stale = False  # objects may have changed since the line began
+        self._born = {}  # by name, the moment at which its text was current, 0 for when the line began
+        self._operating: int | None = None  # the moment at which the last operation had all its operands
+        self._has_entered = False  # a function of the program may have run since the line began
         self.changed_names: set[str] = set()
         self.calls: list[CallSite] = []
         self.to_come: list[CallSite] = []
         self._entered = list(memory.entered)
-        self._changing = Changing(memory.state)
+        self._changing = Changing(memory.state, is_renaming=known.functions.is_renaming)
         self.outcome.is_pure = all(entered.is_apart for entered in memory.entered)
 
     def _name(self, node: ast.Name) -> str | None:
         text = self._state.get(node.id, self._known.constants.get(node.id)) or None
         if text is None:  # perhaps unbound
             self.outcome.is_told = False
-        if node.id in self.changed_names:
-            return text
-        if self._is_stale and text is not None and not is_atom(text) and node.id in self._state:
-            return None
-        return None if self._is_stale and node.id in self._known.shared else text
+        if node.id in self._state and node.id not in self.changed_names and self._has_entered:
+            text = None if node.id in self._known.shared else text
+        return self._current(text, self._born.get(node.id, 0)) if node.id in self._state else text
 
     def _call(self, node: ast.Call) -> str | None:
         generator = consumed(node)
@@ -103,13 +106,19 @@ class CallFollower(ComprehensionFollower):
             is_followed = self._calculates or function.attr in MOVING_METHODS
             changing = receiver if is_followed and not self._known.is_disguised else None
         owner, fields = holders(function.value) if isinstance(function, ast.Attribute) else ("", [])
-        before = self._state.get(owner), self._is_stale
-        args = tuple([self._value(item) for item in node.args])
-        keywords = {keyword.arg: self._value(keyword.value) for keyword in node.keywords}
+        began = self._changing.moment
+        values = self._values(node.args)
+        named_values = self._values([keyword.value for keyword in node.keywords])
+        args = tuple([self._current(text, since) for text, since in values])
+        texts = [self._current(text, since) for text, since in named_values]
+        keywords = dict(zip([keyword.arg for keyword in node.keywords], texts, strict=True))
+        self._operating = self._changing.moment
         if len(args) == 1 and isinstance(args[0], Iterating) and args[0].first and self._consumes(function):
             self._exhausted(args[0])
-        if changing is not None and (self._state.get(owner), self._is_stale) != before:
-            changing = None if fields or not owner else self._name(ast.Name(owner, ast.Load()))
+            began = self._changing.moment if receiver is None or is_atom(receiver) else began
+        if self._changing.moment != began:
+            receiver = self._again(owner if not fields else "", receiver, began)
+            changing = None if changing is None or fields or not owner else receiver
         named = {name: text for name, text in keywords.items() if name is not None}
         if changing is not None and isinstance(function, ast.Attribute) and not node.keywords:
             result = self._after_method(function, changing, args)
@@ -119,15 +128,15 @@ class CallFollower(ComprehensionFollower):
             result = self._after_function(node, receiver, args)
             if result is not None:
                 return result
-        is_harmless = self._is_pure_call(function, receiver, args) or self._is_apart_call(
-            node, (*args, *keywords.values())
-        )
-        if not is_harmless or any(_may_run_anything(text) for text in args if text is not None):
-            self._handed_on(node, receiver, (*args, *keywords.values()))
-            self._objects_change()
-        if len(named) < len(keywords) or any(isinstance(item, ast.Starred) for item in node.args):
-            return None
-        return self._called_with(node, function, receiver, args, named)
+        given = (*args, *keywords.values())
+        is_harmless = self._is_pure_call(function, receiver, args) or self._is_apart_call(node, given)
+        is_harmless = is_harmless and not any(_may_run_anything(text) for text in args if text is not None)
+        num_entered, result = len(self._entered), None
+        if len(named) == len(keywords) and not any(isinstance(item, ast.Starred) for item in node.args):
+            result = self._called_with(node, function, receiver, args, named)
+        if not is_harmless and len(self._entered) == num_entered:
+            self._handed_on(node, receiver, given)
+        return result
 
     def _called_with(
         self,
@@ -144,11 +153,44 @@ class CallFollower(ComprehensionFollower):
             return self._made(call, node)
         if not isinstance(function, ast.Name):
             return None
+        if len(args) == 1 and not named and self._known.constants.get(function.id, "").startswith(BUILT_IN):
+            value = self._in_words(function.id, args[0])
+            if value is not None:
+                return value
         keyed = self._keyed(function.id, args, named)
         if keyed is not None:
             return keyed
         local = self._state.get(function.id)
         return self._made(CallSite(self._called(function.id), False, None, args, named, local=local), node)
+
+    def _again(self, name: str, text: str | None, since: int) -> str | None:
+        """Return how an object reads now that was come by before its arguments, perhaps as a local."""
+        now = self._current(text, since)
+        is_local = now is None and name in self._state
+        return self._name(ast.Name(name, ast.Load())) if is_local else now
+
+    def _in_words(self, name: str, text: str | None) -> str | None:
+        """Follow a built-in function that asks a method of an object of the program."""
+        value = self._special(_ASKING.get(name, ""), text)
+        return self._special("__repr__", text) if value is None and name == "str" else value
+
+    def _special(self, name: str, receiver: str | None, args: tuple[str | None, ...] = ()) -> str | None:
+        """Follow an operation on an object of the program, which a method of its class carries out."""
+        entries, functions = self._known.entries, self._known.functions
+        kinds = () if entries is None else entries.classes_of(receiver or "")
+        if not name or not kinds or entries is None or None in args:
+            return None
+        is_left_to_it = all(
+            text is not None and (is_built_in(text) or entries.classes_of(text)[:1] == kinds[:1])
+            for text in args
+        )
+        call = CallSite(name, True, receiver, args, {})
+        if not is_left_to_it or not functions.is_plain(entries.method(call)):
+            return None
+        value = self._made(call, ast.Call(ast.Name("", ast.Load()), [], []))
+        if value == "NotImplemented":
+            raise UnforeseenError
+        return value
 
     def _consumes(self, function: ast.expr) -> bool:
         """Whether a call asks an iterator for all its items at once."""
@@ -203,29 +245,43 @@ class CallFollower(ComprehensionFollower):
             items = items_of(args[0])
         except UnreadableError:
             return None
-        keys = []
+        keys, since = [], self._changing.moment
         for item in items if len(items) <= MAX_ITEMS and all(map(is_told, items)) else ():
             call = CallSite(definition.name, False, None, (text_of(item),), {}, first=first)
             keys.append(self._made(call, ast.Call(ast.Name(definition.name, ast.Load()), [], [])))
             if keys[-1] is None:
                 return None
         found = chosen(name, items, [text for text in keys if text is not None], named)
-        return None if found is None or (self._is_stale and not is_atom(found)) else found
+        return None if found is None or self._is_changed_inside(found, since) else found
+
+    def _is_changed_inside(self, text: str, since: int) -> bool:
+        """Whether what is in a new list, or is an item of one, may have changed since a moment."""
+        inside = pieces(text)
+        return (
+            self._changing.moment > since
+            and inside != frozenset()
+            and (
+                inside is None
+                or text[0] not in "[{"
+                or any(self._changing.is_changed(piece, since) for piece in inside - {text})
+            )
+        )
 
     def _handed_on(self, node: ast.Call, receiver: str | None, texts: Sequence[str | None]) -> None:
         """Note what a call may change: whatever it is given holds, if what is called holds nothing itself."""
         function = node.func
         if isinstance(function, ast.Attribute):
-            owner = "self" if is_super(function.value) else holders(function.value)[0]
-            called = owner, receiver
+            called = receiver
         else:
-            called = "", self._value(function) if isinstance(function, ast.Name) else None
+            called = self._value(function) if isinstance(function, ast.Name) else None
         if not self._known.is_isolated:
-            self._changing.anything()
+            self._objects_change()
             return
         nodes = [*node.args, *(keyword.value for keyword in node.keywords)]
-        names = [holders(item)[0] for item in nodes]
-        self._changing.all_in([called, *zip(names, texts, strict=True)])
+        moment = self._changing.moment
+        new = {text for item, text in zip(nodes, texts, strict=True) if text and self._is_new(item, text)}
+        self._changing.all_in([(text, moment) for text in (called, *texts)], new)
+        self._program_runs()
 
     def _bound_method(self, node: ast.expr) -> ast.expr:
         """Return the attribute that a local bound to a method of another one's list stands for."""
@@ -262,12 +318,30 @@ class CallFollower(ComprehensionFollower):
         found = self._replaced(node, before, changed[1])
         if found is None or found[0] not in self._state:
             return None
-        name, text = found
-        self.outcome.values[name] = self._state[name] = text
         self.outcome.is_pure = False
-        self._changing.one(name, before)
-        self.changed_names.add(name)
+        apart = self._apart_from(found[0], changed[1])
+        self._changing.one(before, self._changing.moment)
+        self._born.update(dict.fromkeys(apart, self._changing.moment))
+        self._reads_now(*found)
         return changed[0]
+
+    def _apart_from(self, name: str, changed: str) -> set[str]:
+        """Return the other locals known to have changed that do not hold the object of one.
+
+        Told from how they all read when the line began; nothing but atoms has been put into them since.
+        """
+        texts = {other: self._state.get(other, "") for other in self.changed_names - {name}}
+        if any(pieces(text) != frozenset({text}) for text in (changed, *texts.values())):
+            return set()
+        before = self._before
+        return {other for other in texts if before.get(other, "") != before.get(name, "") and texts[other]}
+
+    def _reads_now(self, name: str, text: str) -> None:
+        """Note how a local reads since its object has changed."""
+        self._settle()
+        self.outcome.values[name] = self._state[name] = text
+        self._born[name] = self._changing.moment
+        self.changed_names.add(name)
 
     def _replaced(self, node: ast.expr, old: str, new: str) -> tuple[str, str] | None:
         """Return the local through which an object was come by, and its text when the object reads as new.
@@ -322,10 +396,21 @@ class CallFollower(ComprehensionFollower):
 
     def _objects_change(self) -> None:
         """Note that any object may have changed, those too of which it was known how they are."""
-        self.outcome.is_pure, self._is_stale = False, True
-        for name in self.changed_names:
-            self.outcome.values.pop(name, None)
-        self.changed_names.clear()
+        self._changing.anything()
+        self._program_runs()
+
+    def _program_runs(self) -> None:
+        """Note that functions of the program may have run, which have changed what is noted already."""
+        self.outcome.is_pure, self._has_entered = False, True
+        self._settle(is_running=True)
+
+    def _settle(self, *, is_running: bool = False) -> None:
+        """Forget how locals read that may have changed since they were told to read otherwise."""
+        for name in list(self.changed_names):
+            is_rebound = is_running and name in self._known.shared
+            if is_rebound or self._current(self._state.get(name), self._born.get(name, 0)) is None:
+                self.outcome.values.pop(name, None)
+                self.changed_names.remove(name)
 
     def _made(self, call: CallSite, node: ast.Call) -> str | None:
         """Note a call; return its value when it entered a function that has returned."""
@@ -333,9 +418,9 @@ class CallFollower(ComprehensionFollower):
         self.to_come.append(call)
         for number, entered in enumerate(self._entered):
             if self._is_entered_by(call, entered.first):
-                if not entered.is_apart:
+                if any(not other.is_apart for other in self._entered[:number]):
                     self._objects_change()
-                self._take_over(entered, self._known.functions.given(entered.first, call, node))
+                self._take_over(entered, call, node)
                 del self._entered[: number + 1]
                 self.to_come.pop()
                 return entered.value or None
@@ -372,17 +457,70 @@ class CallFollower(ComprehensionFollower):
         constants = self._known.constants
         return entries.entered(call, constants, self._memory.first, makes_generator=makes_generator)
 
-    def _take_over(self, entered: Entered, given: Mapping[str, ast.expr]) -> None:
+    def _take_over(self, entered: Entered, call: CallSite, node: ast.Call) -> None:
         """Read the objects that a function was given as they are since it has returned.
 
         Only those of locals: a variable of a comprehension is none, and reads as no local of its name does.
         """
-        for parameter, node in given.items():
-            name, text = plain_name(node), entered.after.get(parameter)
-            is_local = self._state.get(name, "") == self._memory.state.get(name, None)
+        given = self._known.functions.given(entered.first, call, node)
+        texts = self._known.functions.bound(entered.first, call) or {}
+        before = dict(self._state)
+        within = self._within(entered, call, given)
+        if not entered.is_apart:
+            self._changes_by(entered, call, given)
+        for name, whole in within.items():
+            self._reads_now(name, whole)
+        for parameter, item in given.items():
+            name, text = plain_name(item), entered.after.get(parameter)
+            is_local = name not in self._inner and before.get(name, "") == texts.get(parameter)
             if text is not None and is_local and name not in self._known.shared:
-                self.outcome.values[name] = self._state[name] = text
-                self.changed_names.add(name)
+                self._reads_now(name, text)
+
+    def _within(self, entered: Entered, call: CallSite, given: Mapping[str, ast.expr]) -> dict[str, str]:
+        """Return how locals read of which a function was given a part, by a path of attributes or items.
+
+        Only where a function reaches no more than it is given, and nothing else in the local may be in that.
+        """
+        texts = self._known.functions.bound(entered.first, call)
+        if entered.is_apart or texts is None or not self._known.is_isolated or call.local is not None:
+            return {}
+        paths = {parameter: holders(node) for parameter, node in given.items()}
+        found: dict[str, str] = {}
+        for parameter, (name, fields) in paths.items():
+            old, new = texts.get(parameter), entered.after.get(parameter)
+            is_alone = sum(other == name for other, _ in paths.values()) == 1
+            if not fields or not is_alone or old is None or new is None or old == new:
+                continue
+            whole = self._state.get(name, "")
+            reached = [pieces(text) if text is not None else None for text in texts.values()]
+            rest = whole.replace(old, "", 1)
+            if name in self._known.shared or None in reached or whole.count(old) != 1:
+                continue
+            if any(piece in rest for inside in reached for piece in inside or ()):
+                continue
+            replaced = self._replaced(given[parameter], old, new)
+            if replaced is not None and self._state.get(name) == self._before.get(name):
+                found[name] = replaced[1]
+        return found
+
+    def _changes_by(self, entered: Entered, call: CallSite, given: Mapping[str, ast.expr]) -> None:
+        """Note what a function may have changed: what it was given and does not read as it did before."""
+        texts = self._known.functions.bound(entered.first, call)
+        called = "" if call.local is None else call.local
+        if texts is None or not self._known.is_isolated or (called and pieces(called) is None):
+            self._objects_change()
+            return
+        moment = self._changing.moment
+        changed = {
+            name: text for name, text in texts.items() if text is None or text != entered.after.get(name)
+        }
+        new = {
+            text
+            for name, text in changed.items()
+            if text and name in given and self._is_new(given[name], text)
+        }
+        self._changing.all_in([(text, moment) for text in changed.values()], new)
+        self._program_runs()
 
     def _attribute(self, node: ast.Attribute) -> str | None:
         text = self._value(node.value)
@@ -392,10 +530,12 @@ class CallFollower(ComprehensionFollower):
             self.calls.append(CallSite(node.attr, True, None, (), {}, is_property=True))
         if self._known.entries is None or not self._known.entries.is_property(text, node.attr):
             return None
-        self._changing.all_in([(holders(node.value)[0], text)])
-        if not self._known.is_isolated:
-            self._changing.anything()
-        return self._made(CallSite(node.attr, True, text, (), {}, is_property=True), ast.Call(node, [], []))
+        num_entered = len(self._entered)
+        call = CallSite(node.attr, True, text, (), {}, is_property=True)
+        result = self._made(call, ast.Call(node, [], []))
+        if len(self._entered) == num_entered:
+            self._objects_change()
+        return result
 
 
 def _may_run_anything(text: str) -> bool:

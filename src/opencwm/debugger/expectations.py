@@ -204,6 +204,7 @@ class Memory:
         entered: functions entered from it since then, in order.
         raised: the exception that was raised in it last, as it reads.
         methods: locals that are a method of what another local is, with the names of both.
+        lines: those it has come to.
         num_yields: how often it has handed out a value since the line began; -1 where that is not known.
         resumed: rendered values of the locals when it went on after that; ``state`` is from before.
         left: rendered values of the locals when it handed out the last value.
@@ -219,6 +220,7 @@ class Memory:
     entered: list[Entered] = dataclasses.field(default_factory=list)
     raised: str | None = None
     methods: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
+    lines: set[int] = dataclasses.field(default_factory=set)
     num_yields: int = 0
     resumed: Mapping[str, str] = dataclasses.field(default_factory=dict)
     left: Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -33,11 +33,37 @@ from opencwm.debugger.rendered import (
     loop_text,
     truth_of,
 )
-from opencwm.debugger.touching import Changing, held_by
+from opencwm.debugger.touching import held_by
 from opencwm.tracer.sites import Push, Site, SiteKind
 
 MAX_TEXT: Final = MAX_EVALUATION_CHARS - 1
 """An evaluation with a longer text is not written, whatever its value."""
+
+
+_OPERATORS: Final[Mapping[type[ast.operator], str]] = {
+    ast.Add: "__add__",
+    ast.Sub: "__sub__",
+    ast.Mult: "__mul__",
+    ast.Div: "__truediv__",
+    ast.FloorDiv: "__floordiv__",
+    ast.Mod: "__mod__",
+    ast.Pow: "__pow__",
+    ast.BitAnd: "__and__",
+    ast.BitOr: "__or__",
+    ast.BitXor: "__xor__",
+}
+_COMPARISONS: Final[Mapping[type[ast.cmpop], str]] = {
+    ast.Eq: "__eq__",
+    ast.Lt: "__lt__",
+    ast.LtE: "__le__",
+    ast.Gt: "__gt__",
+    ast.GtE: "__ge__",
+}
+"""The methods that carry out operations on objects of a class."""
+
+
+_OBJECTS: Final = re.compile(r"\w\(|<|\.\.\.")
+"""What only the text of a value shows that may hold objects of other types, or be cut."""
 
 
 class ExpressionFollower(CallFollower):
@@ -56,7 +82,7 @@ class ExpressionFollower(CallFollower):
         self._ask = ask
         self._written = list(reversed(memory.written))
         self._num_yields = memory.num_yields
-        self._waiting: list[tuple[int, int, str | None]] = []
+        self._waiting: list[tuple[int, int, str | None, int]] = []
         self._last = (-1, "")
         self._right: str | None = None  # of an augmented assignment
         self._formula: tuple[str, Mapping[str, str]] | None = None
@@ -87,7 +113,7 @@ class ExpressionFollower(CallFollower):
         assert isinstance(node.target, ast.Name)  # noqa: S101 - by the grammar
         self._state.pop(node.target.id, None)
         if value is not None:
-            self._state[node.target.id] = self.outcome.values[node.target.id] = str(value)
+            self._reads_now(node.target.id, str(value))
         return value
 
     def _tuple(self, node: ast.Tuple) -> str | None:
@@ -111,21 +137,24 @@ class ExpressionFollower(CallFollower):
             self.outcome.is_told = False
 
     def _dict(self, node: ast.Dict) -> str | None:
-        texts: list[str] | None = []
+        pairs: list[tuple[str | None, int]] = []
+        has_all = True
         for key, value in zip(node.keys, node.values, strict=True):
-            pair = (None if key is None else self._value(key)), self._value(value)
+            pair = self._values([value] if key is None else [key, value])
             if key is not None:
-                self._hash([pair[0]])
-            if texts is None or pair[0] is None or pair[1] is None:
-                texts = None
-            else:
-                texts.append(f"{pair[0]}: {pair[1]}")
-        if texts is None or len({text.partition(":")[0] for text in texts}) < len(texts):
+                self._hash([pair[0][0]])
+            pairs += pair
+            has_all = has_all and key is not None
+        known = [text for pair in pairs if (text := self._current(*pair)) is not None]
+        if not has_all or len(known) < len(pairs):
+            return None
+        texts = [f"{key}: {value}" for key, value in zip(known[::2], known[1::2], strict=True)]
+        if len({text.partition(":")[0] for text in texts}) < len(texts):
             return None
         return f"{{{', '.join(texts)}}}"
 
     def _texts(self, nodes: Iterable[ast.expr]) -> list[str] | None:
-        texts = [self._value(node) for node in nodes]
+        texts = [self._current(text, since) for text, since in self._values(nodes)]
         return None if any(text is None for text in texts) else [text for text in texts if text is not None]
 
     def _starred(self, node: ast.Starred) -> str | None:
@@ -159,6 +188,11 @@ class ExpressionFollower(CallFollower):
 
     def _compare(self, node: ast.Compare) -> str | None:
         """Follow operands; those of a chain report its links."""
+        if len(node.ops) == 1 and hook_name(node.left) != "link":
+            left, right = self._values([node.left, node.comparators[0]])
+            name = _COMPARISONS.get(type(node.ops[0]), "")
+            value = self._special(name, self._current(*left), (right[0],))
+            return value if value in ("True", "False") else None
         outcome = self._value(node.left)
         for item in node.comparators:
             outcome = self._value(item)
@@ -170,20 +204,21 @@ class ExpressionFollower(CallFollower):
         return outcome if hook_name(node.left) == "link" else None
 
     def _binop(self, node: ast.BinOp) -> str | None:
-        self._value(node.left)
-        self._value(node.right)
-        return self._known.folded(node)
+        left, right = self._values([node.left, node.right])
+        name = _OPERATORS.get(type(node.op), "")
+        value = self._special(name, self._current(*left), (right[0],))
+        return value or self._known.folded(node)
 
     def _subscript(self, node: ast.Subscript) -> str | None:
         text = self._value(node.value)
         key = self._value(node.slice)
+        self._operating = self._changing.moment
         if text is None:
             self._changing.anything()
             self.outcome.is_pure = False
         elif text.startswith("defaultdict("):  # to read an item may put it there
             changed = after_look(text, key)
             if changed is None:
-                self._changing.anything()
                 self._objects_change()
             elif changed != text:
                 self._noted(node.value, text, ("None", changed))
@@ -233,11 +268,12 @@ class ExpressionFollower(CallFollower):
         if self._num_yields != 1:
             raise UnforeseenError
         self._num_yields = 0
-        self._state = dict(self._memory.resumed)
-        self._is_stale, self.outcome.is_pure = False, True
+        self._before, self._state = self._memory.resumed, dict(self._memory.resumed)
+        self._changing.resume(self._before)
+        self._born = dict.fromkeys(self._state, self._changing.moment)
+        self._has_entered, self.outcome.is_pure = False, True
         self.changed_names.clear()
         self.outcome.values.clear()
-        self._changing = Changing(self._memory.resumed)
         self.outcome.is_told = self.outcome.is_told and self._memory.is_asked  # it may have been closed
         return "None" if self._memory.is_asked else None
 
@@ -245,30 +281,40 @@ class ExpressionFollower(CallFollower):
 
     def _hook_operand(self, site: int, number: int, node: ast.expr) -> str | None:
         text = self._value(node)
-        self._waiting.append((site, number, text))
+        self._wait((site, number), text, node)
         return text
+
+    def _wait(self, push: Push, text: str | None, node: ast.expr | None = None) -> None:
+        """Have a value wait for the operation of which it is an operand."""
+        self._waiting.append((*push, text, self._moment_of(node, text)))
 
     def _hook_result(self, site: int, node: ast.expr) -> str | None:
         about = self._sites[site]
+        self._operating = None
         known = self._value(node)
+        until, self._operating = self._operating, None
         if about.kind is not SiteKind.PLAIN:
             source = self._joined(site, about)
             text = known if source is None else self._told(Expected(source, value=known))
         else:
-            expected = dataclasses.replace(self._filled(site, about), value=known)
+            are_plain = all(map(_is_plain, (text for _, _, text, _ in self._operands(about))))
+            expected = dataclasses.replace(self._filled(site, about, until), value=known)
             if expected.text is not None:
                 self._last = (site, expected.text)
-                is_certain = len(expected.text) + longest_value(node, expected.text) <= MAX_EVALUATION_CHARS
+                is_short = len(expected.text) + longest_value(node, expected.text) <= MAX_EVALUATION_CHARS
+                is_certain = is_short and not expected.is_old
                 formula = self._formula if isinstance(node, ast.JoinedStr) else expected.formula
                 if consumed(node) is not None:
                     formula = None if self._consumption is None else (self._consumption, {})
                 expected = dataclasses.replace(expected, is_certain=is_certain, formula=formula)
+            if known is None and self._entered and not are_plain and self._known.calculated(expected) is None:
+                self._objects_change()  # a method may have carried it out
             is_written = not (about.drops_none and known == "None") and not is_lazy(node)
             text = self._told(expected) if is_written else known or self._unwritten(expected)
             text = known if isinstance(known, Iterating) and text == known else _with_source(text, expected)
             self.outcome.is_told = self.outcome.is_told and text is not None
         if about.push is not None:
-            self._waiting.append((*about.push, text))
+            self._wait(about.push, text, node)
         return text
 
     def _hook_decision(self, site: int, number: int, node: ast.expr) -> str | None:
@@ -282,18 +328,20 @@ class ExpressionFollower(CallFollower):
     def _hook_link(self, site: int, number: int, node: ast.expr) -> str | None:
         text = self._value(node)
         if number == 0:
-            self._waiting.append((site, 0, text))
+            self._wait((site, 0), text)
             return text
         about = self._sites[site]
         left = self._waiting.pop() if self._waiting and self._waiting[-1][:2] == (site, number - 1) else None
         if left is None or left[2] is None or text is None:
             raise UnforeseenError
         source = f"{left[2]} {about.operators[number - 1]} {text}"
-        outcome = self._told(Expected(source, is_certain=len(source) <= MAX_EVALUATION_CHARS - len("False")))
+        is_old = self._current(left[2], left[3]) is None
+        is_certain = len(source) <= MAX_EVALUATION_CHARS - len("False")
+        outcome = self._told(Expected(source, is_certain=is_certain, is_old=is_old))
         if outcome not in ("True", "False"):
             raise UnforeseenError
         if number < about.num_operands - 1 and outcome == "True":
-            self._waiting.append((site, number, text))
+            self._wait((site, number), text)
         elif about.push is not None:
             self._decide(about.push, outcome, outcome == "True")
         return outcome
@@ -308,7 +356,7 @@ class ExpressionFollower(CallFollower):
 
     def _hook_holder(self, site: int, node: ast.expr) -> str | None:
         text = self._value(node)
-        self._waiting.append((site, 0, text))
+        self._wait((site, 0), text)
         return text
 
     def _hook_loaded(self, site: int, node: ast.expr, container: ast.expr | None = None) -> str | None:
@@ -316,7 +364,7 @@ class ExpressionFollower(CallFollower):
         if container is not None:
             text = self._value(container)
         elif self._waiting and self._waiting[-1][:2] == (site, 0):
-            text = self._waiting.pop()[2]
+            text = self._current(*self._waiting.pop()[2:])
         else:
             raise UnforeseenError
         if key is not None and is_read_plainly(text, key):
@@ -339,12 +387,12 @@ class ExpressionFollower(CallFollower):
         value = self._told(Expected(text, pattern, is_certain=is_certain, owner=self._owner))
         push = self._sites[site].push
         if push is not None and value is not None and is_literal(value):
-            self._waiting.append((*push, value))
+            self._wait(push, value)
 
     def _hook_combined(self, site: int, node: ast.expr) -> str | None:
         self._right = right = self._value(node)
         is_there = bool(self._waiting) and self._waiting[-1][:2] == (site, 0)
-        left = self._waiting.pop()[2] if is_there else None
+        left = self._current(*self._waiting.pop()[2:]) if is_there else None
         (symbol,) = self._sites[site].operators
         if left is None or right is None or not is_cheap(symbol, left, right):
             self.outcome.is_told = False
@@ -365,15 +413,18 @@ class ExpressionFollower(CallFollower):
         self._memory.loops[site] = Loop(text, source=source, holders=holders, is_old=is_old, first=first)
         return value
 
-    def _filled(self, site: int, about: Site) -> Expected:
-        """Take the operands of a site and return how its evaluation reads."""
-        count = about.num_operands
-        first = len(self._waiting) - count
-        taken = self._waiting[max(first, 0) :]
+    def _operands(self, about: Site) -> list[tuple[int, int, str | None, int]]:
+        """Return what waits for the operation of a site."""
+        return self._waiting[max(len(self._waiting) - about.num_operands, 0) :]
+
+    def _filled(self, site: int, about: Site, until: int | None) -> Expected:
+        """Take the operands of a site, used at a moment, and return how its evaluation reads."""
+        count, taken = about.num_operands, self._operands(about)
         if count and (len(taken) < count or taken[0][:2] != (site, 0) or taken[-1][0] != site):
             raise UnforeseenError
-        del self._waiting[first:]
-        texts = [text for _, _, text in taken]
+        del self._waiting[len(self._waiting) - count :]
+        texts = [text for _, _, text, _ in taken]
+        is_old = any(self._current(text, since, until) is None for _, _, text, since in taken)
         for number, opening in about.tight:
             text = texts[number]
             if text is not None and text[0] in opening:
@@ -384,7 +435,7 @@ class ExpressionFollower(CallFollower):
             formula: tuple[str, Mapping[str, str]] | None = None
             if sources != tuple(texts):
                 formula = about.template % sources, {}
-            return Expected(filled, formula=formula, owner=self._owner)
+            return Expected(filled, formula=formula, owner=self._owner, is_old=is_old)
         return Expected(None, re.compile(".+".join(map(re.escape, filled.split("\0"))), re.DOTALL))
 
     def _joined(self, site: int, about: Site) -> str | None:
@@ -392,7 +443,7 @@ class ExpressionFollower(CallFollower):
         texts: list[str | None] = []
         is_cut = bool(self._waiting) and self._waiting[-1][1] < about.num_operands - 1
         while self._waiting and self._waiting[-1][0] == site:
-            _, number, text = self._waiting.pop()
+            _, number, text, _ = self._waiting.pop()
             texts.append(text)
             if number == 0:
                 break
@@ -407,7 +458,7 @@ class ExpressionFollower(CallFollower):
         while True:
             site, number = push
             about = self._sites[site]
-            self._waiting.append((site, number, text))
+            self._wait(push, text)
             if about.joins_values:
                 return
             if about.kind is SiteKind.NOT:
@@ -441,7 +492,8 @@ class ExpressionFollower(CallFollower):
         if expected.text is not None and (unwritten := self._unwritten(expected)) is not None:
             return unwritten
         if expected.text is None or len(expected.text) <= MAX_TEXT:
-            if not self._written and (answer := self._ask(expected)) is not None:
+            asked = expected if expected.text is not None else dataclasses.replace(expected, value=None)
+            if not self._written and (answer := self._ask(asked)) is not None:
                 self._written.append(answer)
             if self._written and expected.matches(self._written[-1][0]):
                 is_other = expected.text is None and value not in (None, self._written[-1][1])
@@ -449,6 +501,11 @@ class ExpressionFollower(CallFollower):
         if value is None:
             self.outcome.is_told = False
         return value
+
+
+def _is_plain(text: str | None) -> bool:
+    """Whether a value is made of atoms and built-in containers alone: no operation on it runs a method."""
+    return text is not None and (is_literal(text) or _OBJECTS.search(text) is None)
 
 
 def _source(text: str | None) -> str | None:

@@ -91,7 +91,9 @@ class FieldClasses:
         except (TypeError, ValueError):
             return None
         given = {field: bound.arguments.get(field, default) for field, default in fields.items()}
-        if not all(value is not None and reads_the_same_inside(value, name) for value in given.values()):
+        if not all(
+            value is not None and reads_the_same_inside(value, f"{name}(") for value in given.values()
+        ):
             return None
         made = f"{name}({', '.join(f'{field}={value}' for field, value in given.items())})"
         return made if len(made) <= MAX_CHARS else None

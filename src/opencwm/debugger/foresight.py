@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from opencwm.codec.native_writer import written_evaluations
 from opencwm.debugger.arguments import CallSite
+from opencwm.debugger.closures import Closures
 from opencwm.debugger.expectations import (
     STOP,
     Ask,
@@ -40,10 +41,12 @@ class Foresight:
         self.calculates = calculates
         self._memories: list[Memory] = []
         self._suspended: dict[int, list[Memory]] = {}  # by code
+        self._closures = Closures(workings.free)
 
     def restart(self, steps: Sequence[Step], codes: Sequence[CodeInfo]) -> None:
         """Stand where a run stands after ``steps``."""
         self._memories, self._suspended = [], {}
+        self._closures = Closures(self.workings.free)
         stack: list[Activation] = []
         for step in steps:
             apply_step(stack, step, tuple(codes))
@@ -67,22 +70,26 @@ class Foresight:
                     Entered(entered.first, is_apart=self._is_apart(entered.first, step))
                 )
             self._memories.append(entered)
+            if not step.flags & StepFlags.RESUME:
+                self._closures.enters(entered.first)
         elif step.kind is StepKind.LINE:
             self._proceed(self._memories[-1], step.lineno)
         elif step.kind is StepKind.EXCEPTION:
             self._memories[-1].lineno, self._memories[-1].raised = 0, step.value
         elif step.kind is StepKind.RETURN:
             memory = self._memories.pop()
+            state = memory.resumed if memory.num_yields > 0 else memory.state
+            left = {**state, **dict(step.changed)}
+            self._closures.reads(memory.first, left)
             self._returned(memory, step)
             if step.flags & StepFlags.YIELD:
-                memory.left = {
-                    **(memory.resumed if memory.num_yields > 0 else memory.state),
-                    **dict(step.changed),
-                }
+                memory.left = left
                 memory.num_yields += memory.num_yields >= 0
                 self._suspended.setdefault(step.code, []).append(memory)
         if stack:
             self._memories[-1].see(stack[-1].locals, is_new_line=step.kind is StepKind.LINE)
+            if step.kind is not StepKind.RETURN:
+                self._closures.reads(self._memories[-1].first, stack[-1].locals)
 
     def _returned(self, memory: Memory, step: Step) -> None:
         """Tell the caller of a function what its call is worth."""
@@ -104,7 +111,7 @@ class Foresight:
             state = {**memory.state, **dict(step.changed)}
             functions = self.workings.known.functions
             entered[-1].value = functions.value(memory.first, step.value, state)
-            entered[-1].after = functions.after(memory.first, state)
+            entered[-1].after = functions.after(memory.first, state, memory.lines)
 
     def _is_apart(self, first: int, step: Step) -> bool:
         """Whether the function that a CALL enters can change no object that there was before."""
@@ -145,6 +152,7 @@ class Foresight:
             if not self.workings.binds_plainly(memory):
                 memory.methods.clear()
         memory.before, memory.lineno, memory.written, memory.entered = memory.lineno, lineno, [], []
+        memory.lines.add(lineno)
         memory.num_yields = 0
 
     def follow(self, ask: Ask) -> Outcome:
@@ -171,7 +179,12 @@ class Foresight:
         """
         calls = [call for call in self._calls(written)[0] if self._may_enter(call, first)]
         number = sum(entered.first == first for entered in self._entered_now())
-        return self.workings.known.functions.arguments(first, calls, number)
+        functions = self.workings.known.functions
+        free = self._closures.free(first)
+        for memory in self._memories:  # the lines that run may have bound some anew
+            bound = functions.bound_on(memory.first, memory.lineno) if free else set()
+            free = {name: text for name, text in free.items() if name not in bound}
+        return free | functions.arguments(first, calls, number)
 
     def next_callees(self, firsts: Collection[int], written: Sequence[tuple[str, str]]) -> list[int]:
         """Return which of some functions, by their first lines, the line may enter next.

@@ -20,7 +20,7 @@ _BY_STRING: Final = frozenset({"globals", "locals", "vars", "eval", "exec", "set
 
 
 _DECORATORS: Final = frozenset(
-    """abstractmethod classmethod dataclass final overload property runtime_checkable staticmethod
+    """abstractmethod classmethod dataclass final overload override property runtime_checkable staticmethod
     total_ordering""".split()  # noqa: SIM905 - it reads better
 )
 _MARKS: Final = frozenset({"NamedTuple", "NewType", "ParamSpec", "TypeVar", "namedtuple", "object"})
@@ -95,7 +95,7 @@ def _is_fixed(statement: ast.stmt, fixed: Collection[str]) -> bool:
 
 def _is_harmless(decorator: ast.expr) -> bool:
     """Whether a decorator keeps nothing: those of methods, and those that add methods to a class."""
-    if isinstance(decorator, ast.Attribute) and decorator.attr in ("setter", "deleter"):
+    if isinstance(decorator, ast.Attribute) and decorator.attr in ("setter", "getter", "deleter"):
         return True
     return last_name(decorator.func if isinstance(decorator, ast.Call) else decorator) in _DECORATORS
 
@@ -123,10 +123,15 @@ def _defaults(arguments: ast.arguments) -> Iterator[ast.expr]:
 
 
 def _is_atom(node: ast.expr, fixed: Collection[str] = ()) -> bool:
+    """Whether an expression of a module, or of a class, is a value that cannot change."""
     if isinstance(node, ast.UnaryOp):
         node = node.operand
     if isinstance(node, ast.Tuple):
         return all(_is_atom(item, fixed) for item in node.elts)
+    if isinstance(node, ast.Call):
+        return ast.unparse(node.func) == "re.compile"
+    if isinstance(node, ast.Attribute):
+        return isinstance(node.value, ast.Call) and _is_atom(node.value)
     return isinstance(node, ast.Constant) or (isinstance(node, ast.Name) and node.id in fixed)
 
 

@@ -33,6 +33,7 @@ from opencwm.debugger.rendered import (
     UnreadableError,
     is_atom,
     is_iterator,
+    is_literal,
     items_of,
 )
 from opencwm.tracer.expression_rewriter import BINARY
@@ -78,8 +79,7 @@ class LineFollower(ExpressionFollower):
             self.outcome.values.pop(name, None)
         if self._entered or not self._known.attributes.is_plain:
             self._changing.anything()
-        if not self._known.functions.may_be_renamed or not self._changing.is_anything:
-            self.outcome.untouched = self._changing.untouched(bound | self._known.shared)
+        self.outcome.untouched = self._changing.untouched(bound | self._known.shared)
         return self.outcome
 
     def _statement(self, node: ast.stmt | ast.expr) -> None:
@@ -95,7 +95,7 @@ class LineFollower(ExpressionFollower):
         elif isinstance(node, ast.Expr):
             self._value(node.value)
         elif isinstance(node, ast.Return):
-            outcome.returned = "None" if node.value is None else self._final(node.value)
+            outcome.returned = "None" if node.value is None else self._value(node.value)
         elif isinstance(node, ast.FunctionDef):
             self._defined(node)
         elif isinstance(node, ast.Assert):
@@ -110,11 +110,11 @@ class LineFollower(ExpressionFollower):
     def _assignment(self, node: ast.stmt) -> bool:
         """Follow a statement that binds names, and only does that; return whether it is one."""
         if isinstance(node, ast.Assign):
-            self._assign(node.targets, self._final(node.value))
+            self._assign(node.targets, self._value(node.value))
             self._remember_method(node)
         elif isinstance(node, ast.AnnAssign):
             if node.value is not None:
-                self._assign([node.target], self._final(node.value))
+                self._assign([node.target], self._value(node.value))
         elif isinstance(node, ast.AugAssign):
             self._augmented(node)
         elif isinstance(node, ast.Import | ast.ImportFrom):
@@ -146,13 +146,14 @@ class LineFollower(ExpressionFollower):
     def _deleted(self, target: ast.expr) -> None:
         """Follow the deletion of an item."""
         assert isinstance(target, ast.Subscript)  # noqa: S101 - asked for by what has it
-        container, key = self._value(target.value), self._value(target.slice)
+        parts = self._values([target.value, target.slice])
+        container, key = self._current(*parts[0]), parts[1][0]
         self.outcome.is_pure = False
-        self._stores_in(target, container)
         found = None
         if container is not None and not self._known.is_disguised:
             changed = after_delete(container, key)
             found = None if changed is None else self._replaced(target.value, container, changed)
+        self._stores_in(target, container)
         self._changed(*(found or ("", None)))
 
     def _remember_method(self, node: ast.Assign) -> None:
@@ -166,12 +167,6 @@ class LineFollower(ExpressionFollower):
             and owner in self._state
         ):
             self._memory.methods[target.id] = owner, fields[0]
-
-    def _final(self, node: ast.expr) -> str | None:
-        """Follow an expression; return the text of its value when all of it has been evaluated."""
-        text = self._value(node)
-        is_new = hook_name(node) == "result"
-        return text if text is None or is_new or not self._is_stale or is_atom(text) else None
 
     def _other(self, node: ast.stmt) -> None:
         """Follow a statement that does more than its values say."""
@@ -189,10 +184,16 @@ class LineFollower(ExpressionFollower):
 
     def _assign(self, targets: Sequence[ast.expr], value: str | None) -> None:
         """Follow one value into all targets, from left to right."""
+        since = self._changing.moment
         for number, target in enumerate(targets):
+            is_read_next = not all(map(_holds_names, targets[number + 1 :]))
+            if is_read_next and _holds_names(target) and (value is None or not isinstance(target, ast.Name)):
+                raise UnforeseenError  # what names get may be read by what is stored in next
             if isinstance(target, ast.Name):
                 if value is None:
                     self._forget(target)
+                elif is_read_next:
+                    self._reads_now(target.id, value)
                 else:
                     self.outcome.values[target.id] = value
                 continue
@@ -203,23 +204,25 @@ class LineFollower(ExpressionFollower):
             if isinstance(target, ast.Tuple | ast.List) and len(targets) == 1:
                 self._store_items(target, value)
             else:
-                self._stored_in(target, value)
+                self._stored_in(target, value, since)
             if number + 1 < len(targets):
-                self._settle(target, value)
+                self._store_more(target, value)
 
-    def _stored_in(self, target: ast.expr, value: str | None) -> None:
-        """Follow the assignment to an item or an attribute."""
+    def _stored_in(self, target: ast.expr, value: str | None, since: int) -> None:
+        """Follow the assignment of what was known at a moment to an item or an attribute."""
         if isinstance(target, ast.Subscript):
-            self._stored(target, self._value(target.value), self._value(target.slice), value, "")
+            parts = self._values([target.value, target.slice])
+            now = self._current(value, since)
+            self._stored(target, self._current(*parts[0]), self._current(*parts[1]), now, "")
         elif isinstance(target, ast.Attribute):
-            holder = self._value(target.value)
+            holder, value = self._value(target.value), self._current(value, since)
             self._stores_in(target, holder)
             changed = self._known.attributes.after_store(holder, target.attr, value, owner=self._owner)
             self._changed(plain_name(target.value), changed)
         else:
             raise UnforeseenError
 
-    def _settle(self, target: ast.expr, value: str | None) -> None:
+    def _store_more(self, target: ast.expr, value: str | None) -> None:
         """Take what a store made of an object for how it reads from now on, as more is stored on the line.
 
         Raises:
@@ -228,8 +231,7 @@ class LineFollower(ExpressionFollower):
         name = holders(target)[0]
         if not self.outcome.is_told or name not in self.outcome.values or value is None or not is_atom(value):
             raise UnforeseenError
-        self._state[name] = self.outcome.values[name]
-        self.changed_names.add(name)
+        self._reads_now(name, self.outcome.values[name])
 
     def _store_items(self, target: ast.Tuple | ast.List, value: str | None) -> None:
         """Follow the assignment of several values, some of them to items: ``a[i], a[j] = a[j], a[i]``."""
@@ -239,17 +241,32 @@ class LineFollower(ExpressionFollower):
             raise UnforeseenError from None
         if len(items) != len(target.elts) or not all(map(is_told, items)):
             raise UnforeseenError
+        since = self._changing.moment
         for part, item in zip(target.elts, items, strict=True):
+            if self._current(text_of(item), since) is None:
+                raise UnforeseenError
             if isinstance(part, ast.Name):
-                self.outcome.values[part.id] = self._state[part.id] = text_of(item)
+                self._reads_now(part.id, text_of(item))
             elif isinstance(part, ast.Subscript | ast.Attribute) and holders(part)[0]:
                 before = self._state.get(holders(part)[0], "")
                 if any(before in text for text in map(text_of, items) if not is_atom(text)):
                     raise UnforeseenError  # perhaps what is changed is among the values
-                self._stored_in(part, text_of(item))
-                self._settle(part, "0")
+                self._stored_in(part, text_of(item), since)
+                self._store_more(part, "0")
             else:
                 raise UnforeseenError
+
+    def _silently(self, name: str, before: str, symbol: str, value: str | None) -> None:
+        """Note ``name += value`` that is not reported: of a variable that inner functions share."""
+        is_known = (
+            self._calculates and value is not None and is_literal(value) and before and is_literal(before)
+        )
+        now = self._name(ast.Name(name, ast.Load())) if is_known else None
+        found = self._known.calculated(Expected(f"{before} {symbol} {value}")) if now == before else None
+        if found is None or name in self._known.functions.globals_in(self._memory.first):
+            self.outcome.is_told = False
+        else:
+            self.outcome.values[name] = found
 
     def _augmented(self, node: ast.AugAssign) -> None:
         target = node.target
@@ -258,22 +275,24 @@ class LineFollower(ExpressionFollower):
             self.outcome.is_pure = self.outcome.is_pure and value is not None and is_atom(value)
             before = self._memory.state.get(target.id, "")
             if not before or before[0] in "[{":
-                self._changing.one(target.id, before or None)
+                self._changing.one(before or None, self._born.get(target.id, 0))
             elif not is_atom(before) and before[0] != "(":
                 self._changing.anything()
             if hook_name(node.value) == "augmented":
                 self._assign([target], value)
             else:
-                self.outcome.is_told = False
+                self._silently(target.id, before, BINARY[type(node.op)], value)
             return
-        holder = self._value(target.value)
-        key = self._value(target.slice) if isinstance(target, ast.Subscript) else None
+        parts = self._values([target.value, *([target.slice] if isinstance(target, ast.Subscript) else [])])
+        began = self._changing.moment
         is_read = hook_name(node.value) == "combined"
         value, symbol = self._value(node.value), "" if is_read else BINARY[type(node.op)]
         if is_read and value is None:
             value, symbol = self._right, BINARY[type(node.op)]
         self.outcome.is_pure = False
-        if self._is_stale or self.changed_names:  # it may be another object by now, or another text
+        holder = self._current(*parts[0])
+        key = self._current(*parts[1]) if len(parts) > 1 else None
+        if self._changing.moment != began:  # what was read from it may be another text by now
             holder = None
         if isinstance(target, ast.Subscript):
             self._stored(target, holder, key, value, symbol)
@@ -291,11 +310,11 @@ class LineFollower(ExpressionFollower):
         self, target: ast.Subscript, container: str | None, key: str | None, value: str | None, symbol: str
     ) -> None:
         """Note ``container[key] = value``, or ``container[key] += value`` for a symbol."""
-        self._stores_in(target, container)
         found = None
         if container is not None and not self._known.is_disguised and (self._calculates or not symbol):
             changed = after_store(container, key, value, symbol)
             found = None if changed is None else self._replaced(target.value, container, changed)
+        self._stores_in(target, container)
         self._changed(*(found or ("", None)))
 
     def _stores_in(self, target: ast.Subscript | ast.Attribute, holder: str | None) -> None:
@@ -306,7 +325,7 @@ class LineFollower(ExpressionFollower):
             else self._known.attributes.shows(holder, mangled(target.attr, self._owner))
         )
         if is_plain_object and not self._known.is_disguised:
-            self._changing.one(holders(target.value)[0], holder)
+            self._changing.one(holder, self._changing.moment)
         else:
             self._changing.anything()
 

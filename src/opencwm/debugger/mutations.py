@@ -39,7 +39,7 @@ def after_method(receiver: str, method: str, args: Sequence[str | None]) -> tupl
     Returns None where that is not certain: another method, another type, an exception.
     """
     values = _values([receiver, *args])
-    if receiver in args:  # perhaps itself
+    if any(receiver in text for text in args if text):  # perhaps itself, or what holds it
         return None
     if values is None or method not in _METHODS.get(kind_of(values[0]), frozenset()):
         return None
@@ -56,7 +56,9 @@ def after_method(receiver: str, method: str, args: Sequence[str | None]) -> tupl
 def after_function(name: str, args: Sequence[str | None]) -> tuple[str, str] | None:
     """Return what a function of ``heapq`` returns, and its list afterwards; None if not certain."""
     values = _values(args)
-    if name not in _FUNCTIONS or values is None or not isinstance(values[0], list) or args[0] in args[1:]:
+    if name not in _FUNCTIONS or values is None or not isinstance(values[0], list):
+        return None
+    if any(args[0] in text for text in args[1:] if args[0] and text):
         return None
     try:
         result = _FUNCTIONS[name](*values)
@@ -74,7 +76,7 @@ def after_store(container: str, key: str | None, value: str | None, symbol: str 
         except (ExpressionError, Undecided):
             return None
     values = _values([container, key, value])
-    if values is None or container == value or kind_of(values[0]) not in _METHODS:
+    if values is None or (value and container in value) or kind_of(values[0]) not in _METHODS:
         return None
     try:
         values[0][values[1]] = values[2]

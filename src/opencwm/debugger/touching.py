@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
@@ -62,68 +63,92 @@ def _names_a_call(tree: ast.expr, name: ast.Name) -> bool:
 
 
 class Changing:
-    """Collects what a line changes.
+    """Collects what a line changes, one change after the other.
+
+    A text that was current at some moment is current still if it shows nothing that has changed since.
 
     Args:
-        state: rendered values of the locals before it runs.
+        state: rendered values of the locals before the line runs.
+        is_renaming: functions may come to be called otherwise.
     """
 
-    def __init__(self, state: Mapping[str, str]) -> None:
+    def __init__(self, state: Mapping[str, str], *, is_renaming: bool) -> None:
         self._state = state
-        self._pieces: set[str] | None = set()
-        self._has_begun = False
+        self._is_renaming = is_renaming
+        self._changes: list[frozenset[str] | None] = []
+        self._began = 0
+
+    @property
+    def moment(self) -> int:
+        """How many changes there have been."""
+        return len(self._changes)
 
     def anything(self) -> None:
         """Note that any object may change."""
-        self._pieces = None
+        self._changes.append(None)
 
-    @property
-    def is_anything(self) -> bool:
-        """Whether any object may change."""
-        return self._pieces is None
+    def resume(self, state: Mapping[str, str]) -> None:
+        """Note that the line was left, and goes on with other locals: anything may have happened."""
+        self.anything()
+        self._state, self._began = state, self.moment
 
-    def one(self, name: str, text: str | None) -> None:
-        """Note that an object changes, reading as ``text``, which was come by through the local ``name``.
-
-        Empty: through none; and None: it is not known how it reads.
-        """
-        if self._has_begun or text is None or pieces(text) is None or text not in self._state.get(name, text):
-            self.all_in([(name, text)])
+    def one(self, text: str | None, since: int) -> None:
+        """Note that an object changes, which read as ``text`` at a moment; None: not known how."""
+        if text is None or pieces(text) is None or self.is_changed(text, since):
+            self.anything()
         else:
             self._add({text})
 
-    def all_in(self, values: Iterable[tuple[str, str | None]]) -> None:
-        """Note that whatever some objects hold may change; each with the local it was come by through."""
+    def all_in(self, texts: Iterable[tuple[str | None, int]], new: Collection[str] = ()) -> None:
+        """Note that whatever some objects hold may change; each as it read at a moment.
+
+        Args:
+            texts: of the objects.
+            new: those of them that nothing else holds, though other things may hold what is in them.
+        """
         found: set[str] = set()
-        for name, text in values:
-            before = self._state.get(name)
-            known = before if before is not None else None if self._has_begun else text
-            inside = None if known is None or text is None else pieces(known)
-            if inside is None:
+        for text, since in texts:
+            inside = None if text is None or self.is_changed(text, since) else pieces(text)
+            if text is None or inside is None:
                 self.anything()
                 return
-            found |= inside
+            found |= inside - {text} if text in new else inside
         self._add(found)
 
     def _add(self, found: Collection[str]) -> None:
-        self._has_begun = True
-        if self._pieces is not None:
-            self._pieces.update(found)
+        if found:
+            self._changes.append(frozenset(found))
+
+    def is_changed(self, text: str, since: int, until: int | None = None) -> bool:
+        """Whether what read so at the moment ``since`` may read otherwise now, or at the moment ``until``."""
+        changes = self._changes[since:until]
+        if not changes or is_atom(text):
+            return False
+        if _NAMED.fullmatch(text):
+            return self._is_renaming
+        if None not in changes:
+            return any(found and _may_hold(text, found) for found in changes)
+        return self._is_renaming or not _reads_the_same_for_ever(text)
 
     def untouched(self, bound: Collection[str]) -> frozenset[str]:
         """Return the locals that stay as they are; ``bound`` are those that may get another value."""
-        found = self._pieces
         return frozenset(
-            name for name, text in self._state.items() if name not in bound and not _may_hold(text, found)
+            name
+            for name, text in self._state.items()
+            if name not in bound and not self.is_changed(text, self._began)
         )
 
 
-def _may_hold(text: str, changing: Collection[str] | None) -> bool:
-    """Whether a value reads otherwise once objects have changed; None stands for any."""
+FOREVER: Final = sys.maxsize
+"""The moment at which a value is current that cannot change."""
+_NAMED: Final = re.compile(r"<(?:function|class|module|built-in function) [^ ]+>")
+"""Things that read as they are called."""
+
+
+def _may_hold(text: str, changing: Collection[str]) -> bool:
+    """Whether a value reads otherwise once objects have changed."""
     if is_atom(text):
         return False
-    if changing is None:
-        return not _reads_the_same_for_ever(text)
     return is_cut(text) or any(piece in text for piece in changing)
 
 

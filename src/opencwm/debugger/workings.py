@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from opencwm.core.syntax import syntax_tree
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
+from opencwm.debugger.closures import free_variables
 from opencwm.debugger.entering import Entries
 from opencwm.debugger.exceptions import catches
 from opencwm.debugger.expectations import Ask, Memory, Outcome, UnforeseenError
@@ -47,6 +48,7 @@ class Workings:
             ``finally``.
         handlers: by first line of a function and line, the ``except`` clause there, its body on other lines.
         text: of the program.
+        free: the free variables of its inner functions, see :func:`.closures.free_variables`.
     """
 
     known: Known
@@ -54,6 +56,7 @@ class Workings:
     returning: frozenset[tuple[int, int]] = frozenset()
     handlers: Mapping[tuple[int, int], ast.ExceptHandler] = dataclasses.field(default_factory=dict)
     text: str = ""
+    free: Mapping[int, Mapping[str, int]] = dataclasses.field(default_factory=dict)
 
     @classmethod
     @functools.lru_cache(maxsize=8)
@@ -101,7 +104,8 @@ class Workings:
             introspection,
             FieldClasses.of(source, names.texts),
         )
-        return cls(known, lines, frozenset(_returning(owned)), dict(_handlers(owned)), text)
+        handlers = dict(_handlers(owned))
+        return cls(known, lines, frozenset(_returning(owned)), handlers, text, free_variables(text))
 
     def follower(self, memory: Memory, ask: Ask, *, calculates: bool = False) -> LineFollower:
         """Return what follows the line that runs in an activation.
