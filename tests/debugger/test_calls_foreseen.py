@@ -108,3 +108,31 @@ def test_a_variable_is_told_only_where_there_is_one_of_it() -> None:
 @pytest.mark.parametrize("source", ["def f(:", "f = lambda: lambda: 1\n", "@g\ndef f(x):\n    pass\n"])
 def test_programs_without_free_variables(source: str) -> None:
     assert free_variables(source) == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["sum", "max", "min", "tuple", "sorted", "list", "set", "dict", "frozenset", "join"]
+)
+@settings(max_examples=20)
+@given(items=st.lists(st.integers(-20, 20), max_size=4))
+def test_what_consumes_a_generator_expression_on_the_spot_is_calculated(name: str, items: list[int]) -> None:
+    part = {"dict": "(k, -k)", "join": "str(k)"}.get(name, "k % 7")
+    called = "'-'.join" if name == "join" else name
+    source = f"def f(xs):\n    made = {called}({part} for k in xs if k != 3)\n    return made\n"
+    witness = _Witness(_recorded(source, f"f({items})"), calculates=True).run()
+    kept = [item for item in items if item != 3]
+    if kept or name not in ("max", "min"):  # else it raises
+        at_once = {"dict": 0, "join": len(kept)}.get(name, len(kept))
+        assert witness.counts["calculated"] >= len(items) + at_once + (name not in ("list", "frozenset"))
+
+
+def test_a_counter_does_not_tell_the_order_of_its_items() -> None:
+    source = """\
+from collections import Counter
+
+def f(text):
+    counts = Counter(text)
+    found = {letter for letter in counts}
+    return sorted(found)
+"""
+    _Witness(_recorded(source, "f('abca')"), calculates=True).run()
