@@ -132,7 +132,7 @@ class _Run:
         if device.type == "cpu":
             keep_heap()
         self.model = build_model(config, device, ranks)
-        self.optimizer = Optimizer(self.model, config.optimizer)
+        self.optimizer = Optimizer(self.model, config.optimizer, getattr(torch, config.dtype))
         decay = config.optimizer.ema_decay
         self.average = AveragedWeights(self.model, decay) if decay else None
         self.packer = Packer(source, config.batch)

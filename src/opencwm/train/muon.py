@@ -23,7 +23,6 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 from torch.nn import functional
 
-from opencwm.train.device import has_bfloat16
 from opencwm.train.sharding import local
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -31,19 +30,18 @@ _NUM_ITERATIONS = 5
 _UPDATE_RMS = 0.2
 
 
-def orthogonalize(matrices_MRC: Tensor) -> Tensor:
+def orthogonalize(matrices_MRC: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Return M matrices (R, C) with their singular values pushed towards 1.
 
-    Computed in bfloat16 where the device has instructions for it, else in fp32: on a GPU all at once,
-    on a CPU one after the other, as its batched bfloat16 product is a hundred times slower.
+    Computed in ``dtype``, on a GPU in bfloat16: there all matrices at once, on a CPU in bfloat16 one after the
+    other, as its batched product of that type is a hundred times slower.
     """
-    is_small = has_bfloat16(matrices_MRC.device)
-    x: Tensor = matrices_MRC.bfloat16() if is_small else matrices_MRC.float()
+    x: Tensor = matrices_MRC.to(torch.bfloat16 if matrices_MRC.is_cuda else dtype)
     is_tall = x.shape[-2] > x.shape[-1]
     if is_tall:
         x = x.mT
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
-    if is_small and not x.is_cuda:
+    if x.dtype == torch.bfloat16 and not x.is_cuda:
         x = torch.stack([_iterate(matrix) for matrix in x.contiguous()])
     else:
         x = _iterate(x)
@@ -59,7 +57,9 @@ def _iterate(x: Tensor) -> Tensor:
     return x
 
 
-def _orthogonalize_sharded(share_MSC: Tensor, num_rows: int, group: dist.ProcessGroup) -> Tensor:
+def _orthogonalize_sharded(
+    share_MSC: Tensor, num_rows: int, group: dist.ProcessGroup, dtype: torch.dtype
+) -> Tensor:
     """Return this rank's S rows of M orthogonalised matrices, given its rows of them.
 
     Rows are dealt out as FSDP2 does it: ceil(R / W) to each of W ranks, fewer or none to the last ones.
@@ -69,7 +69,9 @@ def _orthogonalize_sharded(share_MSC: Tensor, num_rows: int, group: dist.Process
     sent = functional.pad(share_MSC, (0, 0, 0, most - rows, 0, each * world - count))
     mine = _exchange(sent.view(world, each, most, columns), group)
     matrices = mine.transpose(0, 1).reshape(each, world * most, columns)[:, :num_rows]
-    done = functional.pad(orthogonalize(matrices).to(share_MSC.dtype), (0, 0, 0, world * most - num_rows))
+    done = functional.pad(
+        orthogonalize(matrices, dtype).to(share_MSC.dtype), (0, 0, 0, world * most - num_rows)
+    )
     back = _exchange(done.view(each, world, most, columns).transpose(0, 1), group)
     return back.reshape(world * each, most, columns)[:count, :rows]
 
@@ -89,11 +91,19 @@ class Muon(torch.optim.Optimizer):
         lr: learning rate, on AdamW's scale.
         momentum: of the running mean of gradients, with Nesterov's look ahead.
         weight_decay: decoupled, times the learning rate.
+        dtype: what updates are made orthogonal in; see :func:`orthogonalize`.
     """
 
     def __init__(
-        self, parameters: Iterable[Tensor], *, lr: float, momentum: float = 0.95, weight_decay: float = 0.1
+        self,
+        parameters: Iterable[Tensor],
+        *,
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.1,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
+        self._dtype = dtype
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
         for group in self.param_groups:
             if any(parameter.ndim != 2 for parameter in group["params"]):
@@ -126,9 +136,11 @@ class Muon(torch.optim.Optimizer):
         ahead = torch.stack(list(torch._foreach_lerp(grads, means, group["momentum"])))
         first = parameters[0]
         if isinstance(first, DTensor):
-            updates = _orthogonalize_sharded(ahead, first.shape[0], first.device_mesh.get_group())
+            updates = _orthogonalize_sharded(
+                ahead, first.shape[0], first.device_mesh.get_group(), self._dtype
+            )
         else:
-            updates = orthogonalize(ahead)
+            updates = orthogonalize(ahead, self._dtype)
         rate, shares = group["lr"], [local(parameter) for parameter in parameters]
         torch._foreach_mul_(shares, 1.0 - rate * group["weight_decay"])
         scale = _UPDATE_RMS * max(shape) ** 0.5

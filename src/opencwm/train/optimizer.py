@@ -38,10 +38,11 @@ def rate_factor(config: ScheduleConfig, *, step: int, progress: float) -> float:
 class Optimizer:
     """One or two torch optimizers behind one set of calls.
 
-    ``peak`` is the learning rate at factor 1, ``rate`` that of the last step.
+    ``peak`` is the learning rate at factor 1, ``rate`` that of the last step; ``dtype`` is for
+    :class:`~opencwm.train.muon.Muon`.
     """
 
-    def __init__(self, model: nn.Module, config: OptimizerConfig) -> None:
+    def __init__(self, model: nn.Module, config: OptimizerConfig, dtype: torch.dtype = torch.float32) -> None:
         self.peak = self.rate = config.learning_rate
         self._config = config
         matrices, embeddings, gains = [], [], []
@@ -75,6 +76,7 @@ class Optimizer:
                     lr=self.peak,
                     momentum=config.muon_momentum,
                     weight_decay=config.weight_decay,
+                    dtype=dtype,
                 )
             )
 
