@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from opencwm.core.errors import ConfigError
@@ -55,7 +57,7 @@ def test_muon_is_torchs_muon_with_equal_shapes_at_once() -> None:
     shapes = [(8, 24), (24, 8), (8, 24), (16, 16)]
     mine = [torch.nn.Parameter(torch.randn(shape)) for shape in shapes]
     theirs = [torch.nn.Parameter(parameter.detach().clone()) for parameter in mine]
-    settings = {"lr": 0.02, "momentum": 0.95, "weight_decay": 0.1}
+    settings: dict[str, Any] = {"lr": 0.02, "momentum": 0.95, "weight_decay": 0.1}
     reference = torch.optim.Muon(theirs, **settings, adjust_lr_fn="match_rms_adamw")
     batched = Muon(mine, **settings)
     for _ in range(4):

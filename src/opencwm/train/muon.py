@@ -33,7 +33,7 @@ _UPDATE_RMS = 0.2
 def orthogonalize(matrices_MRC: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Return M matrices (R, C) with their singular values pushed towards 1.
 
-    Computed in ``dtype``, on a GPU in bfloat16: there all matrices at once, on a CPU in bfloat16 one after the
+    Computed in ``dtype``, on a GPU in bfloat16: there all at once, on a CPU in bfloat16 one after the
     other, as its batched product of that type is a hundred times slower.
     """
     x: Tensor = matrices_MRC.to(torch.bfloat16 if matrices_MRC.is_cuda else dtype)
