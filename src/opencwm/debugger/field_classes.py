@@ -17,7 +17,7 @@ from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, e
 from opencwm.debugger.object_shapes import bound_in, is_only_dataclass, last_name
 from opencwm.debugger.pure_values import is_fixed
 from opencwm.debugger.rendered import MAX_CHARS
-from opencwm.debugger.shown import text_at, with_places
+from opencwm.debugger.shown import marked_tree, text_at
 
 _READING: Final = frozenset({"__getattribute__", "__getattr__", "__repr__"})
 """What gives a class a say in how its objects read."""
@@ -74,11 +74,10 @@ class FieldClasses:
         name = text.partition("(")[0]
         if name not in self.plain:
             return None
-        marked, places = with_places(text)
-        try:
-            node = ast.parse(marked, mode="eval").body
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+        found = marked_tree(text)
+        if found is None:
             return None
+        node, marked, places = found
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             return None
         if any(isinstance(item, ast.Starred) for item in node.args):
@@ -103,11 +102,10 @@ class FieldClasses:
         kind = text.partition("(")[0]
         if kind not in self.tuples or name not in self.fields[kind]:
             return None
-        marked, places = with_places(text)
-        try:
-            node = ast.parse(marked, mode="eval").body
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+        found = marked_tree(text)
+        if found is None:
             return None
+        node, marked, places = found
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.args:
             return None
         parts = {item.arg: text_at(item.value, marked, places) for item in node.keywords}

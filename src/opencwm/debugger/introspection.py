@@ -20,7 +20,7 @@ from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.entering import Entries
 from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.pure_values import Shown, kind_of, text_of
-from opencwm.debugger.shown import text_at, with_places
+from opencwm.debugger.shown import marked_tree, text_at
 
 _PLACES: Final = 2
 _CALLED: Final = ("<function ", "<class '", "<built-in function ", "<bound method ", "<built-in method ")
@@ -63,11 +63,10 @@ class Introspection:
         """Return the value of an expression that asks about an object; None for any other."""
         if not any(word in text for word in (*self._ways, "__class__", "__name__", "<re.Match")):
             return None
-        marked, places = with_places(text)
-        try:
-            node = ast.parse(marked, mode="eval").body
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+        found = marked_tree(text)
+        if found is None:
             return None
+        node, marked, places = found
         if text.startswith("<re.Match object; ") and isinstance(node, ast.Call | ast.Subscript):
             return _of_match(node, places)
         if isinstance(node, ast.Attribute):

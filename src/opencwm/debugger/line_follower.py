@@ -206,7 +206,9 @@ class LineFollower(ExpressionFollower):
             else:
                 self._stored_in(target, value, since)
             if number + 1 < len(targets):
-                self._store_more(target, value)
+                if value is None or not is_atom(value):
+                    raise UnforeseenError  # it may be, or hold, what was changed
+                self._store_more(target)
 
     def _stored_in(self, target: ast.expr, value: str | None, since: int) -> None:
         """Follow the assignment of what was known at a moment to an item or an attribute."""
@@ -222,14 +224,14 @@ class LineFollower(ExpressionFollower):
         else:
             raise UnforeseenError
 
-    def _store_more(self, target: ast.expr, value: str | None) -> None:
+    def _store_more(self, target: ast.expr) -> None:
         """Take what a store made of an object for how it reads from now on, as more is stored on the line.
 
         Raises:
-            UnforeseenError: that is not known, or the value may be, or hold, what was changed.
+            UnforeseenError: that is not known.
         """
         name = holders(target)[0]
-        if not self.outcome.is_told or name not in self.outcome.values or value is None or not is_atom(value):
+        if not self.outcome.is_told or name not in self.outcome.values:
             raise UnforeseenError
         self._reads_now(name, self.outcome.values[name])
 
@@ -252,7 +254,7 @@ class LineFollower(ExpressionFollower):
                 if any(before in text for text in map(text_of, items) if not is_atom(text)):
                     raise UnforeseenError  # perhaps what is changed is among the values
                 self._stored_in(part, text_of(item), since)
-                self._store_more(part, "0")
+                self._store_more(part)
             else:
                 raise UnforeseenError
 

@@ -56,6 +56,18 @@ def with_places(text: str) -> tuple[str, list[str]]:
     return "".join(parts), places
 
 
+def marked_tree(text: str) -> tuple[ast.expr, str, list[str]] | None:
+    """Return a rendered value, or an evaluation, as an expression, with what :func:`with_places` returns.
+
+    None where it is no expression.
+    """
+    marked, places = with_places(text)
+    try:
+        return ast.parse(marked, mode="eval").body, marked, places
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
 _STRING: Final = re.compile(r"""b?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", re.DOTALL)
 
 
