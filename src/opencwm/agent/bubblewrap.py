@@ -301,6 +301,7 @@ def environment() -> dict[str, str]:
         "TERM": "dumb",
         "PAGER": "cat",
         "GIT_PAGER": "cat",
+        "PYTHONDONTWRITEBYTECODE": "1",  # an edit within the same second, of the same size, would not be seen
         "PYTHONHASHSEED": "0",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
