@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -42,12 +43,17 @@ TINY = ModelConfig(
     sliding_window=64,
     max_position_embeddings=1280,
 )
-CONFIG = PracticeConfig(start="", tasks="", learning_rate=3e-3, row_tokens=64, rows_per_step=2)
+CONFIG = PracticeConfig(
+    start="", tasks="", learning_rate=3e-3, warmup_steps=1, row_tokens=64, rows_per_step=2
+)
 
 
-def attempt(ids: list[int], *, is_solved: bool, logarithm: float) -> Attempt:
+ALL = frozenset(range(TINY.vocab_size))
+
+
+def attempt(ids: list[int], *, is_solved: bool, allowed: frozenset[int] = ALL) -> Attempt:
     mask = [0, 0, *[1] * (len(ids) - 2)]
-    segment = Segment(ids, mask, [logarithm * keeps for keeps in mask])
+    segment = Segment(ids, mask, None, dict.fromkeys(range(2, len(ids)), allowed))
     return Attempt(
         task="t", is_solved=is_solved, stop="finished", num_turns=1, num_backtracks=0, segment=segment
     )
@@ -72,39 +78,51 @@ def logarithm_of(model: Decoder, one: Attempt) -> float:
 def test_what_was_right_becomes_likelier_and_what_was_wrong_less_so() -> None:
     torch.manual_seed(1)
     model = Decoder(TINY)
-    right = attempt([1, 5, 9, 8, 7], is_solved=True, logarithm=0.0)
-    wrong = attempt([1, 5, 6, 6, 4, 3], is_solved=False, logarithm=0.0)
+    right = attempt([1, 5, 9, 8, 7], is_solved=True)
+    wrong = attempt([1, 5, 6, 6, 4, 3], is_solved=False)
     start = logarithm_of(model, right), logarithm_of(model, wrong)
-    group = [
-        attempt(one.segment.ids, is_solved=one.is_solved, logarithm=value)
-        for one, value in zip((right, wrong), start, strict=True)
-    ]
     optimizer = Optimizer(model, OptimizerConfig(learning_rate=3e-3, weight_decay=0.0))
     for _ in range(3):
-        measures = learn(model, optimizer, list(graded([group])), CONFIG)
+        measures = learn(model, optimizer, list(graded([[right, wrong]])), CONFIG)
     assert measures["num_learned"] == 2
     assert logarithm_of(model, right) > start[0] + 0.02
     assert logarithm_of(model, wrong) < start[1] - 0.02
 
 
-def test_probabilities_move_no_further_than_the_clip() -> None:
+def test_ids_that_the_grammar_holds_back_are_nothing_to_learn_from() -> None:
+    torch.manual_seed(1)
+    config = ModelConfig.from_hugging_face({**TINY.to_hugging_face(), "tie_word_embeddings": False})
+    model = Decoder(config)
+    among = frozenset({4, 9})
+    group = [
+        attempt([1, 5, 9], is_solved=True, allowed=among),
+        attempt([1, 5, 4], is_solved=False, allowed=among),
+    ]
+    before = model.lm_head.weight.detach().clone()
+    optimizer = Optimizer(model, OptimizerConfig(learning_rate=3e-3, weight_decay=0.0))
+    start = logarithm_of(model, group[0]) - logarithm_of(model, group[1])
+    learn(model, optimizer, list(graded([group])), CONFIG)
+    moved = (model.lm_head.weight.detach() != before).any(dim=1)
+    assert set(moved.nonzero()[:, 0].tolist()) == among
+    assert logarithm_of(model, group[0]) - logarithm_of(model, group[1]) > start + 0.02
+
+
+@pytest.mark.parametrize(("rate", "is_clipped"), [(1e-6, False), (3e-2, True)])
+def test_what_moved_too_far_in_a_round_is_clipped(rate: float, is_clipped: bool) -> None:
     torch.manual_seed(1)
     model = Decoder(TINY)
-    group = [
-        attempt([1, 5, 9, 8, 7], is_solved=True, logarithm=-50.0),  # far likelier by now than when sampled
-        attempt([1, 5, 6, 6, 4], is_solved=False, logarithm=0.0),  # far less likely
-    ]
-    optimizer = Optimizer(model, OptimizerConfig(learning_rate=3e-3, weight_decay=0.0))
-    before = [weight.clone() for weight in model.parameters()]
-    measures = learn(model, optimizer, list(graded([group])), CONFIG)
-    assert measures["clipped"] == 1.0
-    assert all(torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True))
+    right, wrong = attempt([1, 5, 9, 8, 7], is_solved=True), attempt([1, 5, 6, 6, 4], is_solved=False)
+    config = dataclasses.replace(CONFIG, row_tokens=5, rows_per_step=1)
+    optimizer = Optimizer(model, OptimizerConfig(learning_rate=rate, weight_decay=0.0))
+    measures = learn(model, optimizer, list(graded([[right, wrong, right, wrong]])), config)
+    assert measures["num_steps"] == 4
+    assert (measures["clipped"] > 0.0) is is_clipped
 
 
 def test_groups_that_agree_teach_nothing() -> None:
-    same = [attempt([1, 2, 3], is_solved=True, logarithm=0.0)] * 3
+    same = [attempt([1, 2, 3], is_solved=True)] * 3
     assert list(graded([same])) == []
-    mixed = [*same, attempt([1, 2, 4], is_solved=False, logarithm=0.0)]
+    mixed = [*same, attempt([1, 2, 4], is_solved=False)]
     assert [one.advantage for one in graded([mixed])] == [0.25, 0.25, 0.25, -0.75]
     assert [one.advantage for one in graded([mixed], negative_weight=0.0)] == [0.25, 0.25, 0.25]
 
@@ -162,7 +180,7 @@ def test_a_tiny_model_practises_and_its_folder_is_a_policy(tmp_path: Path) -> No
     occasion = Occasion(task="t", rollout=0, seed=1, tools=TOOLS)
     reply = policy.begin(occasion)([Utterance(role="user", text="task")])
     assert reply.tokens is not None
-    assert len(reply.tokens.logarithms) == len(reply.tokens.ids)
+    assert len(reply.tokens.logarithms) == len(reply.tokens.allowed) == len(reply.tokens.ids)
 
 
 @pytest.mark.slow

@@ -28,11 +28,14 @@ class Tokens:
         prompt_ids: everything the reply was written after.
         ids: the reply, with the id that ended it.
         logarithms: natural logarithm of the probability of each of ``ids``; empty when not known.
+        allowed: the ids that a grammar let through at each of ``ids``, None where it was written without
+            asking; empty without a grammar.
     """
 
     prompt_ids: tuple[int, ...]
     ids: tuple[int, ...]
     logarithms: tuple[float, ...] = ()
+    allowed: tuple[frozenset[int] | None, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

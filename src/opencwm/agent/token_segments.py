@@ -23,11 +23,13 @@ class Segment:
         loss_mask: 1 where the policy chose the id, 0 where it was told; as many as ``ids``.
         logarithms: natural logarithm of the probability that a chosen id had, 0.0 elsewhere; None when not
             known for all that were chosen.
+        allowed: position of each id that was chosen among several that a grammar let through -> those ids.
     """
 
     ids: list[int]
     loss_mask: list[int]
     logarithms: list[float] | None
+    allowed: dict[int, frozenset[int]] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON-able values."""
@@ -46,6 +48,8 @@ def segments(replies: Iterable[Tokens | None]) -> list[Segment]:
             held = []
         segment = found[-1]
         told = tokens.prompt_ids[len(held) :]
+        first = len(held) + len(told)
+        segment.allowed |= {first + n: ids for n, ids in enumerate(tokens.allowed) if ids is not None}
         segment.ids += [*told, *tokens.ids]
         segment.loss_mask += [0] * len(told) + [1] * len(tokens.ids)
         if segment.logarithms is not None and (tokens.logarithms or not tokens.ids):

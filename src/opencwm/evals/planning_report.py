@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from opencwm.agent.planning.calibration import Calibration as Fit
 from opencwm.agent.planning.calibration import Calibrator, Curve
 from opencwm.evals.metrics import Calibration, Score, calibration
 from opencwm.evals.report import (
@@ -127,6 +128,7 @@ class PlanningReport:
         before: forecasts of the tests of the repositories as given.
         after: forecasts of tests with a candidate, where it is run and the model was asked.
         reasons: why forecasts before a change are unknown.
+        fit: a calibration fitted on all tasks.
         seconds: processor seconds of planning a task.
         curve: order -> part of the tasks resolved within 0, 1, 2 ... runs.
     """
@@ -139,6 +141,7 @@ class PlanningReport:
     before: ForecastReport
     after: ForecastReport
     reasons: Mapping[str, int]
+    fit: Fit
     seconds: float
     curve: Mapping[str, Sequence[float]]
 
@@ -176,6 +179,7 @@ class PlanningReport:
             before=_forecasts(records, _before_items),
             after=_forecasts(records, _after_items),
             reasons=dict(reasons.most_common()),
+            fit=Fit(as_is=_fitted(records, _before_items), changed=_fitted(records, _after_items)),
             seconds=_mean([record["seconds_planning"] for record in records]),
             curve=curve,
         )
@@ -191,6 +195,7 @@ class PlanningReport:
             "before": self.before.to_json(),
             "after": self.after.to_json(),
             "unknown_because": dict(self.reasons),
+            "fitted": dataclasses.asdict(self.fit),
             "seconds_a_task": self.seconds,
             "resolved_by_runs": {name: list(values) for name, values in self.curve.items()},
         }
@@ -235,30 +240,16 @@ class PlanningReport:
         ]
 
 
-def fitted(
-    records: Sequence[Record], usual_of: Callable[[Record], list[Mapping[str, Any]]] | None = None
-) -> Calibrator:
-    """Fit a calibration to the forecasts of some records.
-
-    Args:
-        records: of tasks.
-        usual_of: the forecasts whose unknown ones say what is usual, by default those with a candidate.
-    """
-    items = [item for record in records for item in (*_before_items(record), *_after_items(record))]
-    known = {
+def _fitted(records: Sequence[Record], items_of: Callable[[Record], list[Mapping[str, Any]]]) -> Calibrator:
+    """Fit a calibration to those forecasts of some records that ``items_of`` takes."""
+    items = [item for record in records for item in items_of(record)]
+    points = {
         outlook: [(item["confidence"], item["passed"]) for item in items if item["outlook"] == outlook]
-        for outlook in ("passes", "fails")
+        for outlook in ("passes", "fails", "unknown")
     }
-    unknown = [
-        item["passed"]
-        for record in records
-        for item in (usual_of or _after_items)(record)
-        if item["outlook"] == "unknown"
-    ]
+    unknown = [passed for _, passed in points["unknown"]]
     return Calibrator(
-        Curve.fitted(known["passes"]),
-        Curve.fitted(known["fails"]),
-        (sum(unknown) + 1) / (len(unknown) + 2),
+        Curve.fitted(points["passes"]), Curve.fitted(points["fails"]), (sum(unknown) + 1) / (len(unknown) + 2)
     )
 
 
@@ -341,7 +332,7 @@ def _forecasts(
     """Sum up forecasts, with probabilities fitted on the other packages."""
     by_task: list[list[tuple[float, bool, bool]]] = []
     fits = {
-        package: fitted([record for record in records if record["package"] != package], items)
+        package: _fitted([record for record in records if record["package"] != package], items)
         for package in {record["package"] for record in records}
     }
     for record in records:
@@ -368,10 +359,8 @@ def _forecasts(
 
 
 def _probability(fit: Calibrator, item: Mapping[str, Any]) -> float:
-    if item["outlook"] == "unknown":
-        return fit.usual
-    is_pass = item["outlook"] == "passes"
-    return fit.passing(item["confidence"]) if is_pass else fit.failing(item["confidence"])
+    is_to_pass = None if item["outlook"] == "unknown" else item["outlook"] == "passes"
+    return fit.probability(is_to_pass, item["confidence"])
 
 
 def _counted(items: Sequence[Mapping[str, Any]]) -> tuple[int, int]:

@@ -3,7 +3,8 @@
 The idea: a round is some attempts at each of some tasks by the model as it is, and one pass over their own
 tokens. An attempt's advantage is its outcome (the examples pass: 1, else 0) minus the mean of its group; a
 group that all solved or none teaches nothing and is left out. No KL term, no division by standard deviations
-or lengths, ratios clipped at 1 - 0.2 and 1 + 0.25, tokens as they were sampled.
+or lengths, ratios clipped at 1 - 0.2 and 1 + 0.25, tokens as they were sampled. The policy is the model under
+the grammar of its replies: a probability is one among the ids that were let through.
 
 Each round leaves ``round-NNN/``, a model folder that acts; ``practice.jsonl`` has a line a round, and a run
 goes on after its last round (the optimizer begins anew).
@@ -57,13 +58,14 @@ class PracticeConfig:
         attempts: at each task of a round.
         temperature: of sampling.
         learning_rate: of AdamW.
+        warmup_steps: steps over which the rate rises to it, when a run begins or goes on.
         negative_weight: of attempts below the mean of their group; 0 learns from successes alone.
         clip_low, clip_high: how far a token's probability may fall and rise in a round.
         row_tokens: of a packed row.
         rows_per_step: rows of one step of the optimizer.
         num_threads: of torch.
-        dtype: what is learned in, as in recipes of training. Attempts are sampled in fp32: in any other type
-            the first ratios of a round are not 1.
+        dtype: what is learned in, as in recipes of training. Attempts are sampled in fp32; what ratios are
+            taken to is computed anew in this type before a round is learned from, so that they begin at 1.
         seed: of everything.
     """
 
@@ -74,14 +76,15 @@ class PracticeConfig:
     tasks_per_round: int = 24
     attempts: int = 8
     temperature: float = 1.0
-    learning_rate: float = 2e-4
+    learning_rate: float = 2e-5
+    warmup_steps: int = 10
     negative_weight: float = 1.0
     clip_low: float = 0.2
     clip_high: float = 0.25
     row_tokens: int = 4096
     rows_per_step: int = 4
     num_threads: int = 1
-    dtype: Literal["auto", "float32", "bfloat16"] = "float32"
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -94,10 +97,10 @@ class PracticeConfig:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Graded:
-    """An attempt to learn from: its tokens, which are its own, how likely they were, and its advantage."""
+    """An attempt to learn from: its tokens, those that it chose among others, and its advantage."""
 
     document: Document
-    logarithms: Any
+    allowed: tuple[frozenset[int], ...]
     advantage: float
 
 
@@ -127,7 +130,7 @@ def practise(
     model = load_model(start)
     model.compute_dtype = getattr(torch, resolved_dtype(config.dtype, torch.device("cpu")))
     optimizer = Optimizer(model, OptimizerConfig(learning_rate=config.learning_rate, weight_decay=0.0))
-    folder = _exported(model, out, len(records), config)
+    folder, num_steps = _exported(model, out, len(records), config), 0
     with Runner() as runner:
         for number in range(len(records) + 1, config.num_rounds + 1):
             began = time.monotonic()
@@ -142,7 +145,9 @@ def practise(
                 temperature=config.temperature,
             )
             sampled = time.monotonic()
-            learned = learn(model, optimizer, list(graded(groups, config.negative_weight)), config)
+            attempts = list(graded(groups, config.negative_weight))
+            learned = learn(model, optimizer, attempts, config, num_steps)
+            num_steps += int(learned["num_steps"])
             folder = _exported(model, out, number, config)
             timed = {"sampling_s": sampled - began, "learning_s": time.monotonic() - sampled}
             records.append({"round": number, **summary(groups), **learned, **timed})
@@ -161,28 +166,38 @@ def graded(groups: Sequence[Sequence[Attempt]], negative_weight: float = 1.0) ->
         mean = sum(attempt.is_solved for attempt in group) / len(group)
         for attempt in group:
             advantage = (attempt.is_solved - mean) * (1.0 if attempt.is_solved else negative_weight)
-            segment = attempt.segment
-            if advantage and segment.logarithms is not None:
-                ids, logarithms = np.array(segment.ids, np.int64), np.array(segment.logarithms, np.float32)
-                mask = np.array(segment.loss_mask, np.bool_) & (logarithms != 0.0)  # others were not chosen
-                yield Graded(Document(ids, mask), logarithms, advantage)
+            places = sorted(attempt.segment.allowed)
+            if advantage and places:
+                ids = np.array(attempt.segment.ids, np.int64)
+                mask = np.zeros(len(ids), np.bool_)
+                mask[places] = True
+                allowed = tuple(attempt.segment.allowed[place] for place in places)
+                yield Graded(Document(ids, mask), allowed, advantage)
 
 
 def learn(
-    model: Decoder, optimizer: Optimizer, attempts: Sequence[Graded], config: PracticeConfig
+    model: Decoder,
+    optimizer: Optimizer,
+    attempts: Sequence[Graded],
+    config: PracticeConfig,
+    num_before: int = 0,
 ) -> dict[str, float]:
-    """Pass over attempts once; return the measures of the pass."""
+    """Pass over attempts once, ``num_before`` steps after the first; return the measures of the pass."""
     rows = list(_rows(attempts, config.row_tokens))
-    num_tokens = sum(int(one.document.loss_mask.sum()) for one in attempts)
-    norms, clipped = [], 0
+    num_tokens = sum(len(one.allowed) for one in attempts)
+    with torch.no_grad():
+        before = [_logarithms(model, row, config) for row in rows]
+    norms: list[float] = []
+    clipped = 0
     for start in range(0, len(rows), config.rows_per_step):
         step = rows[start : start + config.rows_per_step]
-        scale = sum(int(one.document.loss_mask[1:].sum()) for row in step for one in row)
-        for row in step:
-            loss, num_clipped = _loss(model, row, config)
+        scale = sum(len(one.allowed) for row in step for one in row)
+        for row, old_P in zip(step, before[start : start + config.rows_per_step], strict=True):
+            loss, num_clipped = _loss(_logarithms(model, row, config), old_P, row, config)
             (loss / scale).backward()  # type: ignore[no-untyped-call]
             clipped += num_clipped
-        norms.append(float(optimizer.step(1.0)))
+        rate = min(1.0, (num_before + len(norms) + 1) / max(config.warmup_steps, 1))
+        norms.append(float(optimizer.step(rate)))
     return {
         "num_learned": len(attempts),
         "num_steps": len(norms),
@@ -203,23 +218,28 @@ def _rows(attempts: Sequence[Graded], row_tokens: int) -> Iterator[list[Graded]]
         yield sorted(row, key=lambda other: len(other.document.ids))
 
 
-def _loss(model: Decoder, row: Sequence[Graded], config: PracticeConfig) -> tuple[Tensor, int]:
-    """Return the summed loss of a row's own tokens, and how many of them are clipped."""
+def _logarithms(model: Decoder, row: Sequence[Graded], config: PracticeConfig) -> Tensor:
+    """Return the logarithm of the probability of each choice of a row, among what was allowed, shape (P,)."""
     batch = pack([[one.document for one in row]], max(config.row_tokens, _length(row)), 1)
     doc_BT = torch.from_numpy(batch.doc_BT)
-    loss_P, _ = model(
-        torch.from_numpy(batch.ids_BT),
-        doc_BT,
-        torch.from_numpy(batch.positions_P),
-        document_borders(doc_BT),
-        torch.from_numpy(batch.targets_P),
-        0,
+    logits_PV = model(
+        torch.from_numpy(batch.ids_BT), doc_BT, torch.from_numpy(batch.positions_P), document_borders(doc_BT)
     )
-    places = [np.flatnonzero(one.document.loss_mask[1:]) + 1 for one in row]
-    old = np.concatenate([one.logarithms[place] for one, place in zip(row, places, strict=True)])
-    each = np.repeat([one.advantage for one in row], [len(place) for place in places]).astype(np.float32)
+    is_allowed_PV = torch.zeros_like(logits_PV, dtype=torch.bool)
+    for place, ids in enumerate(itertools.chain(*(one.allowed for one in row))):
+        is_allowed_PV[place, list(ids)] = True
+    logarithms_PV = logits_PV.masked_fill(~is_allowed_PV, -torch.inf).log_softmax(-1)
+    chosen_P: Tensor = logarithms_PV.gather(1, torch.from_numpy(batch.targets_P)[:, None])[:, 0]
+    return chosen_P
+
+
+def _loss(
+    now_P: Tensor, before_P: Tensor, row: Sequence[Graded], config: PracticeConfig
+) -> tuple[Tensor, int]:
+    """Return the summed loss of a row's choices, and how many of them are clipped."""
+    each = np.repeat([one.advantage for one in row], [len(one.allowed) for one in row]).astype(np.float32)
     advantage_P = torch.from_numpy(each)
-    ratio_P = torch.exp(-loss_P - torch.from_numpy(old))
+    ratio_P = torch.exp(now_P - before_P)
     kept_P = ratio_P.clamp(1.0 - config.clip_low, 1.0 + config.clip_high)
     gain_P = torch.minimum(ratio_P * advantage_P, kept_P * advantage_P)
     return -gain_P.sum(), int((gain_P.detach() < (ratio_P * advantage_P).detach()).sum())

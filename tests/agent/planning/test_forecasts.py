@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from pathlib import Path
 
 import pytest
 
-from opencwm.agent.planning.calibration import Calibrator, Curve
+from opencwm.agent.planning.calibration import Calibration, Calibrator, Curve
 from opencwm.agent.planning.cases import Case, cases_of, files_with_tests
 from opencwm.agent.planning.forecasts import Forecast, ForecastConfig, Forecaster, Outlook
 from opencwm.agent.planning.patching import patched
@@ -129,7 +130,10 @@ def test_calibration_learns_from_what_happened() -> None:
     curve = Curve.fitted([(0.99, True)] * 30 + [(0.5, True)] * 5 + [(0.5, False)] * 5 + [(0.01, False)] * 30)
     assert curve.at(0.01) < 0.1 < 0.4 < curve.at(0.5) < 0.6 < 0.9 < curve.at(0.99)
     assert Curve.fitted([]).at(0.7) == 0.5
-    assert Calibrator().passing(0.99) > 0.5 > Calibrator().failing(0.99)
+    for shipped in dataclasses.astuple(Calibration()):
+        calibrator = Calibrator(Curve(*shipped[0]), Curve(*shipped[1]), shipped[2])
+        passing, failing = (calibrator.probability(is_to_pass, 0.99) for is_to_pass in (True, False))
+        assert passing > calibrator.probability(None, 0.0) > failing
 
 
 @functools.cache

@@ -2,8 +2,10 @@
 
 Confidence is the product of the probabilities of all steps, which says how sure the model is of *this very
 run*; another run may come to the same. The curve is logistic in the logarithm of the confidence's odds, one
-for runs predicted to pass and one for runs predicted to fail. Its numbers were fitted on candidates whose
-tests were run for real (docs/agent.md says on which); they hold for the model in the package.
+for runs predicted to pass and one for runs predicted to fail. What is usual differs: most tests of a
+repository pass, and hardly any that fails is mended by a change that somebody tries; so each has its own.
+The numbers are ``fitted`` in the report of ``eval planning`` (docs/agent.md says on which tasks); they hold
+for the model in the package.
 """
 
 from __future__ import annotations
@@ -63,17 +65,33 @@ class Calibrator:
         usual: of a test of which nothing is predicted.
     """
 
-    predicted_pass: Curve = Curve(2.12, 0.616)
-    predicted_fail: Curve = Curve(0.78, -1.341)
-    usual: float = 0.25
+    predicted_pass: Curve
+    predicted_fail: Curve
+    usual: float
 
-    def passing(self, confidence: float) -> float:
-        """Return the probability that a test passes whose run is predicted to."""
-        return self.predicted_pass.at(confidence)
+    def probability(self, is_to_pass: bool | None, confidence: float) -> float:
+        """Return the probability that a test passes.
 
-    def failing(self, confidence: float) -> float:
-        """Return the probability that a test passes whose run is predicted to fail."""
-        return self.predicted_fail.at(confidence)
+        Args:
+            is_to_pass: whether its predicted run passes; None when nothing is predicted.
+            confidence: in that run.
+        """
+        if is_to_pass is None:
+            return self.usual
+        return (self.predicted_pass if is_to_pass else self.predicted_fail).at(confidence)
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """How confidence is read in the two cases in which tests are forecast.
+
+    Attributes:
+        as_is: tests of a repository as it stands.
+        changed: tests that failed, with a change that may mend them.
+    """
+
+    as_is: Calibrator = Calibrator(Curve(2.12, 0.616), Curve(0.78, -1.341), 0.25)
+    changed: Calibrator = Calibrator(Curve(2.12, 0.616), Curve(0.78, -1.341), 0.25)
 
 
 def _logit(confidence: float) -> float:

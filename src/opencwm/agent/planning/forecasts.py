@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from opencwm.agent.planning.calibration import Calibrator
+from opencwm.agent.planning.calibration import Calibration
 from opencwm.agent.planning.cases import Case
 from opencwm.agent.planning.plain import NOT_RAISED, CannotSayError
 from opencwm.agent.planning.slices import Slice, slice_of
@@ -56,7 +56,7 @@ class Forecast:
     """
 
     outlook: Outlook
-    probability: float
+    probability: float = 0.0
     confidence: float = 0.0
     exception: str = ""
     path: str = ""
@@ -108,7 +108,7 @@ class Forecaster:
     Args:
         world: predicts.
         config: how far.
-        calibrator: turns confidence into a probability; by default as measured for the model in the package.
+        calibration: turns confidence into a probability; by default as measured for the model in the package.
 
     Attributes:
         num_predicted: runs that were predicted.
@@ -116,10 +116,10 @@ class Forecaster:
     """
 
     def __init__(
-        self, world: WorldModel, config: ForecastConfig | None = None, calibrator: Calibrator | None = None
+        self, world: WorldModel, config: ForecastConfig | None = None, calibration: Calibration | None = None
     ) -> None:
         self.config = config or ForecastConfig()
-        self.calibrator = calibrator or Calibrator()
+        self.calibration = calibration or Calibration()
         self.num_predicted = 0
         self.seconds = 0.0
         self._world = world
@@ -130,13 +130,21 @@ class Forecaster:
         """Name of the model."""
         return f"{self._world.name} {self._world.revision}".strip()
 
-    def forecast(self, version: Version, case: Case) -> Forecast:
-        """Return the forecast for a test of a version."""
+    def forecast(self, version: Version, case: Case, *, is_changed: bool = False) -> Forecast:
+        """Return the forecast for a test of a version.
+
+        Args:
+            version: the repository.
+            case: the test.
+            is_changed: whether the version has a change that may mend the test, which failed without it.
+        """
         try:
-            made = slice_of(version, case)
+            found = self._of_slice(slice_of(version, case))
         except CannotSayError as error:
-            return self._unknown(str(error))
-        return self._of_slice(made)
+            found = self._unknown(str(error))
+        is_to_pass = found.outlook is Outlook.PASSES if found.is_known else None
+        calibrator = self.calibration.changed if is_changed else self.calibration.as_is
+        return dataclasses.replace(found, probability=calibrator.probability(is_to_pass, found.confidence))
 
     def _of_slice(self, made: Slice) -> Forecast:
         known = self._known.get(made.program.id)
@@ -191,22 +199,18 @@ class Forecaster:
         steps = [view.step for view in views]
         outcome = outcome_of_steps(steps)
         if outcome is None or outcome.kind is OutcomeKind.RETURNED:
-            confidence = _confidence(views)
             return Forecast(
                 outlook=Outlook.PASSES,
-                probability=self.calibrator.passing(confidence),
-                confidence=confidence,
+                confidence=_confidence(views),
                 num_steps=len(views),
                 visited=frozenset(_visited(views)),
             )
         return self._fails(views, exception_name(outcome.value), raising_line(steps, made.program.text))
 
     def _fails(self, views: Sequence[StepView], exception: str, lineno: int) -> Forecast:
-        confidence = _confidence(views)
         return Forecast(
             outlook=Outlook.FAILS,
-            probability=self.calibrator.failing(confidence),
-            confidence=confidence,
+            confidence=_confidence(views),
             exception=exception,
             lineno=lineno,
             num_steps=len(views),
@@ -216,7 +220,6 @@ class Forecaster:
     def _unknown(self, reason: str, views: Sequence[StepView] = ()) -> Forecast:
         return Forecast(
             outlook=Outlook.UNKNOWN,
-            probability=self.calibrator.usual,
             reason=reason,
             num_steps=len(views),
             visited=frozenset(_visited(views)),

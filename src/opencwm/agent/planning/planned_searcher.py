@@ -101,7 +101,7 @@ def _forecast(
     ends_at = forecaster.seconds + max_seconds
     for place, (path, repair) in enumerate(repairs):
         if forecaster.seconds > ends_at:
-            scored.append((-round(forecaster.calibrator.usual, 3), place, path, repair))
+            scored.append((-round(forecaster.calibration.changed.usual, 3), place, path, repair))
             continue
         lines = version.texts[path].split("\n")
         lines[repair.lineno - 1] = repair.line

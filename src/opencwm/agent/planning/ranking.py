@@ -145,13 +145,13 @@ class Ranker:
             return dataclasses.replace(
                 before,
                 outlook=Outlook.UNKNOWN,
-                probability=self._forecaster.calibrator.usual,
+                probability=self._forecaster.calibration.changed.usual,
                 reason=reason,
                 exception="",
             )
         if not places & before.visited:
             return dataclasses.replace(before, probability=min(_STAYS, before.probability))
-        return self._forecaster.forecast(version, case)
+        return self._forecaster.forecast(version, case, is_changed=True)
 
 
 def changed_lines(old: str, new: str) -> list[int]:

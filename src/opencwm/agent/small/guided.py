@@ -5,8 +5,8 @@ chooses the line, the pieces that are wrong (which must stand in that line) and 
 only go on one way is written without asking it, so that a reply costs a few choices. The file is what the
 conversation has shown: its listing, with the edits that stand.
 
-The logarithms that are recorded are the model's own, of its whole vocabulary; an id that it did not choose
-has 0.0, and is nothing to learn from.
+The logarithms that are recorded are the model's own, of its whole vocabulary, 0.0 for an id that it did not
+choose. What is learned from is a choice among the ids that were let through, which are recorded too.
 """
 
 from __future__ import annotations
@@ -166,9 +166,8 @@ class Writer:
         self._num_computed: int | None = None
         self._end = tokenizer.special_id(END_OF_TURN)
         self._newline = tokenizer.encode("x\ny")[1]
-        text = np.zeros(engine.vocab_size, np.bool_)
-        text[BYTE_BASE : tokenizer.num_plain] = True
-        self._plain = text
+        self._plain = frozenset(range(BYTE_BASE, tokenizer.num_plain)) - {self._newline}
+        self._plain_or_end = self._plain | {self._newline}
 
     @property
     def has_room(self) -> bool:
@@ -193,6 +192,7 @@ class Writer:
         prompt = tuple(self._all)
         self._ids: list[int] = []
         self._logarithms: list[float] = []
+        self._allowed: list[frozenset[int] | None] = []
         self._rng = np.random.default_rng(seed)
         starts = [
             (ids, plan)
@@ -204,7 +204,7 @@ class Writer:
         if plan is not None:
             right = self._free(plan[1])
             self._walk(_calls(self._tokenizer, self._end, source or "", plan, right))
-        return Tokens(prompt, tuple(self._ids), tuple(self._logarithms))
+        return Tokens(prompt, tuple(self._ids), tuple(self._logarithms), tuple(self._allowed))
 
     def _logits(self) -> NDArray[np.float32]:
         """Return the logits after all that was said, computing what is new."""
@@ -218,32 +218,33 @@ class Writer:
         self._num_computed = len(self._all)
         return logits_V
 
-    def _choose(self, allowed: NDArray[np.bool_]) -> int:
+    def _choose(self, allowed: frozenset[int]) -> int:
         """Let the model choose one of several ids."""
         logarithms_V = log_probabilities(self._logits())
-        weights = np.where(allowed, np.exp(logarithms_V - logarithms_V[allowed].max()), 0.0)
+        among = sorted(allowed)
+        weights = np.zeros_like(logarithms_V)
+        weights[among] = np.exp(logarithms_V[among] - logarithms_V[among].max())
         sampling = SamplingConfig(temperature=self._temperature)
         chosen = pick(weights / weights.sum(), sampling, self._rng)
-        self._put(chosen, float(logarithms_V[chosen]))
+        self._put(chosen, float(logarithms_V[chosen]), allowed)
         return chosen
 
-    def _put(self, token: int, logarithm: float) -> None:
+    def _put(self, token: int, logarithm: float = 0.0, allowed: frozenset[int] | None = None) -> None:
         self._all.append(token)
         self._ids.append(token)
         self._logarithms.append(logarithm)
+        self._allowed.append(allowed)
 
     def _walk(self, ways: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
         """Write one of several sequences, none of which is the beginning of another."""
         position, left = 0, list(dict.fromkeys(ways))
         while any(position < len(way) for way in left):
-            nexts = {way[position] for way in left}
+            nexts = frozenset(way[position] for way in left)
             if len(nexts) == 1:
-                token = nexts.pop()
-                self._put(token, 0.0)
+                (token,) = nexts
+                self._put(token)
             else:
-                allowed = np.zeros(self._engine.vocab_size, np.bool_)
-                allowed[list(nexts)] = True
-                token = self._choose(allowed)
+                token = self._choose(nexts)
             left = [way for way in left if way[position] == token]
             position += 1
         return left[0]
@@ -253,13 +254,11 @@ class Writer:
         ids: list[int] = []
         while len(ids) < MAX_RIGHT_TOKENS:
             text = self._tokenizer.decode(ids)
-            allowed = self._plain.copy()
-            allowed[self._newline] = text != wrong
-            token = self._choose(allowed)
+            token = self._choose(self._plain if text == wrong else self._plain_or_end)
             if token == self._newline:
                 return text
             ids.append(token)
-        self._put(self._newline, 0.0)
+        self._put(self._newline)
         return self._tokenizer.decode(ids)
 
 
