@@ -24,7 +24,7 @@ from opencwm.frontends.cli.app import invoke
 from opencwm.model.start import start_weights
 from opencwm.rl.answer_tree import group_logits
 from opencwm.rl.batches import Batches
-from opencwm.rl.held_out import compare
+from opencwm.rl.held_out import Comparison, compare, is_better
 from opencwm.rl.policy import Answer, answers, make_policy
 from opencwm.rl.predict_output import PredictOutput
 from opencwm.rl.questions import training_questions
@@ -134,7 +134,7 @@ def test_the_reward_goes_up_and_the_weights_are_kept(finished: Path) -> None:
     train = [record for record in read_metrics(finished / "metrics.jsonl") if record["kind"] == "train"]
     assert [record["step"] for record in train] == list(range(1, 13))
     assert train[0]["asked_reward"] < 0.75 < train[-1]["asked_reward"]
-    assert report["is_kept"] == (score["after"] > score["before"])
+    assert report["is_kept"] == (score["after"] - score["before"] > 2 * score["error"])
     assert score["after"] == 1
     where = finished if report["is_kept"] else finished / "rejected"
     assert "model.norm.weight" in load_file(where / "model" / "model.safetensors")
@@ -279,3 +279,16 @@ def test_the_shipped_recipe_runs_whole_in_small(tmp_path: Path) -> None:
     assert report["held_out_drawn"]["generated"]["num_questions"] > 5
     where = tmp_path if report["is_kept"] else tmp_path / "rejected"
     assert invoke(["export", str(where), "-o", str(tmp_path / "exported")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("afters", "is_kept"),
+    [((0.43, 0.38), True), ((0.41, 0.41), False), ((0.6, 0.36), False), ((0.4, 0.4), False)],
+)
+def test_weights_are_kept_that_are_surely_better_somewhere_and_nowhere_worse(
+    afters: tuple[float, float], is_kept: bool
+) -> None:
+    comparisons = [
+        Comparison(100, 0.4, after, error, 0, 0) for after, error in zip(afters, (0.01, 0.03), strict=True)
+    ]
+    assert is_better(comparisons) is is_kept

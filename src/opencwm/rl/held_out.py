@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from opencwm.rl.environment import NativeEnvironment
@@ -149,3 +149,14 @@ def compare(
         sum(value > 0 for value in differences.values()),
         sum(value < 0 for value in differences.values()),
     )
+
+
+def is_better(comparisons: Iterable[Comparison]) -> bool:
+    """Whether a policy is to take the place of the one before.
+
+    One comparison is better by more than twice its standard error, and none is worse by more than its own. Of
+    two policies that are equal on a set, a rule that any loss breaks would refuse every other.
+    """
+    differences = [(one.difference, one.error) for one in comparisons]
+    is_none_worse = all(difference >= -error for difference, error in differences)
+    return is_none_worse and any(difference > 2 * error for difference, error in differences)

@@ -37,7 +37,7 @@ from opencwm.rl.batches import Batches
 from opencwm.rl.curve import plot_curve
 from opencwm.rl.environment import NativeEnvironment, environment_class
 from opencwm.rl.grpo import make_trainer
-from opencwm.rl.held_out import Comparison, Score, answer_all, compare
+from opencwm.rl.held_out import Comparison, Score, answer_all, compare, is_better
 from opencwm.rl.policy import make_policy, save_policy
 from opencwm.rl.questions import held_out_questions, training_questions
 from opencwm.rl.recipe import RlConfig
@@ -75,7 +75,7 @@ class RlResult:
         step: updates made.
         held_out: the start and the trained policy on each held-out set, by their greedy answers; empty when
             interrupted.
-        is_kept: whether no set got worse and one got better.
+        is_kept: whether the weights are better, by :func:`~opencwm.rl.held_out.is_better`.
         folder: where the weights are; None when interrupted.
     """
 
@@ -130,19 +130,17 @@ def run_recipe(config: RlConfig, folder: Path, *, progress: Progress | None = No
         compared = {
             name: compare(found, *_part(before[name], after[name], 0)) for name, found in sets.items()
         }
-        is_kept = all(one.difference >= 0 for one in compared.values()) and any(
-            one.difference > 0 for one in compared.values()
-        )
-        out = folder if is_kept else folder / REJECTED
-        save_policy(model, shape, out / "model")
-        if not is_kept:
-            for name in (CONFIG_NAME, METRICS_NAME):
-                write_atomic(out / name, (folder / name).read_bytes())
         expected = {
             name: compare(found, *_part(before[name], after[name], 1))
             for name, found in sets.items()
             if environment.has_one_answer
         }
+        is_kept = is_better([*compared.values(), *expected.values()])
+        out = folder if is_kept else folder / REJECTED
+        save_policy(model, shape, out / "model")
+        if not is_kept:
+            for name in (CONFIG_NAME, METRICS_NAME):
+                write_atomic(out / name, (folder / name).read_bytes())
         run.report(compared, expected, is_kept=is_kept)
         return RlResult(status="finished", step=run.step, held_out=compared, is_kept=is_kept, folder=out)
 
