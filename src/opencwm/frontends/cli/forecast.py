@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -125,7 +126,7 @@ def planning(
     from opencwm.debugger.world_model import WorldModel
     from opencwm.evals.planning import PlanningConfig, evaluate_planning
     from opencwm.evals.planning_plots import draw
-    from opencwm.evals.planning_report import PlanningReport, fitted
+    from opencwm.evals.planning_report import PlanningReport
     from opencwm.evals.report import Provenance
     from opencwm.frontends.cli.evaluating import command_line, print_report
     from opencwm.frontends.cli.output import notice, progress
@@ -145,10 +146,7 @@ def planning(
         settings={"config": dataclasses.asdict(config), "forecast": dataclasses.asdict(forecaster.config)},
     )
     report = PlanningReport.of(records, provenance)
-    import json
-
-    data = {**report.to_json(), "calibration_fitted_on_all": dataclasses.asdict(fitted(records))}
-    write_atomic(output / "report.json", json.dumps(data, indent=1) + "\n")
+    write_atomic(output / "report.json", json.dumps(report.to_json(), indent=1) + "\n")
     pictures = draw(output, report)
     print_report(report, as_json=as_json)
     notice(f"written to {output}" + ("" if pictures else "; no pictures: pip install 'opencwm[plots]'"))
