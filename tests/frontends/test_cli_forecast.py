@@ -1,4 +1,4 @@
-"""``opencwm forecast`` and ``opencwm eval planning``, on a small repository, with the model in the package."""
+"""``opencwm forecast`` and ``eval planning`` on a small repository, with the model in the package."""
 
 from __future__ import annotations
 
@@ -23,7 +23,14 @@ def _reason() -> str:
 
 pytestmark = pytest.mark.skipif(bool(_reason()), reason=_reason())
 
-CODE = "def largest(xs):\n    best = xs[0]\n    for x in xs:\n        if x > best:\n            best = x\n    return best\n"
+CODE = """\
+def largest(xs):
+    best = xs[0]
+    for x in xs:
+        if x > best:
+            best = x
+    return best
+"""
 TESTS = (
     "from best import largest\n\n\ndef test_one():\n    assert largest([4]) == 4\n\n\n"
     "def test_more():\n    assert largest([1, 3, 2]) == 3\n"
