@@ -15,6 +15,7 @@ from opencwm.frontends.exporting import export_run
 from opencwm.frontends.model_card import portable_command
 from opencwm.model.onnx_engine import OnnxEngine
 from opencwm.model.speculation import SpeculativeEngine
+from opencwm.train.history import history_of
 
 from .conftest import Cli
 
@@ -68,6 +69,29 @@ def test_runs_are_averaged_and_the_card_says_so(run_folder: Path, tmp_path: Path
     mean = load_file(folder.path / "model.safetensors")
     assert all(np.allclose(mean[name], weight + 0.5) for name, weight in weights.items())
     assert "averaged with a run from the same checkpoint" in (folder.path / "README.md").read_text()
+
+
+def test_a_card_tells_what_a_training_began_with(
+    run_folder: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(run_folder, run)
+    config = json.loads((run / "config.json").read_text())
+    recipe = {
+        "environment": "predict-output",
+        "sources": {"own": {"kind": "traces", "path": "/home/somebody/corpus"}},
+        "model": config["recipe"]["model"],
+    }
+    config |= {"recipe": recipe, "start": history_of(model_folder)}
+    (run / "config.json").write_text(json.dumps(config))
+    assert history_of(run)["start"] == history_of(run_folder) == history_of(model_folder)
+    folder = export_run(run, tmp_path / "out")
+    card = (folder.path / "README.md").read_text()
+    first, second = card.split("First:")[1].split("Then, with these weights:")
+    assert "- data: `" in first
+    assert '- reinforcement learning: `predict-output`, questions {"own": "traces"}' in second
+    assert "somebody" not in (folder.path / "opencwm.json").read_text()
+    assert history_of(tmp_path) == {}
 
 
 @pytest.fixture

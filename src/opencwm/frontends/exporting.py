@@ -34,6 +34,7 @@ from opencwm.model.folder import (
     export_folder,
     load_folder,
 )
+from opencwm.train.history import recorded_training
 
 if TYPE_CHECKING:
     from opencwm.model.precision import FloatArray
@@ -259,23 +260,7 @@ def _described(run: Path) -> dict[str, Any]:
             where=str(run),
             hint="export it with the version that trained it",
         )
-    return describe_training(resolved, _read_metrics(run / "metrics.jsonl"))
-
-
-def describe_training(resolved: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what the card says of the training: the recipe, and how far the run went."""
-    steps = [record for record in metrics if record["kind"] == "train"]
-    evaluations = [record for record in metrics if record["kind"] == "eval"]
-    last = steps[-1] if steps else {}
-    return {
-        "opencwm_version": resolved.get("opencwm_version", ""),
-        "num_steps": last.get("step", 0),
-        "num_tokens": last.get("tokens", 0),
-        "seconds": last.get("elapsed_s", 0.0),
-        "final_loss": last.get("loss"),
-        "held_out": {k: v for k, v in evaluations[-1].items() if k != "kind"} if evaluations else {},
-        "recipe": resolved.get("recipe", {}),
-    }
+    return recorded_training(run)
 
 
 def _score(path: Path) -> tuple[str, dict[str, Any]]:
@@ -306,12 +291,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ConfigError("holds no JSON object", where=str(path))
     return data
-
-
-def _read_metrics(path: Path) -> list[dict[str, Any]]:
-    from opencwm.train.metrics import read_metrics
-
-    try:
-        return read_metrics(path)
-    except ValueError as error:
-        raise ConfigError(f"is not valid JSON lines: {error}", where=str(path)) from None

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -219,23 +219,15 @@ def _benchmark(report: Mapping[str, Any]) -> list[str]:
 
 
 def _training(training: Mapping[str, Any], *, is_on_record: bool) -> list[str]:
-    recipe = training.get("recipe", {})
-    data = recipe.get("data", {})
-    hours = float(training.get("seconds") or 0.0) / 3600
-    version = training.get("opencwm_version", "?")
-    lines = [
-        f"- data: `{data.get('source') or 'given by hand'}` {json.dumps(data.get('options', {}))}",
-        f"- {training.get('num_steps', 0):,} steps, {training.get('num_tokens', 0):,} tokens, {hours:.2f} h",
-        f"- device `{recipe.get('device', '?')}`, type `{recipe.get('dtype', '?')}`, OpenCWM {version}",
-    ]
-    for other in training.get("averaged_with", []):
-        options = other.get("recipe", {}).get("data", {}).get("options", {})
-        steps, tokens = other.get("num_steps", 0), other.get("num_tokens", 0)
-        lines += [
-            f"- averaged with a run from the same checkpoint on {json.dumps(options)}: its weights after",
-            f"  {steps:,} steps, {tokens:,} tokens, the common ones included",
-        ]
-    lines += ["", *(["The whole recipe is in `opencwm.json`.", ""] if is_on_record else [])]
+    stages = [training]
+    while stages[0].get("start"):
+        stages.insert(0, stages[0]["start"])
+    lines: list[str] = []
+    for stage in stages:
+        if len(stages) > 1:
+            lines += ["Then, with these weights:" if lines else "First:", ""]
+        lines += [*_stage(stage), ""]
+    lines += ["The whole recipe is in `opencwm.json`.", ""] if is_on_record else []
     held_out: Mapping[str, float] = training.get("held_out", {})
     rows = [(name, f"{held_out[name]:.4f}") for name in TRAINING_SCORES if name in held_out]
     if rows:
@@ -247,6 +239,26 @@ def _training(training: Mapping[str, Any], *, is_on_record: bool) -> list[str]:
         ]
         lines += markdown_table(Table("", ("measure", "value"), tuple(rows)))
     return lines
+
+
+def _stage(training: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each thing to be said of one training."""
+    recipe = training.get("recipe", {})
+    if "environment" in recipe:
+        sources = {name: source.get("kind") for name, source in recipe.get("sources", {}).items()}
+        yield f"- reinforcement learning: `{recipe['environment']}`, questions {json.dumps(sources)}"
+    else:
+        data = recipe.get("data", {})
+        yield f"- data: `{data.get('source') or 'given by hand'}` {json.dumps(data.get('options', {}))}"
+    hours = float(training.get("seconds") or 0.0) / 3600
+    yield f"- {training.get('num_steps', 0):,} steps, {training.get('num_tokens', 0):,} tokens, {hours:.2f} h"
+    device, dtype = recipe.get("device", "cpu" if "environment" in recipe else "?"), recipe.get("dtype", "?")
+    yield f"- device `{device}`, type `{dtype}`, OpenCWM {training.get('opencwm_version', '?')}"
+    for other in training.get("averaged_with", []):
+        options = other.get("recipe", {}).get("data", {}).get("options", {})
+        steps, tokens = other.get("num_steps", 0), other.get("num_tokens", 0)
+        yield f"- averaged with a run from the same checkpoint on {json.dumps(options)}: its weights after"
+        yield f"  {steps:,} steps, {tokens:,} tokens, the common ones included"
 
 
 def _cells(score: Mapping[str, Any]) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ from opencwm.rl.questions import held_out_questions, training_questions
 from opencwm.rl.recipe import RlConfig
 from opencwm.rl.trace_question import TraceQuestion
 from opencwm.train.device import resolved_dtype
+from opencwm.train.history import history_of
 from opencwm.train.metrics import METRICS_NAME, MetricsLog, read_metrics
 
 POSITION_NAME: Final = "questions.json"
@@ -116,7 +117,11 @@ def run_recipe(config: RlConfig, folder: Path, *, progress: Progress | None = No
                 "no question that can be asked", where=empty, hint="raise max_prompt_tokens or programs"
             )
         folder.mkdir(parents=True, exist_ok=True)
-        described = {"opencwm_version": __version__, "recipe": {**to_dict(config), "model": to_dict(shape)}}
+        described = {
+            "opencwm_version": __version__,
+            "recipe": {**to_dict(config), "model": to_dict(shape)},
+            "start": history_of(config.start),
+        }
         write_atomic(folder / CONFIG_NAME, json.dumps(described, indent=2) + "\n")
         model = make_policy(shape, weights)
         run = _Run(config, folder, model, environment, sets, questions, progress)

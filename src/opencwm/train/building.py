@@ -16,7 +16,7 @@ from opencwm.core.errors import ConfigError
 from opencwm.model.start import start_weights
 from opencwm.model.torch_decoder import Decoder
 from opencwm.train import checkpoint as checkpoints
-from opencwm.train.config import PACKAGE, TrainConfig
+from opencwm.train.config import InitConfig, TrainConfig
 from opencwm.train.ranks import Ranks
 from opencwm.train.sharding import checkpoint_activations, shard
 
@@ -45,20 +45,20 @@ def build_model(config: TrainConfig, device: torch.device, ranks: Ranks) -> nn.M
         return pretrained
     decoder = Decoder(config.model, compute_dtype=dtype)
     if config.init.weights:
-        _fill(decoder, config.init.weights)
+        _fill(decoder, config.init)
     decoder = decoder.to(device)
     _prepare(decoder, decoder.model.layers, config, device, dtype, ranks)
     return decoder
 
 
-def _fill(decoder: Decoder, start: str) -> None:
+def _fill(decoder: Decoder, init: InitConfig) -> None:
     """Take over the weights of a model; the rows of ids that it does not know stay as they are.
 
     Raises:
         ConfigError: there is none, or one of another shape.
         EngineError: it is broken.
     """
-    _, given = start_weights(None if start == PACKAGE else Path(start))
+    _, given = start_weights(init.folder)
     for name, weight in decoder.named_parameters():  # tied ones once
         other = given.get(name)
         may_grow = name in ("model.embed_tokens.weight", "lm_head.weight")
@@ -67,7 +67,7 @@ def _fill(decoder: Decoder, start: str) -> None:
             or (may_grow and len(other) <= len(weight) and other.shape[1:] == weight.shape[1:])
         )
         if other is None or not fits:
-            raise ConfigError(f"its {name} does not fit [model]", where=start)
+            raise ConfigError(f"its {name} does not fit [model]", where=init.weights)
         with torch.no_grad():
             weight[: len(other)].copy_(torch.from_numpy(other))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from opencwm.core.errors import ConfigError
@@ -218,6 +219,11 @@ class InitConfig:
     def __post_init__(self) -> None:
         _require(bool(self.from_) or self.lora is None, "init.lora needs init.from: an adapter of what?")
         _require(not (self.from_ and self.weights), "give one of init.from and init.weights")
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that ``weights`` names, None for the package."""
+        return None if self.weights == PACKAGE else Path(self.weights)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,6 +48,7 @@ from opencwm.train.device import resolved_dtype
 from opencwm.train.evaluation import EvalReport, evaluate
 from opencwm.train.feed import DeviceBatch, Feed, check_ids
 from opencwm.train.heap import keep_heap, trim_heap
+from opencwm.train.history import history_of
 from opencwm.train.metrics import Meter, MetricsLog, plot_loss
 from opencwm.train.optimizer import AveragedWeights, Optimizer, rate_factor
 from opencwm.train.ranks import Ranks, Word, joined, local_device
@@ -153,6 +154,7 @@ class _Run:
             "opencwm_version": __version__,
             "ranks": self.ranks.world,
             "recipe": to_dict(self.config),
+            "start": history_of(self.config.init.folder) if self.config.init.weights else {},
         }
         write_atomic(self.out / "config.json", json.dumps(resolved, indent=2) + "\n")
         return MetricsLog(self.out, last_step=self.step)
