@@ -80,6 +80,11 @@ def count_trace(trace: Trace, counts: Counts, *, calculates: bool) -> None:
             counts["raised", step.kind is StepKind.EXCEPTION and step.value == outcome.raised] += 1
         if outcome.is_told:
             counts["nothing raises", step.kind is not StepKind.EXCEPTION] += 1
+        if outcome.enters_nothing:
+            is_entered = step.kind is StepKind.CALL and not step.flags & StepFlags.RESUME
+            counts["enters nothing", not is_entered] += 1
+        if outcome.resumes_nothing:
+            counts["resumes nothing", not step.flags & StepFlags.RESUME] += 1
         if step.kind is StepKind.RETURN:
             stack.pop()
         foresight.push(step, stack, trace.codes)

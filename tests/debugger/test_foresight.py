@@ -69,6 +69,9 @@ class _Witness:
             self._check(outcome, branch, step)
         if outcome.is_told:
             assert step.kind is not StepKind.EXCEPTION
+        if step.kind is StepKind.CALL:
+            is_resumed = bool(step.flags & StepFlags.RESUME)
+            assert not (outcome.resumes_nothing if is_resumed else outcome.enters_nothing)
         if step.kind is StepKind.RETURN:
             self._stack.pop()
         self.foresight.push(step, self._stack, self.trace.codes)

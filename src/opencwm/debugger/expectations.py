@@ -134,6 +134,8 @@ class Outcome:
         is_pure: it changes no object that there was before.
         untouched: locals that stay as they are, whatever else it changes.
         is_yield: a generator hands out a value next, for certain: :attr:`returned`.
+        enters_nothing: no further function of the program is entered before the line ends.
+        resumes_nothing: nor does a generator of it go on.
     """
 
     values: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -144,6 +146,8 @@ class Outcome:
     is_pure: bool = False
     untouched: frozenset[str] = frozenset()
     is_yield: bool = False
+    enters_nothing: bool = False
+    resumes_nothing: bool = False
 
 
 @dataclasses.dataclass(slots=True)

@@ -86,6 +86,7 @@ class ExpressionFollower(CallFollower):
         self._last = (-1, "")
         self._right: str | None = None  # of an augmented assignment
         self._formula: tuple[str, Mapping[str, str]] | None = None
+        self._open: list[Expected] = []  # evaluations whose value was not known beforehand
 
     # -- expressions
 
@@ -489,6 +490,8 @@ class ExpressionFollower(CallFollower):
     def _told(self, expected: Expected) -> str | None:
         """Return the value of the evaluation that comes next: written already, or asked for."""
         value = expected.value
+        if value is None:
+            self._open.append(expected)
         if expected.text is not None and (unwritten := self._unwritten(expected)) is not None:
             return unwritten
         if expected.text is None or len(expected.text) <= MAX_TEXT:

@@ -167,8 +167,10 @@ class Foresight:
         if caught is not None:
             return caught
         if self.workings.begins_block(self._memories[-1]):
-            return Outcome(is_told=True, is_pure=True)
-        return self.workings.follower(self._memories[-1].copy(), ask, calculates=self.calculates).run()
+            return Outcome(is_told=True, is_pure=True, enters_nothing=True, resumes_nothing=True)
+        outcome = self.workings.follower(self._memories[-1].copy(), ask, calculates=self.calculates).run()
+        outcome.resumes_nothing |= outcome.enters_nothing and not any(self._suspended.values())
+        return outcome
 
     def arguments(self, first: int, written: Sequence[tuple[str, str]]) -> dict[str, str]:
         """Return the rendered parameters, as far as they are known, of a function that is entered now.

@@ -65,6 +65,7 @@ class Known:
         has_hashes: classes of it may say how their objects are hashed and compared.
         introspection: what it is told when it asks about objects.
         made_of_fields: its dataclasses and named tuples.
+        has_finalizers: functions of it may run because an object is dropped, or at any time.
     """
 
     sites: Sequence[Site]
@@ -83,6 +84,7 @@ class Known:
     has_hashes: bool = True
     introspection: Introspection | None = None
     made_of_fields: FieldClasses = dataclasses.field(default_factory=FieldClasses)
+    has_finalizers: bool = True
 
     @property
     def plain_functions(self) -> frozenset[str]:
@@ -247,6 +249,11 @@ def has_disguises(tree: ast.AST) -> bool:
 def has_truths(tree: ast.AST) -> bool:
     """Whether a program may say itself whether its objects are true."""
     return mentions(tree, frozenset({"__bool__", "__len__", "__getattr__", "type"}))
+
+
+def has_finalizers(tree: ast.AST) -> bool:
+    """Whether functions of a program may run without an operation that asks for them."""
+    return mentions(tree, frozenset({"__del__", "weakref", "atexit", "signal", "settrace", "setprofile"}))
 
 
 def has_hashes(tree: ast.Module) -> bool:

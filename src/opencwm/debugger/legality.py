@@ -72,7 +72,9 @@ class Legal:
         settable = tuple(name for name in self.settable if name in changed or not (is_all or name in settled))
         certain = changed & set(settable)
         needed = {end: self._needs(end) | certain for end in ends if end != Control.RAISE}
-        calls = self.calls if self.may_call_unseen or not outcome.is_told else frozenset[int]()
+        is_quiet = outcome.is_told and not self.may_call_unseen
+        calls = frozenset[int]() if is_quiet or outcome.resumes_nothing else self.calls
+        calls -= {int(Control.CALL)} if outcome.enters_nothing else set()
         return Legal(ends, calls, settable, self.deletable, needed) if ends else self
 
     def next_names(self, written: Collection[str], settable: Sequence[str]) -> Sequence[str]:

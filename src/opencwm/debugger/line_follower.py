@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
@@ -80,7 +80,19 @@ class LineFollower(ExpressionFollower):
         if self._entered or not self._known.attributes.is_plain:
             self._changing.anything()
         self.outcome.untouched = self._changing.untouched(bound | self._known.shared)
+        self._note_calls(bound)
         return self.outcome
+
+    def _note_calls(self, bound: Collection[str]) -> None:
+        """Note whether the line can enter anything: where every value is worked out, no method had a part."""
+        outcome, known = self.outcome, self._known
+        if not outcome.is_told or known.has_finalizers or self._entered:
+            return
+        outcome.enters_nothing = all(known.calculated(expected) is not None for expected in self._open)
+        may_drop = isinstance(self._node, ast.Expr | ast.Return | ast.Break) or any(
+            not is_atom(self._state.get(name, "0")) for name in bound
+        )  # a generator that nothing holds any more is closed
+        outcome.resumes_nothing = outcome.enters_nothing and not may_drop
 
     def _statement(self, node: ast.stmt | ast.expr) -> None:
         outcome = self.outcome

@@ -27,7 +27,7 @@ from opencwm.debugger.field_classes import FieldClasses
 from opencwm.debugger.hooks import is_note
 from opencwm.debugger.introspection import Introspection
 from opencwm.debugger.isolation import functions_apart, shares
-from opencwm.debugger.known import Known, has_disguises, has_hashes, has_truths
+from opencwm.debugger.known import Known, has_disguises, has_finalizers, has_hashes, has_truths
 from opencwm.debugger.line_follower import LineFollower
 from opencwm.debugger.module_names import ModuleNames, has_values, names_by_string
 from opencwm.debugger.plain_exceptions import plain_exceptions
@@ -103,6 +103,7 @@ class Workings:
             has_hashes(source),
             introspection,
             FieldClasses.of(source, names.texts),
+            has_finalizers(source),
         )
         handlers = dict(_handlers(owned))
         return cls(known, lines, frozenset(_returning(owned)), handlers, text, free_variables(text))
