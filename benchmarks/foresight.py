@@ -24,6 +24,7 @@ from opencwm.debugger.expectations import (
     UnforeseenError,
 )
 from opencwm.debugger.foresight import Foresight
+from opencwm.debugger.with_blocks import RETURNS, UNWINDS
 from opencwm.debugger.workings import Workings
 from opencwm.traces import Activation, Step, StepFlags, StepKind, Trace, apply_step
 from opencwm.traces.parquet import read_parquet
@@ -80,6 +81,10 @@ def count_trace(trace: Trace, counts: Counts, *, calculates: bool) -> None:
             counts["raised", step.kind is StepKind.EXCEPTION and step.value == outcome.raised] += 1
         if outcome.is_told:
             counts["nothing raises", step.kind is not StepKind.EXCEPTION] += 1
+        if outcome.leads_to is not None and step.kind is not StepKind.EXCEPTION:
+            is_left = step.kind is StepKind.RETURN
+            leaving = UNWINDS if step.flags & StepFlags.UNWIND else RETURNS
+            counts["line after a block", (leaving if is_left else step.lineno) in outcome.leads_to] += 1
         if outcome.enters_nothing:
             is_entered = step.kind is StepKind.CALL and not step.flags & StepFlags.RESUME
             counts["enters nothing", not is_entered] += 1

@@ -414,6 +414,10 @@ class CallFollower(ComprehensionFollower):
 
     def _made(self, call: CallSite, node: ast.Call) -> str | None:
         """Note a call; return its value when it entered a function that has returned."""
+        entries = self._known.entries
+        made = None if entries is None else entries.made(call, self._known.constants)
+        if made is not None:
+            return made
         self.calls.append(call)
         self.to_come.append(call)
         for number, entered in enumerate(self._entered):

@@ -87,6 +87,15 @@ class Entries:
             return 0
         return self._plain(self._member(made[1], "__init__"), call, bound=1)
 
+    def made(self, call: CallSite, constants: Mapping[str, str]) -> str | None:
+        """Return how an object reads that a call makes, of a class without ``__init__``; None for others."""
+        if call.is_method or call.local is not None or call.args or call.keywords:
+            return None
+        made = _CLASS.fullmatch(constants.get(call.name, ""))
+        line = self._line_of(made[1]) if made is not None and self._is_made_plainly(made[1]) else ()
+        has_a_say = any(next(_bound(self._classes[owner], "__init__"), None) for owner in line)
+        return f"{made[1]}()" if made is not None and line and not has_a_say else None
+
     def local(self, call: CallSite, text: str, *, makes_generator: bool = False) -> int:
         """Return the first line of the function that the call of a local enters for certain, 0 for none."""
         definition = self._functions.definition(self._functions.reading(text))

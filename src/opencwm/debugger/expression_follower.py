@@ -86,6 +86,7 @@ class ExpressionFollower(CallFollower):
         self._last = (-1, "")
         self._right: str | None = None  # of an augmented assignment
         self._formula: tuple[str, Mapping[str, str]] | None = None
+        self.is_leaving = self.is_passing_on = False  # a block; an exception goes on behind it
         self._open: list[Expected] = []  # evaluations whose value was not known beforehand
 
     # -- expressions

@@ -12,7 +12,7 @@ from opencwm.core.syntax import nodes_of
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.entering import Entries
-from opencwm.debugger.expectations import Expected, Iterating
+from opencwm.debugger.expectations import Expected, Iterating, RaisingError
 from opencwm.debugger.expressions import (
     Builtins,
     ExpressionError,
@@ -32,6 +32,7 @@ from opencwm.debugger.pure_values import READERS, is_told, text_of
 from opencwm.debugger.readings import read_off
 from opencwm.debugger.rendered import UnreadableError, is_atom, items_of, truth_of
 from opencwm.debugger.shown import holds_shown, with_places
+from opencwm.debugger.with_blocks import WithBlock
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
 from opencwm.tracer.sites import Site
@@ -65,6 +66,7 @@ class Known:
         has_hashes: classes of it may say how their objects are hashed and compared.
         introspection: what it is told when it asks about objects.
         made_of_fields: its dataclasses and named tuples.
+        blocks: its ``with`` statements, by line.
         has_finalizers: functions of it may run because an object is dropped, or at any time.
     """
 
@@ -85,6 +87,7 @@ class Known:
     introspection: Introspection | None = None
     made_of_fields: FieldClasses = dataclasses.field(default_factory=FieldClasses)
     has_finalizers: bool = True
+    blocks: Mapping[int, WithBlock] = dataclasses.field(default_factory=dict)
 
     @property
     def plain_functions(self) -> frozenset[str]:
@@ -146,12 +149,18 @@ class Known:
         return Renderer(DEFAULT_LIMITS).render(found)
 
     def folded(self, node: ast.expr) -> str | None:
-        """Return the value of an operation on constants, which nothing reports; None for any other."""
+        """Return the value of an operation on constants, which nothing reports; None for any other.
+
+        Raises:
+            RaisingError: it raises.
+        """
         if any(isinstance(part, ast.Name | ast.Call) for part in ast.walk(node)):
             return None
         try:
             found = evaluate(ast.unparse(node), {}, builtins=self.builtins)
-        except (ExpressionError, Undecided):
+        except ExpressionError as error:
+            raise RaisingError(Renderer(DEFAULT_LIMITS).render(error.raised)) from None
+        except Undecided:
             return None
         return found.text if is_told(found.value) else None
 

@@ -17,11 +17,11 @@ from opencwm.debugger.expectations import (
     Loop,
     Memory,
     Outcome,
+    RaisingError,
     ResumingError,
     UnforeseenError,
     YieldingError,
 )
-from opencwm.debugger.expression_follower import ExpressionFollower
 from opencwm.debugger.hooks import holders, hook_name, is_note, marked, plain_name
 from opencwm.debugger.known import Known
 from opencwm.debugger.module_names import imported_text
@@ -36,15 +36,16 @@ from opencwm.debugger.rendered import (
     is_literal,
     items_of,
 )
+from opencwm.debugger.with_follower import WithFollower
 from opencwm.tracer.expression_rewriter import BINARY
 
 
-class LineFollower(ExpressionFollower):
+class LineFollower(WithFollower):
     """Follows one line.
 
     Args:
         node: the statement, or body of a lambda, that stands on it.
-        known: see :class:`ExpressionFollower`, as for the rest.
+        known: see :class:`.ExpressionFollower`, as for the rest.
         memory: of the activation.
         ask: called with what comes next.
         calculates: whether lists and dictionaries that the line changes are worked out.
@@ -62,7 +63,9 @@ class LineFollower(ExpressionFollower):
         Raises:
             UnforeseenError: the rest of the line is not known.
         """
-        bound = {part.id for part in ast.walk(self._node) if _is_store(part)}  # type: ignore[attr-defined]
+        heads = self._node.items if isinstance(self._node, ast.With) else [self._node]
+        parts = [part for head in heads for part in ast.walk(head)]
+        bound = {part.id for part in parts if _is_store(part)}  # type: ignore[attr-defined]
         if isinstance(self._node, ast.FunctionDef):
             bound.add(self._node.name)
         for name, (owner, _) in list(self._memory.methods.items()):
@@ -73,6 +76,11 @@ class LineFollower(ExpressionFollower):
         except YieldingError as yielding:
             self.outcome.returned, self.outcome.is_yield = yielding.value, True
             self.outcome.values.clear()
+        except RaisingError as raising:
+            if not self.outcome.is_told or not self._calculates:
+                raise
+            self.outcome.raised, self.outcome.is_told, self.outcome.is_pure = raising.value, False, False
+            self._changing.anything()
         if self._written:
             self.outcome.is_told = False
         for name in self._known.functions.globals_in(self._memory.first):  # no locals
@@ -89,7 +97,7 @@ class LineFollower(ExpressionFollower):
         if not outcome.is_told or known.has_finalizers or self._entered:
             return
         outcome.enters_nothing = all(known.calculated(expected) is not None for expected in self._open)
-        may_drop = isinstance(self._node, ast.Expr | ast.Return | ast.Break) or any(
+        may_drop = isinstance(self._node, ast.Expr | ast.Return | ast.Break | ast.With) or any(
             not is_atom(self._state.get(name, "0")) for name in bound
         )  # a generator that nothing holds any more is closed
         outcome.resumes_nothing = outcome.enters_nothing and not may_drop
@@ -100,6 +108,8 @@ class LineFollower(ExpressionFollower):
             outcome.returned = self._value(node)
         elif isinstance(node, ast.For):
             self._for(node)
+        elif isinstance(node, ast.With):
+            self._with(node)
         elif isinstance(node, ast.If | ast.While):
             outcome.truth = self._known.truth(self._value(node.test))
             if outcome.truth is None:  # a method may be asked for it

@@ -32,6 +32,7 @@ from opencwm.debugger.line_follower import LineFollower
 from opencwm.debugger.module_names import ModuleNames, has_values, names_by_string
 from opencwm.debugger.plain_exceptions import plain_exceptions
 from opencwm.debugger.qualified_names import FunctionNode
+from opencwm.debugger.with_blocks import with_blocks
 from opencwm.tracer.bound_names import BoundNames
 from opencwm.tracer.instrument import rewritten
 
@@ -104,6 +105,7 @@ class Workings:
             introspection,
             FieldClasses.of(source, names.texts),
             has_finalizers(source),
+            with_blocks(source),
         )
         handlers = dict(_handlers(owned))
         return cls(known, lines, frozenset(_returning(owned)), handlers, text, free_variables(text))
@@ -114,10 +116,14 @@ class Workings:
         Raises:
             UnforeseenError: nothing does.
         """
-        node = self.lines.get((memory.first, memory.lineno))
+        node = self.statement(memory)
         if node is None:
             raise UnforeseenError
         return LineFollower(node, self.known, memory, ask, calculates=calculates)
+
+    def statement(self, memory: Memory) -> ast.stmt | ast.expr | None:
+        """Return the one statement, or body of a lambda, on the line that runs in an activation."""
+        return self.lines.get((memory.first, memory.lineno))
 
     def binds_plainly(self, memory: Memory) -> bool:
         """Whether it is known which names the line that runs in an activation binds."""
@@ -204,6 +210,8 @@ def _is_on_one_line(node: ast.stmt | ast.expr) -> bool:
         return node.test.end_lineno == node.lineno
     if isinstance(node, ast.FunctionDef):
         return _is_defined_on_one_line(node)
+    if isinstance(node, ast.With):
+        return node.items[-1].context_expr.end_lineno == node.lineno
     return node.end_lineno == node.lineno
 
 
