@@ -98,7 +98,13 @@ def _line_of(node: ast.stmt) -> int | None:
     is_constant = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     is_bare = isinstance(node, ast.AnnAssign) and node.value is None
     is_endless = isinstance(node, ast.While) and isinstance(node.test, ast.Constant)
-    if is_constant or is_bare or is_endless or isinstance(node, _SILENT) or getattr(node, "decorator_list", None):
+    if (
+        is_constant
+        or is_bare
+        or is_endless
+        or isinstance(node, _SILENT)
+        or getattr(node, "decorator_list", None)
+    ):
         return None
     return node.lineno
 

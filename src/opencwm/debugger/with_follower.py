@@ -35,7 +35,8 @@ class WithFollower(ExpressionFollower):
     def _with(self, node: ast.With) -> None:
         """Follow the line of a ``with`` statement: into its block, or out of it."""
         block, memory = self._known.blocks.get(node.lineno), self._memory
-        if block is None:
+        self.is_leaving = memory.before == node.lineno  # exceptions leave one manager at a time
+        if block is None or self.is_leaving:
             raise UnforeseenError
         is_thrown = memory.before == 0 and memory.passing is not None
         self.outcome.is_pure = False
@@ -108,7 +109,9 @@ class WithFollower(ExpressionFollower):
         memory = self._memory
         passing, managers = memory.passing, memory.managers.get(node.lineno, [])
         self.is_leaving, self.is_passing_on = True, passing is not None or block.has_try
-        if passing == "" or (passing is None and block.has_try) or not all(item.first for item in managers):
+        is_open = passing is None and block.has_try
+        is_one = passing is None or len(managers) == 1
+        if passing == "" or is_open or not is_one or not all(item.first for item in managers):
             memory.passing = ""
             raise UnforeseenError  # perhaps an exception is on its way, perhaps not
         memory.jump = "" if passing is not None else memory.jump

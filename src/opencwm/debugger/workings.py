@@ -72,10 +72,13 @@ class Workings:
             return cls(Known((), {}, Functions(ast.Module([], []))), {})
         found: dict[tuple[int, int], list[ast.stmt | ast.expr]] = {}
         owned = list(_owned(tree))
+        reraising = set(_reraising(owned))
         for first, node in owned if sites is not None else ():
             found.setdefault((first, node.lineno), []).append(node)
         lines = {
-            key: nodes[0] for key, nodes in found.items() if len(nodes) == 1 and _is_on_one_line(nodes[0])
+            key: nodes[0]
+            for key, nodes in found.items()
+            if len(nodes) == 1 and _is_on_one_line(nodes[0]) and nodes[0] not in reraising
         }
         bound = BoundNames(tree)
         shared = frozenset(bound.shared)
@@ -200,6 +203,18 @@ def _returning(owned: Iterable[_Owned]) -> Iterator[tuple[int, int]]:
         for part in parts:
             lineno, end = getattr(part, "lineno", 0), getattr(part, "end_lineno", None) or 0
             yield from ((first, line) for line in range(lineno, end + 1))
+
+
+def _reraising(owned: Iterable[_Owned]) -> Iterator[ast.stmt]:
+    """Yield the statements at the end of a ``finally`` that may not have run when their line is come to.
+
+    An exception that goes on behind it does so with the line of the last one.
+    """
+    for _, node in owned:
+        last = node.finalbody[-1] if isinstance(node, ast.Try | ast.TryStar) and node.finalbody else None
+        if last is not None and any(isinstance(part, ast.stmt) for part in ast.iter_child_nodes(last)):
+            inside = (part for part in ast.walk(last) if isinstance(part, ast.stmt))
+            yield from (part for part in inside if part.end_lineno == last.end_lineno)
 
 
 def _is_on_one_line(node: ast.stmt | ast.expr) -> bool:
