@@ -23,12 +23,12 @@ from opencwm.debugger.expectations import (
     UnforeseenError,
 )
 from opencwm.debugger.hooks import holders, is_super, plain_name
+from opencwm.debugger.inside import changed_inside
 from opencwm.debugger.keyed import KEYED, chosen
 from opencwm.debugger.known import BUILT_IN, Known
 from opencwm.debugger.mutations import (
     CHANGING_FUNCTIONS,
     MOVING_METHODS,
-    after_change,
     after_function,
     after_method,
 )
@@ -356,17 +356,7 @@ class CallFollower(ComprehensionFollower):
         whole = self._name(ast.Name(name))
         if whole is None:
             return None
-        field, *rest = fields
-        if field is None:
-            text = after_change(whole, old, new) if not any(fields) else None
-            return None if text is None else (name, text)
-        part = self._known.attributes.read(whole, field, self._owner)
-        if part is None or any(field is not None for field in rest):
-            return None
-        changed = new if not rest else after_change(part, old, new)
-        if changed is None or (part != old and not rest) or whole.count(part) != 1:
-            return None
-        text = self._known.attributes.after_store(whole, field, changed, owner=self._owner)
+        text = changed_inside(whole, fields, old, new, self._known.attributes, self._owner)
         return None if text is None else (name, text)
 
     def _is_pure_call(self, function: ast.expr, receiver: str | None, args: Sequence[str | None]) -> bool:

@@ -132,7 +132,7 @@ class LineFollower(WithFollower):
     def _assignment(self, node: ast.stmt) -> bool:
         """Follow a statement that binds names, and only does that; return whether it is one."""
         if isinstance(node, ast.Assign):
-            self._assign(node.targets, self._value(node.value))
+            self._assign(node.targets, self._value(node.value), node.value)
             self._remember_method(node)
         elif isinstance(node, ast.AnnAssign):
             if node.value is not None:
@@ -204,8 +204,8 @@ class LineFollower(WithFollower):
         else:
             raise UnforeseenError
 
-    def _assign(self, targets: Sequence[ast.expr], value: str | None) -> None:
-        """Follow one value into all targets, from left to right."""
+    def _assign(self, targets: Sequence[ast.expr], value: str | None, source: ast.expr | None = None) -> None:
+        """Follow one value, of an expression, into all targets, from left to right."""
         since = self._changing.moment
         for number, target in enumerate(targets):
             is_read_next = not all(map(_holds_names, targets[number + 1 :]))
@@ -224,7 +224,7 @@ class LineFollower(WithFollower):
                 continue
             self.outcome.is_pure = False
             if isinstance(target, ast.Tuple | ast.List) and len(targets) == 1:
-                self._store_items(target, value)
+                self._store_items(target, value, source)
             else:
                 self._stored_in(target, value, since)
             if number + 1 < len(targets):
@@ -242,7 +242,7 @@ class LineFollower(WithFollower):
             holder, value = self._value(target.value), self._current(value, since)
             self._stores_in(target, holder)
             changed = self._known.attributes.after_store(holder, target.attr, value, owner=self._owner)
-            self._changed(plain_name(target.value), changed)
+            self._put(target, holder, changed)
         else:
             raise UnforeseenError
 
@@ -257,7 +257,7 @@ class LineFollower(WithFollower):
             raise UnforeseenError
         self._reads_now(name, self.outcome.values[name])
 
-    def _store_items(self, target: ast.Tuple | ast.List, value: str | None) -> None:
+    def _store_items(self, target: ast.Tuple | ast.List, value: str | None, source: ast.expr | None) -> None:
         """Follow the assignment of several values, some of them to items: ``a[i], a[j] = a[j], a[i]``."""
         try:
             items = items_of(value)
@@ -266,16 +266,26 @@ class LineFollower(WithFollower):
         if len(items) != len(target.elts) or not all(map(is_told, items)):
             raise UnforeseenError
         since = self._changing.moment
-        for part, item in zip(target.elts, items, strict=True):
-            if self._current(text_of(item), since) is None:
+        names = ["" if name in self.changed_names else name for name in _names_in(source, len(items))]
+        for part, item, name in zip(target.elts, items, names, strict=True):
+            text = text_of(item)
+            if name in self.changed_names:  # the object of a local is that local, however it reads now
+                text = self._state[name]
+            elif self._current(text, since) is None:
                 raise UnforeseenError
             if isinstance(part, ast.Name):
-                self._reads_now(part.id, text_of(item))
+                self._reads_now(part.id, text)
+                names[:] = ["" if other == part.id else other for other in names]  # it is another object now
             elif isinstance(part, ast.Subscript | ast.Attribute) and holders(part)[0]:
-                before = self._state.get(holders(part)[0], "")
-                if any(before in text for text in map(text_of, items) if not is_atom(text)):
+                holder = holders(part)[0]
+                before = self._state.get(holder, "")
+                if any(
+                    before in text_of(other)
+                    for other, source_name in zip(items, names, strict=True)
+                    if source_name != holder and not is_atom(text_of(other))
+                ):
                     raise UnforeseenError  # perhaps what is changed is among the values
-                self._stored_in(part, text_of(item), since)
+                self._stored_in(part, text, since)
                 self._store_more(part)
             else:
                 raise UnforeseenError
@@ -328,7 +338,7 @@ class LineFollower(WithFollower):
                 changed = self._known.attributes.after_store(
                     holder, target.attr, value, symbol, owner=self._owner
                 )
-            self._changed(plain_name(target.value), changed)
+            self._put(target, holder, changed)
 
     def _stored(
         self, target: ast.Subscript, container: str | None, key: str | None, value: str | None, symbol: str
@@ -352,6 +362,15 @@ class LineFollower(WithFollower):
             self._changing.one(holder, self._changing.moment)
         else:
             self._changing.anything()
+
+    def _put(self, target: ast.Attribute, holder: str | None, changed: str | None) -> None:
+        """Note what the object has become of which an attribute was set."""
+        found = (
+            self._replaced(target.value, holder, changed)
+            if holder is not None and changed is not None
+            else None
+        )
+        self._changed(*(found or ("", None)))
 
     def _changed(self, name: str, text: str | None) -> None:
         """Note what the object of a name has become; None: not known."""
@@ -482,6 +501,12 @@ def _unpacking_error(items: Sequence[Any], num_targets: int) -> str | None:
     quantity = "not enough" if len(items) < num_targets else "too many"
     numbers = f"expected {num_targets}, got {len(items)}" if says_both else f"expected {num_targets}"
     return f"ValueError('{quantity} values to unpack ({numbers})')"
+
+
+def _names_in(source: ast.expr | None, count: int) -> list[str]:
+    """Return which of some values are locals, by name, from the expression for all of them."""
+    items = source.elts if isinstance(source, ast.Tuple | ast.List) else []
+    return [plain_name(item) for item in items] if len(items) == count else [""] * count
 
 
 def _is_store(node: ast.AST) -> bool:

@@ -211,10 +211,9 @@ def _reraising(owned: Iterable[_Owned]) -> Iterator[ast.stmt]:
     An exception that goes on behind it does so with the line of the last one.
     """
     for _, node in owned:
-        last = node.finalbody[-1] if isinstance(node, ast.Try | ast.TryStar) and node.finalbody else None
-        if last is not None and any(isinstance(part, ast.stmt) for part in ast.iter_child_nodes(last)):
-            inside = (part for part in ast.walk(last) if isinstance(part, ast.stmt))
-            yield from (part for part in inside if part.end_lineno == last.end_lineno)
+        body = node.finalbody if isinstance(node, ast.Try | ast.TryStar) else []
+        parts = [part for statement in body for part in ast.walk(statement) if isinstance(part, ast.stmt)]
+        yield from (part for part in parts if len(parts) > 1 and part.end_lineno == body[-1].end_lineno)
 
 
 def _is_on_one_line(node: ast.stmt | ast.expr) -> bool:
