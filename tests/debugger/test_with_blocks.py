@@ -42,11 +42,26 @@ class Own(Exception):
 """
 _HEADS = [
     *("Bare()", "Bare() as b", "Box(n) as b", "Box(n + 1)", "box", "box as b", "Box(1, xs) as b"),
-    *("Given(n)", "Given(n, xs) as b", "Given(n) as b", "Box(n) as b, Box(1)", "Given(2), box as b", "boxes[0]"),
+    *(
+        "Given(n)",
+        "Given(n, xs) as b",
+        "Given(n) as b",
+        "Box(n) as b, Box(1)",
+        "Given(2), box as b",
+        "boxes[0]",
+    ),
 ]
 _LEAVES = [
     *("xs.append(n)", "n = n + 1", "box = Box(n)", "return n", "return xs", "return box", "b = 1", "del b"),
-    *("raise Own(n)", "raise ValueError('x')", "n = 1 // n", "break", "continue", "pass", "xs.append(1 // 0)"),
+    *(
+        "raise Own(n)",
+        "raise ValueError('x')",
+        "n = 1 // n",
+        "break",
+        "continue",
+        "pass",
+        "xs.append(1 // 0)",
+    ),
 ]
 
 
@@ -71,7 +86,12 @@ def _blocks(draw: st.DrawFn, depth: int = 3, *, is_loop: bool = False) -> list[s
         elif kind == "for":
             lines += ["for n in [n, 2]:", *inner]
         elif kind == "try":
-            lines += ["try:", *inner, f"except {draw(st.sampled_from(['Own', 'ValueError as e']))}:", "    pass"]
+            lines += [
+                "try:",
+                *inner,
+                f"except {draw(st.sampled_from(['Own', 'ValueError as e']))}:",
+                "    pass",
+            ]
         else:
             lines += ["try:", *inner, "finally:", *_indented(draw(_blocks(depth - 1)))]
     return lines

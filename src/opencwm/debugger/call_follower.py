@@ -22,6 +22,7 @@ from opencwm.debugger.expectations import (
     ResumingError,
     UnforeseenError,
 )
+from opencwm.debugger.field_classes import TUPLE_METHODS
 from opencwm.debugger.hooks import holders, is_super, plain_name
 from opencwm.debugger.inside import changed_inside
 from opencwm.debugger.keyed import KEYED, chosen
@@ -364,6 +365,8 @@ class CallFollower(ComprehensionFollower):
         if isinstance(function, ast.Attribute):
             if receiver is None:
                 return False
+            if function.attr in TUPLE_METHODS and self._known.made_of_fields.items(receiver):
+                return True
             if receiver.startswith("<module '"):
                 return function.attr in MODULES.get(receiver[len("<module '") : -len("'>")], ())
             return is_atom(receiver) or (function.attr in READING_METHODS and is_built_in(receiver))

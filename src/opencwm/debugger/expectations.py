@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from opencwm.debugger.rendered import is_atom
@@ -177,6 +177,7 @@ class Loop:
         is_old: one of them has changed since.
         first: first line of the generator function whose generator it goes through, 0 for none.
         suspended: the activation of that, once it has handed out something.
+        members: how its items read, of an enumeration, none of anything else.
     """
 
     text: str | None
@@ -186,6 +187,7 @@ class Loop:
     is_old: bool = False
     first: int = 0
     suspended: Memory | None = None
+    members: Sequence[str] = ()
 
 
 @dataclasses.dataclass(slots=True)

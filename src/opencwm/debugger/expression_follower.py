@@ -412,7 +412,10 @@ class ExpressionFollower(CallFollower):
             source = f"list({value.source})"
         holders, is_old = held_by(text, self._state)
         first = value.first if isinstance(value, Iterating) else 0
-        self._memory.loops[site] = Loop(text, source=source, holders=holders, is_old=is_old, first=first)
+        members = self._known.enumerations.items(value or "")
+        self._memory.loops[site] = Loop(
+            text, source=source, holders=holders, is_old=is_old, first=first, members=members
+        )
         return value
 
     def _operands(self, about: Site) -> list[tuple[int, int, str | None, int]]:

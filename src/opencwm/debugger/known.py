@@ -12,6 +12,7 @@ from opencwm.core.syntax import nodes_of
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.entering import Entries
+from opencwm.debugger.enumerations import Enumerations
 from opencwm.debugger.expectations import Expected, Iterating, RaisingError
 from opencwm.debugger.expressions import (
     Builtins,
@@ -66,6 +67,7 @@ class Known:
         has_hashes: classes of it may say how their objects are hashed and compared.
         introspection: what it is told when it asks about objects.
         made_of_fields: its dataclasses and named tuples.
+        enumerations: its enumerations.
         blocks: its ``with`` statements, by line.
         has_finalizers: functions of it may run because an object is dropped, or at any time.
     """
@@ -88,6 +90,7 @@ class Known:
     made_of_fields: FieldClasses = dataclasses.field(default_factory=FieldClasses)
     has_finalizers: bool = True
     blocks: Mapping[int, WithBlock] = dataclasses.field(default_factory=dict)
+    enumerations: Enumerations = dataclasses.field(default_factory=Enumerations)
 
     @property
     def plain_functions(self) -> frozenset[str]:
@@ -114,7 +117,8 @@ class Known:
             UnreadableError: that is not known.
         """
         if not isinstance(text, Iterating):
-            return items_of(text)
+            shown = self.enumerations.items(text or "") or self.made_of_fields.items(text or "")
+            return [known_value(item) for item in shown] if shown else items_of(text)
         found = (
             self._worked_out(Expected(text, formula=(f"list({text.source})", {}))) if text.source else None
         )
@@ -209,7 +213,7 @@ class Known:
         text = None
         if expected.text is not None and expected.formula is None:
             text = self.introspection.answer(expected.text) if self.introspection is not None else None
-            text = text or self.made_of_fields.made(expected.text)
+            text = text or self.made_of_fields.made(expected.text) or self.enumerations.answer(expected.text)
         return None if text is None else Result(known_value(text), text, frozenset())
 
 

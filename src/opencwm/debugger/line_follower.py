@@ -14,6 +14,7 @@ from opencwm.debugger.expectations import (
     Ask,
     EnteringError,
     Expected,
+    Iterating,
     Loop,
     Memory,
     Outcome,
@@ -384,7 +385,7 @@ class LineFollower(WithFollower):
         """Note what the names of a target get."""
         items: Sequence[Any] = ()
         try:
-            items = items_of(value)
+            items = items_of(value) if isinstance(value, Iterating) else self._known.iterated(value)
             if self._calculates and not any(isinstance(part, ast.Starred) for part in target.elts):
                 self.outcome.raised = _unpacking_error(items, len(target.elts))
         except UnreadableError:
@@ -425,18 +426,38 @@ class LineFollower(WithFollower):
         loop.is_old = loop.is_old or any(
             piece not in self._state.get(name, "") for name, shown in loop.holders.items() for piece in shown
         )
-        text = None if loop.text is None else f"{loop.text}[{number}]"
-        is_certain = text is not None and 2 * len(text) < MAX_EVALUATION_CHARS
-        pattern = re.compile(rf".+\[{number}\]", re.DOTALL)
         target = node.target if isinstance(node.target, ast.Tuple | ast.List) else None
         handed_out = self._handed_out(loop, number) if loop.first else None
         if handed_out is not None and target is not None and handed_out != STOP and handed_out[0] != "(":
             handed_out = None  # it is written as a tuple, whatever it is
+        item: str | None
+        if loop.members:
+            item = loop.members[number] if number < len(loop.members) else STOP
+        else:
+            item = self._asked_item(loop, number, target, handed_out)
+        if item is None:
+            self._forget(node.target)
+            return
+        self.outcome.truth = item != STOP
+        if not self.outcome.truth:
+            del self._memory.loops[site]
+        elif isinstance(node.target, ast.Name):
+            self.outcome.values[node.target.id] = item
+        elif isinstance(node.target, ast.Tuple | ast.List):
+            self._unpack(node.target, item)
+
+    def _asked_item(
+        self, loop: Loop, number: int, target: ast.Tuple | ast.List | None, handed_out: str | None
+    ) -> str | None:
+        """Return the item of a loop that its evaluation tells."""
+        text = None if loop.text is None else f"{loop.text}[{number}]"
+        is_certain = text is not None and 2 * len(text) < MAX_EVALUATION_CHARS
+        pattern = re.compile(rf".+\[{number}\]", re.DOTALL)
         if loop.first or loop.text is None or is_iterator(loop.text):  # to go on may run anything
             self.outcome.is_pure = False
             self._changing.anything()
         formula: tuple[str, dict[str, str]] | None = (f"{loop.source}[{number}]", {}) if loop.source else None
-        item = self._told(
+        return self._told(
             Expected(
                 text,
                 pattern,
@@ -448,16 +469,6 @@ class LineFollower(WithFollower):
                 is_old=loop.is_old,
             )
         )
-        if item is None:
-            self._forget(node.target)
-            return
-        self.outcome.truth = item != STOP
-        if not self.outcome.truth:
-            del self._memory.loops[site]
-        elif isinstance(node.target, ast.Name):
-            self.outcome.values[node.target.id] = item
-        elif isinstance(node.target, ast.Tuple | ast.List):
-            self._unpack(node.target, item)
 
     def _handed_out(self, loop: Loop, number: int) -> str | None:
         """Return the item of a loop that its generator, of the program, has handed out.

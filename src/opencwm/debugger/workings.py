@@ -21,6 +21,7 @@ from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.closures import free_variables
 from opencwm.debugger.entering import Entries
+from opencwm.debugger.enumerations import Enumerations
 from opencwm.debugger.exceptions import catches
 from opencwm.debugger.expectations import Ask, Memory, Outcome, UnforeseenError
 from opencwm.debugger.field_classes import FieldClasses
@@ -86,7 +87,8 @@ class Workings:
         attributes = Attributes.of(source)
         names = ModuleNames.of(source, bound)
         functions = Functions(source, names.texts, attributes.lines)
-        entries = None if names_by_string(source) else Entries(source, functions, attributes)
+        enumerations = Enumerations.of(source, names.texts)
+        entries = None if names_by_string(source) else Entries(source, functions, attributes, enumerations)
         introspection = Introspection(
             attributes, entries, names.texts, names.abstract, is_disguised=has_values(source)
         )
@@ -109,6 +111,7 @@ class Workings:
             FieldClasses.of(source, names.texts),
             has_finalizers(source),
             with_blocks(source),
+            enumerations,
         )
         handlers = dict(_handlers(owned))
         return cls(known, lines, frozenset(_returning(owned)), handlers, text, free_variables(text))
