@@ -101,7 +101,8 @@ def _blocks(draw: st.DrawFn, depth: int = 3, *, is_loop: bool = False) -> list[s
 @given(_blocks(), st.integers(0, 2))
 def test_what_is_foreseen_of_blocks_comes_true(lines: list[str], n: int) -> None:
     body = "\n".join(_indented(lines))
-    source = f"{_MANAGERS}def f(n):\n    xs, box = [], Box(n)\n    boxes = [box, Bare()]\n{body}\n    return xs, n\n"
+    begins = "def f(n):\n    xs, box = [], Box(n)\n    boxes = [box, Bare()]"
+    source = f"{_MANAGERS}{begins}\n{body}\n    return xs, n\n"
     _Witness(_recorded(source, f"f({n})"), calculates=True).run()
 
 
