@@ -99,3 +99,27 @@ def test_a_program_with_both_needs_no_model() -> None:
     witness = _Witness(_recorded(SOURCE, "f(2)"), calculates=True).run()
     assert witness.counts["entered"] >= 4
     assert "written" not in witness.counts
+
+
+def test_a_class_in_a_local_is_called_as_by_its_name() -> None:
+    source = """\
+class Base:
+    def __init__(self, n):
+        self.n = n
+    @classmethod
+    def made(cls, n):
+        return cls(n)
+
+class Derived(Base):
+    def __init__(self, n):
+        self.n = n + 1
+
+def f():
+    kinds = [Base, Derived]
+    for kind in kinds:
+        one = kind(3)
+    return Base.made(1), Derived.made(2), one
+"""
+    witness = _Witness(_recorded(source, "f()"), calculates=True).run()
+    assert witness.counts["entered"] == 7
+    assert "written" not in witness.counts

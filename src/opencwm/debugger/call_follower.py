@@ -162,6 +162,9 @@ class CallFollower(ComprehensionFollower):
         if keyed is not None:
             return keyed
         local = self._state.get(function.id)
+        kind = (local or "").removeprefix("<class 'program.").removesuffix("'>")
+        if local is not None and self._known.constants.get(kind) == local == f"<class 'program.{kind}'>":
+            return self._made(CallSite(kind, False, None, args, named), node)  # as by its own name
         return self._made(CallSite(self._called(function.id), False, None, args, named, local=local), node)
 
     def _again(self, name: str, text: str | None, since: int) -> str | None:
