@@ -24,6 +24,7 @@ from opencwm.debugger.expectations import (
     UnforeseenError,
 )
 from opencwm.debugger.foresight import Foresight
+from opencwm.debugger.with_blocks import RETURNS, UNWINDS
 from opencwm.debugger.workings import Workings
 from opencwm.traces import Activation, Step, StepFlags, StepKind, Trace, apply_step
 from opencwm.traces.parquet import read_parquet
@@ -80,6 +81,7 @@ def count_trace(trace: Trace, counts: Counts, *, calculates: bool) -> None:
             counts["raised", step.kind is StepKind.EXCEPTION and step.value == outcome.raised] += 1
         if outcome.is_told:
             counts["nothing raises", step.kind is not StepKind.EXCEPTION] += 1
+        _count_following(outcome, step, counts)
         if step.kind is StepKind.RETURN:
             stack.pop()
         foresight.push(step, stack, trace.codes)
@@ -102,6 +104,19 @@ def _followed(foresight: Foresight, ask: Ask, step: Step, trace: Trace, counts: 
     except (_NothingMoreError, UnforeseenError):
         pass
     return Outcome()
+
+
+def _count_following(outcome: Outcome, step: Step, counts: Counts) -> None:
+    """Count what is said of where the line leads, and of what it enters."""
+    if outcome.leads_to is not None and step.kind is not StepKind.EXCEPTION:
+        leaving = UNWINDS if step.flags & StepFlags.UNWIND else RETURNS
+        following = leaving if step.kind is StepKind.RETURN else step.lineno
+        counts["line after a block", following in outcome.leads_to] += 1
+    is_resumed = bool(step.flags & StepFlags.RESUME)
+    if outcome.enters_nothing:
+        counts["enters nothing", step.kind is not StepKind.CALL or is_resumed] += 1
+    if outcome.resumes_nothing:
+        counts["resumes nothing", not is_resumed] += 1
 
 
 def _count_arguments(

@@ -20,6 +20,7 @@ from opencwm.corpus.generator import generate_traced, sample_config
 from opencwm.debugger.expectations import EnteringError, Expected, Outcome, ResumingError, UnforeseenError
 from opencwm.debugger.foresight import Foresight
 from opencwm.debugger.legality import Legal
+from opencwm.debugger.with_blocks import RETURNS, UNWINDS
 from opencwm.debugger.workings import Workings
 from opencwm.tracer import TraceLimits, record
 from opencwm.traces import Activation, Program, Step, StepFlags, StepKind, Trace, apply_step
@@ -69,6 +70,11 @@ class _Witness:
             self._check(outcome, branch, step)
         if outcome.is_told:
             assert step.kind is not StepKind.EXCEPTION
+        if outcome.leads_to is not None and step.kind is not StepKind.EXCEPTION:
+            assert followed_by(step) in outcome.leads_to
+        if step.kind is StepKind.CALL:
+            is_resumed = bool(step.flags & StepFlags.RESUME)
+            assert not (outcome.resumes_nothing if is_resumed else outcome.enters_nothing)
         if step.kind is StepKind.RETURN:
             self._stack.pop()
         self.foresight.push(step, self._stack, self.trace.codes)
@@ -139,6 +145,12 @@ class _Witness:
                 self.counts["arguments"] += 1
         first_lines = {info.firstlineno for info in self.trace.codes}
         assert step.lineno in self.foresight.next_callees(first_lines, written)
+
+
+def followed_by(step: Step) -> int:
+    """The line a step goes on with, or what stands for leaving the function."""
+    is_left = step.kind is StepKind.RETURN
+    return (UNWINDS if step.flags & StepFlags.UNWIND else RETURNS) if is_left else step.lineno
 
 
 def _recorded(source: str, call: str) -> Trace:

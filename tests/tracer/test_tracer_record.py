@@ -35,6 +35,14 @@ def test_a_call_is_recorded_from_its_wrapper() -> None:
     assert trace.python == f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
+@pytest.mark.parametrize("between", ["5", "'a' * 300", "(2, [3])", "None"])
+def test_a_local_that_was_something_else_in_between_has_changed_back(between: str) -> None:
+    lines = f"        x = [1]\n        x = {between}\n        x = [1]\n        y = n\n"
+    trace = run(f"def f():\n    for n in range(4):\n{lines}", "f()")
+    changed = [dict(step.changed).get("x") for step in trace.steps if step.lineno == 6]
+    assert changed == ["[1]"] * 4
+
+
 def test_a_static_method_can_be_the_entry() -> None:
     trace = run("class A:\n    @staticmethod\n    def go():\n        return 7\n", entry="A.go")
     assert (trace.status, trace.result, trace.codes[0].qualname) == (Status.RETURNED, "7", "A.go")

@@ -22,13 +22,14 @@ from opencwm.debugger.expectations import (
     ResumingError,
     UnforeseenError,
 )
+from opencwm.debugger.field_classes import TUPLE_METHODS
 from opencwm.debugger.hooks import holders, is_super, plain_name
+from opencwm.debugger.inside import changed_inside
 from opencwm.debugger.keyed import KEYED, chosen
 from opencwm.debugger.known import BUILT_IN, Known
 from opencwm.debugger.mutations import (
     CHANGING_FUNCTIONS,
     MOVING_METHODS,
-    after_change,
     after_function,
     after_method,
 )
@@ -161,6 +162,9 @@ class CallFollower(ComprehensionFollower):
         if keyed is not None:
             return keyed
         local = self._state.get(function.id)
+        kind = (local or "").removeprefix("<class 'program.").removesuffix("'>")
+        if local is not None and self._known.constants.get(kind) == local == f"<class 'program.{kind}'>":
+            return self._made(CallSite(kind, False, None, args, named), node)  # as by its own name
         return self._made(CallSite(self._called(function.id), False, None, args, named, local=local), node)
 
     def _again(self, name: str, text: str | None, since: int) -> str | None:
@@ -356,17 +360,7 @@ class CallFollower(ComprehensionFollower):
         whole = self._name(ast.Name(name))
         if whole is None:
             return None
-        field, *rest = fields
-        if field is None:
-            text = after_change(whole, old, new) if not any(fields) else None
-            return None if text is None else (name, text)
-        part = self._known.attributes.read(whole, field, self._owner)
-        if part is None or any(field is not None for field in rest):
-            return None
-        changed = new if not rest else after_change(part, old, new)
-        if changed is None or (part != old and not rest) or whole.count(part) != 1:
-            return None
-        text = self._known.attributes.after_store(whole, field, changed, owner=self._owner)
+        text = changed_inside(whole, fields, old, new, self._known.attributes, self._owner)
         return None if text is None else (name, text)
 
     def _is_pure_call(self, function: ast.expr, receiver: str | None, args: Sequence[str | None]) -> bool:
@@ -374,6 +368,8 @@ class CallFollower(ComprehensionFollower):
         if isinstance(function, ast.Attribute):
             if receiver is None:
                 return False
+            if function.attr in TUPLE_METHODS and self._known.made_of_fields.items(receiver):
+                return True
             if receiver.startswith("<module '"):
                 return function.attr in MODULES.get(receiver[len("<module '") : -len("'>")], ())
             return is_atom(receiver) or (function.attr in READING_METHODS and is_built_in(receiver))
@@ -414,6 +410,10 @@ class CallFollower(ComprehensionFollower):
 
     def _made(self, call: CallSite, node: ast.Call) -> str | None:
         """Note a call; return its value when it entered a function that has returned."""
+        entries = self._known.entries
+        made = None if entries is None else entries.made(call, self._known.constants)
+        if made is not None:
+            return made
         self.calls.append(call)
         self.to_come.append(call)
         for number, entered in enumerate(self._entered):

@@ -15,6 +15,7 @@ from typing import Final
 from opencwm.core.syntax import nodes_of
 from opencwm.debugger.arguments import CallSite, Functions, signature
 from opencwm.debugger.attributes import Attributes
+from opencwm.debugger.enumerations import Enumerations
 from opencwm.debugger.isolation import bound_at_top
 from opencwm.debugger.shown import is_cut
 
@@ -30,9 +31,17 @@ class Entries:
         tree: of the program.
         functions: of it.
         attributes: what its classes say of attributes.
+        enumerations: its enumerations.
     """
 
-    def __init__(self, tree: ast.Module, functions: Functions, attributes: Attributes) -> None:
+    def __init__(
+        self,
+        tree: ast.Module,
+        functions: Functions,
+        attributes: Attributes,
+        enumerations: Enumerations | None = None,
+    ) -> None:
+        self._enumerations = enumerations or Enumerations()
         self._functions = functions
         self._attributes = attributes
         once = {name for name, number in collections.Counter(bound_at_top(tree)).items() if number == 1}
@@ -87,6 +96,15 @@ class Entries:
             return 0
         return self._plain(self._member(made[1], "__init__"), call, bound=1)
 
+    def made(self, call: CallSite, constants: Mapping[str, str]) -> str | None:
+        """Return how an object reads that a call makes, of a class without ``__init__``; None for others."""
+        if call.is_method or call.local is not None or call.args or call.keywords:
+            return None
+        made = _CLASS.fullmatch(constants.get(call.name, ""))
+        line = self._line_of(made[1]) if made is not None and self._is_made_plainly(made[1]) else ()
+        has_a_say = any(next(_bound(self._classes[owner], "__init__"), None) for owner in line)
+        return f"{made[1]}()" if made is not None and line and not has_a_say else None
+
     def local(self, call: CallSite, text: str, *, makes_generator: bool = False) -> int:
         """Return the first line of the function that the call of a local enters for certain, 0 for none."""
         definition = self._functions.definition(self._functions.reading(text))
@@ -99,9 +117,12 @@ class Entries:
         text = call.receiver or ""
         of_class, of_object = _CLASS.fullmatch(text), _OBJECT.fullmatch(text)
         kind = of_class or of_object
-        if kind is None or is_cut(text) or (of_object and self._attributes.read(text, call.name)):
+        if self._enumerations.kind_of(text):
+            member = self._of_object(text, call.name)
+        elif kind is None or is_cut(text) or (of_object and self._attributes.read(text, call.name)):
             return 0
-        member = self._member(kind[1], call.name)
+        else:
+            member = self._member(kind[1], call.name)
         if isinstance(member, ast.FunctionDef) and call.is_property is not _is_property(member):
             return 0
         if member is None or (call.is_property and of_class):
@@ -112,9 +133,17 @@ class Entries:
 
     def is_property(self, text: str | None, name: str) -> bool:
         """Whether an attribute of an object, as it reads, is a property of its class."""
-        made = _OBJECT.fullmatch(text or "")
-        member = self._member(made[1], name) if made is not None else None
+        member = self._of_object(text or "", name)
         return member is not None and _is_property(member)
+
+    def _of_object(self, text: str, name: str) -> ast.FunctionDef | None:
+        """Return the method of a name that an object has, as it reads, from its class."""
+        kind = self._enumerations.kind_of(text)
+        if kind:
+            bound = list(_bound(self._enumerations.classes[kind], name))
+            return _one_of(bound) if bound and name not in self._stored else None
+        made = _OBJECT.fullmatch(text)
+        return self._member(made[1], name) if made is not None else None
 
     def classes_of(self, text: str) -> Sequence[str]:
         """Return the class of an object, as it reads, and those that it inherits from; none if not known."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from opencwm.debugger.rendered import is_atom
@@ -49,6 +49,18 @@ class ResumingError(UnforeseenError):
         if self.is_at_once:
             return dict(left)
         return {name: text for name, text in left.items() if name not in shared and is_atom(text)}
+
+
+class RaisingError(UnforeseenError):
+    """An operation raises that nothing reports.
+
+    Attributes:
+        value: the exception, as it reads.
+    """
+
+    def __init__(self, value: str) -> None:
+        super().__init__()
+        self.value = value
 
 
 class YieldingError(UnforeseenError):
@@ -134,6 +146,10 @@ class Outcome:
         is_pure: it changes no object that there was before.
         untouched: locals that stay as they are, whatever else it changes.
         is_yield: a generator hands out a value next, for certain: :attr:`returned`.
+        enters_nothing: no further function of the program is entered before the line ends.
+        resumes_nothing: nor does a generator of it go on.
+        leads_to: lines one of which is the next of the activation, or what stands for leaving it, see
+            :mod:`.with_blocks`; None where that is not known.
     """
 
     values: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -144,6 +160,9 @@ class Outcome:
     is_pure: bool = False
     untouched: frozenset[str] = frozenset()
     is_yield: bool = False
+    enters_nothing: bool = False
+    resumes_nothing: bool = False
+    leads_to: frozenset[int] | None = None
 
 
 @dataclasses.dataclass(slots=True)
@@ -158,6 +177,7 @@ class Loop:
         is_old: one of them has changed since.
         first: first line of the generator function whose generator it goes through, 0 for none.
         suspended: the activation of that, once it has handed out something.
+        members: how its items read, of an enumeration, none of anything else.
     """
 
     text: str | None
@@ -167,6 +187,7 @@ class Loop:
     is_old: bool = False
     first: int = 0
     suspended: Memory | None = None
+    members: Sequence[str] = ()
 
 
 @dataclasses.dataclass(slots=True)
@@ -190,6 +211,21 @@ class Entered:
     suspended: Memory | None = None
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Manager:
+    """What a ``with`` statement that is under way has to leave.
+
+    Attributes:
+        first: first line of its ``__exit__``, 0 where that is not known.
+        name: of a local that is it, empty for none.
+        text: how it reads, where nothing else holds it; None where that is not known.
+    """
+
+    first: int
+    name: str
+    text: str | None
+
+
 @dataclasses.dataclass(slots=True)
 class Memory:
     """What has to be remembered of an activation from line to line.
@@ -209,6 +245,11 @@ class Memory:
         resumed: rendered values of the locals when it went on after that; ``state`` is from before.
         left: rendered values of the locals when it handed out the last value.
         is_asked: it went on because it was asked for its next item, not to be closed or sent something.
+        raised_on: the line on which an exception was raised last.
+        passing: the exception that is on its way out, as it reads; None for none, empty if there may be one.
+        managers: those of ``with`` statements under way, by line.
+        jump: the statement because of which blocks are being left, ``Return`` for example; empty for none.
+        waiting: what is to be returned then: the local that it is, empty for none, and how it read.
     """
 
     first: int = 0
@@ -225,6 +266,11 @@ class Memory:
     resumed: Mapping[str, str] = dataclasses.field(default_factory=dict)
     left: Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_asked: bool = False
+    raised_on: int = 0
+    passing: str | None = None
+    managers: dict[int, list[Manager]] = dataclasses.field(default_factory=dict)
+    jump: str = ""
+    waiting: tuple[str, str | None] = "", None
 
     def see(self, state: Mapping[str, str], *, is_new_line: bool) -> None:
         """Take note of how the locals read now."""
@@ -233,7 +279,18 @@ class Memory:
         else:
             self.resumed = dict(state)
 
+    def throws(self, value: str | None) -> None:
+        """Take note of an exception that is raised on the line that runs."""
+        self.raised_on = self.lineno or self.raised_on
+        self.lineno, self.raised, self.passing = 0, value, value
+
     def copy(self) -> Memory:
         """Return an independent copy."""
         loops = {site: dataclasses.replace(loop) for site, loop in self.loops.items()}
-        return dataclasses.replace(self, loops=loops, written=list(self.written), methods=dict(self.methods))
+        return dataclasses.replace(
+            self,
+            loops=loops,
+            written=list(self.written),
+            methods=dict(self.methods),
+            managers=dict(self.managers),
+        )

@@ -86,6 +86,8 @@ class ExpressionFollower(CallFollower):
         self._last = (-1, "")
         self._right: str | None = None  # of an augmented assignment
         self._formula: tuple[str, Mapping[str, str]] | None = None
+        self.is_leaving = self.is_passing_on = False  # a block; an exception goes on behind it
+        self._open: list[Expected] = []  # evaluations whose value was not known beforehand
 
     # -- expressions
 
@@ -410,7 +412,10 @@ class ExpressionFollower(CallFollower):
             source = f"list({value.source})"
         holders, is_old = held_by(text, self._state)
         first = value.first if isinstance(value, Iterating) else 0
-        self._memory.loops[site] = Loop(text, source=source, holders=holders, is_old=is_old, first=first)
+        members = self._known.enumerations.items(value or "")
+        self._memory.loops[site] = Loop(
+            text, source=source, holders=holders, is_old=is_old, first=first, members=members
+        )
         return value
 
     def _operands(self, about: Site) -> list[tuple[int, int, str | None, int]]:
@@ -489,6 +494,8 @@ class ExpressionFollower(CallFollower):
     def _told(self, expected: Expected) -> str | None:
         """Return the value of the evaluation that comes next: written already, or asked for."""
         value = expected.value
+        if value is None:
+            self._open.append(expected)
         if expected.text is not None and (unwritten := self._unwritten(expected)) is not None:
             return unwritten
         if expected.text is None or len(expected.text) <= MAX_TEXT:

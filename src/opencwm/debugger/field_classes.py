@@ -29,6 +29,9 @@ _FACTORIES: Final[Mapping[str, str]] = {"dict": "{}", "list": "[]", "set": "set(
 _NO_FIELDS: Final = ("ClassVar", "InitVar", "KW_ONLY")
 _NOTHING: Final = Builtins({})
 
+TUPLE_METHODS: Final = frozenset({"_replace", "_asdict"})
+"""Those of every named tuple that are worked out."""
+
 Fields = dict[str, "str | None"]
 """Names of fields, in order, with how their defaults read; None for none."""
 
@@ -41,11 +44,13 @@ class FieldClasses:
         fields: by class.
         tuples: named tuples among them.
         plain: those whose objects are made of fields alone.
+        bare: named tuples that have no methods of their own.
     """
 
     fields: Mapping[str, Fields] = dataclasses.field(default_factory=dict)
     tuples: frozenset[str] = frozenset()
     plain: frozenset[str] = frozenset()
+    bare: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, tree: ast.Module, constants: Mapping[str, str]) -> FieldClasses:
@@ -53,21 +58,25 @@ class FieldClasses:
         fields: dict[str, Fields] = {}
         tuples: set[str] = set()
         plain: set[str] = set()
+        bare: set[str] = set()
         for node in tree.body:
-            if (
-                not isinstance(node, ast.ClassDef)
-                or constants.get(node.name) != f"<class 'program.{node.name}'>"
-            ):
+            name = made_by_call(node) or getattr(node, "name", "")
+            if constants.get(name) != f"<class 'program.{name}'>":
                 continue
-            found = _of_dataclass(node, fields, tuples) if node.decorator_list else _of_tuple(node)
-            if found is None or any(name.startswith("_") for name in found):
+            if isinstance(node, ast.Assign):
+                found, own = _of_call(node.value), set[str]()
+            elif isinstance(node, ast.ClassDef):
+                found = _of_dataclass(node, fields, tuples) if node.decorator_list else _of_tuple(node)
+                own = bound_in(node)
+            if found is None or any(field.startswith("_") for field in found):
                 continue
-            fields[node.name] = found
-            if not node.decorator_list:
-                tuples.add(node.name)
-            if _MAKING.isdisjoint(bound_in(node)):
-                plain.add(node.name)
-        return cls(fields, frozenset(tuples), frozenset(plain))
+            fields[name] = found
+            if not getattr(node, "decorator_list", ()):
+                tuples.add(name)
+                bare |= {name} if own <= found.keys() | {""} else set()
+            if _MAKING.isdisjoint(own):
+                plain.add(name)
+        return cls(fields, frozenset(tuples), frozenset(plain), frozenset(bare))
 
     def made(self, text: str) -> str | None:
         """Return how an object reads that a call makes; None where that is not known."""
@@ -78,39 +87,88 @@ class FieldClasses:
         if found is None:
             return None
         node, marked, places = found
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
-            return None
-        if any(isinstance(item, ast.Starred) for item in node.args):
+        if not isinstance(node, ast.Call) or any(isinstance(item, ast.Starred) for item in node.args):
             return None
         args = [text_at(item, marked, places) for item in node.args]
         keywords = {item.arg or "": text_at(item.value, marked, places) for item in node.keywords}
         fields = self.fields[name]
+        if isinstance(node.func, ast.Attribute):
+            own = self._parts(text_at(node.func.value, marked, places)) if name in self.bare else None
+            return None if own is None or args else _of_method(name, node.func.attr, own, keywords)
+        if not isinstance(node.func, ast.Name):
+            return None
         try:
             bound = _signature(fields).bind(*args, **keywords)
         except (TypeError, ValueError):
             return None
-        given = {field: bound.arguments.get(field, default) for field, default in fields.items()}
-        if not all(
-            value is not None and reads_the_same_inside(value, f"{name}(") for value in given.values()
-        ):
-            return None
-        made = f"{name}({', '.join(f'{field}={value}' for field, value in given.items())})"
-        return made if len(made) <= MAX_CHARS else None
+        return _made(name, {field: bound.arguments.get(field, default) for field, default in fields.items()})
 
     def read(self, text: str, name: str) -> str | None:
         """Return how a field reads of a named tuple; None for any other object."""
-        kind = text.partition("(")[0]
-        if kind not in self.tuples or name not in self.fields[kind]:
+        parts = self._parts(text)
+        if parts is None:
             return None
-        found = marked_tree(text)
+        return (
+            f"({', '.join(map(repr, parts))}{',' * (len(parts) == 1)})"
+            if name == "_fields"
+            else parts.get(name)
+        )
+
+    def items(self, text: str) -> list[str]:
+        """Return the items of a named tuple without methods of its own; none for any other object."""
+        parts = self._parts(text) if text.partition("(")[0] in self.bare else None
+        return [] if parts is None else list(parts.values())
+
+    def _parts(self, text: str) -> dict[str, str] | None:
+        """Return the fields of a named tuple; None for any other object."""
+        kind = text.partition("(")[0]
+        found = marked_tree(text) if kind in self.tuples else None
         if found is None:
             return None
         node, marked, places = found
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.args:
             return None
-        parts = {item.arg: text_at(item.value, marked, places) for item in node.keywords}
+        parts = {item.arg or "": text_at(item.value, marked, places) for item in node.keywords}
         whole = f"{kind}({', '.join(f'{field}={value}' for field, value in parts.items())})"
-        return parts[name] if list(parts) == list(self.fields[kind]) and whole == text else None
+        return parts if list(parts) == list(self.fields[kind]) and whole == text else None
+
+
+def _made(name: str, given: Mapping[str, str | None]) -> str | None:
+    """Return how an object reads that is made of fields; None where one of them is not known."""
+    if not all(value is not None and reads_the_same_inside(value, f"{name}(") for value in given.values()):
+        return None
+    made = f"{name}({', '.join(f'{field}={value}' for field, value in given.items())})"
+    return made if len(made) <= MAX_CHARS else None
+
+
+def _of_method(name: str, method: str, own: Mapping[str, str], keywords: Mapping[str, str]) -> str | None:
+    """Return what a method gives that every named tuple has; None for any other method."""
+    if method == "_replace" and keywords.keys() <= own.keys():
+        return _made(name, {**own, **keywords})
+    if method == "_asdict" and not keywords:
+        return f"{{{', '.join(f'{field!r}: {value}' for field, value in own.items())}}}"
+    return None
+
+
+def made_by_call(node: ast.stmt) -> str:
+    """Return the name of a named tuple that ``P = namedtuple('P', ...)`` makes, empty for anything else."""
+    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call) or len(node.targets) != 1:
+        return ""
+    target, call = node.targets[0], node.value
+    name = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else None
+    is_one = isinstance(target, ast.Name) and target.id == name and last_name(call.func) == "namedtuple"
+    return str(name) if is_one and _of_call(call) is not None else ""
+
+
+def _of_call(base: ast.expr) -> Fields | None:
+    """Return the fields of the class that a call of ``namedtuple`` makes; None for any other expression."""
+    if not isinstance(base, ast.Call) or last_name(base.func) != "namedtuple" or base.keywords:
+        return None
+    try:
+        _, names = map(ast.literal_eval, base.args)
+    except ValueError:
+        return None
+    return dict.fromkeys(names.replace(",", " ").split() if isinstance(names, str) else list(names))
 
 
 def _signature(fields: Fields) -> inspect.Signature:
@@ -130,14 +188,8 @@ def _of_tuple(node: ast.ClassDef) -> Fields | None:
     base = node.bases[0]
     if last_name(base) == "NamedTuple":
         return _declared(node)
-    if not isinstance(base, ast.Call) or last_name(base.func) != "namedtuple" or base.keywords:
-        return None
-    try:
-        _, names = map(ast.literal_eval, base.args)
-    except ValueError:
-        return None
-    names = names.replace(",", " ").split() if isinstance(names, str) else list(names)
-    return None if bound_in(node).intersection(names) else dict.fromkeys(names)
+    found = _of_call(base)
+    return None if found is None or bound_in(node).intersection(found) else found
 
 
 def _of_dataclass(node: ast.ClassDef, known: Mapping[str, Fields], tuples: set[str]) -> Fields | None:

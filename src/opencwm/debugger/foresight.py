@@ -6,6 +6,7 @@ where its loops stand, so that a line that was left for a call is taken up again
 
 from __future__ import annotations
 
+import ast
 import contextlib
 from collections.abc import Collection, Sequence
 from typing import NoReturn
@@ -23,6 +24,7 @@ from opencwm.debugger.expectations import (
     ResumingError,
     UnforeseenError,
 )
+from opencwm.debugger.hooks import plain_name
 from opencwm.debugger.rendered import is_atom
 from opencwm.debugger.workings import Workings
 from opencwm.traces import Activation, CodeInfo, Step, StepFlags, StepKind, apply_step
@@ -75,7 +77,7 @@ class Foresight:
         elif step.kind is StepKind.LINE:
             self._proceed(self._memories[-1], step.lineno)
         elif step.kind is StepKind.EXCEPTION:
-            self._memories[-1].lineno, self._memories[-1].raised = 0, step.value
+            self._memories[-1].throws(step.value)
         elif step.kind is StepKind.RETURN:
             memory = self._memories.pop()
             state = memory.resumed if memory.num_yields > 0 else memory.state
@@ -146,14 +148,34 @@ class Foresight:
 
     def _proceed(self, memory: Memory, lineno: int) -> None:
         """Go to the next line, once the one that ran has brought its loops up to date."""
-        try:
-            self.workings.follower(memory, _nothing_more).run()
-        except UnforeseenError:
-            if not self.workings.binds_plainly(memory):
-                memory.methods.clear()
+        if memory.lineno:
+            self._settle(memory)
+        else:
+            memory.methods.clear()
         memory.before, memory.lineno, memory.written, memory.entered = memory.lineno, lineno, [], []
         memory.lines.add(lineno)
         memory.num_yields = 0
+
+    def _settle(self, memory: Memory) -> None:
+        """Take note of what the line that has run leaves behind for those to come."""
+        node, follower, outcome = self.workings.statement(memory), None, Outcome()
+        is_thrown = memory.passing is not None
+        try:
+            follower = self.workings.follower(memory, _nothing_more)
+            outcome = follower.run()
+        except UnforeseenError:
+            if not self.workings.binds_plainly(memory):
+                memory.methods.clear()
+            memory.passing = "" if is_thrown else memory.passing
+        if follower is not None and follower.is_leaving:
+            return
+        if node is not None:
+            memory.passing = None
+        memory.jump = type(node).__name__ if isinstance(node, ast.Return | ast.Break | ast.Continue) else ""
+        memory.jump = memory.jump if node is not None else "?"
+        if isinstance(node, ast.Return):
+            name = plain_name(node.value) if node.value is not None else ""
+            memory.waiting = name if name in memory.state else "", outcome.returned
 
     def follow(self, ask: Ask) -> Outcome:
         """Follow what is left of the line that runs, asking for the value of each sub-expression in turn.
@@ -167,8 +189,10 @@ class Foresight:
         if caught is not None:
             return caught
         if self.workings.begins_block(self._memories[-1]):
-            return Outcome(is_told=True, is_pure=True)
-        return self.workings.follower(self._memories[-1].copy(), ask, calculates=self.calculates).run()
+            return Outcome(is_told=True, is_pure=True, enters_nothing=True, resumes_nothing=True)
+        outcome = self.workings.follower(self._memories[-1].copy(), ask, calculates=self.calculates).run()
+        outcome.resumes_nothing |= outcome.enters_nothing and not any(self._suspended.values())
+        return outcome
 
     def arguments(self, first: int, written: Sequence[tuple[str, str]]) -> dict[str, str]:
         """Return the rendered parameters, as far as they are known, of a function that is entered now.

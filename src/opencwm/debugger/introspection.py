@@ -91,8 +91,9 @@ class Introspection:
         value = _value(text)
         if isinstance(value, type):
             return repr(value.__name__)
-        name = text.removeprefix("<class 'program.").removesuffix("'>")
-        return repr(name) if self._constants.get(name) == text == f"<class 'program.{name}'>" else None
+        name = text.removeprefix("<class '").removeprefix("program.").removesuffix("'>")
+        is_known = text in (f"<class 'program.{name}'>", f"<class '{name}'>")
+        return repr(name) if is_known and self._constants.get(name) == text else None
 
     def _class_of(self, text: str) -> str | None:
         """Return how the class of a value reads; None where it is not known."""

@@ -12,7 +12,8 @@ from opencwm.core.syntax import nodes_of
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.entering import Entries
-from opencwm.debugger.expectations import Expected, Iterating
+from opencwm.debugger.enumerations import Enumerations
+from opencwm.debugger.expectations import Expected, Iterating, RaisingError
 from opencwm.debugger.expressions import (
     Builtins,
     ExpressionError,
@@ -32,6 +33,7 @@ from opencwm.debugger.pure_values import READERS, is_told, text_of
 from opencwm.debugger.readings import read_off
 from opencwm.debugger.rendered import UnreadableError, is_atom, items_of, truth_of
 from opencwm.debugger.shown import holds_shown, with_places
+from opencwm.debugger.with_blocks import WithBlock
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
 from opencwm.tracer.sites import Site
@@ -65,6 +67,9 @@ class Known:
         has_hashes: classes of it may say how their objects are hashed and compared.
         introspection: what it is told when it asks about objects.
         made_of_fields: its dataclasses and named tuples.
+        enumerations: its enumerations.
+        blocks: its ``with`` statements, by line.
+        has_finalizers: functions of it may run because an object is dropped, or at any time.
     """
 
     sites: Sequence[Site]
@@ -83,6 +88,9 @@ class Known:
     has_hashes: bool = True
     introspection: Introspection | None = None
     made_of_fields: FieldClasses = dataclasses.field(default_factory=FieldClasses)
+    has_finalizers: bool = True
+    blocks: Mapping[int, WithBlock] = dataclasses.field(default_factory=dict)
+    enumerations: Enumerations = dataclasses.field(default_factory=Enumerations)
 
     @property
     def plain_functions(self) -> frozenset[str]:
@@ -109,7 +117,8 @@ class Known:
             UnreadableError: that is not known.
         """
         if not isinstance(text, Iterating):
-            return items_of(text)
+            shown = self.enumerations.items(text or "") or self.made_of_fields.items(text or "")
+            return [known_value(item) for item in shown] if shown else items_of(text)
         found = (
             self._worked_out(Expected(text, formula=(f"list({text.source})", {}))) if text.source else None
         )
@@ -144,12 +153,18 @@ class Known:
         return Renderer(DEFAULT_LIMITS).render(found)
 
     def folded(self, node: ast.expr) -> str | None:
-        """Return the value of an operation on constants, which nothing reports; None for any other."""
+        """Return the value of an operation on constants, which nothing reports; None for any other.
+
+        Raises:
+            RaisingError: it raises.
+        """
         if any(isinstance(part, ast.Name | ast.Call) for part in ast.walk(node)):
             return None
         try:
             found = evaluate(ast.unparse(node), {}, builtins=self.builtins)
-        except (ExpressionError, Undecided):
+        except ExpressionError as error:
+            raise RaisingError(Renderer(DEFAULT_LIMITS).render(error.raised)) from None
+        except Undecided:
             return None
         return found.text if is_told(found.value) else None
 
@@ -198,7 +213,7 @@ class Known:
         text = None
         if expected.text is not None and expected.formula is None:
             text = self.introspection.answer(expected.text) if self.introspection is not None else None
-            text = text or self.made_of_fields.made(expected.text)
+            text = text or self.made_of_fields.made(expected.text) or self.enumerations.answer(expected.text)
         return None if text is None else Result(known_value(text), text, frozenset())
 
 
@@ -247,6 +262,11 @@ def has_disguises(tree: ast.AST) -> bool:
 def has_truths(tree: ast.AST) -> bool:
     """Whether a program may say itself whether its objects are true."""
     return mentions(tree, frozenset({"__bool__", "__len__", "__getattr__", "type"}))
+
+
+def has_finalizers(tree: ast.AST) -> bool:
+    """Whether functions of a program may run without an operation that asks for them."""
+    return mentions(tree, frozenset({"__del__", "weakref", "atexit", "signal", "settrace", "setprofile"}))
 
 
 def has_hashes(tree: ast.Module) -> bool:

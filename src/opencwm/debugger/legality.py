@@ -12,6 +12,7 @@ from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, line_token
 from opencwm.debugger.expectations import Outcome
 from opencwm.debugger.rendered import is_atom
+from opencwm.debugger.with_blocks import RETURNS, UNWINDS
 from opencwm.source.cfg import LEAVING, NOTHING, CodeGraph, Continuation, ControlFlow
 from opencwm.traces import Activation, CodeInfo, Step, StepFlags, StepKind
 
@@ -49,15 +50,24 @@ class Legal:
             names.add(int(Control.DELETE))
         return frozenset(end for end in self.ends if self._needs(end) <= set(written)) | names
 
-    def narrowed(self, outcome: Outcome, branch: int | None, state: Mapping[str, str]) -> Legal:
+    def narrowed(
+        self,
+        outcome: Outcome,
+        branch: int | None,
+        state: Mapping[str, str],
+        following: frozenset[int] | None = None,
+    ) -> Legal:
         """Return what is left when it is known what the values on the line are.
 
         Args:
             outcome: what they say.
             branch: id of the line that follows when the line's condition holds, None where that is not known.
             state: rendered values before.
+            following: ids one of which ends the step unless it raises, None where that is not known.
         """
         ends = self.ends
+        if following is not None:
+            ends = ends & (following | {int(Control.RAISE)})
         if branch in ends and outcome.truth is not None:
             ends = ends & {branch} if outcome.truth else ends - {branch}
         if outcome.is_yield:
@@ -72,7 +82,9 @@ class Legal:
         settable = tuple(name for name in self.settable if name in changed or not (is_all or name in settled))
         certain = changed & set(settable)
         needed = {end: self._needs(end) | certain for end in ends if end != Control.RAISE}
-        calls = self.calls if self.may_call_unseen or not outcome.is_told else frozenset[int]()
+        is_quiet = outcome.is_told and not self.may_call_unseen
+        calls = frozenset[int]() if is_quiet or outcome.resumes_nothing else self.calls
+        calls -= {int(Control.CALL)} if outcome.enters_nothing else set()
         return Legal(ends, calls, settable, self.deletable, needed) if ends else self
 
     def next_names(self, written: Collection[str], settable: Sequence[str]) -> Sequence[str]:
@@ -117,6 +129,12 @@ class Legality:
     def label(self, lineno: int) -> int | None:
         """Return the label id of a line, or None when it is not shown."""
         return self._labels.get(lineno)
+
+    def ids_of(self, lines: frozenset[int]) -> frozenset[int] | None:
+        """Return the ids of lines, and of what stands for leaving; None where one of them is not shown."""
+        leaving = {RETURNS: int(Control.RETURN), UNWINDS: int(Control.UNWIND)}
+        ids = [leaving.get(line, self._labels.get(line)) for line in lines]
+        return None if None in ids else frozenset(label for label in ids if label is not None)
 
     def call_lines_at(self, lineno: int) -> frozenset[int]:
         """Return the labels of the functions that can be called while a line runs."""

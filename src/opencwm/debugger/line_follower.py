@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
@@ -14,14 +14,15 @@ from opencwm.debugger.expectations import (
     Ask,
     EnteringError,
     Expected,
+    Iterating,
     Loop,
     Memory,
     Outcome,
+    RaisingError,
     ResumingError,
     UnforeseenError,
     YieldingError,
 )
-from opencwm.debugger.expression_follower import ExpressionFollower
 from opencwm.debugger.hooks import holders, hook_name, is_note, marked, plain_name
 from opencwm.debugger.known import Known
 from opencwm.debugger.module_names import imported_text
@@ -36,15 +37,16 @@ from opencwm.debugger.rendered import (
     is_literal,
     items_of,
 )
+from opencwm.debugger.with_follower import WithFollower
 from opencwm.tracer.expression_rewriter import BINARY
 
 
-class LineFollower(ExpressionFollower):
+class LineFollower(WithFollower):
     """Follows one line.
 
     Args:
         node: the statement, or body of a lambda, that stands on it.
-        known: see :class:`ExpressionFollower`, as for the rest.
+        known: see :class:`.ExpressionFollower`, as for the rest.
         memory: of the activation.
         ask: called with what comes next.
         calculates: whether lists and dictionaries that the line changes are worked out.
@@ -62,7 +64,9 @@ class LineFollower(ExpressionFollower):
         Raises:
             UnforeseenError: the rest of the line is not known.
         """
-        bound = {part.id for part in ast.walk(self._node) if _is_store(part)}  # type: ignore[attr-defined]
+        heads = self._node.items if isinstance(self._node, ast.With) else [self._node]
+        parts = [part for head in heads for part in ast.walk(head)]
+        bound = {part.id for part in parts if _is_store(part)}  # type: ignore[attr-defined]
         if isinstance(self._node, ast.FunctionDef):
             bound.add(self._node.name)
         for name, (owner, _) in list(self._memory.methods.items()):
@@ -73,6 +77,11 @@ class LineFollower(ExpressionFollower):
         except YieldingError as yielding:
             self.outcome.returned, self.outcome.is_yield = yielding.value, True
             self.outcome.values.clear()
+        except RaisingError as raising:
+            if not self.outcome.is_told or not self._calculates:
+                raise
+            self.outcome.raised, self.outcome.is_told, self.outcome.is_pure = raising.value, False, False
+            self._changing.anything()
         if self._written:
             self.outcome.is_told = False
         for name in self._known.functions.globals_in(self._memory.first):  # no locals
@@ -80,7 +89,19 @@ class LineFollower(ExpressionFollower):
         if self._entered or not self._known.attributes.is_plain:
             self._changing.anything()
         self.outcome.untouched = self._changing.untouched(bound | self._known.shared)
+        self._note_calls(bound)
         return self.outcome
+
+    def _note_calls(self, bound: Collection[str]) -> None:
+        """Note whether the line can enter anything: where every value is worked out, no method had a part."""
+        outcome, known = self.outcome, self._known
+        if not outcome.is_told or known.has_finalizers or self._entered:
+            return
+        outcome.enters_nothing = all(known.calculated(expected) is not None for expected in self._open)
+        may_drop = isinstance(self._node, ast.Expr | ast.Return | ast.Break | ast.With) or any(
+            not is_atom(self._state.get(name, "0")) for name in bound
+        )  # a generator that nothing holds any more is closed
+        outcome.resumes_nothing = outcome.enters_nothing and not may_drop
 
     def _statement(self, node: ast.stmt | ast.expr) -> None:
         outcome = self.outcome
@@ -88,6 +109,8 @@ class LineFollower(ExpressionFollower):
             outcome.returned = self._value(node)
         elif isinstance(node, ast.For):
             self._for(node)
+        elif isinstance(node, ast.With):
+            self._with(node)
         elif isinstance(node, ast.If | ast.While):
             outcome.truth = self._known.truth(self._value(node.test))
             if outcome.truth is None:  # a method may be asked for it
@@ -110,7 +133,7 @@ class LineFollower(ExpressionFollower):
     def _assignment(self, node: ast.stmt) -> bool:
         """Follow a statement that binds names, and only does that; return whether it is one."""
         if isinstance(node, ast.Assign):
-            self._assign(node.targets, self._value(node.value))
+            self._assign(node.targets, self._value(node.value), node.value)
             self._remember_method(node)
         elif isinstance(node, ast.AnnAssign):
             if node.value is not None:
@@ -182,8 +205,8 @@ class LineFollower(ExpressionFollower):
         else:
             raise UnforeseenError
 
-    def _assign(self, targets: Sequence[ast.expr], value: str | None) -> None:
-        """Follow one value into all targets, from left to right."""
+    def _assign(self, targets: Sequence[ast.expr], value: str | None, source: ast.expr | None = None) -> None:
+        """Follow one value, of an expression, into all targets, from left to right."""
         since = self._changing.moment
         for number, target in enumerate(targets):
             is_read_next = not all(map(_holds_names, targets[number + 1 :]))
@@ -202,7 +225,7 @@ class LineFollower(ExpressionFollower):
                 continue
             self.outcome.is_pure = False
             if isinstance(target, ast.Tuple | ast.List) and len(targets) == 1:
-                self._store_items(target, value)
+                self._store_items(target, value, source)
             else:
                 self._stored_in(target, value, since)
             if number + 1 < len(targets):
@@ -220,7 +243,7 @@ class LineFollower(ExpressionFollower):
             holder, value = self._value(target.value), self._current(value, since)
             self._stores_in(target, holder)
             changed = self._known.attributes.after_store(holder, target.attr, value, owner=self._owner)
-            self._changed(plain_name(target.value), changed)
+            self._put(target, holder, changed)
         else:
             raise UnforeseenError
 
@@ -235,7 +258,7 @@ class LineFollower(ExpressionFollower):
             raise UnforeseenError
         self._reads_now(name, self.outcome.values[name])
 
-    def _store_items(self, target: ast.Tuple | ast.List, value: str | None) -> None:
+    def _store_items(self, target: ast.Tuple | ast.List, value: str | None, source: ast.expr | None) -> None:
         """Follow the assignment of several values, some of them to items: ``a[i], a[j] = a[j], a[i]``."""
         try:
             items = items_of(value)
@@ -244,16 +267,26 @@ class LineFollower(ExpressionFollower):
         if len(items) != len(target.elts) or not all(map(is_told, items)):
             raise UnforeseenError
         since = self._changing.moment
-        for part, item in zip(target.elts, items, strict=True):
-            if self._current(text_of(item), since) is None:
+        names = ["" if name in self.changed_names else name for name in _names_in(source, len(items))]
+        for part, item, name in zip(target.elts, items, names, strict=True):
+            text = text_of(item)
+            if name in self.changed_names:  # the object of a local is that local, however it reads now
+                text = self._state[name]
+            elif self._current(text, since) is None:
                 raise UnforeseenError
             if isinstance(part, ast.Name):
-                self._reads_now(part.id, text_of(item))
+                self._reads_now(part.id, text)
+                names[:] = ["" if other == part.id else other for other in names]  # it is another object now
             elif isinstance(part, ast.Subscript | ast.Attribute) and holders(part)[0]:
-                before = self._state.get(holders(part)[0], "")
-                if any(before in text for text in map(text_of, items) if not is_atom(text)):
+                holder = holders(part)[0]
+                before = self._state.get(holder, "")
+                if any(
+                    before in text_of(other)
+                    for other, source_name in zip(items, names, strict=True)
+                    if source_name != holder and not is_atom(text_of(other))
+                ):
                     raise UnforeseenError  # perhaps what is changed is among the values
-                self._stored_in(part, text_of(item), since)
+                self._stored_in(part, text, since)
                 self._store_more(part)
             else:
                 raise UnforeseenError
@@ -306,7 +339,7 @@ class LineFollower(ExpressionFollower):
                 changed = self._known.attributes.after_store(
                     holder, target.attr, value, symbol, owner=self._owner
                 )
-            self._changed(plain_name(target.value), changed)
+            self._put(target, holder, changed)
 
     def _stored(
         self, target: ast.Subscript, container: str | None, key: str | None, value: str | None, symbol: str
@@ -331,6 +364,15 @@ class LineFollower(ExpressionFollower):
         else:
             self._changing.anything()
 
+    def _put(self, target: ast.Attribute, holder: str | None, changed: str | None) -> None:
+        """Note what the object has become of which an attribute was set."""
+        found = (
+            self._replaced(target.value, holder, changed)
+            if holder is not None and changed is not None
+            else None
+        )
+        self._changed(*(found or ("", None)))
+
     def _changed(self, name: str, text: str | None) -> None:
         """Note what the object of a name has become; None: not known."""
         if text is None or not name:
@@ -343,7 +385,7 @@ class LineFollower(ExpressionFollower):
         """Note what the names of a target get."""
         items: Sequence[Any] = ()
         try:
-            items = items_of(value)
+            items = items_of(value) if isinstance(value, Iterating) else self._known.iterated(value)
             if self._calculates and not any(isinstance(part, ast.Starred) for part in target.elts):
                 self.outcome.raised = _unpacking_error(items, len(target.elts))
         except UnreadableError:
@@ -384,18 +426,38 @@ class LineFollower(ExpressionFollower):
         loop.is_old = loop.is_old or any(
             piece not in self._state.get(name, "") for name, shown in loop.holders.items() for piece in shown
         )
-        text = None if loop.text is None else f"{loop.text}[{number}]"
-        is_certain = text is not None and 2 * len(text) < MAX_EVALUATION_CHARS
-        pattern = re.compile(rf".+\[{number}\]", re.DOTALL)
         target = node.target if isinstance(node.target, ast.Tuple | ast.List) else None
         handed_out = self._handed_out(loop, number) if loop.first else None
         if handed_out is not None and target is not None and handed_out != STOP and handed_out[0] != "(":
             handed_out = None  # it is written as a tuple, whatever it is
+        item: str | None
+        if loop.members:
+            item = loop.members[number] if number < len(loop.members) else STOP
+        else:
+            item = self._asked_item(loop, number, target, handed_out)
+        if item is None:
+            self._forget(node.target)
+            return
+        self.outcome.truth = item != STOP
+        if not self.outcome.truth:
+            del self._memory.loops[site]
+        elif isinstance(node.target, ast.Name):
+            self.outcome.values[node.target.id] = item
+        elif isinstance(node.target, ast.Tuple | ast.List):
+            self._unpack(node.target, item)
+
+    def _asked_item(
+        self, loop: Loop, number: int, target: ast.Tuple | ast.List | None, handed_out: str | None
+    ) -> str | None:
+        """Return the item of a loop that its evaluation tells."""
+        text = None if loop.text is None else f"{loop.text}[{number}]"
+        is_certain = text is not None and 2 * len(text) < MAX_EVALUATION_CHARS
+        pattern = re.compile(rf".+\[{number}\]", re.DOTALL)
         if loop.first or loop.text is None or is_iterator(loop.text):  # to go on may run anything
             self.outcome.is_pure = False
             self._changing.anything()
         formula: tuple[str, dict[str, str]] | None = (f"{loop.source}[{number}]", {}) if loop.source else None
-        item = self._told(
+        return self._told(
             Expected(
                 text,
                 pattern,
@@ -407,16 +469,6 @@ class LineFollower(ExpressionFollower):
                 is_old=loop.is_old,
             )
         )
-        if item is None:
-            self._forget(node.target)
-            return
-        self.outcome.truth = item != STOP
-        if not self.outcome.truth:
-            del self._memory.loops[site]
-        elif isinstance(node.target, ast.Name):
-            self.outcome.values[node.target.id] = item
-        elif isinstance(node.target, ast.Tuple | ast.List):
-            self._unpack(node.target, item)
 
     def _handed_out(self, loop: Loop, number: int) -> str | None:
         """Return the item of a loop that its generator, of the program, has handed out.
@@ -460,6 +512,12 @@ def _unpacking_error(items: Sequence[Any], num_targets: int) -> str | None:
     quantity = "not enough" if len(items) < num_targets else "too many"
     numbers = f"expected {num_targets}, got {len(items)}" if says_both else f"expected {num_targets}"
     return f"ValueError('{quantity} values to unpack ({numbers})')"
+
+
+def _names_in(source: ast.expr | None, count: int) -> list[str]:
+    """Return which of some values are locals, by name, from the expression for all of them."""
+    items = source.elts if isinstance(source, ast.Tuple | ast.List) else []
+    return [plain_name(item) for item in items] if len(items) == count else [""] * count
 
 
 def _is_store(node: ast.AST) -> bool:

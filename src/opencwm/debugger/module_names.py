@@ -18,6 +18,7 @@ from typing import Any, Final
 from opencwm.core.syntax import nodes_of
 from opencwm.debugger.abstract_classes import ABSTRACT
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
+from opencwm.debugger.field_classes import made_by_call
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
 from opencwm.debugger.object_shapes import is_only_dataclass
 from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, MODULES
@@ -176,6 +177,9 @@ def _values(tree: ast.Module, known: Builtins, texts_before: Mapping[str, str]) 
         names = [target.id for target in targets if isinstance(target, ast.Name) and counts[target.id] == 1]
         if value is None or not names:
             continue
+        if made_by_call(node) and _is_namedtuple(value, texts_before):
+            texts[names[0]] = f"<class 'program.{names[0]}'>"
+            continue
         if isinstance(value, ast.Name) and texts_before.get(value.id, "").startswith("<"):
             texts |= dict.fromkeys(names, texts_before[value.id])
             continue
@@ -187,6 +191,14 @@ def _values(tree: ast.Module, known: Builtins, texts_before: Mapping[str, str]) 
         if len(found.text) <= MAX_CHARS and (is_fixed(found.value) or is_alone):
             texts |= dict.fromkeys(names, found.text)
     return texts
+
+
+def _is_namedtuple(value: ast.expr, texts: Mapping[str, str]) -> bool:
+    """Whether what is called is ``collections.namedtuple``."""
+    function = value.func if isinstance(value, ast.Call) else value
+    if isinstance(function, ast.Attribute):
+        return texts.get(ast.unparse(function.value)) == "<module 'collections'>"
+    return texts.get(ast.unparse(function)) == "<function namedtuple>"
 
 
 def _holds_what_is_fixed(value: object) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import collections
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, known_value
@@ -110,36 +110,6 @@ def after_look(container: str, key: str | None) -> str | None:
         return None
     rendered = _rendered(None, values[0])
     return None if rendered is None else rendered[1]
-
-
-def after_change(whole: str | None, part: str, changed: str) -> str | None:
-    """Return a container after a list or dictionary somewhere inside of it has changed.
-
-    None where more than one inside of it read so: perhaps they are the same.
-    """
-    values = _values([whole, part, changed])
-    if values is None or not isinstance(values[0], list | tuple | dict):
-        return None
-    found = [
-        (holder, key)
-        for holder, key, inner in _inner(values[0])
-        if kind_of(inner) is kind_of(values[1]) and text_of(inner) == part
-    ]
-    if len(found) != 1 or not isinstance(found[0][0], list | dict):
-        return None
-    (holder, key), *_ = found
-    holder[key] = values[2]
-    rendered = _rendered(None, values[0])
-    return None if rendered is None else rendered[1]
-
-
-def _inner(whole: Any) -> Iterator[tuple[Any, Any, Any]]:
-    """Yield everything in a container, with what it is directly in and where there."""
-    items = whole.items() if isinstance(whole, dict) else enumerate(whole)
-    for key, inner in items:
-        yield whole, key, inner
-        if isinstance(inner, list | tuple | dict):
-            yield from _inner(inner)
 
 
 def _values(texts: Sequence[str | None]) -> list[Any] | None:

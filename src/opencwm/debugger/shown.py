@@ -117,8 +117,12 @@ def object_text(node: ast.expr, marked: str, places: list[str]) -> str:
 
 def text_at(node: ast.expr, marked: str, places: list[str]) -> str:
     """Return the text of a part of a value, with what stood in the places of names again."""
-    text = ast.get_source_segment(marked, node) or ""
-    return re.sub(rf"{_PLACE}(\d+)", lambda match: places[int(match[1])], text)
+    return restored(ast.get_source_segment(marked, node) or "", places)
+
+
+def restored(marked: str, places: list[str]) -> str:
+    """Return a text with what stood in the places of names again."""
+    return re.sub(rf"{_PLACE}(\d+)", lambda match: places[int(match[1])], marked)
 
 
 def nesting(text: str) -> int:

@@ -368,7 +368,9 @@ class StepPredictor:
     def _narrowed(self, legal: Legal, outcome: Outcome) -> Legal:
         assert self._foresight is not None  # noqa: S101 - asked for by what has it
         branch = self._legality.label(self._foresight.branch)
-        return legal.narrowed(outcome, branch, self._decoder.stack[-1].locals)
+        leads_to = outcome.leads_to
+        following = None if leads_to is None else self._legality.ids_of(leads_to)
+        return legal.narrowed(outcome, branch, self._decoder.stack[-1].locals, following)
 
     def _first(self, allowed: frozenset[int]) -> tuple[int, float]:
         """Let the model work out any more sub-expressions, and return the id the step proper begins with."""

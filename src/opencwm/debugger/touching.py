@@ -14,12 +14,15 @@ import sys
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
+from opencwm.debugger.enumerations import MEMBER
 from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.pure_values import text_of
 from opencwm.debugger.rendered import is_atom
 from opencwm.debugger.shown import is_cut, is_object, object_text, with_places
 
-_CLOSED: Final = re.compile(r"<(?:class '[^']*'|function [\w.]+|built-in function \w+|module '[^']*')>")
+_CLOSED: Final = re.compile(
+    rf"<(?:class '[^']*'|function [\w.]+|built-in function \w+|module '[^']*')>|{MEMBER}"
+)
 """Things that hold no object of a run."""
 
 
@@ -154,7 +157,7 @@ def _may_hold(text: str, changing: Collection[str]) -> bool:
 
 _UNCHANGING: Final = re.compile(
     r"<(?:class '[^']*'|(?:function|generator object) [\w.<>]+|built-in function \w+|module '[^']*'"
-    r"|\w+ object|re\.Match object; .*)>",
+    rf"|\w+ object|re\.Match object; .*)>|{MEMBER}",
     re.DOTALL,
 )
 """Things that read the same whatever becomes of them."""

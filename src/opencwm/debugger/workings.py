@@ -21,17 +21,19 @@ from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.closures import free_variables
 from opencwm.debugger.entering import Entries
+from opencwm.debugger.enumerations import Enumerations
 from opencwm.debugger.exceptions import catches
 from opencwm.debugger.expectations import Ask, Memory, Outcome, UnforeseenError
 from opencwm.debugger.field_classes import FieldClasses
 from opencwm.debugger.hooks import is_note
 from opencwm.debugger.introspection import Introspection
 from opencwm.debugger.isolation import functions_apart, shares
-from opencwm.debugger.known import Known, has_disguises, has_hashes, has_truths
+from opencwm.debugger.known import Known, has_disguises, has_finalizers, has_hashes, has_truths
 from opencwm.debugger.line_follower import LineFollower
 from opencwm.debugger.module_names import ModuleNames, has_values, names_by_string
 from opencwm.debugger.plain_exceptions import plain_exceptions
 from opencwm.debugger.qualified_names import FunctionNode
+from opencwm.debugger.with_blocks import with_blocks
 from opencwm.tracer.bound_names import BoundNames
 from opencwm.tracer.instrument import rewritten
 
@@ -71,10 +73,13 @@ class Workings:
             return cls(Known((), {}, Functions(ast.Module([], []))), {})
         found: dict[tuple[int, int], list[ast.stmt | ast.expr]] = {}
         owned = list(_owned(tree))
+        reraising = set(_reraising(owned))
         for first, node in owned if sites is not None else ():
             found.setdefault((first, node.lineno), []).append(node)
         lines = {
-            key: nodes[0] for key, nodes in found.items() if len(nodes) == 1 and _is_on_one_line(nodes[0])
+            key: nodes[0]
+            for key, nodes in found.items()
+            if len(nodes) == 1 and _is_on_one_line(nodes[0]) and nodes[0] not in reraising
         }
         bound = BoundNames(tree)
         shared = frozenset(bound.shared)
@@ -82,7 +87,8 @@ class Workings:
         attributes = Attributes.of(source)
         names = ModuleNames.of(source, bound)
         functions = Functions(source, names.texts, attributes.lines)
-        entries = None if names_by_string(source) else Entries(source, functions, attributes)
+        enumerations = Enumerations.of(source, names.texts)
+        entries = None if names_by_string(source) else Entries(source, functions, attributes, enumerations)
         introspection = Introspection(
             attributes, entries, names.texts, names.abstract, is_disguised=has_values(source)
         )
@@ -103,6 +109,9 @@ class Workings:
             has_hashes(source),
             introspection,
             FieldClasses.of(source, names.texts),
+            has_finalizers(source),
+            with_blocks(source),
+            enumerations,
         )
         handlers = dict(_handlers(owned))
         return cls(known, lines, frozenset(_returning(owned)), handlers, text, free_variables(text))
@@ -113,10 +122,14 @@ class Workings:
         Raises:
             UnforeseenError: nothing does.
         """
-        node = self.lines.get((memory.first, memory.lineno))
+        node = self.statement(memory)
         if node is None:
             raise UnforeseenError
         return LineFollower(node, self.known, memory, ask, calculates=calculates)
+
+    def statement(self, memory: Memory) -> ast.stmt | ast.expr | None:
+        """Return the one statement, or body of a lambda, on the line that runs in an activation."""
+        return self.lines.get((memory.first, memory.lineno))
 
     def binds_plainly(self, memory: Memory) -> bool:
         """Whether it is known which names the line that runs in an activation binds."""
@@ -195,6 +208,17 @@ def _returning(owned: Iterable[_Owned]) -> Iterator[tuple[int, int]]:
             yield from ((first, line) for line in range(lineno, end + 1))
 
 
+def _reraising(owned: Iterable[_Owned]) -> Iterator[ast.stmt]:
+    """Yield the statements at the end of a ``finally`` that may not have run when their line is come to.
+
+    An exception that goes on behind it does so with the line of the last one.
+    """
+    for _, node in owned:
+        body = node.finalbody if isinstance(node, ast.Try | ast.TryStar) else []
+        parts = [part for statement in body for part in ast.walk(statement) if isinstance(part, ast.stmt)]
+        yield from (part for part in parts if len(parts) > 1 and part.end_lineno == body[-1].end_lineno)
+
+
 def _is_on_one_line(node: ast.stmt | ast.expr) -> bool:
     """Whether what a line of this node runs stands on that line alone."""
     if isinstance(node, ast.For):
@@ -203,6 +227,8 @@ def _is_on_one_line(node: ast.stmt | ast.expr) -> bool:
         return node.test.end_lineno == node.lineno
     if isinstance(node, ast.FunctionDef):
         return _is_defined_on_one_line(node)
+    if isinstance(node, ast.With):
+        return node.items[-1].context_expr.end_lineno == node.lineno
     return node.end_lineno == node.lineno
 
 

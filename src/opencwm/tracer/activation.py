@@ -201,7 +201,7 @@ class Activation:
             if key is not None:
                 mark = self.marks[i]
                 if mark is not None and mark[0] is value_type and mark[1] == key:
-                    return None
+                    known = mark  # the local may have been something else since
                 if known[1] == key:
                     self.marks[i] = known
                     renderer.cut = known[3]
