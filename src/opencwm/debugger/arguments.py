@@ -126,6 +126,13 @@ class Functions:
         found = (node.names for node in ast.walk(definition) if isinstance(node, ast.Global))
         return frozenset(name for names in found for name in names)
 
+    def is_reached(self, first: int, name: str) -> bool:
+        """Whether a function within another one, by the first line of that, may use a local of it."""
+        definition, _ = self._found.get(first, (None, ""))
+        parts = ast.walk(definition) if definition is not None else ()
+        inner = [part for part in parts if isinstance(part, FunctionNode | ast.Lambda) and part is not definition]
+        return any(isinstance(part, ast.Name) and part.id == name for node in inner for part in ast.walk(node))
+
     def is_generator(self, first: int) -> bool:
         """Whether a function is one that makes generators."""
         return first in self._found and self._qualnames.is_generator(self._found[first][0])

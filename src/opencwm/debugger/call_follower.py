@@ -7,22 +7,23 @@ built-in container changes it in a way that is worked out; anything else may cha
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from opencwm.debugger.arguments import CallSite
-from opencwm.debugger.comprehension_follower import WHOLE_CONSUMERS, ComprehensionFollower, consumed
+from opencwm.debugger.comprehension_follower import consumed
 from opencwm.debugger.expectations import (
-    STOP,
     Entered,
     EnteringError,
     Iterating,
+    Made,
     Memory,
     Outcome,
-    ResumingError,
     UnforeseenError,
 )
 from opencwm.debugger.hooks import holders, is_super, plain_name
+from opencwm.debugger.iterator_follower import PUTTING, IteratorFollower
 from opencwm.debugger.keyed import KEYED, chosen
 from opencwm.debugger.known import BUILT_IN, Known
 from opencwm.debugger.mutations import (
@@ -41,8 +42,8 @@ from opencwm.debugger.rendered import (
     is_atom,
     is_built_in,
     is_iterator,
-    items_of,
 )
+from opencwm.debugger.streams import Called, Generated
 from opencwm.debugger.touching import Changing, pieces
 
 _ASKING: Final = {"len": "__len__", "repr": "__repr__", "str": "__str__", "abs": "__abs__"}
@@ -51,7 +52,7 @@ _CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval"})
 _MAPPING: Final = frozenset({"map", "filter"})
 
 
-class CallFollower(ComprehensionFollower):
+class CallFollower(IteratorFollower):
     """Follows calls.
 
     Attributes:
@@ -59,6 +60,7 @@ class CallFollower(ComprehensionFollower):
         changed_names: locals whose objects the line has changed, and it is known how.
         calls: those that were come by, in order.
         to_come: those of them that have entered no function yet.
+        loose: iterators of locals that the line has done more with than ask them for items.
 
     Args:
         known: of the program.
@@ -80,17 +82,27 @@ class CallFollower(ComprehensionFollower):
         self.changed_names: set[str] = set()
         self.calls: list[CallSite] = []
         self.to_come: list[CallSite] = []
+        self.loose: dict[str, Iterating] = {}
         self._entered = list(memory.entered)
         self._changing = Changing(memory.state, is_renaming=known.functions.is_renaming)
         self.outcome.is_pure = all(entered.is_apart for entered in memory.entered)
 
     def _name(self, node: ast.Name) -> str | None:
         text = self._state.get(node.id, self._known.constants.get(node.id)) or None
+        made = self._memory.made.get(node.id) if node.id not in self._inner else None
+        if made is not None and made == text and node.id not in self._known.shared:
+            if isinstance(made, Iterating):
+                self.loose[node.id] = made
+            return made
         if text is None:  # perhaps unbound
             self.outcome.is_told = False
         if node.id in self._state and node.id not in self.changed_names and self._has_entered:
             text = None if node.id in self._known.shared else text
         return self._current(text, self._born.get(node.id, 0)) if node.id in self._state else text
+
+    def _uses(self, iterator: Iterating) -> None:
+        for name in [name for name, other in self.loose.items() if other is iterator]:
+            del self.loose[name]
 
     def _call(self, node: ast.Call) -> str | None:
         generator = consumed(node)
@@ -113,15 +125,17 @@ class CallFollower(ComprehensionFollower):
         texts = [self._current(text, since) for text, since in named_values]
         keywords = dict(zip([keyword.arg for keyword in node.keywords], texts, strict=True))
         self._operating = self._changing.moment
-        if len(args) == 1 and isinstance(args[0], Iterating) and args[0].first and self._consumes(function):
-            self._exhausted(args[0])
-            began = self._changing.moment if receiver is None or is_atom(receiver) else began
+        named = {name: text for name, text in keywords.items() if name is not None}
+        is_plain = len(named) == len(keywords) and not any(isinstance(item, ast.Starred) for item in node.args)
+        if is_plain:
+            found = self._with_iterators(node, function, args, named)
+            if found is not None:
+                return found
         if self._changing.moment != began:
             receiver = self._again(owner if not fields else "", receiver, began)
             changing = None if changing is None or fields or not owner else receiver
-        named = {name: text for name, text in keywords.items() if name is not None}
-        if changing is not None and isinstance(function, ast.Attribute) and not node.keywords:
-            result = self._after_method(function, changing, args)
+        if changing is not None and isinstance(function, ast.Attribute) and is_plain:
+            result = self._after_method(node, function, changing, args, named)
             if result is not None:
                 return result or None
         if self._calculates and args and not node.keywords:
@@ -132,11 +146,33 @@ class CallFollower(ComprehensionFollower):
         is_harmless = self._is_pure_call(function, receiver, args) or self._is_apart_call(node, given)
         is_harmless = is_harmless and not any(_may_run_anything(text) for text in args if text is not None)
         num_entered, result = len(self._entered), None
-        if len(named) == len(keywords) and not any(isinstance(item, ast.Starred) for item in node.args):
+        if is_plain:
             result = self._called_with(node, function, receiver, args, named)
         if not is_harmless and len(self._entered) == num_entered:
             self._handed_on(node, receiver, given)
         return result
+
+    def _with_iterators(
+        self,
+        node: ast.Call,
+        function: ast.expr,
+        args: Sequence[str | None],
+        named: Mapping[str, str | None],
+    ) -> str | None:
+        """Follow what a call makes an iterator of, or asks one for; return its value where that is known."""
+        python = self._python(function)
+        if python is None:
+            if isinstance(function, ast.Attribute) and function.attr in PUTTING:
+                for arg in args:
+                    if isinstance(arg, Iterating) and arg.stream is not None:
+                        self._exhaust(arg)
+            return None
+        iterator = self._iterator(python, node, args, named)
+        if iterator is not None:
+            return iterator
+        if python is functools.reduce and not named:
+            return self._reduced(args, node)
+        return self._asked(python, args)
 
     def _called_with(
         self,
@@ -192,38 +228,6 @@ class CallFollower(ComprehensionFollower):
             raise UnforeseenError
         return value
 
-    def _consumes(self, function: ast.expr) -> bool:
-        """Whether a call asks an iterator for all its items at once."""
-        if isinstance(function, ast.Attribute):
-            return function.attr == "join"
-        name = function.id if isinstance(function, ast.Name) else ""
-        return name in WHOLE_CONSUMERS and self._known.constants.get(name, "").startswith(BUILT_IN)
-
-    def _exhausted(self, generator: Iterating) -> None:
-        """Follow a generator that is asked for its items, and note in its text what they are.
-
-        Raises:
-            EnteringError: it is entered first.
-            ResumingError: it is asked to go on.
-            UnforeseenError: it has not come to its end.
-        """
-        if not self._entered and self.outcome.is_told:
-            raise EnteringError(generator.first)
-        items: list[str] = []
-        for number, entered in enumerate(self._entered):
-            if entered.first != generator.first or entered.item is None:
-                break
-            if entered.item == STOP:
-                del self._entered[: number + 1]
-                self._objects_change()
-                generator.source = f"[{', '.join(items)}]"
-                return
-            items.append(entered.item)
-        suspended = self._entered[-1].suspended
-        if len(items) == len(self._entered) and suspended is not None and self.outcome.is_told:
-            raise ResumingError(suspended, is_at_once=True)
-        raise UnforeseenError
-
     def _called(self, name: str) -> str:
         """Return what a function is called in its definition that is called by the name of a local."""
         functions = self._known.functions
@@ -241,14 +245,19 @@ class CallFollower(ComprehensionFollower):
             return None
         if len(definition.args.args) != 1 or not named.keys() <= {"key", "reverse", "default"}:
             return None
+        return self._chosen(name, args[0], Called(key or ""), named)
+
+    def _chosen(
+        self, name: str, text: str | None, key: Called, named: Mapping[str, str | None]
+    ) -> str | None:
+        """Follow the calls of a key function; return what a function of :data:`KEYED` gives by them."""
         try:
-            items = items_of(args[0])
+            items = self._known.iterated(text)
         except UnreadableError:
             return None
         keys, since = [], self._changing.moment
         for item in items if len(items) <= MAX_ITEMS and all(map(is_told, items)) else ():
-            call = CallSite(definition.name, False, None, (text_of(item),), {}, first=first)
-            keys.append(self._made(call, ast.Call(ast.Name(definition.name, ast.Load()), [], [])))
+            keys.append(self.applied(key, [(text_of(item), since)])[0])
             if keys[-1] is None:
                 return None
         found = chosen(name, items, [text for text in keys if text is not None], named)
@@ -304,14 +313,37 @@ class CallFollower(ComprehensionFollower):
             return None
         return self._noted(node.args[0], args[0], changed)
 
-    def _after_method(self, function: ast.Attribute, receiver: str, args: Sequence[str | None]) -> str | None:
+    def _after_method(
+        self,
+        node: ast.Call,
+        function: ast.Attribute,
+        receiver: str,
+        args: Sequence[str | None],
+        named: Mapping[str, str | None],
+    ) -> str | None:
         """Take note of what a method does to its object.
 
         Returns what it gives, empty where that is left to the model; None when nothing of it is known.
         """
-        changed = after_method(receiver, function.attr, args)
+        if function.attr == "sort" and receiver[0] == "[" and not args and "key" in named:
+            return self._sorted_in_place(node, function, receiver, named)
+        changed = after_method(receiver, function.attr, list(map(self._listed, args)), named)
         given = None if changed is None else self._noted(function.value, receiver, changed)
         return given if given is None or self._calculates or given == "None" else ""
+
+    def _sorted_in_place(
+        self, node: ast.Call, function: ast.Attribute, receiver: str, named: Mapping[str, str | None]
+    ) -> str | None:
+        """Take note of what ``list.sort`` does by a key function; return what it gives, if that is known."""
+        keys = [keyword.value for keyword in node.keywords if keyword.arg == "key"]
+        called = self._called_by(keys[0], named["key"]) if keys and self._calculates else None
+        if called is None or not named.keys() <= {"key", "reverse"}:
+            return None
+        began = self._changing.moment
+        found = "[]" if receiver == "[]" else self._chosen("sorted", receiver, called, named)
+        if found is None or self._current(receiver, began) is None:
+            return None
+        return self._noted(function.value, receiver, ("None", found))
 
     def _noted(self, node: ast.expr, before: str, changed: tuple[str, str]) -> str | None:
         """Note that an object reads otherwise now; return what it gave for that, None if not known."""
@@ -431,7 +463,7 @@ class CallFollower(ComprehensionFollower):
             raise EnteringError(first)
         first = self._entering(call, makes_generator=True)
         text = self._known.functions.text(first, "generator object") if first else None
-        return None if text is None else Iterating(text, first=first)
+        return None if text is None else Iterating(text, stream=Generated(first))
 
     def _is_entered_by(self, call: CallSite, first: int) -> bool:
         """Whether a function that was entered was so by a call of its name.
@@ -507,7 +539,8 @@ class CallFollower(ComprehensionFollower):
         """Note what a function may have changed: what it was given and does not read as it did before."""
         texts = self._known.functions.bound(entered.first, call)
         called = "" if call.local is None else call.local
-        if texts is None or not self._known.is_isolated or (called and pieces(called) is None):
+        is_closed = not called or entered.first in self._known.closed or pieces(called) is not None
+        if texts is None or not self._known.is_isolated or not is_closed:
             self._objects_change()
             return
         moment = self._changing.moment
@@ -540,5 +573,7 @@ class CallFollower(ComprehensionFollower):
 
 def _may_run_anything(text: str) -> bool:
     """Whether to ask a value for its items may run code: an iterator that is not made of values alone."""
-    is_plain = isinstance(text, Iterating) and bool(text.source) and "<" not in text.source
-    return is_iterator(text) and not is_plain
+    if isinstance(text, Iterating):
+        is_plain = text.is_spent or (text.stream is None and bool(text.source) and "<" not in text.source)
+        return not is_plain
+    return not isinstance(text, Made) and is_iterator(text)

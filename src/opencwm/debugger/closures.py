@@ -82,6 +82,17 @@ def free_variables(text: str) -> dict[int, dict[str, int]]:
     }
 
 
+def closed_functions(text: str) -> frozenset[int]:
+    """Return the first lines of functions without free variables; of one line all have to be such."""
+    try:
+        top = symtable.symtable(text, "<program>", "exec")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return frozenset()
+    tables = [table for table, _ in _functions(top, ())]
+    open_lines = {table.get_lineno() for table in tables if table.get_frees()}
+    return frozenset(table.get_lineno() for table in tables) - open_lines
+
+
 def _functions(
     table: symtable.SymbolTable, around: tuple[symtable.Function, ...]
 ) -> Iterator[tuple[symtable.Function, tuple[symtable.Function, ...]]]:

@@ -17,6 +17,7 @@ from opencwm.debugger.expectations import (
     Expected,
     Iterating,
     Loop,
+    Made,
     Memory,
     UnforeseenError,
     YieldingError,
@@ -64,6 +65,10 @@ _COMPARISONS: Final[Mapping[type[ast.cmpop], str]] = {
 
 _OBJECTS: Final = re.compile(r"\w\(|<|\.\.\.")
 """What only the text of a value shows that may hold objects of other types, or be cut."""
+
+
+_LOOKED_UP: Final = frozenset({"<method_descriptor object>"})
+"""How functions read that are looked up in something and do not tell which they are."""
 
 
 class ExpressionFollower(CallFollower):
@@ -310,8 +315,9 @@ class ExpressionFollower(CallFollower):
             if known is None and self._entered and not are_plain and self._known.calculated(expected) is None:
                 self._objects_change()  # a method may have carried it out
             is_written = not (about.drops_none and known == "None") and not is_lazy(node)
+            is_written = is_written and not (about.is_lookup and known in _LOOKED_UP)
             text = self._told(expected) if is_written else known or self._unwritten(expected)
-            text = known if isinstance(known, Iterating) and text == known else _with_source(text, expected)
+            text = known if isinstance(known, Made) and text == known else _with_source(text, expected)
             self.outcome.is_told = self.outcome.is_told and text is not None
         if about.push is not None:
             self._wait(about.push, text, node)
@@ -409,8 +415,10 @@ class ExpressionFollower(CallFollower):
         if isinstance(value, Iterating) and value.source and text is not None:
             source = f"list({value.source})"
         holders, is_old = held_by(text, self._state)
-        first = value.first if isinstance(value, Iterating) else 0
-        self._memory.loops[site] = Loop(text, source=source, holders=holders, is_old=is_old, first=first)
+        stream = value.stream if isinstance(value, Iterating) else None
+        if isinstance(value, Iterating):
+            self._uses(value)
+        self._memory.loops[site] = Loop(text, source=source, holders=holders, is_old=is_old, stream=stream)
         return value
 
     def _operands(self, about: Site) -> list[tuple[int, int, str | None, int]]:
@@ -510,12 +518,15 @@ def _is_plain(text: str | None) -> bool:
 
 def _source(text: str | None) -> str | None:
     """Return what stands for a value in an expression: for an iterator that which makes it."""
-    return f"({text.source})" if isinstance(text, Iterating) and text.source else text
+    return f"({text.source})" if isinstance(text, Made) and text.source else text
 
 
 def _with_source(text: str | None, expected: Expected) -> str | None:
-    """Return the text of a value, with the expression for it where it is an iterator."""
-    if text is None or isinstance(text, Iterating) or expected.text is None or not text.endswith(" object>"):
+    """Return the text of a value, with the expression for it where it does not tell what it is."""
+    is_match = text is not None and text.startswith("<re.Match object; ")
+    if text is None or isinstance(text, Made) or not (is_match or text.endswith(" object>")):
         return text
-    source, names = expected.formula or (expected.text, {})
-    return text if names else Iterating(text, source)
+    source, names = expected.formula or (expected.text or "", {})
+    if names or not source:
+        return text
+    return Made(text, source) if is_match or text in _LOOKED_UP else Iterating(text, source)

@@ -147,8 +147,10 @@ class Foresight:
     def _proceed(self, memory: Memory, lineno: int) -> None:
         """Go to the next line, once the one that ran has brought its loops up to date."""
         try:
-            self.workings.follower(memory, _nothing_more).run()
+            follower = self.workings.follower(memory, _nothing_more, calculates=self.calculates)
+            follower.keep(follower.run())
         except UnforeseenError:
+            memory.made.clear()
             if not self.workings.binds_plainly(memory):
                 memory.methods.clear()
         memory.before, memory.lineno, memory.written, memory.entered = memory.lineno, lineno, [], []

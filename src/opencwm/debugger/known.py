@@ -65,6 +65,7 @@ class Known:
         has_hashes: classes of it may say how their objects are hashed and compared.
         introspection: what it is told when it asks about objects.
         made_of_fields: its dataclasses and named tuples.
+        closed: first lines of its functions that have no free variables.
     """
 
     sites: Sequence[Site]
@@ -83,6 +84,7 @@ class Known:
     has_hashes: bool = True
     introspection: Introspection | None = None
     made_of_fields: FieldClasses = dataclasses.field(default_factory=FieldClasses)
+    closed: frozenset[int] = frozenset()
 
     @property
     def plain_functions(self) -> frozenset[str]:

@@ -12,12 +12,11 @@ from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
 from opencwm.debugger.expectations import (
     STOP,
     Ask,
-    EnteringError,
     Expected,
-    Loop,
+    Iterating,
+    Made,
     Memory,
     Outcome,
-    ResumingError,
     UnforeseenError,
     YieldingError,
 )
@@ -36,6 +35,7 @@ from opencwm.debugger.rendered import (
     is_literal,
     items_of,
 )
+from opencwm.debugger.streams import Stream
 from opencwm.tracer.expression_rewriter import BINARY
 
 
@@ -55,6 +55,9 @@ class LineFollower(ExpressionFollower):
     ) -> None:
         super().__init__(known, memory, ask, calculates=calculates)
         self._node = node
+        self._bound = {part.id for part in ast.walk(node) if _is_store(part)}  # type: ignore[attr-defined]
+        if isinstance(node, ast.FunctionDef):
+            self._bound.add(node.name)
 
     def run(self) -> Outcome:
         """Follow the line and return what is known of it.
@@ -62,9 +65,7 @@ class LineFollower(ExpressionFollower):
         Raises:
             UnforeseenError: the rest of the line is not known.
         """
-        bound = {part.id for part in ast.walk(self._node) if _is_store(part)}  # type: ignore[attr-defined]
-        if isinstance(self._node, ast.FunctionDef):
-            bound.add(self._node.name)
+        bound = self._bound
         for name, (owner, _) in list(self._memory.methods.items()):
             if name in bound or owner in bound:
                 del self._memory.methods[name]
@@ -81,6 +82,23 @@ class LineFollower(ExpressionFollower):
             self._changing.anything()
         self.outcome.untouched = self._changing.untouched(bound | self._known.shared)
         return self.outcome
+
+    def keep(self, outcome: Outcome) -> None:
+        """Remember what locals are now whose text does not tell."""
+        made = self._memory.made
+        for name in {*self._bound, *self.loose}:
+            made.pop(name, None)
+        for name, text in outcome.values.items():
+            is_other = any(text is other for other in self.loose.values())
+            is_reached = self._known.functions.is_reached(self._memory.first, name)
+            if not isinstance(text, Made) or is_other or is_reached:
+                continue
+            if isinstance(text, Iterating) and text.stream is None:
+                try:
+                    text.stream = self._stream(text)
+                except UnforeseenError:
+                    continue
+            made[name] = text
 
     def _statement(self, node: ast.stmt | ast.expr) -> None:
         outcome = self.outcome
@@ -388,10 +406,10 @@ class LineFollower(ExpressionFollower):
         is_certain = text is not None and 2 * len(text) < MAX_EVALUATION_CHARS
         pattern = re.compile(rf".+\[{number}\]", re.DOTALL)
         target = node.target if isinstance(node.target, ast.Tuple | ast.List) else None
-        handed_out = self._handed_out(loop, number) if loop.first else None
+        handed_out = self._handed_out(loop.stream) if loop.stream is not None else None
         if handed_out is not None and target is not None and handed_out != STOP and handed_out[0] != "(":
             handed_out = None  # it is written as a tuple, whatever it is
-        if loop.first or loop.text is None or is_iterator(loop.text):  # to go on may run anything
+        if loop.stream is not None or loop.text is None or is_iterator(loop.text):  # to go on may run anything
             self.outcome.is_pure = False
             self._changing.anything()
         formula: tuple[str, dict[str, str]] | None = (f"{loop.source}[{number}]", {}) if loop.source else None
@@ -418,25 +436,10 @@ class LineFollower(ExpressionFollower):
         elif isinstance(node.target, ast.Tuple | ast.List):
             self._unpack(node.target, item)
 
-    def _handed_out(self, loop: Loop, number: int) -> str | None:
-        """Return the item of a loop that its generator, of the program, has handed out.
-
-        Raises:
-            EnteringError, ResumingError: it is asked for it now.
-            UnforeseenError: it has not come that far.
-        """
-        if not self._entered:
-            if self.outcome.is_told and number == 0:
-                raise EnteringError(loop.first)
-            if self.outcome.is_told and loop.suspended is not None:
-                raise ResumingError(loop.suspended, is_at_once=False)
-            raise UnforeseenError
-        entered = self._entered.pop(0)
-        if entered.first != loop.first or entered.item is None:
-            raise UnforeseenError
-        loop.suspended = entered.suspended
-        self._objects_change()
-        return entered.item
+    def _handed_out(self, stream: Stream) -> str | None:
+        """Return the next item of what a loop goes through."""
+        item = stream.pull(self)
+        return STOP if item is None else self._current(*item)
 
     def _target(self, node: ast.expr) -> None:
         """Follow what is evaluated for the sake of a target."""

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from opencwm.core.syntax import syntax_tree
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
-from opencwm.debugger.closures import free_variables
+from opencwm.debugger.closures import closed_functions, free_variables
 from opencwm.debugger.entering import Entries
 from opencwm.debugger.exceptions import catches
 from opencwm.debugger.expectations import Ask, Memory, Outcome, UnforeseenError
@@ -103,6 +103,7 @@ class Workings:
             has_hashes(source),
             introspection,
             FieldClasses.of(source, names.texts),
+            closed_functions(text),
         )
         handlers = dict(_handlers(owned))
         return cls(known, lines, frozenset(_returning(owned)), handlers, text, free_variables(text))
