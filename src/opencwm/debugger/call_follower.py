@@ -23,7 +23,7 @@ from opencwm.debugger.expectations import (
     UnforeseenError,
 )
 from opencwm.debugger.hooks import holders, is_super, plain_name
-from opencwm.debugger.iterator_follower import PUTTING, IteratorFollower
+from opencwm.debugger.iterator_follower import PUTTING, IteratorFollower, looked_up
 from opencwm.debugger.keyed import KEYED, chosen
 from opencwm.debugger.known import BUILT_IN, Known
 from opencwm.debugger.mutations import (
@@ -197,6 +197,10 @@ class CallFollower(IteratorFollower):
         if keyed is not None:
             return keyed
         local = self._state.get(function.id)
+        made = self._memory.made.get(function.id)
+        if made is not None and made.first and made == local:
+            call = self._call_of(made, made.first, args, named)
+            return None if call is None else self._made(call, node)
         return self._made(CallSite(self._called(function.id), False, None, args, named, local=local), node)
 
     def _again(self, name: str, text: str | None, since: int) -> str | None:
@@ -237,7 +241,7 @@ class CallFollower(IteratorFollower):
     def _keyed(self, name: str, args: Sequence[str | None], named: Mapping[str, str | None]) -> str | None:
         """Follow a sort, or a choice, by a function of the program; return what it gives if that is known."""
         functions, key = self._known.functions, named.get("key")
-        first = functions.reading(key or "")
+        first = self._first_of(key)
         definition = functions.definition(first)
         if name not in KEYED or len(args) != 1 or definition is None or not functions.is_plain(first):
             return None
@@ -245,7 +249,7 @@ class CallFollower(IteratorFollower):
             return None
         if len(definition.args.args) != 1 or not named.keys() <= {"key", "reverse", "default"}:
             return None
-        return self._chosen(name, args[0], Called(key or ""), named)
+        return self._chosen(name, args[0], Called(key or "", first=first), named)
 
     def _chosen(
         self, name: str, text: str | None, key: Called, named: Mapping[str, str | None]
@@ -463,7 +467,11 @@ class CallFollower(IteratorFollower):
             raise EnteringError(first)
         first = self._entering(call, makes_generator=True)
         text = self._known.functions.text(first, "generator object") if first else None
-        return None if text is None else Iterating(text, stream=Generated(first))
+        if text is None:
+            return None
+        reached = [*call.args, *call.keywords.values(), *([call.receiver] if call.is_method else [])]
+        stream = Generated(first, reached, is_closed=first in self._known.closed)
+        return Iterating(text, stream=stream)
 
     def _is_entered_by(self, call: CallSite, first: int) -> bool:
         """Whether a function that was entered was so by a call of its name.
@@ -557,6 +565,9 @@ class CallFollower(IteratorFollower):
 
     def _attribute(self, node: ast.Attribute) -> str | None:
         text = self._value(node.value)
+        python = self._python(node)
+        if python is not None:
+            return Made(looked_up(python), f"{plain_name(node.value)}.{node.attr}")
         if text is None and node.attr in self._known.attributes.managed:  # perhaps a property
             if self._entered:
                 raise UnforeseenError

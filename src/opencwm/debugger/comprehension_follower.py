@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import abc
 import ast
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from opencwm.debugger.expectations import Iterating, Made, UnforeseenError
 from opencwm.debugger.expressions import Undecided, known_value
@@ -229,8 +230,14 @@ class ComprehensionFollower(abc.ABC):
             raise UnforeseenError
         whole = text.source if isinstance(text, Iterating) else text or ""
         holders, _ = held_by(whole, self._state)
-        items = [text_of(value) if is_told(value) else None for value in values]
+        items = [self._item_text(value, whole, place) for place, value in enumerate(values)]
         return Fixed(items, whole, self, holders)
+
+    def _item_text(self, value: Any, whole: str, place: int) -> str | None:
+        """Return how an item of what an expression gives reads."""
+        text = text_of(value) if is_told(value) else None
+        is_match = isinstance(value, re.Match) and text is not None
+        return Made(text or "", f"list({whole})[{place}]") if is_match else text
 
     def _bind(self, target: ast.expr, text: str | None, since: int) -> None:
         if text is None:

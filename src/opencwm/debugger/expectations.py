@@ -71,15 +71,17 @@ class Made(str):
 
     Attributes:
         source: that expression, empty where it is not known.
+        first: first line of the definition of a function, 0 for what is none.
     """
 
-    __slots__ = ("source",)
+    __slots__ = ("first", "source")
     source: str
+    first: int
 
-    def __new__(cls, text: str, source: str = "") -> Made:
+    def __new__(cls, text: str, source: str = "", first: int = 0) -> Made:
         """Return the text, with what belongs to it."""
         made = super().__new__(cls, text)
-        made.source = source
+        made.source, made.first = source, first
         return made
 
 
@@ -98,8 +100,9 @@ class Iterating(Made):
 
     def __new__(cls, text: str, source: str = "", stream: Stream | None = None) -> Iterating:
         """Return the text, with what belongs to it."""
-        made = super().__new__(cls, text)
-        made.source, made.stream, made.is_spent = source, stream, False
+        made = super().__new__(cls, text, source)
+        assert isinstance(made, Iterating)  # noqa: S101 - as it was made
+        made.stream, made.is_spent = stream, False
         return made
 
 

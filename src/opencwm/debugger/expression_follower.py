@@ -263,7 +263,9 @@ class ExpressionFollower(CallFollower):
         for item in (*node.args.defaults, *node.args.kw_defaults):
             if item is not None:
                 self._value(item)
-        return None if self._inner else self._known.functions.inner_text(self._memory.first, "<lambda>")
+        text = None if self._inner else self._known.functions.inner_text(self._memory.first, "<lambda>")
+        is_alone = text is not None and self._known.functions.definition(node.lineno) is not None
+        return Made(text, first=node.lineno) if text is not None and is_alone else text
 
     def _yield(self, node: ast.Yield) -> str | None:
         """Follow what is handed out; what a generator is sent when it is asked to go on is not known."""
@@ -315,9 +317,9 @@ class ExpressionFollower(CallFollower):
             if known is None and self._entered and not are_plain and self._known.calculated(expected) is None:
                 self._objects_change()  # a method may have carried it out
             is_written = not (about.drops_none and known == "None") and not is_lazy(node)
-            is_written = is_written and not (about.is_lookup and known in _LOOKED_UP)
+            is_written = is_written and not (about.is_lookup and isinstance(known, Made))
             text = self._told(expected) if is_written else known or self._unwritten(expected)
-            text = known if isinstance(known, Made) and text == known else _with_source(text, expected)
+            text = known if isinstance(known, Made) and text == known else with_source(text, expected)
             self.outcome.is_told = self.outcome.is_told and text is not None
         if about.push is not None:
             self._wait(about.push, text, node)
@@ -521,7 +523,7 @@ def _source(text: str | None) -> str | None:
     return f"({text.source})" if isinstance(text, Made) and text.source else text
 
 
-def _with_source(text: str | None, expected: Expected) -> str | None:
+def with_source(text: str | None, expected: Expected) -> str | None:
     """Return the text of a value, with the expression for it where it does not tell what it is."""
     is_match = text is not None and text.startswith("<re.Match object; ")
     if text is None or isinstance(text, Made) or not (is_match or text.endswith(" object>")):

@@ -30,12 +30,13 @@ from opencwm.debugger.pure_operations import (
     COMPARISONS,
     CONSTANTS,
     FUNCTIONS,
-    KEYS,
     LOOKING,
+    METHODS,
     MODULES,
     UNARY,
     call_function,
     call_method,
+    is_key,
 )
 from opencwm.debugger.pure_values import (
     READERS,
@@ -46,7 +47,7 @@ from opencwm.debugger.pure_values import (
     text_of,
     unordered,
 )
-from opencwm.debugger.shown import holds_shown, is_object, read, shown_literal, with_places
+from opencwm.debugger.shown import holds_objects, holds_shown, is_object, read, shown_literal, with_places
 
 __all__ = [
     "Builtins",
@@ -378,7 +379,7 @@ class _Evaluation:
         if any(keyword.arg is None for keyword in node.keywords):
             raise UnsupportedError("** is not supported here")
         keywords = {keyword.arg or "": self.visit(keyword.value, bound) for keyword in node.keywords}
-        if "key" in keywords and (not any(keywords["key"] is key for key in KEYS) or holds_shown(args)):
+        if "key" in keywords and (not is_key(keywords["key"]) or holds_objects(args)):
             raise UnsupportedError("key= is supported here for a few built-in functions only")
         if isinstance(node.func, ast.Attribute):
             module = self.builtins.module(node.func.value)
@@ -404,6 +405,8 @@ class _Evaluation:
             value = self.visit(node.value, bound)
             if node.attr in ATTRIBUTES.get(kind_of(value), ()):
                 return getattr(value, node.attr)
+            if isinstance(value, type) and node.attr in METHODS.get(value, ()):
+                return vars(value)[node.attr]
         raise Undecided(f"attributes such as {ast.unparse(node)} are not known")
 
     def _joinedstr(self, node: ast.JoinedStr, bound: _Names) -> Any:

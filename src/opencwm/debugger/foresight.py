@@ -237,7 +237,7 @@ class Foresight:
         memory = self._memories[-1].copy()
         memory.written += written
         with contextlib.suppress(UnforeseenError):
-            follower = self.workings.follower(memory, _not_known)
+            follower = self.workings.follower(memory, _not_known, calculates=self.calculates)
             with contextlib.suppress(UnforeseenError):
                 follower.run()
             return follower.calls, follower.to_come

@@ -25,6 +25,7 @@ from opencwm.debugger.expectations import (
     EnteringError,
     Expected,
     Iterating,
+    Made,
     Outcome,
     ResumingError,
     UnforeseenError,
@@ -34,7 +35,7 @@ from opencwm.debugger.hooks import arguments, hook_name, plain_name
 from opencwm.debugger.known import BUILT_IN
 from opencwm.debugger.pure_operations import FUNCTIONS, LOOKING, METHODS, MODULES, call_function, call_method
 from opencwm.debugger.pure_values import is_told, kind_of, text_of
-from opencwm.debugger.rendered import MAX_ITEMS, UnreadableError, items_of
+from opencwm.debugger.rendered import MAX_ITEMS, UnreadableError, is_atom, items_of
 from opencwm.debugger.shown import holds_shown
 from opencwm.debugger.streams import (
     Accumulated,
@@ -53,6 +54,8 @@ from opencwm.debugger.streams import (
     While,
     Zipped,
 )
+from opencwm.tracer.limits import DEFAULT_LIMITS
+from opencwm.tracer.rendering import Renderer
 
 _WHOLE: Final = (
     *(list, tuple, set, frozenset, sorted, sum, min, max, dict, collections.Counter, collections.deque),
@@ -67,6 +70,11 @@ _CALLING: Final = (map, filter, itertools.starmap, itertools.filterfalse, iterto
 _THROUGH: Final = (zip, enumerate, iter, itertools.islice, itertools.chain, itertools.accumulate)
 
 
+def looked_up(function: Any) -> str:
+    """Return how a function of Python reads that is looked up in a class or module."""
+    return Renderer(DEFAULT_LIMITS).render(function)
+
+
 class IteratorFollower(ComprehensionFollower):
     """What is known of iterators that are made on the line, or kept in a local."""
 
@@ -77,6 +85,10 @@ class IteratorFollower(ComprehensionFollower):
     @abc.abstractmethod
     def _made(self, call: CallSite, node: ast.Call) -> str | None:
         """Note a call; return its value when it entered a function that has returned."""
+
+    @abc.abstractmethod
+    def _program_runs(self) -> None:
+        """Note that functions of the program may have run, which have changed what is noted already."""
 
     @abc.abstractmethod
     def _objects_change(self) -> None:
@@ -110,19 +122,33 @@ class IteratorFollower(ComprehensionFollower):
         texts = [self._current(*item) for item in args]
         if function.python is not None:
             return self._worked_out(function.python, texts), self.moment
-        first = self._known.functions.reading(function.text)
-        definition = self._known.functions.definition(first)
-        if definition is None or definition.decorator_list or not self._known.functions.is_plain(first):
+        call = self._call_of(function.text, function.first, texts, {})
+        if call is None:
             raise UnforeseenError
-        if self._known.functions.owner(first):
-            raise UnforeseenError
-        try:
-            signature(definition.args).bind(*texts)
-        except TypeError:
-            raise UnforeseenError from None
-        call = CallSite(definition.name, False, None, tuple(texts), {}, local=function.text, first=first)
-        value = self._made(call, ast.Call(ast.Name(definition.name, ast.Load()), [], []))
+        value = self._made(call, ast.Call(ast.Name(call.name, ast.Load()), [], []))
         return value, self.moment
+
+    def _call_of(
+        self, text: str, first: int, args: Sequence[str | None], named: Mapping[str, str | None]
+    ) -> CallSite | None:
+        """Return the call of a function of the program, by its first line, if it is sure to be entered."""
+        functions = self._known.functions
+        definition = functions.definition(first)
+        if definition is None or definition.decorator_list or not functions.is_plain(first):
+            return None
+        if functions.owner(first):
+            return None
+        try:
+            signature(definition.args).bind(*args, **named)
+        except TypeError:
+            return None
+        return CallSite(definition.name, False, None, tuple(args), named, local=str(text), first=first)
+
+    def _first_of(self, text: str | None) -> int:
+        """Return the first line of the function of the program that reads so, 0 where it is not certain."""
+        if isinstance(text, Made) and text.first:
+            return text.first
+        return self._known.functions.reading(text or "")
 
     def _worked_out(self, function: Any, texts: Sequence[str | None]) -> str:
         """Return what a function of Python gives.
@@ -180,7 +206,12 @@ class IteratorFollower(ComprehensionFollower):
         entered = self._entered.pop(0)
         if entered.first != stream.first or entered.item is None:
             raise UnforeseenError
-        self._objects_change()
+        is_apart = self._known.is_isolated and stream.is_closed
+        if is_apart and all(text is not None and is_atom(text) for text in stream.reached):
+            self._program_runs()
+        else:
+            self._objects_change()
+        stream.reached = [*stream.reached, entered.item]
         stream.suspended = entered.suspended
         stream.left = self, self.moment, len(self.calls)
         return None if entered.item == STOP else entered.item
@@ -215,7 +246,8 @@ class IteratorFollower(ComprehensionFollower):
         )
         if text is None or (python is not None and not is_pure):
             return None
-        return Called(text, python) if is_pure or text.startswith("<function ") else None
+        first = self._first_of(text)
+        return Called(text, python, first) if is_pure or first else None
 
     # -- what makes iterators
 

@@ -20,7 +20,7 @@ from opencwm.debugger.expectations import (
     UnforeseenError,
     YieldingError,
 )
-from opencwm.debugger.expression_follower import ExpressionFollower
+from opencwm.debugger.expression_follower import ExpressionFollower, with_source
 from opencwm.debugger.hooks import holders, hook_name, is_note, marked, plain_name
 from opencwm.debugger.known import Known
 from opencwm.debugger.module_names import imported_text
@@ -413,18 +413,20 @@ class LineFollower(ExpressionFollower):
             self.outcome.is_pure = False
             self._changing.anything()
         formula: tuple[str, dict[str, str]] | None = (f"{loop.source}[{number}]", {}) if loop.source else None
-        item = self._told(
-            Expected(
-                text,
-                pattern,
-                handed_out,
-                is_certain=is_certain,
-                at_end=STOP,
-                target=target,
-                formula=formula,
-                is_old=loop.is_old,
-            )
+        expected = Expected(
+            text,
+            pattern,
+            handed_out,
+            is_certain=is_certain,
+            at_end=STOP,
+            target=target,
+            formula=formula,
+            is_old=loop.is_old,
         )
+        is_silent = text is None and handed_out is not None  # the tracer cannot tell what it goes through
+        item = handed_out if is_silent else with_source(self._told(expected), expected)
+        if isinstance(handed_out, Made) and item == handed_out:
+            item = handed_out
         if item is None:
             self._forget(node.target)
             return

@@ -25,7 +25,7 @@ _MOST_CHARS: Final = 400
 _MOST_PATTERN_CHARS: Final = 400
 _SINGLE: Final = frozenset({"LITERAL", "NOT_LITERAL", "ANY", "IN", "AT", "CATEGORY", "RANGE"})
 _SEARCHING: Final = frozenset({"search", "findall", "finditer", "sub", "subn", "split"})
-_FUNCTIONS: Final = named([re.match, re.search, re.fullmatch, re.findall, re.split, re.sub, re.subn])
+_FUNCTIONS: Final = named([re.match, re.search, re.fullmatch, re.findall, re.finditer, re.split, re.sub, re.subn])
 
 
 def compiled(pattern: str | bytes, flags: int = 0) -> re.Pattern[Any]:
@@ -112,7 +112,7 @@ def _check(target: Any, name: str, args: Sequence[Any], keywords: Mapping[str, A
     check_match(pattern, name, rest[place])
 
 
-_MATCHING: Final = words("match search fullmatch findall split sub subn")
+_MATCHING: Final = words("match search fullmatch findall finditer split sub subn")
 
 _FLAGS: Final = words("A ASCII I IGNORECASE M MULTILINE S DOTALL X VERBOSE U UNICODE")
 

@@ -31,10 +31,12 @@ class Called:
     Attributes:
         text: how it reads.
         python: the function, where it is one of Python that only works something out.
+        first: first line of its definition, where it is one of the program.
     """
 
     text: str
     python: Any = None
+    first: int = 0
 
 
 class Following(Protocol):
@@ -141,12 +143,15 @@ class Generated(Stream):
 
     Attributes:
         first: first line of its function.
+        reached: how the objects read that it was given, or has handed out.
+        is_closed: its function has no free variables.
         suspended: its activation, once it has handed out something.
         left: who followed the line on which it did, and what that line had done until then.
     """
 
-    def __init__(self, first: int) -> None:
+    def __init__(self, first: int, reached: Sequence[str | None], *, is_closed: bool) -> None:
         self.first = first
+        self.reached, self.is_closed = list(reached), is_closed
         self.suspended: Memory | None = None
         self.left: tuple[Any, ...] = ()
         self._is_over = False
