@@ -22,6 +22,7 @@ from opencwm.debugger.expectations import (
     Outcome,
     UnforeseenError,
 )
+from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.hooks import holders, is_super, plain_name
 from opencwm.debugger.iterator_follower import PUTTING, IteratorFollower, looked_up
 from opencwm.debugger.keyed import KEYED, chosen
@@ -43,7 +44,7 @@ from opencwm.debugger.rendered import (
     is_built_in,
     is_iterator,
 )
-from opencwm.debugger.streams import Called, Generated
+from opencwm.debugger.streams import Called, Generated, Item
 from opencwm.debugger.touching import Changing, pieces
 
 _ASKING: Final = {"len": "__len__", "repr": "__repr__", "str": "__str__", "abs": "__abs__"}
@@ -119,14 +120,12 @@ class CallFollower(IteratorFollower):
             changing = receiver if is_followed and not self._known.is_disguised else None
         owner, fields = holders(function.value) if isinstance(function, ast.Attribute) else ("", [])
         began = self._changing.moment
-        values = self._values(node.args)
-        named_values = self._values([keyword.value for keyword in node.keywords])
+        node, values, named_values, is_plain = self._given(node)
         args = tuple([self._current(text, since) for text, since in values])
         texts = [self._current(text, since) for text, since in named_values]
         keywords = dict(zip([keyword.arg for keyword in node.keywords], texts, strict=True))
         self._operating = self._changing.moment
         named = {name: text for name, text in keywords.items() if name is not None}
-        is_plain = len(named) == len(keywords) and not any(isinstance(item, ast.Starred) for item in node.args)
         if is_plain:
             found = self._with_iterators(node, function, args, named)
             if found is not None:
@@ -151,6 +150,46 @@ class CallFollower(IteratorFollower):
         if not is_harmless and len(self._entered) == num_entered:
             self._handed_on(node, receiver, given)
         return result
+
+    def _given(self, node: ast.Call) -> tuple[ast.Call, list[Item], list[Item], bool]:
+        """Follow the arguments of a call.
+
+        Returns the call with those that ``*`` and ``**`` stand for in their places, what they are worth, and
+        whether they all are known as such.
+        """
+        nodes: list[ast.expr] = []
+        keywords: list[ast.keyword] = []
+        values: list[Item] = []
+        is_plain = True
+        for arg in node.args:
+            found = self._spread_out(arg)
+            is_plain = is_plain and found is not None
+            values += [(None, self._changing.moment)] if found is None else found
+            is_single = found is None or not isinstance(arg, ast.Starred)
+            nodes += [arg] if is_single else [ast.Constant(None) for _ in found or ()]
+        named: list[Item] = []
+        for keyword in node.keywords:
+            text, since = self._values([keyword.value])[0]
+            inner = None if keyword.arg is not None else self._named_in(text)
+            is_plain = is_plain and (keyword.arg is not None or inner is not None)
+            named += [(text, since)] if inner is None else [(item, since) for item in inner.values()]
+            keywords += (
+                [keyword] if inner is None else [ast.keyword(name, ast.Constant(None)) for name in inner]
+            )
+        if len({keyword.arg for keyword in keywords}) < len(keywords):
+            raise UnforeseenError  # TypeError
+        return ast.Call(node.func, nodes, keywords), values, named, is_plain
+
+    def _named_in(self, text: str | None) -> dict[str, str] | None:
+        """Return the arguments by name that a dictionary stands for after ``**``; None if not known."""
+        try:
+            value = None if text is None else known_value(text)
+        except Undecided:
+            return None
+        is_known = isinstance(value, dict) and all(isinstance(key, str) for key in value)
+        if not is_known or not all(map(is_told, value.values())):
+            return None
+        return {key: text_of(item) for key, item in value.items()}
 
     def _with_iterators(
         self,
@@ -412,7 +451,8 @@ class CallFollower(IteratorFollower):
                 return False
             if receiver.startswith("<module '"):
                 return function.attr in MODULES.get(receiver[len("<module '") : -len("'>")], ())
-            return is_atom(receiver) or (function.attr in READING_METHODS and is_built_in(receiver))
+            is_fixed = is_atom(receiver) or receiver.startswith("<re.Match object; ")
+            return is_fixed or (function.attr in READING_METHODS and is_built_in(receiver))
         if not isinstance(function, ast.Name) or function.id in _CHANGING:
             return False
         if function.id in _MAPPING and (args[0] if args else None) not in self._known.plain_functions:

@@ -6,8 +6,8 @@ import ast
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS, is_written
 from opencwm.debugger.call_follower import CallFollower
@@ -22,9 +22,11 @@ from opencwm.debugger.expectations import (
     UnforeseenError,
     YieldingError,
 )
+from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.hooks import arguments, hook_name, is_lazy
 from opencwm.debugger.known import Known
 from opencwm.debugger.mutations import after_look
+from opencwm.debugger.pure_values import text_of
 from opencwm.debugger.readings import read_off
 from opencwm.debugger.rendered import (
     is_cheap,
@@ -151,20 +153,33 @@ class ExpressionFollower(CallFollower):
             pairs += pair
             has_all = has_all and key is not None
         known = [text for pair in pairs if (text := self._current(*pair)) is not None]
-        if not has_all or len(known) < len(pairs):
+        if len(known) < len(pairs):
             return None
+        if not has_all:
+            return self._merged(node, iter(known))
         texts = [f"{key}: {value}" for key, value in zip(known[::2], known[1::2], strict=True)]
         if len({text.partition(":")[0] for text in texts}) < len(texts):
             return None
         return f"{{{', '.join(texts)}}}"
 
-    def _texts(self, nodes: Iterable[ast.expr]) -> list[str] | None:
-        texts = [self._current(text, since) for text, since in self._values(nodes)]
-        return None if any(text is None for text in texts) else [text for text in texts if text is not None]
+    def _merged(self, node: ast.Dict, values: Iterator[str]) -> str | None:
+        """Return a dictionary that is made of others by ``**``, from what stands in it one after the other."""
+        if not self._calculates or self._known.is_disguised:
+            return None
+        found: dict[Any, Any] = {}
+        try:
+            for key in node.keys:
+                first = known_value(next(values))
+                found.update(first if key is None else {first: known_value(next(values))})
+            return text_of(found)
+        except (Undecided, TypeError, ValueError):
+            return None
 
-    def _starred(self, node: ast.Starred) -> str | None:
-        self._value(node.value)
-        return None
+    def _texts(self, nodes: Iterable[ast.expr]) -> list[str] | None:
+        parts = [self._spread_out(node) for node in nodes]
+        values = [item for part in parts for item in part or [(None, 0)] * (part is None)]
+        texts = [self._current(text, since) for text, since in values]
+        return None if any(text is None for text in texts) else [text for text in texts if text is not None]
 
     def _ifexp(self, node: ast.IfExp) -> str | None:
         return self._value(node.body if self._truth(node.test) else node.orelse)
@@ -195,6 +210,9 @@ class ExpressionFollower(CallFollower):
         """Follow operands; those of a chain report its links."""
         if len(node.ops) == 1 and hook_name(node.left) != "link":
             left, right = self._values([node.left, node.comparators[0]])
+            if isinstance(node.ops[0], ast.In | ast.NotIn) and isinstance(right[0], Iterating):
+                found = self._is_among(self._current(*left), right[0])
+                return repr(found is isinstance(node.ops[0], ast.In))
             name = _COMPARISONS.get(type(node.ops[0]), "")
             value = self._special(name, self._current(*left), (right[0],))
             return value if value in ("True", "False") else None

@@ -376,9 +376,13 @@ class _Evaluation:
 
     def _call(self, node: ast.Call, bound: _Names) -> Any:
         args = list(self._elements(node.args, bound))
-        if any(keyword.arg is None for keyword in node.keywords):
-            raise UnsupportedError("** is not supported here")
-        keywords = {keyword.arg or "": self.visit(keyword.value, bound) for keyword in node.keywords}
+        keywords: dict[str, Any] = {}
+        for keyword in node.keywords:
+            value = self.visit(keyword.value, bound)
+            more = value if keyword.arg is None else {keyword.arg: value}
+            if not isinstance(more, dict) or not all(type(name) is str for name in more) or keywords.keys() & more:
+                raise UnsupportedError("such arguments by name are not supported here")
+            keywords |= more
         if "key" in keywords and (not is_key(keywords["key"]) or holds_objects(args)):
             raise UnsupportedError("key= is supported here for a few built-in functions only")
         if isinstance(node.func, ast.Attribute):

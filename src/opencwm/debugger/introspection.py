@@ -91,6 +91,9 @@ class Introspection:
         value = _value(text)
         if isinstance(value, type):
             return repr(value.__name__)
+        raised = self._exception(text.removeprefix("<class '").removesuffix("'>") + "(")
+        if raised is not None and text == f"<class '{raised.__name__}'>":
+            return repr(raised.__name__)
         name = text.removeprefix("<class 'program.").removesuffix("'>")
         return repr(name) if self._constants.get(name) == text == f"<class 'program.{name}'>" else None
 
@@ -100,8 +103,17 @@ class Introspection:
         if own:
             name = f"<class 'program.{own[0]}'>"
             return name if self._constants.get(own[0]) == name else None
+        raised = self._exception(text)
+        if raised is not None:
+            return f"<class '{raised.__name__}'>"
         value = _value(text)
         return None if self._is_disguised or isinstance(value, Shown | type) else text_of(kind_of(value))
+
+    def _exception(self, text: str) -> type[BaseException] | None:
+        """Return the class of an exception of Python, as it reads; None for anything else."""
+        kind = getattr(builtins, text.partition("(")[0], None)
+        is_exception = isinstance(kind, type) and issubclass(kind, BaseException) and "(" in text
+        return kind if is_exception and self._constants.get(kind.__name__) == f"<class '{kind.__name__}'>" else None
 
     def _own(self, text: str) -> Sequence[str]:
         """Return the class of an object of the program, and those it inherits from; none for any other."""
@@ -135,6 +147,9 @@ class Introspection:
         if isinstance(of_python, type) and self._constants.get(name) == f"<class '{name}'>":
             if own:
                 return of_python is object
+            raised = self._exception(text)
+            if raised is not None:
+                return issubclass(raised, of_python)
             if text.startswith("<function "):
                 return of_python is object
             if text.startswith("<class "):

@@ -383,6 +383,33 @@ class IteratorFollower(ComprehensionFollower):
                 self._exhaust(iterator)
         return None
 
+    def _is_among(self, text: str | None, iterator: Iterating) -> bool:
+        """Follow ``text in iterator``, which asks it for items up to the first that is equal."""
+        stream = self._fixed(iterator)
+        while (item := stream.pull(self)) is not None:
+            is_fixed = text is not None and item[0] is not None and is_atom(text) and is_atom(item[0])
+            is_equal = self._known.calculated(Expected(f"{text} == {item[0]}")) if is_fixed else None
+            if is_equal is None:
+                raise UnforeseenError
+            if is_equal == "True":
+                return True
+        return False
+
+    def _spread_out(self, node: ast.expr) -> list[Item] | None:
+        """Follow an item of a display, or an argument: what ``*`` makes of one are several; None if not known."""
+        if not isinstance(node, ast.Starred):
+            return self._values([node])
+        text = self._value(node.value)
+        if isinstance(text, Iterating) and text.stream is not None:
+            self._exhaust(text)
+        try:
+            values = self._known.iterated(text)
+        except UnreadableError:
+            return None
+        if len(values) > MAX_ITEMS:
+            return None
+        return [(text_of(value) if is_told(value) else None, self.moment) for value in values]
+
     def _fixed(self, iterator: Iterating) -> Stream:
         """Return what an iterator gives item by item, one too that is known at once."""
         stream = iterator.stream = self._stream(iterator)

@@ -11,6 +11,7 @@ import builtins
 import collections
 import dataclasses
 import importlib
+import re
 import types
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -20,7 +21,7 @@ from opencwm.debugger.abstract_classes import ABSTRACT
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
 from opencwm.debugger.object_shapes import is_only_dataclass
-from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, MODULES
+from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, METHODS, MODULES
 from opencwm.debugger.pure_values import as_in_python, is_fixed, kind_of
 from opencwm.debugger.qualified_names import FunctionNode
 from opencwm.debugger.read_only import read_only
@@ -95,8 +96,9 @@ class ModuleNames:
             text = f"<module '{module}'>" if not what else imported_text(module, what)
             texts |= {} if text is None else {name: text}
         found = Builtins(functions, modules)
-        values = _values(tree, found, texts)
+        values, methods = _values(tree, found, texts)
         texts.update(values)
+        found = Builtins({**functions, **methods}, modules)
         return cls(texts, found, frozenset(values), dict(_abstract(tree, bound)))
 
 
@@ -163,13 +165,19 @@ def _imported(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
                 )
 
 
-def _values(tree: ast.Module, known: Builtins, texts_before: Mapping[str, str]) -> dict[str, str]:
-    """Return how the names read that are bound once, at the top, to what cannot change."""
+def _values(
+    tree: ast.Module, known: Builtins, texts_before: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return how the names read that are bound once, at the top, to what cannot change.
+
+    With them those that are methods of it.
+    """
     if names_by_string(tree):
-        return {}
+        return {}, {}
     counts = collections.Counter(_bindings(tree))
     unchanged = frozenset(read_only(tree, known.functions.keys()))
     texts: dict[str, str] = {}
+    methods: dict[str, Any] = {}
     for node in tree.body:
         value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
@@ -179,6 +187,11 @@ def _values(tree: ast.Module, known: Builtins, texts_before: Mapping[str, str]) 
         if isinstance(value, ast.Name) and texts_before.get(value.id, "").startswith("<"):
             texts |= dict.fromkeys(names, texts_before[value.id])
             continue
+        method = _method_of_constant(value, texts, known)
+        if method is not None:
+            texts |= dict.fromkeys(names, Renderer(DEFAULT_LIMITS).render(method))
+            methods |= dict.fromkeys(names, method)
+            continue
         try:
             found = evaluate(ast.unparse(value), texts, builtins=known, with_objects=True)
         except (ExpressionError, Undecided):
@@ -186,7 +199,18 @@ def _values(tree: ast.Module, known: Builtins, texts_before: Mapping[str, str]) 
         is_alone = len(targets) == 1 and names[0] in unchanged and _holds_what_is_fixed(found.value)
         if len(found.text) <= MAX_CHARS and (is_fixed(found.value) or is_alone):
             texts |= dict.fromkeys(names, found.text)
-    return texts
+    return texts, methods
+
+
+def _method_of_constant(node: ast.expr, texts: Mapping[str, str], known: Builtins) -> Any:
+    """Return the method of a compiled pattern that an expression is; None for any other."""
+    if not isinstance(node, ast.Attribute) or node.attr not in METHODS[re.Pattern]:
+        return None
+    try:
+        found = evaluate(ast.unparse(node.value), texts, builtins=known).value
+    except (ExpressionError, Undecided):
+        return None
+    return getattr(found, node.attr) if isinstance(found, re.Pattern) else None
 
 
 def _holds_what_is_fixed(value: object) -> bool:

@@ -6,6 +6,7 @@ import ast
 import itertools
 import math
 import operator
+import re
 import string
 import types
 from collections.abc import Callable, Iterable, Mapping
@@ -238,6 +239,8 @@ def call_function(function: Any, args: list[Any], keywords: dict[str, Any]) -> A
         ExpressionError: the result would be too large, or it is called in a way that is not supported; and
             whatever the function raises.
     """
+    if isinstance(getattr(function, "__self__", None), re.Pattern):
+        return call_method(function.__self__, function.__name__, args, keywords)
     if function is type and len(args) != 1:
         raise UnsupportedError("only type(x) is supported here")
     if function is format and len(args) > 1:

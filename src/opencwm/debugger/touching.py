@@ -19,7 +19,11 @@ from opencwm.debugger.pure_values import text_of
 from opencwm.debugger.rendered import is_atom
 from opencwm.debugger.shown import is_cut, is_object, object_text, with_places
 
-_CLOSED: Final = re.compile(r"<(?:class '[^']*'|function [\w.]+|built-in function \w+|module '[^']*')>")
+_CLOSED: Final = re.compile(
+    r"<(?:class '[^']*'|function [\w.]+|built-in function \w+|module '[^']*'|method_descriptor object"
+    r"|re\.Match object; .*)>",
+    re.DOTALL,
+)
 """Things that hold no object of a run."""
 
 

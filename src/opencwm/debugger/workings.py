@@ -47,6 +47,7 @@ class Workings:
             ``return``, of lambdas, and those that what was to be returned may be waiting for, of ``with`` and
             ``finally``.
         handlers: by first line of a function and line, the ``except`` clause there, its body on other lines.
+        handed_on: lines of those, after which another clause is asked when they do not catch.
         text: of the program.
         free: the free variables of its inner functions, see :func:`.closures.free_variables`.
     """
@@ -55,6 +56,7 @@ class Workings:
     lines: Mapping[tuple[int, int], ast.stmt | ast.expr]
     returning: frozenset[tuple[int, int]] = frozenset()
     handlers: Mapping[tuple[int, int], ast.ExceptHandler] = dataclasses.field(default_factory=dict)
+    handed_on: frozenset[tuple[int, int]] = frozenset()
     text: str = ""
     free: Mapping[int, Mapping[str, int]] = dataclasses.field(default_factory=dict)
 
@@ -106,7 +108,8 @@ class Workings:
             closed_functions(text),
         )
         handlers = dict(_handlers(owned))
-        return cls(known, lines, frozenset(_returning(owned)), handlers, text, free_variables(text))
+        passing = frozenset(_handed_on(owned))
+        return cls(known, lines, frozenset(_returning(owned)), handlers, passing, text, free_variables(text))
 
     def follower(self, memory: Memory, ask: Ask, *, calculates: bool = False) -> LineFollower:
         """Return what follows the line that runs in an activation.
@@ -137,7 +140,8 @@ class Workings:
         if truth is None:
             return None
         values = {handler.name: memory.raised} if truth and handler.name else {}
-        return Outcome(values, truth=truth, is_told=truth, is_pure=truth)
+        is_told = truth or (memory.first, memory.lineno) in self.handed_on
+        return Outcome(values, truth=truth, is_told=is_told, is_pure=is_told)
 
     def returns_none(self, memory: Memory) -> bool:
         """Whether an activation that returns from the line it is at returns None."""
@@ -180,6 +184,13 @@ def _handlers(owned: Iterable[_Owned]) -> Iterator[tuple[tuple[int, int], ast.Ex
             for handler in node.handlers:
                 if handler.body[-1].lineno > handler.lineno:
                     yield (first, handler.lineno), handler
+
+
+def _handed_on(owned: Iterable[_Owned]) -> Iterator[tuple[int, int]]:
+    """Yield ``except`` clauses that another one follows, with the first line of their function."""
+    for first, node in owned:
+        if isinstance(node, ast.Try):
+            yield from ((first, handler.lineno) for handler in node.handlers[:-1])
 
 
 def _returning(owned: Iterable[_Owned]) -> Iterator[tuple[int, int]]:
