@@ -226,6 +226,7 @@ class Memory:
         entered: functions entered from it since then, in order.
         raised: the exception that was raised in it last, as it reads.
         methods: locals that are a method of what another local is, with the names of both.
+        subject: what the ``match`` that it is in goes by, as it reads; None where that is not known.
         made: locals whose text does not tell what they are, with what they are.
         lines: those it has come to.
         num_yields: how often it has handed out a value since the line began; -1 where that is not known.
@@ -243,6 +244,7 @@ class Memory:
     entered: list[Entered] = dataclasses.field(default_factory=list)
     raised: str | None = None
     methods: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
+    subject: str | None = None
     made: dict[str, Made] = dataclasses.field(default_factory=dict)
     lines: set[int] = dataclasses.field(default_factory=set)
     num_yields: int = 0

@@ -151,6 +151,7 @@ class Foresight:
             follower.keep(follower.run())
         except UnforeseenError:
             memory.made.clear()
+            memory.subject = None
             if not self.workings.binds_plainly(memory):
                 memory.methods.clear()
         memory.before, memory.lineno, memory.written, memory.entered = memory.lineno, lineno, [], []

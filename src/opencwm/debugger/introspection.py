@@ -126,11 +126,11 @@ class Introspection:
         if len(nodes) != _PLACES:
             return None
         kinds = nodes[1].elts if isinstance(nodes[1], ast.Tuple) else [nodes[1]]
-        answers = [self._is_of(texts[0], kind.id if isinstance(kind, ast.Name) else "") for kind in kinds]
+        answers = [self.is_of(texts[0], kind.id if isinstance(kind, ast.Name) else "") for kind in kinds]
         known = [answer for answer in answers if answer is not None]
         return repr(any(known)) if True in known or len(known) == len(answers) else None
 
-    def _is_of(self, text: str, name: str) -> bool | None:
+    def is_of(self, text: str, name: str) -> bool | None:
         """Return whether a value is of a class, by the name it is called by; None where that is not known."""
         own, value = self._own(text), _value(text)
         is_literal = not own and not isinstance(value, Shown)

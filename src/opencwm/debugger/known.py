@@ -65,6 +65,7 @@ class Known:
         has_hashes: classes of it may say how their objects are hashed and compared.
         introspection: what it is told when it asks about objects.
         made_of_fields: its dataclasses and named tuples.
+        names_matching: classes of it may say which attributes patterns by position mean.
         closed: first lines of its functions that have no free variables.
     """
 
@@ -85,6 +86,7 @@ class Known:
     introspection: Introspection | None = None
     made_of_fields: FieldClasses = dataclasses.field(default_factory=FieldClasses)
     closed: frozenset[int] = frozenset()
+    names_matching: bool = True
 
     @property
     def plain_functions(self) -> frozenset[str]:
@@ -119,6 +121,20 @@ class Known:
             raise UnreadableError
         items: list[Any] = found.value
         return items
+
+    def is_of(self, text: str, name: str) -> bool | None:
+        """Return whether a value is of a class, by its name; None where that is not known."""
+        return None if self.introspection is None else self.introspection.is_of(text, name)
+
+    def attribute(self, text: str, name: str) -> str | None:
+        """Return how an attribute of an object of the program reads; None where that is not known."""
+        found = self.made_of_fields.read(text, name)
+        return self.attributes.read(text, name) if found is None else found
+
+    def fields(self, name: str) -> Sequence[str] | None:
+        """Return the attributes that patterns by position of a class mean; None where that is not known."""
+        fields = None if self.names_matching else self.made_of_fields.fields.get(name)
+        return None if fields is None else list(fields)
 
     def truth(self, text: str | None) -> bool | None:
         """Return the truth of a rendered value, an object of the program too; None if not known."""

@@ -21,11 +21,13 @@ from opencwm.debugger.expectations import (
     YieldingError,
 )
 from opencwm.debugger.expression_follower import ExpressionFollower, with_source
+from opencwm.debugger.expressions import Undecided
 from opencwm.debugger.hooks import holders, hook_name, is_note, marked, plain_name
 from opencwm.debugger.known import Known
 from opencwm.debugger.module_names import imported_text
 from opencwm.debugger.mutations import after_delete, after_store
 from opencwm.debugger.object_shapes import mangled
+from opencwm.debugger.patterns import matched, names_in
 from opencwm.debugger.plain_exceptions import raised_by
 from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.rendered import (
@@ -37,6 +39,9 @@ from opencwm.debugger.rendered import (
 )
 from opencwm.debugger.streams import Stream
 from opencwm.tracer.expression_rewriter import BINARY
+
+Followed = ast.stmt | ast.expr | ast.match_case
+"""What can stand on a line that is followed; the last for the pattern and the guard of a ``case``."""
 
 
 class LineFollower(ExpressionFollower):
@@ -51,13 +56,16 @@ class LineFollower(ExpressionFollower):
     """
 
     def __init__(
-        self, node: ast.stmt | ast.expr, known: Known, memory: Memory, ask: Ask, *, calculates: bool
+        self, node: Followed, known: Known, memory: Memory, ask: Ask, *, calculates: bool
     ) -> None:
         super().__init__(known, memory, ask, calculates=calculates)
         self._node = node
         self._bound = {part.id for part in ast.walk(node) if _is_store(part)}  # type: ignore[attr-defined]
         if isinstance(node, ast.FunctionDef):
             self._bound.add(node.name)
+        elif isinstance(node, ast.match_case):
+            self._bound |= names_in(node.pattern)
+        self._subject: str | None = None  # of the match that the line is in
 
     def run(self) -> Outcome:
         """Follow the line and return what is known of it.
@@ -85,6 +93,7 @@ class LineFollower(ExpressionFollower):
 
     def keep(self, outcome: Outcome) -> None:
         """Remember what locals are now whose text does not tell."""
+        self._memory.subject = self._subject
         made = self._memory.made
         for name in {*self._bound, *self.loose}:
             made.pop(name, None)
@@ -100,7 +109,7 @@ class LineFollower(ExpressionFollower):
                     continue
             made[name] = text
 
-    def _statement(self, node: ast.stmt | ast.expr) -> None:
+    def _statement(self, node: Followed) -> None:
         outcome = self.outcome
         if isinstance(node, ast.expr):
             outcome.returned = self._value(node)
@@ -112,6 +121,10 @@ class LineFollower(ExpressionFollower):
                 outcome.is_told = False
         elif isinstance(node, ast.Expr):
             self._value(node.value)
+        elif isinstance(node, ast.Match):
+            self._subject = self._value(node.subject)
+        elif isinstance(node, ast.match_case):
+            self._case(node)
         elif isinstance(node, ast.Return):
             outcome.returned = "None" if node.value is None else self._value(node.value)
         elif isinstance(node, ast.FunctionDef):
@@ -124,6 +137,23 @@ class LineFollower(ExpressionFollower):
             outcome.is_told = outcome.is_pure = False
             self._changing.anything()
             self._other(node)
+
+    def _case(self, node: ast.match_case) -> None:
+        """Follow one pattern of a ``match``, and its guard."""
+        subject = self._memory.subject
+        if subject is None or self._known.is_disguised:
+            raise UnforeseenError
+        try:
+            bound = matched(node.pattern, subject, self._known)
+        except (Undecided, ValueError):
+            raise UnforeseenError from None
+        if bound is None:
+            self.outcome.truth, self._subject = False, subject
+            return
+        self.outcome.values.update(bound)
+        self._state.update(bound)
+        self.outcome.truth = node.guard is None or self._truth(node.guard)
+        self._subject = None if self.outcome.truth else self._current(subject, 0)
 
     def _assignment(self, node: ast.stmt) -> bool:
         """Follow a statement that binds names, and only does that; return whether it is one."""
@@ -192,8 +222,6 @@ class LineFollower(ExpressionFollower):
             texts = [self._value(part) for part in (node.exc, node.cause) if part is not None]
             if self._calculates and len(texts) == 1:
                 self.outcome.raised = raised_by(texts[0], self._known.exceptions)
-        elif isinstance(node, ast.Match):
-            self._value(node.subject)
         elif isinstance(node, ast.Delete):
             for target in node.targets:
                 self._target(target)

@@ -27,8 +27,8 @@ from opencwm.debugger.field_classes import FieldClasses
 from opencwm.debugger.hooks import is_note
 from opencwm.debugger.introspection import Introspection
 from opencwm.debugger.isolation import functions_apart, shares
-from opencwm.debugger.known import Known, has_disguises, has_hashes, has_truths
-from opencwm.debugger.line_follower import LineFollower
+from opencwm.debugger.known import Known, has_disguises, has_hashes, has_truths, mentions
+from opencwm.debugger.line_follower import Followed, LineFollower
 from opencwm.debugger.module_names import ModuleNames, has_values, names_by_string
 from opencwm.debugger.plain_exceptions import plain_exceptions
 from opencwm.debugger.qualified_names import FunctionNode
@@ -53,7 +53,7 @@ class Workings:
     """
 
     known: Known
-    lines: Mapping[tuple[int, int], ast.stmt | ast.expr]
+    lines: Mapping[tuple[int, int], Followed]
     returning: frozenset[tuple[int, int]] = frozenset()
     handlers: Mapping[tuple[int, int], ast.ExceptHandler] = dataclasses.field(default_factory=dict)
     handed_on: frozenset[tuple[int, int]] = frozenset()
@@ -75,9 +75,13 @@ class Workings:
         owned = list(_owned(tree))
         for first, node in owned if sites is not None else ():
             found.setdefault((first, node.lineno), []).append(node)
-        lines = {
+        lines: dict[tuple[int, int], Followed] = {
             key: nodes[0] for key, nodes in found.items() if len(nodes) == 1 and _is_on_one_line(nodes[0])
         }
+        for first, node in owned if sites is not None else ():
+            for case in node.cases if isinstance(node, ast.Match) else ():
+                if (first, case.pattern.lineno) not in found and _is_case_on_one_line(case):
+                    lines[first, case.pattern.lineno] = case
         bound = BoundNames(tree)
         shared = frozenset(bound.shared)
         source = syntax_tree(text)
@@ -106,6 +110,8 @@ class Workings:
             introspection,
             FieldClasses.of(source, names.texts),
             closed_functions(text),
+            mentions(source, frozenset({"__match_args__", "match_args", "kw_only"}))
+            or any(isinstance(node, ast.keyword) and node.arg in ("match_args", "kw_only") for node in ast.walk(source)),
         )
         handlers = dict(_handlers(owned))
         passing = frozenset(_handed_on(owned))
@@ -151,7 +157,7 @@ class Workings:
         """Return the line a condition or loop goes on with when it holds, 0 where that is not known."""
         key = memory.first, memory.lineno
         node = self.lines.get(key, self.handlers.get(key))
-        if not isinstance(node, ast.If | ast.While | ast.For | ast.ExceptHandler):
+        if not isinstance(node, ast.If | ast.While | ast.For | ast.ExceptHandler | ast.match_case):
             return 0
         body = node.body[1:] if is_note(node.body[0]) else node.body
         return body[0].lineno if body[0].lineno > memory.lineno else 0
@@ -211,11 +217,20 @@ def _is_on_one_line(node: ast.stmt | ast.expr) -> bool:
     """Whether what a line of this node runs stands on that line alone."""
     if isinstance(node, ast.For):
         return node.iter.end_lineno == node.lineno
+    if isinstance(node, ast.Match):
+        return node.subject.end_lineno == node.lineno
     if isinstance(node, ast.If | ast.While):
         return node.test.end_lineno == node.lineno
     if isinstance(node, ast.FunctionDef):
         return _is_defined_on_one_line(node)
     return node.end_lineno == node.lineno
+
+
+def _is_case_on_one_line(case: ast.match_case) -> bool:
+    """Whether the pattern and the guard of a ``case`` stand on one line, and its body on others."""
+    first, last = case.pattern.lineno, case.body[0].lineno
+    ends = [case.pattern.end_lineno, first if case.guard is None else case.guard.end_lineno]
+    return ends == [first, first] and last > first
 
 
 def _is_defined_on_one_line(node: ast.FunctionDef) -> bool:
