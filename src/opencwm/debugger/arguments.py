@@ -112,7 +112,8 @@ class Functions:
     def is_call_of(self, first: int, call: CallSite) -> bool:
         """Whether a function, by its first line, is what a call enters."""
         definition, owner = self._found.get(first, (None, ""))
-        return definition is not None and self._receiver(definition, owner, call) is not None
+        is_other = bool(call.first) and call.first != first
+        return not is_other and definition is not None and self._receiver(definition, owner, call) is not None
 
     def owner(self, first: int) -> str:
         """Return the class in whose body a function stands, empty for none."""

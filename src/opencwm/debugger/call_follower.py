@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -34,7 +35,7 @@ from opencwm.debugger.mutations import (
     after_function,
     after_method,
 )
-from opencwm.debugger.pure_operations import MODULES
+from opencwm.debugger.pure_operations import METHODS, MODULES
 from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.rendered import (
     MAX_ITEMS,
@@ -110,8 +111,9 @@ class CallFollower(IteratorFollower):
         if generator is not None:
             return self._consumed(node.func, generator)
         function, receiver, changing = self._bound_method(node.func), None, None
+        called: str | None = None
         if not isinstance(function, ast.Attribute):
-            self._value(function)
+            called = self._value(function)
         elif is_super(function.value):
             receiver = self._state.get("self") or None
         else:
@@ -142,11 +144,11 @@ class CallFollower(IteratorFollower):
             if result is not None:
                 return result
         given = (*args, *keywords.values())
-        is_harmless = self._is_pure_call(function, receiver, args) or self._is_apart_call(node, given)
+        is_harmless = self._is_pure_call(function, receiver, args, called) or self._is_apart_call(node, given)
         is_harmless = is_harmless and not any(_may_run_anything(text) for text in args if text is not None)
         num_entered, result = len(self._entered), None
         if is_plain:
-            result = self._called_with(node, function, receiver, args, named)
+            result = self._called_with(node, function, receiver, args, named, called)
         if not is_harmless and len(self._entered) == num_entered:
             self._handed_on(node, receiver, given)
         return result
@@ -220,14 +222,20 @@ class CallFollower(IteratorFollower):
         receiver: str | None,
         args: tuple[str | None, ...],
         named: Mapping[str, str | None],
+        called: str | None,
     ) -> str | None:
         """Return the value of a call by its arguments, where it is of the program or calls one of it."""
         if isinstance(function, ast.Attribute):
+            held = self._known.attributes.read(receiver or "", function.attr, self._owner)
+            call_of_held = self._call_of(held, self._first_of(held), args, named) if held else None
+            if call_of_held is not None:
+                return self._made(call_of_held, node)
             is_inherited = is_super(function.value)
             call = CallSite(function.attr, True, receiver, args, named, is_inherited=is_inherited)
             return self._made(call, node)
         if not isinstance(function, ast.Name):
-            return None
+            found = None if called is None else self._call_of(called, self._first_of(called), args, named)
+            return None if found is None else self._made(found, node)
         if len(args) == 1 and not named and self._known.constants.get(function.id, "").startswith(BUILT_IN):
             value = self._in_words(function.id, args[0])
             if value is not None:
@@ -444,8 +452,12 @@ class CallFollower(IteratorFollower):
         text = self._known.attributes.after_store(whole, field, changed, owner=self._owner)
         return None if text is None else (name, text)
 
-    def _is_pure_call(self, function: ast.expr, receiver: str | None, args: Sequence[str | None]) -> bool:
+    def _is_pure_call(
+        self, function: ast.expr, receiver: str | None, args: Sequence[str | None], called: str | None
+    ) -> bool:
         """Whether a call changes nothing that a local can show, functions of the program apart."""
+        if isinstance(called, Made) and called.source and not isinstance(called, Iterating):
+            return True
         if isinstance(function, ast.Attribute):
             if receiver is None:
                 return False
@@ -608,6 +620,8 @@ class CallFollower(IteratorFollower):
         python = self._python(node)
         if python is not None:
             return Made(looked_up(python), f"{plain_name(node.value)}.{node.attr}")
+        if text is not None and text.startswith("re.compile(") and node.attr in METHODS[re.Pattern]:
+            return Made("<builtin_method object>", f"{text}.{node.attr}")
         if text is None and node.attr in self._known.attributes.managed:  # perhaps a property
             if self._entered:
                 raise UnforeseenError

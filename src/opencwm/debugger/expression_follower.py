@@ -23,7 +23,7 @@ from opencwm.debugger.expectations import (
     YieldingError,
 )
 from opencwm.debugger.expressions import Undecided, known_value
-from opencwm.debugger.hooks import arguments, hook_name, is_lazy
+from opencwm.debugger.hooks import arguments, hook_name, is_lazy, plain_name
 from opencwm.debugger.known import Known
 from opencwm.debugger.mutations import after_look
 from opencwm.debugger.pure_values import text_of
@@ -236,6 +236,9 @@ class ExpressionFollower(CallFollower):
         text = self._value(node.value)
         key = self._value(node.slice)
         self._operating = self._changing.moment
+        found = self._from_table(node.value, key)
+        if found is not None:
+            return found
         if text is None:
             self._changing.anything()
             self.outcome.is_pure = False
@@ -332,6 +335,7 @@ class ExpressionFollower(CallFollower):
                 if consumed(node) is not None:
                     formula = None if self._consumption is None else (self._consumption, {})
                 expected = dataclasses.replace(expected, is_certain=is_certain, formula=formula)
+            expected = self._by_source(node, expected)
             if known is None and self._entered and not are_plain and self._known.calculated(expected) is None:
                 self._objects_change()  # a method may have carried it out
             is_written = not (about.drops_none and known == "None") and not is_lazy(node)
@@ -342,6 +346,15 @@ class ExpressionFollower(CallFollower):
         if about.push is not None:
             self._wait(about.push, text, node)
         return text
+
+    def _by_source(self, node: ast.expr, expected: Expected) -> Expected:
+        """Return what is expected of the call of a local that is a function of Python, with what it is."""
+        name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+        source = self._python_source(name) if name in self._state else ""
+        text, names = expected.formula or (expected.text or "", {})
+        if not source or not text.startswith(f"{name}("):
+            return expected
+        return dataclasses.replace(expected, formula=(f"({source}){text[len(name) :]}", names))
 
     def _hook_decision(self, site: int, number: int, node: ast.expr) -> str | None:
         text = self._value(node)
@@ -435,11 +448,22 @@ class ExpressionFollower(CallFollower):
         if isinstance(value, Iterating) and value.source and text is not None:
             source = f"list({value.source})"
         holders, is_old = held_by(text, self._state)
+        if self._is_constant(node):
+            holders, is_old = {}, False
         stream = value.stream if isinstance(value, Iterating) else None
         if isinstance(value, Iterating):
             self._uses(value)
         self._memory.loops[site] = Loop(text, source=source, holders=holders, is_old=is_old, stream=stream)
         return value
+
+    def _is_constant(self, node: ast.expr) -> bool:
+        """Whether an expression is a name of the module that never changes, or a view of what it stands for."""
+        while hook_name(node) in ("operand", "result"):
+            node = arguments(node)[-1]
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args:
+            node = node.func.value
+        name = plain_name(node)
+        return bool(name) and name not in self._state and name in self._known.constants
 
     def _operands(self, about: Site) -> list[tuple[int, int, str | None, int]]:
         """Return what waits for the operation of a site."""

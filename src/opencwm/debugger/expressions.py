@@ -36,6 +36,7 @@ from opencwm.debugger.pure_operations import (
     UNARY,
     call_function,
     call_method,
+    call_unbound,
     is_key,
 )
 from opencwm.debugger.pure_values import (
@@ -393,7 +394,10 @@ class _Evaluation:
                 return call_function(MODULES[module][node.func.attr], args, keywords)
             if node.func.attr == "format" and holds_shown([*args, *keywords.values()]):
                 raise LookedIntoError("an object would be formatted")
-            return call_method(self.visit(node.func.value, bound), node.func.attr, args, keywords)
+            target, name = self.visit(node.func.value, bound), node.func.attr
+            if isinstance(target, type) and name in METHODS.get(target, ()) and args and not keywords:
+                return call_unbound(vars(target)[name], *args)
+            return call_method(target, name, args, keywords)
         function = self.visit(node.func, bound)
         if not any(function is known for known in (*FUNCTIONS.values(), *self.builtins.functions.values())):
             raise UnsupportedError(f"{ast.unparse(node.func)} cannot be called here")

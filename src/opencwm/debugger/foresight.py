@@ -7,7 +7,7 @@ where its loops stand, so that a line that was left for a call is taken up again
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NoReturn
 
 from opencwm.codec.native_writer import written_evaluations
@@ -18,6 +18,8 @@ from opencwm.debugger.expectations import (
     Ask,
     Entered,
     Expected,
+    Iterating,
+    Made,
     Memory,
     Outcome,
     ResumingError,
@@ -65,6 +67,8 @@ class Foresight:
             self._memories[-1].written += written
         if step.kind is StepKind.CALL:
             entered = self._entered(step, codes)
+            if not step.flags & StepFlags.RESUME:
+                entered.made = self._handed(entered.first, dict(step.changed))
             if self._memories:
                 self._memories[-1].entered.append(
                     Entered(entered.first, is_apart=self._is_apart(entered.first, step))
@@ -189,6 +193,15 @@ class Foresight:
             free = {name: text for name, text in free.items() if name not in bound}
         return free | functions.arguments(first, calls, number)
 
+    def _handed(self, first: int, shown: Mapping[str, str]) -> dict[str, Made]:
+        """Return the parameters, of a function that is entered now, whose text does not tell what they are."""
+        given = self.arguments(first, ()) if any(text[0] == "<" for text in shown.values()) else {}
+        return {
+            name: text
+            for name, text in given.items()
+            if isinstance(text, Made) and not isinstance(text, Iterating) and shown.get(name) == text
+        }
+
     def next_callees(self, firsts: Collection[int], written: Sequence[tuple[str, str]]) -> list[int]:
         """Return which of some functions, by their first lines, the line may enter next.
 
@@ -221,6 +234,8 @@ class Foresight:
         """Whether a method call may enter a function: not another method of that name for certain."""
         known = self.workings.known
         entries = known.entries
+        if call.first:
+            return call.first == first
         if call.is_special:
             running = self._memories[-1].first if self._memories else 0
             return entries is not None and entries.entered(call, known.constants, running) == first

@@ -30,7 +30,7 @@ from opencwm.debugger.expectations import (
     ResumingError,
     UnforeseenError,
 )
-from opencwm.debugger.expressions import known_value
+from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.hooks import arguments, hook_name, plain_name
 from opencwm.debugger.known import BUILT_IN
 from opencwm.debugger.pure_operations import FUNCTIONS, LOOKING, METHODS, MODULES, call_function, call_method
@@ -64,6 +64,11 @@ _WHOLE: Final = (
 """Functions that ask the iterator they are given first for all its items."""
 PUTTING: Final = frozenset({"extend", "update", "join", "union", "difference", "intersection"})
 """Methods that do."""
+_OF_PYTHON: Final = (
+    *("int", "float", "str", "bool", "list", "tuple", "set", "dict", "len", "sum", "max", "min", "sorted", "any", "all"),
+    *("ord", "chr", "repr", "round", "divmod", "bin", "hex", "oct"),
+)
+"""Functions of Python that no others are called like."""
 _DECIDED: Final = {any: True, all: False}
 _ENDLESS: Final = (itertools.count, itertools.cycle, itertools.repeat)
 _CALLING: Final = (map, filter, itertools.starmap, itertools.filterfalse, itertools.takewhile, itertools.dropwhile)
@@ -237,6 +242,24 @@ class IteratorFollower(ComprehensionFollower):
         is_method = isinstance(kind, type) and node.attr in METHODS.get(kind, ())
         found = getattr(kind, node.attr, None) if is_method else None
         return found if isinstance(found, types.MethodDescriptorType) else None
+
+    def _python_source(self, name: str) -> str:
+        """Return an expression for the function of Python that a local is, empty for anything else."""
+        text, made = self._state.get(name, ""), self._memory.made.get(name)
+        if made is not None and made == text:
+            return made.source
+        called = next((part for part in _OF_PYTHON if text in (f"<built-in function {part}>", f"<class '{part}'>")), "")
+        return called if called in self._known.builtins.functions else ""
+
+    def _from_table(self, node: ast.expr, key: str | None) -> Made | None:
+        """Return the function that a table of the module holds for a key; None for anything else."""
+        name = plain_name(node)
+        if name in self._state or name not in self._known.tables or key is None or not is_atom(key):
+            return None
+        try:
+            return self._known.tables[name].get(known_value(key))
+        except (Undecided, TypeError):
+            return None
 
     def _called_by(self, node: ast.expr, text: str | None) -> Called | None:
         """Return the function that an iterator is given to call; None where it is not known."""

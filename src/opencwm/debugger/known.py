@@ -31,6 +31,7 @@ from opencwm.debugger.pure_numbers import CONTEXT
 from opencwm.debugger.pure_values import READERS, is_told, text_of
 from opencwm.debugger.readings import read_off
 from opencwm.debugger.rendered import UnreadableError, is_atom, items_of, truth_of
+from opencwm.debugger.tables import Table
 from opencwm.debugger.shown import holds_shown, with_places
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
@@ -65,7 +66,8 @@ class Known:
         has_hashes: classes of it may say how their objects are hashed and compared.
         introspection: what it is told when it asks about objects.
         made_of_fields: its dataclasses and named tuples.
-        names_matching: classes of it may say which attributes patterns by position mean.
+        names_matching: it may say which attributes patterns by position mean, or what is a sequence.
+        tables: its dictionaries of functions, see :mod:`.tables`.
         closed: first lines of its functions that have no free variables.
     """
 
@@ -87,6 +89,7 @@ class Known:
     made_of_fields: FieldClasses = dataclasses.field(default_factory=FieldClasses)
     closed: frozenset[int] = frozenset()
     names_matching: bool = True
+    tables: Mapping[str, Table] = dataclasses.field(default_factory=dict)
 
     @property
     def plain_functions(self) -> frozenset[str]:
@@ -125,6 +128,12 @@ class Known:
     def is_of(self, text: str, name: str) -> bool | None:
         """Return whether a value is of a class, by its name; None where that is not known."""
         return None if self.introspection is None else self.introspection.is_of(text, name)
+
+    def is_bare(self, text: str) -> bool:
+        """Whether a value is an object of the program that is no sequence, no mapping and equals no constant."""
+        if self.names_matching or self.has_hashes or self.has_values or self.entries is None:
+            return False
+        return text.partition("(")[0] not in self.made_of_fields.tuples and bool(self.entries.classes_of(text))
 
     def attribute(self, text: str, name: str) -> str | None:
         """Return how an attribute of an object of the program reads; None where that is not known."""

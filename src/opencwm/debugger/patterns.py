@@ -31,6 +31,9 @@ class Objects(Protocol):
     def is_of(self, text: str, name: str) -> bool | None:
         """Return whether a value is of a class, by its name; None where that is not known."""
 
+    def is_bare(self, text: str) -> bool:
+        """Whether a value is an object of the program that is no sequence, no mapping and equals no constant."""
+
     def attribute(self, text: str, name: str) -> str | None:
         """Return how an attribute reads; None where that is not known."""
 
@@ -52,6 +55,8 @@ def matched(pattern: ast.pattern, text: str, objects: Objects) -> Bound | None:
         return next((bound for bound in found if bound is not None), None)
     if isinstance(pattern, ast.MatchClass):
         return _of_class(pattern, text, objects)
+    if objects.is_bare(text):
+        return None
     value = known_value(text)
     if isinstance(pattern, ast.MatchSingleton):
         return {} if value is pattern.value else None

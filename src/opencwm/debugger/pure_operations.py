@@ -286,7 +286,7 @@ def _mapped(function: Any, args: list[Any], keywords: dict[str, Any]) -> list[An
     if len(rounds) > _MOST_FACTORS or any(isinstance(item, Shown) for items in rounds for item in items):
         raise UnsupportedError("too many rounds, or objects among them")
     if is_method:
-        results = [_method_of(called, *items) for items in rounds]
+        results = [call_unbound(called, *items) for items in rounds]
     else:
         results = [call_function(called, list(items), {}) for items in rounds]
     if function is map:
@@ -294,7 +294,7 @@ def _mapped(function: Any, args: list[Any], keywords: dict[str, Any]) -> list[An
     return [items[0] for items, result in zip(rounds, results, strict=True) if result]
 
 
-def _method_of(method: Any, target: Any, *args: Any) -> Any:
+def call_unbound(method: Any, target: Any, *args: Any) -> Any:
     """Call a method that was looked up in its class."""
     if kind_of(target) is not method.__objclass__:
         raise UnsupportedError("a method of another type")

@@ -110,8 +110,9 @@ class Workings:
             introspection,
             FieldClasses.of(source, names.texts),
             closed_functions(text),
-            mentions(source, frozenset({"__match_args__", "match_args", "kw_only"}))
+            mentions(source, frozenset({"__match_args__", "register"}))
             or any(isinstance(node, ast.keyword) and node.arg in ("match_args", "kw_only") for node in ast.walk(source)),
+            names.tables,
         )
         handlers = dict(_handlers(owned))
         passing = frozenset(_handed_on(owned))
