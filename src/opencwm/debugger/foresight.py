@@ -154,7 +154,8 @@ class Foresight:
             follower = self.workings.follower(memory, _nothing_more, calculates=self.calculates)
             follower.keep(follower.run())
         except UnforeseenError:
-            memory.made.clear()
+            if memory.lineno or memory.raised is not None:  # not before the first line
+                memory.made.clear()
             memory.subject = None
             if not self.workings.binds_plainly(memory):
                 memory.methods.clear()
