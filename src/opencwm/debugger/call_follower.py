@@ -96,6 +96,8 @@ class CallFollower(IteratorFollower):
             if isinstance(made, Iterating):
                 self.loose[node.id] = made
             return made
+        if node.id in self._known.decorated.functions and node.id not in self._state:
+            return self._known.decorated.functions[node.id]
         if text is None:  # perhaps unbound
             self.outcome.is_told = False
         if node.id in self._state and node.id not in self.changed_names and self._has_entered:
@@ -244,8 +246,8 @@ class CallFollower(IteratorFollower):
         if keyed is not None:
             return keyed
         local = self._state.get(function.id)
-        made = self._memory.made.get(function.id)
-        if made is not None and made.first and made == local:
+        made = called if isinstance(called, Made) else None
+        if made is not None and made.first:
             call = self._call_of(made, made.first, args, named)
             return None if call is None else self._made(call, node)
         return self._made(CallSite(self._called(function.id), False, None, args, named, local=local), node)
@@ -562,6 +564,8 @@ class CallFollower(IteratorFollower):
             self._changes_by(entered, call, given)
         for name, whole in within.items():
             self._reads_now(name, whole)
+        for name, text in entered.kept.items():
+            self._reads_now(name, text)
         for parameter, item in given.items():
             name, text = plain_name(item), entered.after.get(parameter)
             is_local = name not in self._inner and before.get(name, "") == texts.get(parameter)

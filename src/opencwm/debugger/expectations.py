@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from opencwm.debugger.rendered import is_atom
@@ -72,16 +73,20 @@ class Made(str):
     Attributes:
         source: that expression, empty where it is not known.
         first: first line of the definition of a function, 0 for what is none.
+        free: how those of its free variables read that stay the same.
     """
 
-    __slots__ = ("first", "source")
+    __slots__ = ("first", "free", "source")
     source: str
     first: int
+    free: Mapping[str, str]
 
-    def __new__(cls, text: str, source: str = "", first: int = 0) -> Made:
+    def __new__(
+        cls, text: str, source: str = "", first: int = 0, free: Mapping[str, str] = MappingProxyType({})
+    ) -> Made:
         """Return the text, with what belongs to it."""
         made = super().__new__(cls, text)
-        made.source, made.first = source, first
+        made.source, made.first, made.free = source, first, free
         return made
 
 
@@ -198,6 +203,7 @@ class Entered:
     Attributes:
         first: first line of its definition.
         value: of the call, once it has returned; None before, and where that is not known.
+        kept: how free variables of the caller read since, that nothing but it changes.
         after: what it was called with, as it reads since it has returned, by parameter.
         is_apart: it can change no object that there was before, see :mod:`opencwm.debugger.isolation`.
         item: what it handed out, of a generator, :data:`STOP` at its end; None where that is not known.
@@ -207,6 +213,7 @@ class Entered:
     first: int
     value: str | None = None
     after: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    kept: Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_apart: bool = False
     item: str | None = None
     suspended: Memory | None = None

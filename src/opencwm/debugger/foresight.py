@@ -13,6 +13,7 @@ from typing import NoReturn
 from opencwm.codec.native_writer import written_evaluations
 from opencwm.debugger.arguments import CallSite
 from opencwm.debugger.closures import Closures
+from opencwm.debugger.decorated import changes_at_once
 from opencwm.debugger.expectations import (
     STOP,
     Ask,
@@ -43,12 +44,12 @@ class Foresight:
         self.calculates = calculates
         self._memories: list[Memory] = []
         self._suspended: dict[int, list[Memory]] = {}  # by code
-        self._closures = Closures(workings.free)
+        self._closures = Closures(workings.free, workings.known.decorated.kept)
 
     def restart(self, steps: Sequence[Step], codes: Sequence[CodeInfo]) -> None:
         """Stand where a run stands after ``steps``."""
         self._memories, self._suspended = [], {}
-        self._closures = Closures(self.workings.free)
+        self._closures = Closures(self.workings.free, self.workings.known.decorated.kept)
         stack: list[Activation] = []
         for step in steps:
             apply_step(stack, step, tuple(codes))
@@ -116,6 +117,7 @@ class Foresight:
             functions = self.workings.known.functions
             entered[-1].value = functions.value(memory.first, step.value, state)
             entered[-1].after = functions.after(memory.first, state, memory.lines)
+            entered[-1].kept = self._closures.kept(self._memories[-1].first)
 
     def _is_apart(self, first: int, step: Step) -> bool:
         """Whether the function that a CALL enters can change no object that there was before."""
@@ -192,6 +194,7 @@ class Foresight:
         for memory in self._memories:  # the lines that run may have bound some anew
             bound = functions.bound_on(memory.first, memory.lineno) if free else set()
             free = {name: text for name, text in free.items() if name not in bound}
+        free |= self._kept(first)
         return free | functions.arguments(first, calls, number)
 
     def _handed(self, first: int, shown: Mapping[str, str]) -> dict[str, Made]:
@@ -202,6 +205,20 @@ class Foresight:
             for name, text in given.items()
             if isinstance(text, Made) and not isinstance(text, Iterating) and shown.get(name) == text
         }
+
+    def _kept(self, first: int) -> dict[str, str]:
+        """Return the free variables of a function that nothing else changes, those apart that a line does now."""
+        found = self._closures.kept(first)
+        for memory in self._memories if found else ():
+            if memory.first == first:
+                bound = self.workings.known.functions.bound_on(first, memory.lineno)
+                node = self.workings.lines.get((first, memory.lineno))
+                found = {
+                    name: text
+                    for name, text in found.items()
+                    if name not in bound and node is not None and not changes_at_once(node, name)
+                }
+        return found
 
     def next_callees(self, firsts: Collection[int], written: Sequence[tuple[str, str]]) -> list[int]:
         """Return which of some functions, by their first lines, the line may enter next.

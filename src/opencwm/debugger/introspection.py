@@ -91,6 +91,9 @@ class Introspection:
         value = _value(text)
         if isinstance(value, type):
             return repr(value.__name__)
+        function = _FUNCTION.fullmatch(text)
+        if function is not None and not self._entries.is_renaming:
+            return repr(function[1])
         raised = self._exception(text.removeprefix("<class '").removesuffix("'>") + "(")
         if raised is not None and text == f"<class '{raised.__name__}'>":
             return repr(raised.__name__)
@@ -207,6 +210,7 @@ class Introspection:
         )
 
 
+_FUNCTION: Final = re.compile(r"<function (?:.*\.)?([\w]+|<lambda>)>")
 _MATCH: Final = re.compile(r"<re\.Match object; span=\((\d+), (\d+)\), match=(.*)>", re.DOTALL)
 
 

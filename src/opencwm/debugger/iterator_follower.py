@@ -35,6 +35,7 @@ from opencwm.debugger.hooks import arguments, hook_name, plain_name
 from opencwm.debugger.known import BUILT_IN
 from opencwm.debugger.pure_operations import FUNCTIONS, LOOKING, METHODS, MODULES, call_function, call_method
 from opencwm.debugger.pure_values import is_told, kind_of, text_of
+from opencwm.debugger.qualified_names import is_wraps
 from opencwm.debugger.rendered import MAX_ITEMS, UnreadableError, is_atom, items_of
 from opencwm.debugger.shown import holds_shown
 from opencwm.debugger.streams import (
@@ -139,7 +140,9 @@ class IteratorFollower(ComprehensionFollower):
         """Return the call of a function of the program, by its first line, if it is sure to be entered."""
         functions = self._known.functions
         definition = functions.definition(first)
-        if definition is None or definition.decorator_list or not functions.is_plain(first):
+        if definition is None or not functions.is_plain(first):
+            return None
+        if not all(map(is_wraps, definition.decorator_list)) and not isinstance(text, Made):
             return None
         if functions.owner(first):
             return None
@@ -147,7 +150,9 @@ class IteratorFollower(ComprehensionFollower):
             signature(definition.args).bind(*args, **named)
         except TypeError:
             return None
-        return CallSite(definition.name, False, None, tuple(args), named, local=str(text), first=first)
+        free = text.free if isinstance(text, Made) else {}
+        local = str(text)
+        return CallSite(definition.name, False, None, tuple(args), named, local=local, first=first, free=free)
 
     def _first_of(self, text: str | None) -> int:
         """Return the first line of the function of the program that reads so, 0 where it is not certain."""

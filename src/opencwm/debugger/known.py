@@ -11,6 +11,7 @@ from typing import Any, Final
 from opencwm.core.syntax import nodes_of
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
+from opencwm.debugger.decorated import Decorated
 from opencwm.debugger.entering import Entries
 from opencwm.debugger.expectations import Expected, Iterating
 from opencwm.debugger.expressions import (
@@ -68,6 +69,7 @@ class Known:
         made_of_fields: its dataclasses and named tuples.
         names_matching: it may say which attributes patterns by position mean, or what is a sequence.
         tables: its dictionaries of functions, see :mod:`.tables`.
+        decorated: its functions that decorators of it have made another one of.
         closed: first lines of its functions that have no free variables.
     """
 
@@ -89,6 +91,7 @@ class Known:
     made_of_fields: FieldClasses = dataclasses.field(default_factory=FieldClasses)
     closed: frozenset[int] = frozenset()
     names_matching: bool = True
+    decorated: Decorated = dataclasses.field(default_factory=Decorated)
     tables: Mapping[str, Table] = dataclasses.field(default_factory=dict)
 
     @property

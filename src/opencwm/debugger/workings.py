@@ -20,6 +20,7 @@ from opencwm.core.syntax import syntax_tree
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.closures import closed_functions, free_variables
+from opencwm.debugger.decorated import Decorated
 from opencwm.debugger.entering import Entries
 from opencwm.debugger.exceptions import catches
 from opencwm.debugger.expectations import Ask, Memory, Outcome, UnforeseenError
@@ -92,6 +93,7 @@ class Workings:
         introspection = Introspection(
             attributes, entries, names.texts, names.abstract, is_disguised=has_values(source)
         )
+        decorated = Decorated() if names_by_string(source) else Decorated.of(source)
         known = Known(
             sites or (),
             names.texts,
@@ -99,8 +101,8 @@ class Workings:
             shared,
             attributes,
             has_disguises(tree),
-            functions_apart(source, names.fixed),
-            not shares(source, names.fixed),
+            functions_apart(source, names.fixed | decorated.plain),
+            not shares(source, names.fixed | decorated.plain),
             has_values(source),
             entries,
             names.builtins,
@@ -112,6 +114,7 @@ class Workings:
             closed_functions(text),
             mentions(source, frozenset({"__match_args__", "register"}))
             or any(isinstance(node, ast.keyword) and node.arg in ("match_args", "kw_only") for node in ast.walk(source)),
+            decorated,
             names.tables,
         )
         handlers = dict(_handlers(owned))
