@@ -133,8 +133,12 @@ class Functions:
         """Whether a function within another one, by the first line of that, may use a local of it."""
         definition, _ = self._found.get(first, (None, ""))
         parts = ast.walk(definition) if definition is not None else ()
-        inner = [part for part in parts if isinstance(part, FunctionNode | ast.Lambda) and part is not definition]
-        return any(isinstance(part, ast.Name) and part.id == name for node in inner for part in ast.walk(node))
+        inner = [
+            part for part in parts if isinstance(part, FunctionNode | ast.Lambda) and part is not definition
+        ]
+        return any(
+            isinstance(part, ast.Name) and part.id == name for node in inner for part in ast.walk(node)
+        )
 
     def is_generator(self, first: int) -> bool:
         """Whether a function is one that makes generators."""
@@ -251,7 +255,9 @@ class Functions:
     ) -> tuple[str | None, ...] | None:
         """Return what stands before the arguments that are written; None for the call of something else."""
         decorators = {ast.unparse(item) for item in definition.decorator_list if not is_wraps(item)}
-        if not call.first and not decorators <= ({"property"} if call.is_property else {"staticmethod", "classmethod"}):
+        if not call.first and not decorators <= (
+            {"property"} if call.is_property else {"staticmethod", "classmethod"}
+        ):
             return None
         if owner and definition.name == "__init__" and not call.is_method:
             if call.name in self._plain and owner in self._plain[call.name]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import symtable
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from opencwm.debugger.rendered import is_atom
 from opencwm.debugger.shown import is_cut
@@ -25,7 +26,9 @@ class Closures:
     """
 
     def __init__(
-        self, owners: Mapping[int, Mapping[str, int]], kept: Mapping[int, Mapping[str, str]]
+        self,
+        owners: Mapping[int, Mapping[str, int]],
+        kept: Mapping[int, Mapping[str, str]] = MappingProxyType({}),
     ) -> None:
         self._owners = owners
         self._kept = {first: dict(names) for first, names in kept.items()}

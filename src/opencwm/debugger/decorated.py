@@ -20,7 +20,19 @@ from opencwm.debugger.isolation import bound_at_top
 from opencwm.debugger.qualified_names import is_wraps
 
 _CHANGING: Final = frozenset(
-    {"add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "setdefault", "update"}
+    {
+        "add",
+        "append",
+        "clear",
+        "discard",
+        "extend",
+        "insert",
+        "pop",
+        "popitem",
+        "remove",
+        "setdefault",
+        "update",
+    }
 )
 _READING: Final = frozenset({"count", "get", "index", "copy", "items", "keys", "values"})
 
@@ -45,7 +57,9 @@ class Decorated:
         """Read a program."""
         counts = collections.Counter(bound_at_top(tree))
         top = {
-            node.name: node for node in tree.body if isinstance(node, ast.FunctionDef) and counts[node.name] == 1
+            node.name: node
+            for node in tree.body
+            if isinstance(node, ast.FunctionDef) and counts[node.name] == 1
         }
         functions: dict[str, Made] = {}
         made: list[_Instance] = []
@@ -64,7 +78,9 @@ class Decorated:
             if uses[instance.decorator] == 1 and (names := dict(_kept(instance)))
         }
         holding = {
-            instance.decorator for instance in made if any(text[0] in "[{" for text in instance.bound.values())
+            instance.decorator
+            for instance in made
+            if any(text[0] in "[{" for text in instance.bound.values())
         }
         used = {_name(item) for node in top.values() for item in node.decorator_list}
         unknown = used - {instance.decorator for instance in made}
@@ -117,7 +133,11 @@ def _applied(node: ast.expr, value: Made, top: Mapping[str, ast.FunctionDef]) ->
     rebound = {name for part in ast.walk(outer) if isinstance(part, ast.Nonlocal) for name in part.names}
     used = {part.id for part in ast.walk(inner) if isinstance(part, ast.Name)}
     own = {part.arg for part in ast.walk(inner.args) if isinstance(part, ast.arg)}
-    own |= {part.id for part in ast.walk(inner) if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load)}
+    own |= {
+        part.id
+        for part in ast.walk(inner)
+        if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load)
+    }
     free = {
         name: text
         for name, text in bound.items()
@@ -167,7 +187,9 @@ def _returned(definition: ast.FunctionDef, bound: dict[str, str]) -> ast.Functio
 
 def _literal(node: object) -> str | None:
     """Return how a literal reads, or an empty list or dictionary; None for anything else."""
-    if not isinstance(node, ast.expr) or any(isinstance(part, ast.Set | ast.JoinedStr) for part in ast.walk(node)):
+    if not isinstance(node, ast.expr) or any(
+        isinstance(part, ast.Set | ast.JoinedStr) for part in ast.walk(node)
+    ):
         return None
     try:
         return repr(ast.literal_eval(node))
@@ -208,7 +230,13 @@ def _stays(node: ast.Name, parents: Mapping[ast.AST, ast.AST]) -> bool:
         call = parents[parent]
         return isinstance(call, ast.Call) and call.func is parent and parent.attr in _CHANGING | _READING
     if isinstance(parent, ast.Call):
-        return isinstance(parent.func, ast.Name) and parent.func.id in ("len", "list", "sorted", "sum", "dict")
+        return isinstance(parent.func, ast.Name) and parent.func.id in (
+            "len",
+            "list",
+            "sorted",
+            "sum",
+            "dict",
+        )
     return False
 
 

@@ -381,7 +381,11 @@ class _Evaluation:
         for keyword in node.keywords:
             value = self.visit(keyword.value, bound)
             more = value if keyword.arg is None else {keyword.arg: value}
-            if not isinstance(more, dict) or not all(type(name) is str for name in more) or keywords.keys() & more:
+            if (
+                not isinstance(more, dict)
+                or not all(type(name) is str for name in more)
+                or keywords.keys() & more
+            ):
                 raise UnsupportedError("such arguments by name are not supported here")
             keywords |= more
         if "key" in keywords and (not is_key(keywords["key"]) or holds_objects(args)):

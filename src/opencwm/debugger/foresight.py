@@ -199,7 +199,7 @@ class Foresight:
 
     def _handed(self, first: int, shown: Mapping[str, str]) -> dict[str, Made]:
         """Return the parameters, of a function that is entered now, whose text does not tell what they are."""
-        given = self.arguments(first, ()) if any(text[0] == "<" for text in shown.values()) else {}
+        given = self.arguments(first, ()) if any(text.startswith("<") for text in shown.values()) else {}
         return {
             name: text
             for name, text in given.items()

@@ -66,13 +66,36 @@ _WHOLE: Final = (
 PUTTING: Final = frozenset({"extend", "update", "join", "union", "difference", "intersection"})
 """Methods that do."""
 _OF_PYTHON: Final = (
-    *("int", "float", "str", "bool", "list", "tuple", "set", "dict", "len", "sum", "max", "min", "sorted", "any", "all"),
+    *(
+        "int",
+        "float",
+        "str",
+        "bool",
+        "list",
+        "tuple",
+        "set",
+        "dict",
+        "len",
+        "sum",
+        "max",
+        "min",
+        "sorted",
+        "any",
+        "all",
+    ),
     *("ord", "chr", "repr", "round", "divmod", "bin", "hex", "oct"),
 )
 """Functions of Python that no others are called like."""
 _DECIDED: Final = {any: True, all: False}
 _ENDLESS: Final = (itertools.count, itertools.cycle, itertools.repeat)
-_CALLING: Final = (map, filter, itertools.starmap, itertools.filterfalse, itertools.takewhile, itertools.dropwhile)
+_CALLING: Final = (
+    map,
+    filter,
+    itertools.starmap,
+    itertools.filterfalse,
+    itertools.takewhile,
+    itertools.dropwhile,
+)
 _THROUGH: Final = (zip, enumerate, iter, itertools.islice, itertools.chain, itertools.accumulate)
 
 
@@ -253,7 +276,9 @@ class IteratorFollower(ComprehensionFollower):
         text, made = self._state.get(name, ""), self._memory.made.get(name)
         if made is not None and made == text:
             return made.source
-        called = next((part for part in _OF_PYTHON if text in (f"<built-in function {part}>", f"<class '{part}'>")), "")
+        called = next(
+            (part for part in _OF_PYTHON if text in (f"<built-in function {part}>", f"<class '{part}'>")), ""
+        )
         return called if called in self._known.builtins.functions else ""
 
     def _from_table(self, node: ast.expr, key: str | None) -> Made | None:
@@ -328,7 +353,11 @@ class IteratorFollower(ComprehensionFollower):
         return None if stream is None else Iterating(f"<{function.__name__} object>", stream=stream)
 
     def _stream_by(
-        self, function: Any, called: Called | None, args: Sequence[str | None], named: Mapping[str, str | None]
+        self,
+        function: Any,
+        called: Called | None,
+        args: Sequence[str | None],
+        named: Mapping[str, str | None],
     ) -> Stream | None:
         if function in _ENDLESS:
             return self._endless(function, args) if not named else None

@@ -136,7 +136,9 @@ class Known:
         """Whether a value is an object of the program that is no sequence, no mapping and equals no constant."""
         if self.names_matching or self.has_hashes or self.has_values or self.entries is None:
             return False
-        return text.partition("(")[0] not in self.made_of_fields.tuples and bool(self.entries.classes_of(text))
+        return text.partition("(")[0] not in self.made_of_fields.tuples and bool(
+            self.entries.classes_of(text)
+        )
 
     def attribute(self, text: str, name: str) -> str | None:
         """Return how an attribute of an object of the program reads; None where that is not known."""

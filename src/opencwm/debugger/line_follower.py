@@ -55,9 +55,7 @@ class LineFollower(ExpressionFollower):
         calculates: whether lists and dictionaries that the line changes are worked out.
     """
 
-    def __init__(
-        self, node: Followed, known: Known, memory: Memory, ask: Ask, *, calculates: bool
-    ) -> None:
+    def __init__(self, node: Followed, known: Known, memory: Memory, ask: Ask, *, calculates: bool) -> None:
         super().__init__(known, memory, ask, calculates=calculates)
         self._node = node
         self._bound = {part.id for part in ast.walk(node) if _is_store(part)}  # type: ignore[attr-defined]
@@ -437,7 +435,9 @@ class LineFollower(ExpressionFollower):
         handed_out = self._handed_out(loop.stream) if loop.stream is not None else None
         if handed_out is not None and target is not None and handed_out != STOP and handed_out[0] != "(":
             handed_out = None  # it is written as a tuple, whatever it is
-        if loop.stream is not None or loop.text is None or is_iterator(loop.text):  # to go on may run anything
+        if (
+            loop.stream is not None or loop.text is None or is_iterator(loop.text)
+        ):  # to go on may run anything
             self.outcome.is_pure = False
             self._changing.anything()
         formula: tuple[str, dict[str, str]] | None = (f"{loop.source}[{number}]", {}) if loop.source else None

@@ -100,7 +100,9 @@ class ModuleNames:
             texts |= {} if text is None else {name: text}
         found = Builtins(functions, modules)
         by_name = QualifiedNames(tree)
-        values, methods, tables = _values(tree, found, texts, lambda text: by_name.first(text[len("<function ") : -1]))
+        values, methods, tables = _values(
+            tree, found, texts, lambda text: by_name.first(text[len("<function ") : -1])
+        )
         texts.update(values)
         found = Builtins({**functions, **methods}, modules)
         return cls(texts, found, frozenset(values), dict(_abstract(tree, bound)), tables)

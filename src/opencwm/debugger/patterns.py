@@ -15,9 +15,7 @@ from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.pure_values import Shown, kind_of, text_of
 from opencwm.debugger.shown import holds_shown
 
-_ITSELF: Final = frozenset(
-    {bool, bytearray, bytes, dict, float, frozenset, int, list, set, str, tuple}
-)
+_ITSELF: Final = frozenset({bool, bytearray, bytes, dict, float, frozenset, int, list, set, str, tuple})
 """Types of which one pattern by position matches the whole value."""
 _SEQUENCES: Final = (list, tuple, range, collections.deque)
 
@@ -112,7 +110,10 @@ def _of_keys(pattern: ast.MatchMapping, value: dict[Any, Any], objects: Objects)
         if kind_of(value) is not dict:
             raise Undecided("the order of its items is not known")
         bound[pattern.rest] = text_of({key: item for key, item in value.items() if key not in keys})
-    pairs = [(part, text_of(dict.__getitem__(value, key))) for key, part in zip(keys, pattern.patterns, strict=True)]
+    pairs = [
+        (part, text_of(dict.__getitem__(value, key)))
+        for key, part in zip(keys, pattern.patterns, strict=True)
+    ]
     return _of_all(pairs, bound, objects)
 
 

@@ -97,7 +97,6 @@ KEYS: Final = frozenset({abs, bool, float, int, len, max, min, ord, sum})
 """Functions that may be ``key=`` of others: they call nothing of the program, nor look into objects."""
 
 
-
 def is_key(function: Any) -> bool:
     """Whether a function may be ``key=`` of others: one of :data:`KEYS`, or a method of a built-in type."""
     is_method = isinstance(function, types.MethodDescriptorType)

@@ -28,7 +28,9 @@ _CHARACTERS: Final = frozenset({"LITERAL", "NOT_LITERAL", "ANY", "IN", "CATEGORY
 _SINGLE: Final = _CHARACTERS | {"AT", "GROUPREF"}
 _REPEATS: Final = frozenset({"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"})
 _SEARCHING: Final = frozenset({"search", "findall", "finditer", "sub", "subn", "split"})
-_FUNCTIONS: Final = named([re.match, re.search, re.fullmatch, re.findall, re.finditer, re.split, re.sub, re.subn])
+_FUNCTIONS: Final = named(
+    [re.match, re.search, re.fullmatch, re.findall, re.finditer, re.split, re.sub, re.subn]
+)
 
 
 def compiled(pattern: str | bytes, flags: int = 0) -> re.Pattern[Any]:

@@ -68,7 +68,11 @@ class QualifiedNames:
 
     def first(self, name: str) -> int:
         """Return the first line of the one function with a full name, 0 for none."""
-        if self.is_renaming or self._is_wrapping or (name.endswith("<lambda>") and not self._are_lambdas_apart):
+        if (
+            self.is_renaming
+            or self._is_wrapping
+            or (name.endswith("<lambda>") and not self._are_lambdas_apart)
+        ):
             return 0
         if "." not in name and name in self._foreign:
             return 0

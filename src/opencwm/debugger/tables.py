@@ -76,4 +76,6 @@ def _member(node: ast.expr, builtins: Builtins) -> Any:
     if module:
         return MODULES.get(module, {}).get(node.attr)
     kind = builtins.functions.get(node.value.id)
-    return vars(kind).get(node.attr) if isinstance(kind, type) and node.attr in METHODS.get(kind, ()) else None
+    return (
+        vars(kind).get(node.attr) if isinstance(kind, type) and node.attr in METHODS.get(kind, ()) else None
+    )

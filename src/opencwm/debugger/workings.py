@@ -113,7 +113,10 @@ class Workings:
             FieldClasses.of(source, names.texts),
             closed_functions(text),
             mentions(source, frozenset({"__match_args__", "register"}))
-            or any(isinstance(node, ast.keyword) and node.arg in ("match_args", "kw_only") for node in ast.walk(source)),
+            or any(
+                isinstance(node, ast.keyword) and node.arg in ("match_args", "kw_only")
+                for node in ast.walk(source)
+            ),
             decorated,
             names.tables,
         )
