@@ -23,10 +23,8 @@ from opencwm.debugger.expectations import (
     Outcome,
     UnforeseenError,
 )
-from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.hooks import holders, is_super, plain_name
-from opencwm.debugger.iterator_follower import PUTTING, IteratorFollower, looked_up
-from opencwm.debugger.keyed import KEYED, chosen
+from opencwm.debugger.iterator_follower import PUTTING, looked_up
 from opencwm.debugger.known import BUILT_IN, Known
 from opencwm.debugger.mutations import (
     CHANGING_FUNCTIONS,
@@ -36,16 +34,14 @@ from opencwm.debugger.mutations import (
     after_method,
 )
 from opencwm.debugger.pure_operations import METHODS, MODULES
-from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.rendered import (
-    MAX_ITEMS,
     READING_METHODS,
-    UnreadableError,
     is_atom,
     is_built_in,
     is_iterator,
 )
-from opencwm.debugger.streams import Called, Generated, Item
+from opencwm.debugger.sorting_follower import SortingFollower
+from opencwm.debugger.streams import Generated
 from opencwm.debugger.touching import Changing, pieces
 
 _ASKING: Final = {"len": "__len__", "repr": "__repr__", "str": "__str__", "abs": "__abs__"}
@@ -54,7 +50,7 @@ _CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval"})
 _MAPPING: Final = frozenset({"map", "filter"})
 
 
-class CallFollower(IteratorFollower):
+class CallFollower(SortingFollower):
     """Follows calls.
 
     Attributes:
@@ -94,7 +90,7 @@ class CallFollower(IteratorFollower):
         made = self._memory.made.get(node.id) if node.id not in self._inner else None
         if made is not None and made == text and node.id not in self._known.shared:
             if isinstance(made, Iterating):
-                self.loose[node.id] = made
+                made = self.loose[node.id] = Iterating(made, stream=made.stream)
             return made
         if node.id in self._known.decorated.functions and node.id not in self._state:
             return self._known.decorated.functions[node.id]
@@ -155,46 +151,6 @@ class CallFollower(IteratorFollower):
             self._handed_on(node, receiver, given)
         return result
 
-    def _given(self, node: ast.Call) -> tuple[ast.Call, list[Item], list[Item], bool]:
-        """Follow the arguments of a call.
-
-        Returns the call with those that ``*`` and ``**`` stand for in their places, what they are worth, and
-        whether they all are known as such.
-        """
-        nodes: list[ast.expr] = []
-        keywords: list[ast.keyword] = []
-        values: list[Item] = []
-        is_plain = True
-        for arg in node.args:
-            found = self._spread_out(arg)
-            is_plain = is_plain and found is not None
-            values += [(None, self._changing.moment)] if found is None else found
-            is_single = found is None or not isinstance(arg, ast.Starred)
-            nodes += [arg] if is_single else [ast.Constant(None) for _ in found or ()]
-        named: list[Item] = []
-        for keyword in node.keywords:
-            text, since = self._values([keyword.value])[0]
-            inner = None if keyword.arg is not None else self._named_in(text)
-            is_plain = is_plain and (keyword.arg is not None or inner is not None)
-            named += [(text, since)] if inner is None else [(item, since) for item in inner.values()]
-            keywords += (
-                [keyword] if inner is None else [ast.keyword(name, ast.Constant(None)) for name in inner]
-            )
-        if len({keyword.arg for keyword in keywords}) < len(keywords):
-            raise UnforeseenError  # TypeError
-        return ast.Call(node.func, nodes, keywords), values, named, is_plain
-
-    def _named_in(self, text: str | None) -> dict[str, str] | None:
-        """Return the arguments by name that a dictionary stands for after ``**``; None if not known."""
-        try:
-            value = None if text is None else known_value(text)
-        except Undecided:
-            return None
-        is_known = isinstance(value, dict) and all(isinstance(key, str) for key in value)
-        if not is_known or not all(map(is_told, value.values())):
-            return None
-        return {key: text_of(item) for key, item in value.items()}
-
     def _with_iterators(
         self,
         node: ast.Call,
@@ -248,8 +204,8 @@ class CallFollower(IteratorFollower):
         local = self._state.get(function.id)
         made = called if isinstance(called, Made) else None
         if made is not None and made.first:
-            call = self._call_of(made, made.first, args, named)
-            return None if call is None else self._made(call, node)
+            known = self._call_of(made, made.first, args, named)
+            return None if known is None else self._made(known, node)
         return self._made(CallSite(self._called(function.id), False, None, args, named, local=local), node)
 
     def _again(self, name: str, text: str | None, since: int) -> str | None:
@@ -286,48 +242,6 @@ class CallFollower(IteratorFollower):
         functions = self._known.functions
         definition = functions.definition(functions.reading(self._state.get(name, "")))
         return name if definition is None else definition.name
-
-    def _keyed(self, name: str, args: Sequence[str | None], named: Mapping[str, str | None]) -> str | None:
-        """Follow a sort, or a choice, by a function of the program; return what it gives if that is known."""
-        functions, key = self._known.functions, named.get("key")
-        first = self._first_of(key)
-        definition = functions.definition(first)
-        if name not in KEYED or len(args) != 1 or definition is None or not functions.is_plain(first):
-            return None
-        if not self._known.constants.get(name, "").startswith(BUILT_IN) or definition.decorator_list:
-            return None
-        if len(definition.args.args) != 1 or not named.keys() <= {"key", "reverse", "default"}:
-            return None
-        return self._chosen(name, args[0], Called(key or "", first=first), named)
-
-    def _chosen(
-        self, name: str, text: str | None, key: Called, named: Mapping[str, str | None]
-    ) -> str | None:
-        """Follow the calls of a key function; return what a function of :data:`KEYED` gives by them."""
-        try:
-            items = self._known.iterated(text)
-        except UnreadableError:
-            return None
-        keys, since = [], self._changing.moment
-        for item in items if len(items) <= MAX_ITEMS and all(map(is_told, items)) else ():
-            keys.append(self.applied(key, [(text_of(item), since)])[0])
-            if keys[-1] is None:
-                return None
-        found = chosen(name, items, [text for text in keys if text is not None], named)
-        return None if found is None or self._is_changed_inside(found, since) else found
-
-    def _is_changed_inside(self, text: str, since: int) -> bool:
-        """Whether what is in a new list, or is an item of one, may have changed since a moment."""
-        inside = pieces(text)
-        return (
-            self._changing.moment > since
-            and inside != frozenset()
-            and (
-                inside is None
-                or text[0] not in "[{"
-                or any(self._changing.is_changed(piece, since) for piece in inside - {text})
-            )
-        )
 
     def _handed_on(self, node: ast.Call, receiver: str | None, texts: Sequence[str | None]) -> None:
         """Note what a call may change: whatever it is given holds, if what is called holds nothing itself."""
@@ -383,20 +297,6 @@ class CallFollower(IteratorFollower):
         changed = after_method(receiver, function.attr, list(map(self._listed, args)), named)
         given = None if changed is None else self._noted(function.value, receiver, changed)
         return given if given is None or self._calculates or given == "None" else ""
-
-    def _sorted_in_place(
-        self, node: ast.Call, function: ast.Attribute, receiver: str, named: Mapping[str, str | None]
-    ) -> str | None:
-        """Take note of what ``list.sort`` does by a key function; return what it gives, if that is known."""
-        keys = [keyword.value for keyword in node.keywords if keyword.arg == "key"]
-        called = self._called_by(keys[0], named["key"]) if keys and self._calculates else None
-        if called is None or not named.keys() <= {"key", "reverse"}:
-            return None
-        began = self._changing.moment
-        found = "[]" if receiver == "[]" else self._chosen("sorted", receiver, called, named)
-        if found is None or self._current(receiver, began) is None:
-            return None
-        return self._noted(function.value, receiver, ("None", found))
 
     def _noted(self, node: ast.expr, before: str, changed: tuple[str, str]) -> str | None:
         """Note that an object reads otherwise now; return what it gave for that, None if not known."""
@@ -564,8 +464,8 @@ class CallFollower(IteratorFollower):
             self._changes_by(entered, call, given)
         for name, whole in within.items():
             self._reads_now(name, whole)
-        for name, text in entered.kept.items():
-            self._reads_now(name, text)
+        for name, kept in entered.kept.items():
+            self._reads_now(name, kept)
         for parameter, item in given.items():
             name, text = plain_name(item), entered.after.get(parameter)
             is_local = name not in self._inner and before.get(name, "") == texts.get(parameter)

@@ -18,7 +18,7 @@ from opencwm.debugger.hooks import arguments, hook_name
 from opencwm.debugger.known import BUILT_IN, Known
 from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.rendered import MAX_CHARS, MAX_ITEMS, UnreadableError, is_atom, truth_of
-from opencwm.debugger.streams import Fixed, Item, Rounds, Stream
+from opencwm.debugger.streams import Fixed, Following, Item, Rounds, Stream
 from opencwm.debugger.touching import FOREVER, Changing, held_by, pieces
 
 _CONSUMERS: Final = frozenset(
@@ -42,7 +42,7 @@ def consumed(node: ast.expr) -> ast.GeneratorExp | None:
     return None
 
 
-class ComprehensionFollower(abc.ABC):
+class ComprehensionFollower(Following, abc.ABC):
     """What is known of comprehensions, and of generator expressions that are consumed on the spot."""
 
     _known: Known
@@ -60,7 +60,7 @@ class ComprehensionFollower(abc.ABC):
 
     @abc.abstractmethod
     def _uses(self, iterator: Iterating) -> None:
-        """Note that an iterator is asked for items, or is a part of another one; nothing else is done with it."""
+        """Note that an iterator is asked for items, or becomes a part of another one."""
 
     @abc.abstractmethod
     def _truth(self, node: ast.expr) -> bool:

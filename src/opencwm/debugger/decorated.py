@@ -1,8 +1,8 @@
 """What functions at the top of a file have become by decorators of the program.
 
-The one idea: a decorator that binds names to literals, defines one function within it and returns that, makes of
-a function what it says: the inner function, whose free variables are the function that it was given and those
-literals. Which is known before anything runs. Any other decorator is left alone.
+The one idea: a decorator that binds names to literals, defines one function within it and returns that, makes
+of a function what it says: the inner function, whose free variables are the function that it was given and
+those literals. That is known before anything runs. Any other decorator is left alone.
 """
 
 from __future__ import annotations
@@ -180,9 +180,10 @@ def _returned(definition: ast.FunctionDef, bound: dict[str, str]) -> ast.Functio
         if not isinstance(target, ast.Name) or text is None or target.id in bound:
             return None
         bound[target.id] = text
-    is_it = isinstance(last, ast.Return) and isinstance(last.value, ast.Name) and inner is not None
-    is_it = is_it and last.value.id == inner.name and inner.name not in bound
-    return inner if is_it else None
+    value = last.value if isinstance(last, ast.Return) else None
+    if inner is None or not isinstance(value, ast.Name) or value.id != inner.name or value.id in bound:
+        return None
+    return inner
 
 
 def _literal(node: object) -> str | None:

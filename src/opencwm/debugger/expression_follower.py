@@ -163,7 +163,7 @@ class ExpressionFollower(CallFollower):
         return f"{{{', '.join(texts)}}}"
 
     def _merged(self, node: ast.Dict, values: Iterator[str]) -> str | None:
-        """Return a dictionary that is made of others by ``**``, from what stands in it one after the other."""
+        """Return a dictionary that is made of others by ``**``, from what stands in it."""
         if not self._calculates or self._known.is_disguised:
             return None
         found: dict[Any, Any] = {}
@@ -457,7 +457,7 @@ class ExpressionFollower(CallFollower):
         return value
 
     def _is_constant(self, node: ast.expr) -> bool:
-        """Whether an expression is a name of the module that never changes, or a view of what it stands for."""
+        """Whether an expression is a name of the module that never changes, or a view of that."""
         while hook_name(node) in ("operand", "result"):
             node = arguments(node)[-1]
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args:

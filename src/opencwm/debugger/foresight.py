@@ -198,7 +198,7 @@ class Foresight:
         return free | functions.arguments(first, calls, number)
 
     def _handed(self, first: int, shown: Mapping[str, str]) -> dict[str, Made]:
-        """Return the parameters, of a function that is entered now, whose text does not tell what they are."""
+        """Return the parameters of a function that is entered whose text does not tell what they are."""
         given = self.arguments(first, ()) if any(text.startswith("<") for text in shown.values()) else {}
         return {
             name: text
@@ -207,7 +207,7 @@ class Foresight:
         }
 
     def _kept(self, first: int) -> dict[str, str]:
-        """Return the free variables of a function that nothing else changes, those apart that a line does now."""
+        """Return the free variables that nothing but a function changes, and no line does now."""
         found = self._closures.kept(first)
         for memory in self._memories if found else ():
             if memory.first == first:

@@ -115,12 +115,9 @@ class Introspection:
     def _exception(self, text: str) -> type[BaseException] | None:
         """Return the class of an exception of Python, as it reads; None for anything else."""
         kind = getattr(builtins, text.partition("(")[0], None)
-        is_exception = isinstance(kind, type) and issubclass(kind, BaseException) and "(" in text
-        return (
-            kind
-            if is_exception and self._constants.get(kind.__name__) == f"<class '{kind.__name__}'>"
-            else None
-        )
+        if not isinstance(kind, type) or not issubclass(kind, BaseException) or "(" not in text:
+            return None
+        return kind if self._constants.get(kind.__name__) == f"<class '{kind.__name__}'>" else None
 
     def _own(self, text: str) -> Sequence[str]:
         """Return the class of an object of the program, and those it inherits from; none for any other."""

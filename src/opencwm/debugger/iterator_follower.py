@@ -11,7 +11,6 @@ import abc
 import ast
 import builtins
 import collections
-import functools
 import itertools
 import types
 from collections.abc import Mapping, Sequence
@@ -26,15 +25,15 @@ from opencwm.debugger.expectations import (
     Expected,
     Iterating,
     Made,
+    Memory,
     Outcome,
     ResumingError,
     UnforeseenError,
 )
 from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.hooks import arguments, hook_name, plain_name
-from opencwm.debugger.known import BUILT_IN
-from opencwm.debugger.pure_operations import FUNCTIONS, LOOKING, METHODS, MODULES, call_function, call_method
-from opencwm.debugger.pure_values import is_told, kind_of, text_of
+from opencwm.debugger.pure_operations import FUNCTIONS, LOOKING, METHODS, MODULES, call_function, call_unbound
+from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.qualified_names import is_wraps
 from opencwm.debugger.rendered import MAX_ITEMS, UnreadableError, is_atom, items_of
 from opencwm.debugger.shown import holds_shown
@@ -45,7 +44,6 @@ from opencwm.debugger.streams import (
     Counted,
     Enumerated,
     Filtered,
-    Fixed,
     Generated,
     Item,
     Mapped,
@@ -109,6 +107,7 @@ class IteratorFollower(ComprehensionFollower):
 
     outcome: Outcome
     calls: list[CallSite]
+    _memory: Memory
     _entered: list[Entered]
 
     @abc.abstractmethod
@@ -189,20 +188,19 @@ class IteratorFollower(ComprehensionFollower):
         Raises:
             UnforeseenError: that is not known, or it raises.
         """
+        if None in texts or self._known.is_disguised:
+            raise UnforeseenError
         try:
-            values = [known_value(text) for text in texts if text is not None]
-            is_blind = len(values) < len(texts) or self._known.is_disguised
-            if is_blind or (function in LOOKING and holds_shown(values)):
-                raise UnforeseenError
+            values = [known_value(text or "") for text in texts]
             if isinstance(function, types.MethodDescriptorType):
-                if kind_of(values[0]) is not function.__objclass__:
-                    raise UnforeseenError
-                return text_of(call_method(values[0], function.__name__, values[1:], {}))
-            return text_of(call_function(function, values, {}))
-        except UnforeseenError:
-            raise
+                return text_of(call_unbound(function, *values))
+            is_blind = function in LOOKING and holds_shown(values)
+            text = None if is_blind else text_of(call_function(function, values, {}))
         except Exception:  # undecided, or the program will raise it
             raise UnforeseenError from None
+        if text is None:
+            raise UnforeseenError
+        return text
 
     def summed(self, left: Item, right: Item) -> Item:
         """Return ``left + right``."""
@@ -331,6 +329,8 @@ class IteratorFollower(ComprehensionFollower):
         self, function: Any, node: ast.Call, args: Sequence[str | None], named: Mapping[str, str | None]
     ) -> Iterating | None:
         """Return the iterator that a function of Python makes, if it has to be followed item by item."""
+        if function is iter and len(args) == 1 and isinstance(args[0], Iterating) and args[0].stream is not None:
+            return args[0]  # an iterator is its own
         is_followed = any(isinstance(arg, Iterating) and arg.stream is not None for arg in args)
         called: Called | None = None
         through = list(args)
@@ -378,8 +378,6 @@ class IteratorFollower(ComprehensionFollower):
             return Chained(parts)
         if len(parts) != 1:
             return None
-        if function is iter:
-            return parts[0]
         if function is itertools.accumulate:
             return Accumulated(parts[0], called)
         if function in (filter, itertools.filterfalse):
@@ -388,8 +386,8 @@ class IteratorFollower(ComprehensionFollower):
 
     def _endless(self, function: Any, args: Sequence[str | None]) -> Stream | None:
         if function is itertools.count and len(args) <= 2:
-            start, step = (*args, *("0", "1")[len(args) :])
-            return Counted((start, 0), (step, 0))
+            start = args[0] if args else "0"
+            return Counted((start, 0), (args[1] if len(args) > 1 else "1", 0))
         if function is itertools.repeat and len(args) == 1:
             return Counted((args[0], self.moment), None)
         return None
@@ -425,7 +423,7 @@ class IteratorFollower(ComprehensionFollower):
         return is_cut
 
     def _asked(self, function: Any, args: Sequence[str | None]) -> str | None:
-        """Follow a function of Python that asks an iterator for items; return its value where that is known."""
+        """Follow a function of Python that asks an iterator for items; return its value if known."""
         if function is next and args and isinstance(args[0], Iterating):
             item = self._fixed(args[0]).pull(self)
             if item is None and len(args) == 1:
@@ -452,28 +450,13 @@ class IteratorFollower(ComprehensionFollower):
                 return True
         return False
 
-    def _spread_out(self, node: ast.expr) -> list[Item] | None:
-        """Follow an item of a display, or an argument: what ``*`` makes of one are several; None if not known."""
-        if not isinstance(node, ast.Starred):
-            return self._values([node])
-        text = self._value(node.value)
-        if isinstance(text, Iterating) and text.stream is not None:
-            self._exhaust(text)
-        try:
-            values = self._known.iterated(text)
-        except UnreadableError:
-            return None
-        if len(values) > MAX_ITEMS:
-            return None
-        return [(text_of(value) if is_told(value) else None, self.moment) for value in values]
-
     def _fixed(self, iterator: Iterating) -> Stream:
         """Return what an iterator gives item by item, one too that is known at once."""
         stream = iterator.stream = self._stream(iterator)
         return stream
 
     def _listed(self, text: str | None) -> str | None:
-        """Return a list of what is gone through for an iterator of which that is known; any other as it is."""
+        """Return a list of its items for an iterator of which they are known; any other as it is."""
         if not isinstance(text, Iterating) or text.stream is not None or not text.source:
             return text
         try:

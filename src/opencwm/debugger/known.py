@@ -32,8 +32,8 @@ from opencwm.debugger.pure_numbers import CONTEXT
 from opencwm.debugger.pure_values import READERS, is_told, text_of
 from opencwm.debugger.readings import read_off
 from opencwm.debugger.rendered import UnreadableError, is_atom, items_of, truth_of
-from opencwm.debugger.tables import Table
 from opencwm.debugger.shown import holds_shown, with_places
+from opencwm.debugger.tables import Table
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
 from opencwm.tracer.sites import Site
@@ -133,7 +133,7 @@ class Known:
         return None if self.introspection is None else self.introspection.is_of(text, name)
 
     def is_bare(self, text: str) -> bool:
-        """Whether a value is an object of the program that is no sequence, no mapping and equals no constant."""
+        """Whether no pattern of a constant, sequence or mapping matches an object of the program."""
         if self.names_matching or self.has_hashes or self.has_values or self.entries is None:
             return False
         return text.partition("(")[0] not in self.made_of_fields.tuples and bool(

@@ -30,7 +30,7 @@ class Objects(Protocol):
         """Return whether a value is of a class, by its name; None where that is not known."""
 
     def is_bare(self, text: str) -> bool:
-        """Whether a value is an object of the program that is no sequence, no mapping and equals no constant."""
+        """Whether no pattern of a constant, sequence or mapping matches an object of the program."""
 
     def attribute(self, text: str, name: str) -> str | None:
         """Return how an attribute reads; None where that is not known."""

@@ -31,7 +31,7 @@ LAZY: Final[Mapping[str, Any]] = named(
 FOLLOWED: Final[Mapping[str, Any]] = named(
     [itertools.count, itertools.cycle, itertools.dropwhile, itertools.filterfalse, itertools.starmap]
 ) | {"takewhile": itertools.takewhile}
-"""Functions of ``itertools`` whose iterators may not end, or call what they are given; those are not worked out."""
+"""Functions of ``itertools`` whose iterators may not end, or call functions: not worked out."""
 _COMBINING: Final[Mapping[Any, Callable[[Any, Any], Any]]] = {
     function: function
     for function in (operator.add, operator.or_, operator.and_, operator.xor, max, min, operator.mul)

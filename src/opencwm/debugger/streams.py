@@ -88,7 +88,7 @@ class Stream(abc.ABC):
         """
 
     def copy(self, known: dict[int, Stream]) -> Stream:
-        """Return an independent copy; ``known`` are those made already, by the identity of what they are of."""
+        """Return an independent copy; ``known`` has those made already, by identity."""
         if id(self) not in known:
             made = known[id(self)] = copy.copy(self)
             for name, value in vars(self).items():

@@ -1,4 +1,4 @@
-"""Dictionaries of functions that a module holds, by which it is chosen what is called: ``OPS[token](a, b)``."""
+"""Dictionaries of functions that a module holds: ``OPS[token](a, b)``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def table(
         node: the expression that makes it, at the top of a module.
         texts: how names read that stand for the same always.
         builtins: functions of Python among them.
-        first_of: gives the first line of a function of the program by how it reads, 0 where that is not certain.
+        first_of: gives the first line of a function of the program by how it reads, 0 for none.
     """
     if not isinstance(node, ast.Dict) or not node.keys:
         return None
