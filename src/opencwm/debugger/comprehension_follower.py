@@ -229,9 +229,10 @@ class ComprehensionFollower(Following, abc.ABC):
         if len(values) > MAX_ITEMS:
             raise UnforeseenError
         whole = text.source if isinstance(text, Iterating) else text or ""
-        holders, _ = held_by(whole, self._state)
+        holders, is_hidden = held_by(whole, self._state)
+        is_hidden = is_hidden or not (holders or is_atom(whole) or self._known.is_isolated)
         items = [self._item_text(value, whole, place) for place, value in enumerate(values)]
-        return Fixed(items, whole, self, holders)
+        return Fixed(items, whole, self, None if is_hidden else holders)
 
     def _item_text(self, value: Any, whole: str, place: int) -> str | None:
         """Return how an item of what an expression gives reads."""

@@ -338,7 +338,8 @@ class ExpressionFollower(CallFollower):
             expected = self._by_source(node, expected)
             if known is None and self._entered and not are_plain and self._known.calculated(expected) is None:
                 self._objects_change()  # a method may have carried it out
-            is_written = not (about.drops_none and known == "None") and not is_lazy(node)
+            is_silent = is_lazy(node) and not (known or "").startswith("<generator object ")
+            is_written = not (about.drops_none and known == "None") and not is_silent
             is_written = is_written and not (about.is_lookup and isinstance(known, Made))
             text = self._told(expected) if is_written else known or self._unwritten(expected)
             text = known if isinstance(known, Made) and text == known else with_source(text, expected)

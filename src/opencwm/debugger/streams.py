@@ -110,11 +110,11 @@ class Fixed(Stream):
         items: those.
         text: how what they are the items of reads.
         by: who follows the line on which it is made.
-        holders: locals that may hold it, with those parts of their text.
+        holders: locals that may hold it, with those parts of their text; None where it may change unseen.
     """
 
     def __init__(
-        self, items: Sequence[str | None], text: str, by: Following, holders: Mapping[str, frozenset[str]]
+        self, items: Sequence[str | None], text: str, by: Following, holders: Mapping[str, frozenset[str]] | None
     ) -> None:
         self._items = tuple(items)
         self._text = text
@@ -125,6 +125,8 @@ class Fixed(Stream):
     def pull(self, by: Following) -> Item | None:
         """Return the next item."""
         if by is not self._by:  # another line: what it holds reads as it did, or has changed meanwhile
+            if self._holders is None:
+                raise UnforeseenError
             state = by.locals_now
             held = [(state.get(name, ""), shown) for name, shown in self._holders.items()]
             if any(piece not in text for text, shown in held for piece in shown):
