@@ -105,14 +105,14 @@ _CONSUMED = st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(_ITERATORS, _CONSUMED, st.lists(st.integers(0, 4), max_size=4))
 def test_iterators_give_what_python_gives(iterator: str, consumed: str, xs: list[int]) -> None:
     source = f"{_FUNCTIONS}def f(xs):\n    return {consumed.format(iterator)}\n"
     _Witness(_recorded(source, f"f({xs})"), calculates=True).run()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     _ITERATORS,
     st.lists(
@@ -124,8 +124,6 @@ def test_iterators_give_what_python_gives(iterator: str, consumed: str, xs: list
                 "xs.append(1)",
                 "jt = it",
                 "a = it",
-            ]
-            + [
                 "b = list(zip(it, it))",
                 "keep(it)",
                 "for a in it:\n        b = a",
@@ -185,8 +183,12 @@ _PATTERNS = st.recursive(
             "bool()",
             "dict()",
             "[]",
+            "int(_)",
+            "list()",
+            "tuple()",
+            "{}",
+            "int(1)",
         ]
-        + ["int(_)", "list()", "tuple()", "{}", "int(1)"]
     ),
     lambda inner: st.one_of(
         st.builds("[{}]".format, inner),

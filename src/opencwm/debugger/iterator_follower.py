@@ -329,7 +329,12 @@ class IteratorFollower(ComprehensionFollower):
         self, function: Any, node: ast.Call, args: Sequence[str | None], named: Mapping[str, str | None]
     ) -> Iterating | None:
         """Return the iterator that a function of Python makes, if it has to be followed item by item."""
-        if function is iter and len(args) == 1 and isinstance(args[0], Iterating) and args[0].stream is not None:
+        if (
+            function is iter
+            and len(args) == 1
+            and isinstance(args[0], Iterating)
+            and args[0].stream is not None
+        ):
             return args[0]  # an iterator is its own
         is_followed = any(isinstance(arg, Iterating) and arg.stream is not None for arg in args)
         called: Called | None = None

@@ -114,7 +114,11 @@ class Fixed(Stream):
     """
 
     def __init__(
-        self, items: Sequence[str | None], text: str, by: Following, holders: Mapping[str, frozenset[str]] | None
+        self,
+        items: Sequence[str | None],
+        text: str,
+        by: Following,
+        holders: Mapping[str, frozenset[str]] | None,
     ) -> None:
         self._items = tuple(items)
         self._text = text
