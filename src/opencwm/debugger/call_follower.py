@@ -294,7 +294,8 @@ class CallFollower(SortingFollower):
         """
         if function.attr == "sort" and receiver[0] == "[" and not args and "key" in named:
             return self._sorted_in_place(node, function, receiver, named)
-        changed = after_method(receiver, function.attr, list(map(self._listed, args)), named)
+        texts = list(map(self._listed, args)) if function.attr in PUTTING else args
+        changed = after_method(receiver, function.attr, texts, named)
         given = None if changed is None else self._noted(function.value, receiver, changed)
         return given if given is None or self._calculates or given == "None" else ""
 

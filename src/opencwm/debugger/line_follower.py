@@ -97,8 +97,9 @@ class LineFollower(ExpressionFollower):
             made.pop(name, None)
         for name, text in outcome.values.items():
             is_other = any(text is other for other in self.loose.values())
-            is_reached = self._known.functions.is_reached(self._memory.first, name)
-            if not isinstance(text, Made) or is_other or is_reached:
+            if not isinstance(text, Made) or is_other:
+                continue
+            if isinstance(text, Iterating) and self._known.functions.is_reached(self._memory.first, name):
                 continue
             if isinstance(text, Iterating) and text.stream is None:
                 try:
