@@ -289,7 +289,23 @@ def main():
     return out
 """
 
+HELD = r"""\
+from itertools import chain, islice
+def f(xs):
+    out = []
+    out.append(zip(xs, xs))
+    out.append(map(str, xs))
+    out.insert(0, iter(xs))
+    d = {}
+    d.setdefault("a", enumerate(xs))
+    s = []
+    s.extend(zip(xs, xs))
+    s.extend(e for e in xs)
+    return len(out), s
+"""
+
 FUNCTION_PROGRAMS = [
+    (HELD, "f([1, 2])"),
     (ITERATORS_FOLLOWED, 'main([3, 1, 2], "k1=v1; k2 = v2")'),
     (PATTERNS, "main()"),
     (CALLED, "main()"),

@@ -106,8 +106,10 @@ class CallFollower(SortingFollower):
 
     def _call(self, node: ast.Call) -> str | None:
         generator = consumed(node)
-        if generator is not None:
+        is_putting = isinstance(node.func, ast.Attribute) and node.func.attr in PUTTING - {"join"}
+        if generator is not None and not is_putting:
             return self._consumed(node.func, generator)
+        self._consumption = None
         function, receiver, changing = self._bound_method(node.func), None, None
         called: str | None = None
         if not isinstance(function, ast.Attribute):
