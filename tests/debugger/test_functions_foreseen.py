@@ -273,6 +273,37 @@ def four(x):
     assert found.plain == frozenset()
 
 
+def test_names_that_may_mean_something_else_are_no_decorators() -> None:
+    source = """def plain(f):
+    def inner(x):
+        return f(x)
+    return inner
+
+def later():
+    global plain
+    plain = None
+
+@plain
+def one(x):
+    return x
+"""
+    assert Decorated.of(ast.parse(source)).functions == {}
+    source = """def wraps(f):
+    return lambda g: f
+
+def plain(f):
+    @wraps(f)
+    def inner(x):
+        return f(x)
+    return inner
+
+@plain
+def one(x):
+    return x
+"""
+    assert Decorated.of(ast.parse(source)).functions == {}
+
+
 def test_a_variable_that_is_handed_on_is_not_kept() -> None:
     source = """def counting(f):
     seen = []

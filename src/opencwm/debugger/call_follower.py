@@ -362,7 +362,7 @@ class CallFollower(SortingFollower):
     ) -> bool:
         """Whether a call changes nothing that a local can show, functions of the program apart."""
         if isinstance(called, Made) and called.source and not isinstance(called, Iterating):
-            return True
+            return not any(text is None or text.startswith(("<function ", "<bound ")) for text in args)
         if isinstance(function, ast.Attribute):
             if receiver is None:
                 return False

@@ -56,6 +56,10 @@ class Decorated:
     def of(cls, tree: ast.Module) -> Decorated:
         """Read a program."""
         counts = collections.Counter(bound_at_top(tree))
+        declared = [name for node in nodes_of(tree) if isinstance(node, ast.Global) for name in node.names]
+        counts.update([*declared, *declared])
+        if any(getattr(node, "name", "") in ("wraps", "functools") for node in _definitions(tree)):
+            return cls()
         top = {
             node.name: node
             for node in tree.body
@@ -86,6 +90,11 @@ class Decorated:
         unknown = used - {instance.decorator for instance in made}
         plain = {instance.decorator for instance in made} - holding
         return cls(functions, kept, frozenset() if unknown else frozenset(plain))
+
+
+def _definitions(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield what binds the names of functions and classes."""
+    yield from (node for node in nodes_of(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

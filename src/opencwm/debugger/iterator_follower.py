@@ -272,7 +272,7 @@ class IteratorFollower(ComprehensionFollower):
     def _python_source(self, name: str) -> str:
         """Return an expression for the function of Python that a local is, empty for anything else."""
         text, made = self._state.get(name, ""), self._memory.made.get(name)
-        if made is not None and made == text:
+        if made is not None and made == text and name not in self._known.shared:
             return made.source
         called = next(
             (part for part in _OF_PYTHON if text in (f"<built-in function {part}>", f"<class '{part}'>")), ""
