@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from opencwm.core.syntax import nodes_of
-from opencwm.debugger.qualified_names import FunctionNode, QualifiedNames
+from opencwm.debugger.qualified_names import FunctionNode, QualifiedNames, is_wraps
 
 MAX_ARGUMENT_CHARS = 200
 """Longer arguments are left to the model, which has seen how the tracer cuts them."""
@@ -32,6 +32,7 @@ class CallSite:
         is_inherited: whether the method is looked up in ``super()``.
         local: how the function reads where it is called by the name of a local, None where it is not.
         first: first line of the function's definition, where that is known already.
+        free: how those of its free variables read that are known.
     """
 
     name: str
@@ -43,6 +44,7 @@ class CallSite:
     is_inherited: bool = False
     local: str | None = None
     first: int = 0
+    free: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def is_special(self) -> bool:
@@ -99,7 +101,7 @@ class Functions:
             bound = signature(definition.args).bind(*receiver, *call.args, **call.keywords)
         except TypeError:
             return {}
-        texts = rendered_arguments(bound, self._constants)
+        texts = {**call.free, **rendered_arguments(bound, self._constants)}
         if owner in self._classes:
             texts["__class__"] = f"<class 'program.{owner}'>"
         return texts
@@ -112,7 +114,8 @@ class Functions:
     def is_call_of(self, first: int, call: CallSite) -> bool:
         """Whether a function, by its first line, is what a call enters."""
         definition, owner = self._found.get(first, (None, ""))
-        return definition is not None and self._receiver(definition, owner, call) is not None
+        is_other = bool(call.first) and call.first != first
+        return not is_other and definition is not None and self._receiver(definition, owner, call) is not None
 
     def owner(self, first: int) -> str:
         """Return the class in whose body a function stands, empty for none."""
@@ -125,6 +128,17 @@ class Functions:
             return frozenset()
         found = (node.names for node in ast.walk(definition) if isinstance(node, ast.Global))
         return frozenset(name for names in found for name in names)
+
+    def is_reached(self, first: int, name: str) -> bool:
+        """Whether a function within another one, by the first line of that, may use a local of it."""
+        definition, _ = self._found.get(first, (None, ""))
+        parts = ast.walk(definition) if definition is not None else ()
+        inner = [
+            part for part in parts if isinstance(part, FunctionNode | ast.Lambda) and part is not definition
+        ]
+        return any(
+            isinstance(part, ast.Name) and part.id == name for node in inner for part in ast.walk(node)
+        )
 
     def is_generator(self, first: int) -> bool:
         """Whether a function is one that makes generators."""
@@ -240,8 +254,10 @@ class Functions:
         self, definition: FunctionNode, owner: str, call: CallSite
     ) -> tuple[str | None, ...] | None:
         """Return what stands before the arguments that are written; None for the call of something else."""
-        decorators = {ast.unparse(item) for item in definition.decorator_list}
-        if not decorators <= ({"property"} if call.is_property else {"staticmethod", "classmethod"}):
+        decorators = {ast.unparse(item) for item in definition.decorator_list if not is_wraps(item)}
+        if not call.first and not decorators <= (
+            {"property"} if call.is_property else {"staticmethod", "classmethod"}
+        ):
             return None
         if owner and definition.name == "__init__" and not call.is_method:
             if call.name in self._plain and owner in self._plain[call.name]:

@@ -7,25 +7,26 @@ built-in container changes it in a way that is worked out; anything else may cha
 from __future__ import annotations
 
 import ast
+import functools
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from opencwm.debugger.arguments import CallSite
-from opencwm.debugger.comprehension_follower import WHOLE_CONSUMERS, ComprehensionFollower, consumed
+from opencwm.debugger.comprehension_follower import consumed
 from opencwm.debugger.expectations import (
-    STOP,
     Entered,
     EnteringError,
     Iterating,
+    Made,
     Memory,
     Outcome,
-    ResumingError,
     UnforeseenError,
 )
 from opencwm.debugger.field_classes import TUPLE_METHODS
 from opencwm.debugger.hooks import holders, is_super, plain_name
 from opencwm.debugger.inside import changed_inside
-from opencwm.debugger.keyed import KEYED, chosen
+from opencwm.debugger.iterator_follower import PUTTING, looked_up
 from opencwm.debugger.known import BUILT_IN, Known
 from opencwm.debugger.mutations import (
     CHANGING_FUNCTIONS,
@@ -33,17 +34,15 @@ from opencwm.debugger.mutations import (
     after_function,
     after_method,
 )
-from opencwm.debugger.pure_operations import MODULES
-from opencwm.debugger.pure_values import is_told, text_of
+from opencwm.debugger.pure_operations import METHODS, MODULES
 from opencwm.debugger.rendered import (
-    MAX_ITEMS,
     READING_METHODS,
-    UnreadableError,
     is_atom,
     is_built_in,
     is_iterator,
-    items_of,
 )
+from opencwm.debugger.sorting_follower import SortingFollower
+from opencwm.debugger.streams import Generated
 from opencwm.debugger.touching import Changing, pieces
 
 _ASKING: Final = {"len": "__len__", "repr": "__repr__", "str": "__str__", "abs": "__abs__"}
@@ -52,7 +51,7 @@ _CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval"})
 _MAPPING: Final = frozenset({"map", "filter"})
 
 
-class CallFollower(ComprehensionFollower):
+class CallFollower(SortingFollower):
     """Follows calls.
 
     Attributes:
@@ -60,6 +59,7 @@ class CallFollower(ComprehensionFollower):
         changed_names: locals whose objects the line has changed, and it is known how.
         calls: those that were come by, in order.
         to_come: those of them that have entered no function yet.
+        loose: iterators of locals that the line has done more with than ask them for items.
 
     Args:
         known: of the program.
@@ -81,25 +81,40 @@ class CallFollower(ComprehensionFollower):
         self.changed_names: set[str] = set()
         self.calls: list[CallSite] = []
         self.to_come: list[CallSite] = []
+        self.loose: dict[str, Iterating] = {}
         self._entered = list(memory.entered)
         self._changing = Changing(memory.state, is_renaming=known.functions.is_renaming)
         self.outcome.is_pure = all(entered.is_apart for entered in memory.entered)
 
     def _name(self, node: ast.Name) -> str | None:
         text = self._state.get(node.id, self._known.constants.get(node.id)) or None
+        made = self._memory.made.get(node.id) if node.id not in self._inner else None
+        if made is not None and made == text and node.id not in self._known.shared:
+            if isinstance(made, Iterating):
+                made = self.loose[node.id] = Iterating(made, stream=made.stream)
+            return made
+        if node.id in self._known.decorated.functions and node.id not in self._state:
+            return self._known.decorated.functions[node.id]
         if text is None:  # perhaps unbound
             self.outcome.is_told = False
         if node.id in self._state and node.id not in self.changed_names and self._has_entered:
             text = None if node.id in self._known.shared else text
         return self._current(text, self._born.get(node.id, 0)) if node.id in self._state else text
 
+    def _uses(self, iterator: Iterating) -> None:
+        for name in [name for name, other in self.loose.items() if other is iterator]:
+            del self.loose[name]
+
     def _call(self, node: ast.Call) -> str | None:
         generator = consumed(node)
-        if generator is not None:
+        is_putting = isinstance(node.func, ast.Attribute) and node.func.attr in PUTTING - {"join"}
+        if generator is not None and not is_putting:
             return self._consumed(node.func, generator)
+        self._consumption = None
         function, receiver, changing = self._bound_method(node.func), None, None
+        called: str | None = None
         if not isinstance(function, ast.Attribute):
-            self._value(function)
+            called = self._value(function)
         elif is_super(function.value):
             receiver = self._state.get("self") or None
         else:
@@ -108,21 +123,21 @@ class CallFollower(ComprehensionFollower):
             changing = receiver if is_followed and not self._known.is_disguised else None
         owner, fields = holders(function.value) if isinstance(function, ast.Attribute) else ("", [])
         began = self._changing.moment
-        values = self._values(node.args)
-        named_values = self._values([keyword.value for keyword in node.keywords])
+        node, values, named_values, is_plain = self._given(node)
         args = tuple([self._current(text, since) for text, since in values])
         texts = [self._current(text, since) for text, since in named_values]
         keywords = dict(zip([keyword.arg for keyword in node.keywords], texts, strict=True))
         self._operating = self._changing.moment
-        if len(args) == 1 and isinstance(args[0], Iterating) and args[0].first and self._consumes(function):
-            self._exhausted(args[0])
-            began = self._changing.moment if receiver is None or is_atom(receiver) else began
+        named = {name: text for name, text in keywords.items() if name is not None}
+        if is_plain:
+            found = self._with_iterators(node, function, args, named)
+            if found is not None:
+                return found
         if self._changing.moment != began:
             receiver = self._again(owner if not fields else "", receiver, began)
             changing = None if changing is None or fields or not owner else receiver
-        named = {name: text for name, text in keywords.items() if name is not None}
-        if changing is not None and isinstance(function, ast.Attribute) and not node.keywords:
-            result = self._after_method(function, changing, args)
+        if changing is not None and isinstance(function, ast.Attribute) and is_plain:
+            result = self._after_method(node, function, changing, args, named)
             if result is not None:
                 return result or None
         if self._calculates and args and not node.keywords:
@@ -130,14 +145,36 @@ class CallFollower(ComprehensionFollower):
             if result is not None:
                 return result
         given = (*args, *keywords.values())
-        is_harmless = self._is_pure_call(function, receiver, args) or self._is_apart_call(node, given)
+        is_harmless = self._is_pure_call(function, receiver, args, called) or self._is_apart_call(node, given)
         is_harmless = is_harmless and not any(_may_run_anything(text) for text in args if text is not None)
         num_entered, result = len(self._entered), None
-        if len(named) == len(keywords) and not any(isinstance(item, ast.Starred) for item in node.args):
-            result = self._called_with(node, function, receiver, args, named)
+        if is_plain:
+            result = self._called_with(node, function, receiver, args, named, called)
         if not is_harmless and len(self._entered) == num_entered:
             self._handed_on(node, receiver, given)
         return result
+
+    def _with_iterators(
+        self,
+        node: ast.Call,
+        function: ast.expr,
+        args: Sequence[str | None],
+        named: Mapping[str, str | None],
+    ) -> str | None:
+        """Follow what a call makes an iterator of, or asks one for; return its value where that is known."""
+        python = self._python(function)
+        if python is None:
+            if isinstance(function, ast.Attribute) and function.attr in PUTTING:
+                for arg in args:
+                    if isinstance(arg, Iterating) and arg.stream is not None:
+                        self._exhaust(arg)
+            return None
+        iterator = self._iterator(python, node, args, named)
+        if iterator is not None:
+            return iterator
+        if python is functools.reduce and not named:
+            return self._reduced(args, node)
+        return self._asked(python, args)
 
     def _called_with(
         self,
@@ -146,14 +183,20 @@ class CallFollower(ComprehensionFollower):
         receiver: str | None,
         args: tuple[str | None, ...],
         named: Mapping[str, str | None],
+        called: str | None,
     ) -> str | None:
         """Return the value of a call by its arguments, where it is of the program or calls one of it."""
         if isinstance(function, ast.Attribute):
+            held = self._known.attributes.read(receiver or "", function.attr, self._owner)
+            call_of_held = self._call_of(held, self._first_of(held), args, named) if held else None
+            if call_of_held is not None:
+                return self._made(call_of_held, node)
             is_inherited = is_super(function.value)
             call = CallSite(function.attr, True, receiver, args, named, is_inherited=is_inherited)
             return self._made(call, node)
         if not isinstance(function, ast.Name):
-            return None
+            found = None if called is None else self._call_of(called, self._first_of(called), args, named)
+            return None if found is None else self._made(found, node)
         if len(args) == 1 and not named and self._known.constants.get(function.id, "").startswith(BUILT_IN):
             value = self._in_words(function.id, args[0])
             if value is not None:
@@ -162,6 +205,10 @@ class CallFollower(ComprehensionFollower):
         if keyed is not None:
             return keyed
         local = self._state.get(function.id)
+        made = called if isinstance(called, Made) else None
+        if made is not None and made.first:
+            known = self._call_of(made, made.first, args, named)
+            return None if known is None else self._made(known, node)
         kind = (local or "").removeprefix("<class 'program.").removesuffix("'>")
         if local is not None and self._known.constants.get(kind) == local == f"<class 'program.{kind}'>":
             return self._made(CallSite(kind, False, None, args, named), node)  # as by its own name
@@ -196,80 +243,11 @@ class CallFollower(ComprehensionFollower):
             raise UnforeseenError
         return value
 
-    def _consumes(self, function: ast.expr) -> bool:
-        """Whether a call asks an iterator for all its items at once."""
-        if isinstance(function, ast.Attribute):
-            return function.attr == "join"
-        name = function.id if isinstance(function, ast.Name) else ""
-        return name in WHOLE_CONSUMERS and self._known.constants.get(name, "").startswith(BUILT_IN)
-
-    def _exhausted(self, generator: Iterating) -> None:
-        """Follow a generator that is asked for its items, and note in its text what they are.
-
-        Raises:
-            EnteringError: it is entered first.
-            ResumingError: it is asked to go on.
-            UnforeseenError: it has not come to its end.
-        """
-        if not self._entered and self.outcome.is_told:
-            raise EnteringError(generator.first)
-        items: list[str] = []
-        for number, entered in enumerate(self._entered):
-            if entered.first != generator.first or entered.item is None:
-                break
-            if entered.item == STOP:
-                del self._entered[: number + 1]
-                self._objects_change()
-                generator.source = f"[{', '.join(items)}]"
-                return
-            items.append(entered.item)
-        suspended = self._entered[-1].suspended
-        if len(items) == len(self._entered) and suspended is not None and self.outcome.is_told:
-            raise ResumingError(suspended, is_at_once=True)
-        raise UnforeseenError
-
     def _called(self, name: str) -> str:
         """Return what a function is called in its definition that is called by the name of a local."""
         functions = self._known.functions
         definition = functions.definition(functions.reading(self._state.get(name, "")))
         return name if definition is None else definition.name
-
-    def _keyed(self, name: str, args: Sequence[str | None], named: Mapping[str, str | None]) -> str | None:
-        """Follow a sort, or a choice, by a function of the program; return what it gives if that is known."""
-        functions, key = self._known.functions, named.get("key")
-        first = functions.reading(key or "")
-        definition = functions.definition(first)
-        if name not in KEYED or len(args) != 1 or definition is None or not functions.is_plain(first):
-            return None
-        if not self._known.constants.get(name, "").startswith(BUILT_IN) or definition.decorator_list:
-            return None
-        if len(definition.args.args) != 1 or not named.keys() <= {"key", "reverse", "default"}:
-            return None
-        try:
-            items = items_of(args[0])
-        except UnreadableError:
-            return None
-        keys, since = [], self._changing.moment
-        for item in items if len(items) <= MAX_ITEMS and all(map(is_told, items)) else ():
-            call = CallSite(definition.name, False, None, (text_of(item),), {}, first=first)
-            keys.append(self._made(call, ast.Call(ast.Name(definition.name, ast.Load()), [], [])))
-            if keys[-1] is None:
-                return None
-        found = chosen(name, items, [text for text in keys if text is not None], named)
-        return None if found is None or self._is_changed_inside(found, since) else found
-
-    def _is_changed_inside(self, text: str, since: int) -> bool:
-        """Whether what is in a new list, or is an item of one, may have changed since a moment."""
-        inside = pieces(text)
-        return (
-            self._changing.moment > since
-            and inside != frozenset()
-            and (
-                inside is None
-                or text[0] not in "[{"
-                or any(self._changing.is_changed(piece, since) for piece in inside - {text})
-            )
-        )
 
     def _handed_on(self, node: ast.Call, receiver: str | None, texts: Sequence[str | None]) -> None:
         """Note what a call may change: whatever it is given holds, if what is called holds nothing itself."""
@@ -308,12 +286,22 @@ class CallFollower(ComprehensionFollower):
             return None
         return self._noted(node.args[0], args[0], changed)
 
-    def _after_method(self, function: ast.Attribute, receiver: str, args: Sequence[str | None]) -> str | None:
+    def _after_method(
+        self,
+        node: ast.Call,
+        function: ast.Attribute,
+        receiver: str,
+        args: Sequence[str | None],
+        named: Mapping[str, str | None],
+    ) -> str | None:
         """Take note of what a method does to its object.
 
         Returns what it gives, empty where that is left to the model; None when nothing of it is known.
         """
-        changed = after_method(receiver, function.attr, args)
+        if function.attr == "sort" and receiver[0] == "[" and not args and "key" in named:
+            return self._sorted_in_place(node, function, receiver, named)
+        texts = list(map(self._listed, args)) if function.attr in PUTTING else args
+        changed = after_method(receiver, function.attr, texts, named)
         given = None if changed is None else self._noted(function.value, receiver, changed)
         return given if given is None or self._calculates or given == "None" else ""
 
@@ -363,8 +351,12 @@ class CallFollower(ComprehensionFollower):
         text = changed_inside(whole, fields, old, new, self._known.attributes, self._owner)
         return None if text is None else (name, text)
 
-    def _is_pure_call(self, function: ast.expr, receiver: str | None, args: Sequence[str | None]) -> bool:
+    def _is_pure_call(
+        self, function: ast.expr, receiver: str | None, args: Sequence[str | None], called: str | None
+    ) -> bool:
         """Whether a call changes nothing that a local can show, functions of the program apart."""
+        if isinstance(called, Made) and called.source and not isinstance(called, Iterating):
+            return not any(text is None or text.startswith(("<function ", "<bound ")) for text in args)
         if isinstance(function, ast.Attribute):
             if receiver is None:
                 return False
@@ -372,7 +364,8 @@ class CallFollower(ComprehensionFollower):
                 return True
             if receiver.startswith("<module '"):
                 return function.attr in MODULES.get(receiver[len("<module '") : -len("'>")], ())
-            return is_atom(receiver) or (function.attr in READING_METHODS and is_built_in(receiver))
+            is_fixed = is_atom(receiver) or receiver.startswith("<re.Match object; ")
+            return is_fixed or (function.attr in READING_METHODS and is_built_in(receiver))
         if not isinstance(function, ast.Name) or function.id in _CHANGING:
             return False
         if function.id in _MAPPING and (args[0] if args else None) not in self._known.plain_functions:
@@ -431,7 +424,11 @@ class CallFollower(ComprehensionFollower):
             raise EnteringError(first)
         first = self._entering(call, makes_generator=True)
         text = self._known.functions.text(first, "generator object") if first else None
-        return None if text is None else Iterating(text, first=first)
+        if text is None:
+            return None
+        reached = [*call.args, *call.keywords.values(), *([call.receiver] if call.is_method else [])]
+        stream = Generated(first, reached, is_closed=first in self._known.closed)
+        return Iterating(text, stream=stream)
 
     def _is_entered_by(self, call: CallSite, first: int) -> bool:
         """Whether a function that was entered was so by a call of its name.
@@ -470,6 +467,8 @@ class CallFollower(ComprehensionFollower):
             self._changes_by(entered, call, given)
         for name, whole in within.items():
             self._reads_now(name, whole)
+        for name, kept in entered.kept.items():
+            self._reads_now(name, kept)
         for parameter, item in given.items():
             name, text = plain_name(item), entered.after.get(parameter)
             is_local = name not in self._inner and before.get(name, "") == texts.get(parameter)
@@ -507,7 +506,8 @@ class CallFollower(ComprehensionFollower):
         """Note what a function may have changed: what it was given and does not read as it did before."""
         texts = self._known.functions.bound(entered.first, call)
         called = "" if call.local is None else call.local
-        if texts is None or not self._known.is_isolated or (called and pieces(called) is None):
+        is_closed = not called or entered.first in self._known.closed or pieces(called) is not None
+        if texts is None or not self._known.is_isolated or not is_closed:
             self._objects_change()
             return
         moment = self._changing.moment
@@ -524,6 +524,11 @@ class CallFollower(ComprehensionFollower):
 
     def _attribute(self, node: ast.Attribute) -> str | None:
         text = self._value(node.value)
+        python = self._python(node)
+        if python is not None:
+            return Made(looked_up(python), f"{plain_name(node.value)}.{node.attr}")
+        if text is not None and text.startswith("re.compile(") and node.attr in METHODS[re.Pattern]:
+            return Made("<builtin_method object>", f"{text}.{node.attr}")
         if text is None and node.attr in self._known.attributes.managed:  # perhaps a property
             if self._entered:
                 raise UnforeseenError
@@ -540,5 +545,7 @@ class CallFollower(ComprehensionFollower):
 
 def _may_run_anything(text: str) -> bool:
     """Whether to ask a value for its items may run code: an iterator that is not made of values alone."""
-    is_plain = isinstance(text, Iterating) and bool(text.source) and "<" not in text.source
-    return is_iterator(text) and not is_plain
+    if isinstance(text, Iterating):
+        is_plain = text.is_spent or (text.stream is None and bool(text.source) and "<" not in text.source)
+        return not is_plain
+    return not isinstance(text, Made) and is_iterator(text)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import symtable
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from opencwm.debugger.rendered import is_atom
 from opencwm.debugger.shown import is_cut
+from opencwm.debugger.touching import pieces
 
 
 class Closures:
@@ -20,10 +22,16 @@ class Closures:
     Args:
         owners: by first line of an inner function, its free variables, with the first lines of the functions
             they belong to; see :func:`free_variables`.
+        kept: by first line of an inner function those that nothing but it changes, as they read at first.
     """
 
-    def __init__(self, owners: Mapping[int, Mapping[str, int]]) -> None:
+    def __init__(
+        self,
+        owners: Mapping[int, Mapping[str, int]],
+        kept: Mapping[int, Mapping[str, str]] = MappingProxyType({}),
+    ) -> None:
         self._owners = owners
+        self._kept = {first: dict(names) for first, names in kept.items()}
         self._held = {first for names in owners.values() for first in names.values()}
         self._entered: dict[int, int] = {}
         self._values: dict[tuple[int, str], str] = {}
@@ -34,6 +42,10 @@ class Closures:
 
     def reads(self, first: int, state: Mapping[str, str]) -> None:
         """Take note of how the locals of a function read now that it has made a step."""
+        for name in self._kept.get(first, {}):
+            text = state.get(name, "")
+            is_alone = bool(text) and (is_atom(text) or pieces(text) == frozenset({text}))
+            self._kept[first][name] = text if is_alone else ""
         names = dict(self._owners.get(first, {}))
         if first in self._held:
             own = {name for of in self._owners.values() for name, owner in of.items() if owner == first}
@@ -44,6 +56,10 @@ class Closures:
                 self._values[owner, name] = text
             else:
                 self._values.pop((owner, name), None)
+
+    def kept(self, first: int) -> dict[str, str]:
+        """Return how the free variables read now that nothing but a function changes."""
+        return {name: text for name, text in self._kept.get(first, {}).items() if text}
 
     def free(self, first: int) -> dict[str, str]:
         """Return how the free variables of a function read that is entered now, as far as that is known."""
@@ -80,6 +96,17 @@ def free_variables(text: str) -> dict[int, dict[str, int]]:
         for first, names in found.items()
         if first in once
     }
+
+
+def closed_functions(text: str) -> frozenset[int]:
+    """Return the first lines of functions without free variables; of one line all have to be such."""
+    try:
+        top = symtable.symtable(text, "<program>", "exec")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return frozenset()
+    tables = [table for table, _ in _functions(top, ())]
+    open_lines = {table.get_lineno() for table in tables if table.get_frees()}
+    return frozenset(table.get_lineno() for table in tables) - open_lines
 
 
 def _functions(

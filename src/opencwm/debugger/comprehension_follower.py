@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import abc
 import ast
-import dataclasses
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from opencwm.debugger.expectations import Iterating, UnforeseenError
+from opencwm.debugger.expectations import Iterating, Made, UnforeseenError
 from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.hooks import arguments, hook_name
 from opencwm.debugger.known import BUILT_IN, Known
 from opencwm.debugger.pure_values import is_told, text_of
-from opencwm.debugger.rendered import MAX_CHARS, MAX_ITEMS, UnreadableError, truth_of
-from opencwm.debugger.touching import FOREVER, Changing, pieces
+from opencwm.debugger.rendered import MAX_CHARS, MAX_ITEMS, UnreadableError, is_atom, truth_of
+from opencwm.debugger.streams import Fixed, Following, Item, Rounds, Stream
+from opencwm.debugger.touching import FOREVER, Changing, held_by, pieces
 
 _CONSUMERS: Final = frozenset(
     {"sum", "any", "all", "list", "tuple", "set", "frozenset", "sorted", "min", "max", "dict"}
@@ -34,24 +35,6 @@ Round = tuple["str | None", ...]
 """What the parts of a comprehension were worth in one round."""
 
 
-_Rounds = list[tuple["str | None", int]]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Items:
-    """What a comprehension iterates over.
-
-    Attributes:
-        values: its items.
-        text: of what they are the items of.
-        since: the moment at which that was current.
-    """
-
-    values: Sequence[Any]
-    text: str
-    since: int
-
-
 def consumed(node: ast.expr) -> ast.GeneratorExp | None:
     """Return the generator expression that is all a call is given; None for any other expression."""
     if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
@@ -59,7 +42,7 @@ def consumed(node: ast.expr) -> ast.GeneratorExp | None:
     return None
 
 
-class ComprehensionFollower(abc.ABC):
+class ComprehensionFollower(Following, abc.ABC):
     """What is known of comprehensions, and of generator expressions that are consumed on the spot."""
 
     _known: Known
@@ -74,6 +57,10 @@ class ComprehensionFollower(abc.ABC):
     @abc.abstractmethod
     def _value(self, node: ast.expr) -> str | None:
         """Follow an expression; return the text of its value, None when that is not known."""
+
+    @abc.abstractmethod
+    def _uses(self, iterator: Iterating) -> None:
+        """Note that an iterator is asked for items, or becomes a part of another one."""
 
     @abc.abstractmethod
     def _truth(self, node: ast.expr) -> bool:
@@ -130,55 +117,58 @@ class ComprehensionFollower(abc.ABC):
         self, generators: Sequence[ast.comprehension], parts: Sequence[ast.expr], until: bool | None = None
     ) -> list[Round]:
         """Follow all rounds, or those up to the first whose part is as true as ``until``."""
-        if any(generator.is_async for generator in generators):
-            raise UnforeseenError
-        rounds = list[_Rounds]()
-        items = self._items(generators[0].iter)
-        own = {node.id for part in generators for node in ast.walk(part.target) if isinstance(node, ast.Name)}
-        hidden = {name: self._state[name] for name in own if name in self._state}
-        born = dict(self._born)
-        outer, self._inner = self._inner, self._inner | own
-        self._rounds(generators, items, parts, rounds, until)
+        rounds = Rounds(generators, parts, self._gone_through(generators[0].iter))
+        found: list[Sequence[Item]] = []
+        while (made := self.next_round(rounds)) is not None:
+            found.append(made)
+            if len(found) > MAX_ITEMS:
+                raise UnforeseenError
+            if until is not None and self.is_true(made[0]) is until:
+                break
+        return [tuple([self._current(text, since) for text, since in made]) for made in found]
+
+    def next_round(self, rounds: Rounds) -> Sequence[Item] | None:
+        """Follow the next round of a comprehension; return what its parts are worth, None at its end."""
+        own, state, born = rounds.own, self._state, self._born
+        if rounds.by not in (None, self) and any(not is_atom(text) for text, _ in rounds.bound.values()):
+            raise UnforeseenError  # perhaps changed since
+        hidden = {name: (state[name], born.get(name, 0)) for name in own if name in state}
+        outer, self._inner, rounds.by = self._inner, self._inner | own, self
+        self._substitute(own, rounds.bound)
+        made = self._round(rounds)
+        rounds.bound = {
+            name: (self._state[name], self._born.get(name, 0)) for name in own if name in self._state
+        }
         self._inner = outer
-        self._state = {name: text for name, text in self._state.items() if name not in own} | hidden
-        self._born = {name: since for name, since in self._born.items() if name not in own}
-        self._born |= {name: since for name, since in born.items() if name in own}
-        return [tuple([self._current(text, since) for text, since in made]) for made in rounds]
+        self._substitute(own, hidden)
+        return made
 
-    def _rounds(
-        self,
-        generators: Sequence[ast.comprehension],
-        items: _Items,
-        parts: Sequence[ast.expr],
-        rounds: list[_Rounds],
-        until: bool | None,
-    ) -> bool:
-        """Follow the rounds of the first generator; return whether it is decided that no more come."""
-        first, *rest = generators
-        if len(items.values) > MAX_ITEMS:
-            raise UnforeseenError
-        for item in items.values:
-            if self._changing.is_changed(items.text, items.since):
-                raise UnforeseenError
-            self._bind(first.target, item)
-            if not all(self._truth(test) for test in first.ifs):
-                continue
-            if rest:
-                if self._rounds(rest, self._items(rest[0].iter), parts, rounds, until):
-                    return True
-                continue
-            rounds.append(self._values(parts))
-            if len(rounds) > MAX_ITEMS:
-                raise UnforeseenError
-            if until is not None:
-                truth = truth_of(rounds[-1][0][0])
-                if truth is None:
-                    raise UnforeseenError
-                if truth is until:
-                    return True
-        return False
+    def _substitute(self, names: frozenset[str], values: Mapping[str, tuple[str, int]]) -> None:
+        """Have some names read as they do within, or outside of, a comprehension."""
+        for name in names:
+            self._state.pop(name, None)
+            self._born.pop(name, None)
+        self._state.update({name: text for name, (text, _) in values.items()})
+        self._born.update({name: since for name, (_, since) in values.items()})
 
-    def _values(self, nodes: Iterable[ast.expr]) -> _Rounds:
+    def _round(self, rounds: Rounds) -> Sequence[Item] | None:
+        while rounds.levels:
+            item = rounds.levels[-1].pull(self)
+            if item is None:
+                rounds.levels = rounds.levels[:-1]
+                continue
+            generator, *inner = rounds.generators[len(rounds.levels) - 1 :]
+            if generator.is_async:
+                raise UnforeseenError
+            self._bind(generator.target, *item)
+            if not all(self._truth(test) for test in generator.ifs):
+                continue
+            if not inner:
+                return self._values(rounds.parts)
+            rounds.levels = [*rounds.levels, self._gone_through(inner[0].iter)]
+        return None
+
+    def _values(self, nodes: Iterable[ast.expr]) -> list[Item]:
         """Follow expressions; return the text of each with the moment at which it was current."""
         values = []
         for node in nodes:
@@ -212,28 +202,58 @@ class ComprehensionFollower(abc.ABC):
         now = self._changing.moment if until is None else until
         if text is None or since >= now:
             return text
-        is_changed = isinstance(text, Iterating) or self._changing.is_changed(text, since, until)
+        if isinstance(text, Made):
+            is_changed = isinstance(text, Iterating) and not text.is_spent
+        else:
+            is_changed = self._changing.is_changed(text, since, until)
         return None if is_changed else text
 
-    def _items(self, node: ast.expr) -> _Items:
-        text = self._value(node)
+    def _gone_through(self, node: ast.expr) -> Stream:
+        """Return what is gone through when the value of an expression is."""
+        return self._stream(self._value(node))
+
+    def _stream(self, text: str | None) -> Stream:
+        """Return what is gone through when a value is, by how it reads.
+
+        Raises:
+            UnforeseenError: that is not known.
+        """
+        if isinstance(text, Iterating):
+            self._uses(text)
+            if text.stream is not None:
+                return text.stream
         try:
-            items = self._known.iterated(text)
+            values = self._known.iterated(text)
         except UnreadableError:
             raise UnforeseenError from None
-        source = text.source if isinstance(text, Iterating) else text
-        return _Items(items, source or "", self._changing.moment)
+        if len(values) > MAX_ITEMS:
+            raise UnforeseenError
+        whole = text.source if isinstance(text, Iterating) else text or ""
+        holders, is_hidden = held_by(whole, self._state)
+        is_hidden = is_hidden or not (holders or is_atom(whole) or self._known.is_isolated)
+        items = [self._item_text(value, whole, place) for place, value in enumerate(values)]
+        return Fixed(items, whole, self, None if is_hidden else holders)
 
-    def _bind(self, target: ast.expr, value: Any) -> None:
+    def _item_text(self, value: Any, whole: str, place: int) -> str | None:
+        """Return how an item of what an expression gives reads."""
+        text = text_of(value) if is_told(value) else None
+        is_match = isinstance(value, re.Match) and text is not None
+        return Made(text or "", f"list({whole})[{place}]") if is_match else text
+
+    def _bind(self, target: ast.expr, text: str | None, since: int) -> None:
+        if text is None:
+            raise UnforeseenError
         if isinstance(target, ast.Name):
-            if not is_told(value):
-                raise UnforeseenError
-            self._state[target.id] = text_of(value)
-            self._born[target.id] = self._changing.moment
+            self._state[target.id] = text
+            self._born[target.id] = min(since, self._changing.moment)
             return
+        try:
+            value = known_value(text)
+        except Undecided:
+            raise UnforeseenError from None
         if not isinstance(target, ast.Tuple | ast.List) or not isinstance(value, tuple | list | str):
             raise UnforeseenError
-        if len(value) != len(target.elts):
+        if len(value) != len(target.elts) or not all(map(is_told, value)):
             raise UnforeseenError
         for part, item in zip(target.elts, value, strict=True):
-            self._bind(part, item)
+            self._bind(part, text_of(item), since)

@@ -59,6 +59,11 @@ class Entries:
             if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
         }
 
+    @property
+    def is_renaming(self) -> bool:
+        """Whether functions may come to be called otherwise than they are written."""
+        return self._functions.is_renaming
+
     def entered(
         self, call: CallSite, constants: Mapping[str, str], running: int, *, makes_generator: bool = False
     ) -> int:

@@ -6,9 +6,13 @@ import ast
 import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from opencwm.debugger.rendered import is_atom
+
+if TYPE_CHECKING:
+    from opencwm.debugger.streams import Stream
 
 STOP: Final = "StopIteration"
 """Stands for the item of a loop that has no further one."""
@@ -75,22 +79,47 @@ class YieldingError(UnforeseenError):
         self.value = value
 
 
-class Iterating(str):
-    """The text of an iterator that was made on the line, and has not been asked for anything.
+class Made(str):
+    """The text of a value that does not tell what it is, with an expression that does.
+
+    Attributes:
+        source: that expression, empty where it is not known.
+        first: first line of the definition of a function, 0 for what is none.
+        free: how those of its free variables read that stay the same.
+    """
+
+    __slots__ = ("first", "free", "source")
+    source: str
+    first: int
+    free: Mapping[str, str]
+
+    def __new__(
+        cls, text: str, source: str = "", first: int = 0, free: Mapping[str, str] = MappingProxyType({})
+    ) -> Made:
+        """Return the text, with what belongs to it."""
+        made = super().__new__(cls, text)
+        made.source, made.first, made.free = source, first, free
+        return made
+
+
+class Iterating(Made):
+    """The text of an iterator.
 
     Attributes:
         source: an expression for what it goes through, empty where that is not known.
-        first: first line of the generator function it comes from, 0 for none.
+        stream: what it gives item by item, where that is to be followed; None where its source says it all.
+        is_spent: it has been asked for all that its source says.
     """
 
-    __slots__ = ("first", "source")
-    source: str
-    first: int
+    __slots__ = ("is_spent", "stream")
+    stream: Stream | None
+    is_spent: bool
 
-    def __new__(cls, text: str, source: str = "", first: int = 0) -> Iterating:
+    def __new__(cls, text: str, source: str = "", stream: Stream | None = None) -> Iterating:
         """Return the text, with what belongs to it."""
-        made = super().__new__(cls, text)
-        made.source, made.first = source, first
+        made = super().__new__(cls, text, source)
+        assert isinstance(made, Iterating)  # noqa: S101 - as it was made
+        made.stream, made.is_spent = stream, False
         return made
 
 
@@ -175,9 +204,8 @@ class Loop:
         source: an expression for what it iterates over, where that is not the text.
         holders: locals that may hold what it iterates over, with those parts of their text.
         is_old: one of them has changed since.
-        first: first line of the generator function whose generator it goes through, 0 for none.
-        suspended: the activation of that, once it has handed out something.
         members: how its items read, of an enumeration, none of anything else.
+        stream: the iterator that it goes through, where its items are to be followed.
     """
 
     text: str | None
@@ -185,9 +213,8 @@ class Loop:
     source: str = ""
     holders: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
     is_old: bool = False
-    first: int = 0
-    suspended: Memory | None = None
     members: Sequence[str] = ()
+    stream: Stream | None = None
 
 
 @dataclasses.dataclass(slots=True)
@@ -197,6 +224,7 @@ class Entered:
     Attributes:
         first: first line of its definition.
         value: of the call, once it has returned; None before, and where that is not known.
+        kept: how free variables of the caller read since, that nothing but it changes.
         after: what it was called with, as it reads since it has returned, by parameter.
         is_apart: it can change no object that there was before, see :mod:`opencwm.debugger.isolation`.
         item: what it handed out, of a generator, :data:`STOP` at its end; None where that is not known.
@@ -206,6 +234,7 @@ class Entered:
     first: int
     value: str | None = None
     after: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    kept: Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_apart: bool = False
     item: str | None = None
     suspended: Memory | None = None
@@ -240,6 +269,8 @@ class Memory:
         entered: functions entered from it since then, in order.
         raised: the exception that was raised in it last, as it reads.
         methods: locals that are a method of what another local is, with the names of both.
+        subject: what the ``match`` that it is in goes by, as it reads; None where that is not known.
+        made: locals whose text does not tell what they are, with what they are.
         lines: those it has come to.
         num_yields: how often it has handed out a value since the line began; -1 where that is not known.
         resumed: rendered values of the locals when it went on after that; ``state`` is from before.
@@ -261,6 +292,8 @@ class Memory:
     entered: list[Entered] = dataclasses.field(default_factory=list)
     raised: str | None = None
     methods: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
+    subject: str | None = None
+    made: dict[str, Made] = dataclasses.field(default_factory=dict)
     lines: set[int] = dataclasses.field(default_factory=set)
     num_yields: int = 0
     resumed: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -286,11 +319,23 @@ class Memory:
 
     def copy(self) -> Memory:
         """Return an independent copy."""
-        loops = {site: dataclasses.replace(loop) for site, loop in self.loops.items()}
+        streams: dict[int, Stream] = {}
+        loops = {
+            site: dataclasses.replace(loop, stream=loop.stream and loop.stream.copy(streams))
+            for site, loop in self.loops.items()
+        }
+        made = {name: _copied(text, streams) for name, text in self.made.items()}
         return dataclasses.replace(
             self,
             loops=loops,
             written=list(self.written),
             methods=dict(self.methods),
             managers=dict(self.managers),
+            made=made,
         )
+
+
+def _copied(text: Made, streams: dict[int, Stream]) -> Made:
+    if not isinstance(text, Iterating) or text.stream is None:
+        return text
+    return Iterating(text, text.source, text.stream.copy(streams))

@@ -6,8 +6,8 @@ import ast
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS, is_written
 from opencwm.debugger.call_follower import CallFollower
@@ -17,13 +17,16 @@ from opencwm.debugger.expectations import (
     Expected,
     Iterating,
     Loop,
+    Made,
     Memory,
     UnforeseenError,
     YieldingError,
 )
-from opencwm.debugger.hooks import arguments, hook_name, is_lazy
+from opencwm.debugger.expressions import Undecided, known_value
+from opencwm.debugger.hooks import arguments, hook_name, is_lazy, plain_name
 from opencwm.debugger.known import Known
 from opencwm.debugger.mutations import after_look
+from opencwm.debugger.pure_values import text_of
 from opencwm.debugger.readings import read_off
 from opencwm.debugger.rendered import (
     is_cheap,
@@ -64,6 +67,10 @@ _COMPARISONS: Final[Mapping[type[ast.cmpop], str]] = {
 
 _OBJECTS: Final = re.compile(r"\w\(|<|\.\.\.")
 """What only the text of a value shows that may hold objects of other types, or be cut."""
+
+
+_LOOKED_UP: Final = frozenset({"<method_descriptor object>"})
+"""How functions read that are looked up in something and do not tell which they are."""
 
 
 class ExpressionFollower(CallFollower):
@@ -148,20 +155,33 @@ class ExpressionFollower(CallFollower):
             pairs += pair
             has_all = has_all and key is not None
         known = [text for pair in pairs if (text := self._current(*pair)) is not None]
-        if not has_all or len(known) < len(pairs):
+        if len(known) < len(pairs):
             return None
+        if not has_all:
+            return self._merged(node, iter(known))
         texts = [f"{key}: {value}" for key, value in zip(known[::2], known[1::2], strict=True)]
         if len({text.partition(":")[0] for text in texts}) < len(texts):
             return None
         return f"{{{', '.join(texts)}}}"
 
-    def _texts(self, nodes: Iterable[ast.expr]) -> list[str] | None:
-        texts = [self._current(text, since) for text, since in self._values(nodes)]
-        return None if any(text is None for text in texts) else [text for text in texts if text is not None]
+    def _merged(self, node: ast.Dict, values: Iterator[str]) -> str | None:
+        """Return a dictionary that is made of others by ``**``, from what stands in it."""
+        if not self._calculates or self._known.is_disguised:
+            return None
+        found: dict[Any, Any] = {}
+        try:
+            for key in node.keys:
+                first = known_value(next(values))
+                found.update(first if key is None else {first: known_value(next(values))})
+            return text_of(found)
+        except (Undecided, TypeError, ValueError):
+            return None
 
-    def _starred(self, node: ast.Starred) -> str | None:
-        self._value(node.value)
-        return None
+    def _texts(self, nodes: Iterable[ast.expr]) -> list[str] | None:
+        parts = [self._spread_out(node) for node in nodes]
+        values = [item for part in parts for item in part or [(None, 0)] * (part is None)]
+        texts = [self._current(text, since) for text, since in values]
+        return None if any(text is None for text in texts) else [text for text in texts if text is not None]
 
     def _ifexp(self, node: ast.IfExp) -> str | None:
         return self._value(node.body if self._truth(node.test) else node.orelse)
@@ -192,6 +212,9 @@ class ExpressionFollower(CallFollower):
         """Follow operands; those of a chain report its links."""
         if len(node.ops) == 1 and hook_name(node.left) != "link":
             left, right = self._values([node.left, node.comparators[0]])
+            if isinstance(node.ops[0], ast.In | ast.NotIn) and isinstance(right[0], Iterating):
+                found = self._is_among(self._current(*left), right[0])
+                return repr(found is isinstance(node.ops[0], ast.In))
             name = _COMPARISONS.get(type(node.ops[0]), "")
             value = self._special(name, self._current(*left), (right[0],))
             return value if value in ("True", "False") else None
@@ -215,6 +238,9 @@ class ExpressionFollower(CallFollower):
         text = self._value(node.value)
         key = self._value(node.slice)
         self._operating = self._changing.moment
+        found = self._from_table(node.value, key)
+        if found is not None:
+            return found
         if text is None:
             self._changing.anything()
             self.outcome.is_pure = False
@@ -260,7 +286,9 @@ class ExpressionFollower(CallFollower):
         for item in (*node.args.defaults, *node.args.kw_defaults):
             if item is not None:
                 self._value(item)
-        return None if self._inner else self._known.functions.inner_text(self._memory.first, "<lambda>")
+        text = None if self._inner else self._known.functions.inner_text(self._memory.first, "<lambda>")
+        is_alone = text is not None and self._known.functions.definition(node.lineno) is not None
+        return Made(text, first=node.lineno) if text is not None and is_alone else text
 
     def _yield(self, node: ast.Yield) -> str | None:
         """Follow what is handed out; what a generator is sent when it is asked to go on is not known."""
@@ -309,15 +337,27 @@ class ExpressionFollower(CallFollower):
                 if consumed(node) is not None:
                     formula = None if self._consumption is None else (self._consumption, {})
                 expected = dataclasses.replace(expected, is_certain=is_certain, formula=formula)
+            expected = self._by_source(node, expected)
             if known is None and self._entered and not are_plain and self._known.calculated(expected) is None:
                 self._objects_change()  # a method may have carried it out
-            is_written = not (about.drops_none and known == "None") and not is_lazy(node)
+            is_silent = is_lazy(node) and not (known or "").startswith("<generator object ")
+            is_written = not (about.drops_none and known == "None") and not is_silent
+            is_written = is_written and not (about.is_lookup and isinstance(known, Made))
             text = self._told(expected) if is_written else known or self._unwritten(expected)
-            text = known if isinstance(known, Iterating) and text == known else _with_source(text, expected)
+            text = known if isinstance(known, Made) and text == known else with_source(text, expected)
             self.outcome.is_told = self.outcome.is_told and text is not None
         if about.push is not None:
             self._wait(about.push, text, node)
         return text
+
+    def _by_source(self, node: ast.expr, expected: Expected) -> Expected:
+        """Return what is expected of the call of a local that is a function of Python, with what it is."""
+        name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+        source = self._python_source(name) if name in self._state else ""
+        text, names = expected.formula or (expected.text or "", {})
+        if not source or not text.startswith(f"{name}("):
+            return expected
+        return dataclasses.replace(expected, formula=(f"({source}){text[len(name) :]}", names))
 
     def _hook_decision(self, site: int, number: int, node: ast.expr) -> str | None:
         text = self._value(node)
@@ -411,12 +451,25 @@ class ExpressionFollower(CallFollower):
         if isinstance(value, Iterating) and value.source and text is not None:
             source = f"list({value.source})"
         holders, is_old = held_by(text, self._state)
-        first = value.first if isinstance(value, Iterating) else 0
+        if self._is_constant(node):
+            holders, is_old = {}, False
+        stream = value.stream if isinstance(value, Iterating) else None
+        if isinstance(value, Iterating):
+            self._uses(value)
         members = self._known.enumerations.items(value or "")
         self._memory.loops[site] = Loop(
-            text, source=source, holders=holders, is_old=is_old, first=first, members=members
+            text, source=source, holders=holders, is_old=is_old, members=members, stream=stream
         )
         return value
+
+    def _is_constant(self, node: ast.expr) -> bool:
+        """Whether an expression is a name of the module that never changes, or a view of that."""
+        while hook_name(node) in ("operand", "result"):
+            node = arguments(node)[-1]
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args:
+            node = node.func.value
+        name = plain_name(node)
+        return bool(name) and name not in self._state and name in self._known.constants
 
     def _operands(self, about: Site) -> list[tuple[int, int, str | None, int]]:
         """Return what waits for the operation of a site."""
@@ -517,12 +570,15 @@ def _is_plain(text: str | None) -> bool:
 
 def _source(text: str | None) -> str | None:
     """Return what stands for a value in an expression: for an iterator that which makes it."""
-    return f"({text.source})" if isinstance(text, Iterating) and text.source else text
+    return f"({text.source})" if isinstance(text, Made) and text.source else text
 
 
-def _with_source(text: str | None, expected: Expected) -> str | None:
-    """Return the text of a value, with the expression for it where it is an iterator."""
-    if text is None or isinstance(text, Iterating) or expected.text is None or not text.endswith(" object>"):
+def with_source(text: str | None, expected: Expected) -> str | None:
+    """Return the text of a value, with the expression for it where it does not tell what it is."""
+    is_match = text is not None and text.startswith("<re.Match object; ")
+    if text is None or isinstance(text, Made) or not (is_match or text.endswith(" object>")):
         return text
-    source, names = expected.formula or (expected.text, {})
-    return text if names else Iterating(text, source)
+    source, names = expected.formula or (expected.text or "", {})
+    if names or not source:
+        return text
+    return Made(text, source) if is_match or text in _LOOKED_UP else Iterating(text, source)

@@ -30,12 +30,14 @@ from opencwm.debugger.pure_operations import (
     COMPARISONS,
     CONSTANTS,
     FUNCTIONS,
-    KEYS,
     LOOKING,
+    METHODS,
     MODULES,
     UNARY,
     call_function,
     call_method,
+    call_unbound,
+    is_key,
 )
 from opencwm.debugger.pure_values import (
     READERS,
@@ -46,7 +48,7 @@ from opencwm.debugger.pure_values import (
     text_of,
     unordered,
 )
-from opencwm.debugger.shown import holds_shown, is_object, read, shown_literal, with_places
+from opencwm.debugger.shown import holds_objects, holds_shown, is_object, read, shown_literal, with_places
 
 __all__ = [
     "Builtins",
@@ -375,10 +377,18 @@ class _Evaluation:
 
     def _call(self, node: ast.Call, bound: _Names) -> Any:
         args = list(self._elements(node.args, bound))
-        if any(keyword.arg is None for keyword in node.keywords):
-            raise UnsupportedError("** is not supported here")
-        keywords = {keyword.arg or "": self.visit(keyword.value, bound) for keyword in node.keywords}
-        if "key" in keywords and (not any(keywords["key"] is key for key in KEYS) or holds_shown(args)):
+        keywords: dict[str, Any] = {}
+        for keyword in node.keywords:
+            value = self.visit(keyword.value, bound)
+            more = value if keyword.arg is None else {keyword.arg: value}
+            if (
+                not isinstance(more, dict)
+                or not all(type(name) is str for name in more)
+                or keywords.keys() & more
+            ):
+                raise UnsupportedError("such arguments by name are not supported here")
+            keywords |= more
+        if "key" in keywords and (not is_key(keywords["key"]) or holds_objects(args)):
             raise UnsupportedError("key= is supported here for a few built-in functions only")
         if isinstance(node.func, ast.Attribute):
             module = self.builtins.module(node.func.value)
@@ -388,7 +398,10 @@ class _Evaluation:
                 return call_function(MODULES[module][node.func.attr], args, keywords)
             if node.func.attr == "format" and holds_shown([*args, *keywords.values()]):
                 raise LookedIntoError("an object would be formatted")
-            return call_method(self.visit(node.func.value, bound), node.func.attr, args, keywords)
+            target, name = self.visit(node.func.value, bound), node.func.attr
+            if isinstance(target, type) and name in METHODS.get(target, ()) and args and not keywords:
+                return call_unbound(vars(target)[name], *args)
+            return call_method(target, name, args, keywords)
         function = self.visit(node.func, bound)
         if not any(function is known for known in (*FUNCTIONS.values(), *self.builtins.functions.values())):
             raise UnsupportedError(f"{ast.unparse(node.func)} cannot be called here")
@@ -404,6 +417,8 @@ class _Evaluation:
             value = self.visit(node.value, bound)
             if node.attr in ATTRIBUTES.get(kind_of(value), ()):
                 return getattr(value, node.attr)
+            if isinstance(value, type) and node.attr in METHODS.get(value, ()):
+                return vars(value)[node.attr]
         raise Undecided(f"attributes such as {ast.unparse(node)} are not known")
 
     def _joinedstr(self, node: ast.JoinedStr, bound: _Names) -> Any:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import ast
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NoReturn
 
 from opencwm.codec.native_writer import written_evaluations
 from opencwm.debugger.arguments import CallSite
 from opencwm.debugger.closures import Closures
+from opencwm.debugger.decorated import changes_at_once
 from opencwm.debugger.expectations import (
     STOP,
     Ask,
     Entered,
     Expected,
+    Iterating,
+    Made,
     Memory,
     Outcome,
     ResumingError,
@@ -43,12 +46,12 @@ class Foresight:
         self.calculates = calculates
         self._memories: list[Memory] = []
         self._suspended: dict[int, list[Memory]] = {}  # by code
-        self._closures = Closures(workings.free)
+        self._closures = Closures(workings.free, workings.known.decorated.kept)
 
     def restart(self, steps: Sequence[Step], codes: Sequence[CodeInfo]) -> None:
         """Stand where a run stands after ``steps``."""
         self._memories, self._suspended = [], {}
-        self._closures = Closures(self.workings.free)
+        self._closures = Closures(self.workings.free, self.workings.known.decorated.kept)
         stack: list[Activation] = []
         for step in steps:
             apply_step(stack, step, tuple(codes))
@@ -67,6 +70,8 @@ class Foresight:
             self._memories[-1].written += written
         if step.kind is StepKind.CALL:
             entered = self._entered(step, codes)
+            if not step.flags & StepFlags.RESUME:
+                entered.made = self._handed(entered.first, dict(step.changed))
             if self._memories:
                 self._memories[-1].entered.append(
                     Entered(entered.first, is_apart=self._is_apart(entered.first, step))
@@ -114,6 +119,7 @@ class Foresight:
             functions = self.workings.known.functions
             entered[-1].value = functions.value(memory.first, step.value, state)
             entered[-1].after = functions.after(memory.first, state, memory.lines)
+            entered[-1].kept = self._closures.kept(self._memories[-1].first)
 
     def _is_apart(self, first: int, step: Step) -> bool:
         """Whether the function that a CALL enters can change no object that there was before."""
@@ -152,6 +158,9 @@ class Foresight:
             self._settle(memory)
         else:
             memory.methods.clear()
+            memory.subject = None
+            if memory.raised is not None:  # not before the first line
+                memory.made.clear()
         memory.before, memory.lineno, memory.written, memory.entered = memory.lineno, lineno, [], []
         memory.lines.add(lineno)
         memory.num_yields = 0
@@ -161,9 +170,12 @@ class Foresight:
         node, follower, outcome = self.workings.statement(memory), None, Outcome()
         is_thrown = memory.passing is not None
         try:
-            follower = self.workings.follower(memory, _nothing_more)
+            follower = self.workings.follower(memory, _nothing_more, calculates=self.calculates)
             outcome = follower.run()
+            follower.keep(outcome)
         except UnforeseenError:
+            memory.made.clear()
+            memory.subject = None
             if not self.workings.binds_plainly(memory):
                 memory.methods.clear()
             memory.passing = "" if is_thrown else memory.passing
@@ -208,7 +220,31 @@ class Foresight:
         for memory in self._memories:  # the lines that run may have bound some anew
             bound = functions.bound_on(memory.first, memory.lineno) if free else set()
             free = {name: text for name, text in free.items() if name not in bound}
+        free |= self._kept(first)
         return free | functions.arguments(first, calls, number)
+
+    def _handed(self, first: int, shown: Mapping[str, str]) -> dict[str, Made]:
+        """Return the parameters of a function that is entered whose text does not tell what they are."""
+        given = self.arguments(first, ()) if any(text.startswith("<") for text in shown.values()) else {}
+        return {
+            name: text
+            for name, text in given.items()
+            if isinstance(text, Made) and not isinstance(text, Iterating) and shown.get(name) == text
+        }
+
+    def _kept(self, first: int) -> dict[str, str]:
+        """Return the free variables that nothing but a function changes, and no line does now."""
+        found = self._closures.kept(first)
+        for memory in self._memories if found else ():
+            if memory.first == first:
+                bound = self.workings.known.functions.bound_on(first, memory.lineno)
+                node = self.workings.lines.get((first, memory.lineno))
+                found = {
+                    name: text
+                    for name, text in found.items()
+                    if name not in bound and node is not None and not changes_at_once(node, name)
+                }
+        return found
 
     def next_callees(self, firsts: Collection[int], written: Sequence[tuple[str, str]]) -> list[int]:
         """Return which of some functions, by their first lines, the line may enter next.
@@ -242,6 +278,8 @@ class Foresight:
         """Whether a method call may enter a function: not another method of that name for certain."""
         known = self.workings.known
         entries = known.entries
+        if call.first:
+            return call.first == first
         if call.is_special:
             running = self._memories[-1].first if self._memories else 0
             return entries is not None and entries.entered(call, known.constants, running) == first
@@ -259,7 +297,7 @@ class Foresight:
         memory = self._memories[-1].copy()
         memory.written += written
         with contextlib.suppress(UnforeseenError):
-            follower = self.workings.follower(memory, _not_known)
+            follower = self.workings.follower(memory, _not_known, calculates=self.calculates)
             with contextlib.suppress(UnforeseenError):
                 follower.run()
             return follower.calls, follower.to_come

@@ -91,6 +91,12 @@ class Introspection:
         value = _value(text)
         if isinstance(value, type):
             return repr(value.__name__)
+        function = _FUNCTION.fullmatch(text)
+        if function is not None and not self._entries.is_renaming:
+            return repr(function[1])
+        raised = self._exception(text.removeprefix("<class '").removesuffix("'>") + "(")
+        if raised is not None and text == f"<class '{raised.__name__}'>":
+            return repr(raised.__name__)
         name = text.removeprefix("<class '").removeprefix("program.").removesuffix("'>")
         is_known = text in (f"<class 'program.{name}'>", f"<class '{name}'>")
         return repr(name) if is_known and self._constants.get(name) == text else None
@@ -101,8 +107,18 @@ class Introspection:
         if own:
             name = f"<class 'program.{own[0]}'>"
             return name if self._constants.get(own[0]) == name else None
+        raised = self._exception(text)
+        if raised is not None:
+            return f"<class '{raised.__name__}'>"
         value = _value(text)
         return None if self._is_disguised or isinstance(value, Shown | type) else text_of(kind_of(value))
+
+    def _exception(self, text: str) -> type[BaseException] | None:
+        """Return the class of an exception of Python, as it reads; None for anything else."""
+        kind = getattr(builtins, text.partition("(")[0], None)
+        if not isinstance(kind, type) or not issubclass(kind, BaseException) or "(" not in text:
+            return None
+        return kind if self._constants.get(kind.__name__) == f"<class '{kind.__name__}'>" else None
 
     def _own(self, text: str) -> Sequence[str]:
         """Return the class of an object of the program, and those it inherits from; none for any other."""
@@ -115,11 +131,11 @@ class Introspection:
         if len(nodes) != _PLACES:
             return None
         kinds = nodes[1].elts if isinstance(nodes[1], ast.Tuple) else [nodes[1]]
-        answers = [self._is_of(texts[0], kind.id if isinstance(kind, ast.Name) else "") for kind in kinds]
+        answers = [self.is_of(texts[0], kind.id if isinstance(kind, ast.Name) else "") for kind in kinds]
         known = [answer for answer in answers if answer is not None]
         return repr(any(known)) if True in known or len(known) == len(answers) else None
 
-    def _is_of(self, text: str, name: str) -> bool | None:
+    def is_of(self, text: str, name: str) -> bool | None:
         """Return whether a value is of a class, by the name it is called by; None where that is not known."""
         own, value = self._own(text), _value(text)
         is_literal = not own and not isinstance(value, Shown)
@@ -136,6 +152,9 @@ class Introspection:
         if isinstance(of_python, type) and self._constants.get(name) == f"<class '{name}'>":
             if own:
                 return of_python is object
+            raised = self._exception(text)
+            if raised is not None:
+                return issubclass(raised, of_python)
             if text.startswith("<function "):
                 return of_python is object
             if text.startswith("<class "):
@@ -193,6 +212,7 @@ class Introspection:
         )
 
 
+_FUNCTION: Final = re.compile(r"<function (?:.*\.)?([\w]+|<lambda>)>")
 _MATCH: Final = re.compile(r"<re\.Match object; span=\((\d+), (\d+)\), match=(.*)>", re.DOTALL)
 
 

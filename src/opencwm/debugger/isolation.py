@@ -29,7 +29,7 @@ _MARKS: Final = frozenset({"NamedTuple", "NewType", "ParamSpec", "TypeVar", "nam
 def functions_apart(tree: ast.Module, fixed: Collection[str] = ()) -> dict[str, int]:
     """Return such functions by name, with the first lines of their definitions; none if the module shares.
 
-    ``fixed`` are names of the module that stand for what never changes.
+    ``fixed`` are names of the module that stand for what never changes, and holds nothing that does.
 
     Generators, coroutines, decorated functions, and names that are bound twice are left out.
     """
@@ -83,7 +83,7 @@ def _is_fixed(statement: ast.stmt, fixed: Collection[str]) -> bool:
         )
         return is_plain and all(_is_fixed(item, ()) or _is_field(item) for item in statement.body)
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
-        return all(map(_is_harmless, statement.decorator_list))
+        return all(_is_harmless(item) or _of(item) in fixed for item in statement.decorator_list)
     if isinstance(statement, ast.Assign | ast.AnnAssign):
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         are_fixed = all(isinstance(target, ast.Name) and target.id in fixed for target in targets)
@@ -98,6 +98,10 @@ def _is_harmless(decorator: ast.expr) -> bool:
     if isinstance(decorator, ast.Attribute) and decorator.attr in ("setter", "getter", "deleter"):
         return True
     return last_name(decorator.func if isinstance(decorator, ast.Call) else decorator) in _DECORATORS
+
+
+def _of(decorator: ast.expr) -> str:
+    return ast.unparse(decorator.func if isinstance(decorator, ast.Call) else decorator)
 
 
 def _is_abstract(keyword: ast.keyword) -> bool:

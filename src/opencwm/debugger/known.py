@@ -11,6 +11,7 @@ from typing import Any, Final
 from opencwm.core.syntax import nodes_of
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
+from opencwm.debugger.decorated import Decorated
 from opencwm.debugger.entering import Entries
 from opencwm.debugger.enumerations import Enumerations
 from opencwm.debugger.expectations import Expected, Iterating, RaisingError
@@ -33,6 +34,7 @@ from opencwm.debugger.pure_values import READERS, is_told, text_of
 from opencwm.debugger.readings import read_off
 from opencwm.debugger.rendered import UnreadableError, is_atom, items_of, truth_of
 from opencwm.debugger.shown import holds_shown, with_places
+from opencwm.debugger.tables import Table
 from opencwm.debugger.with_blocks import WithBlock
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
@@ -70,6 +72,10 @@ class Known:
         enumerations: its enumerations.
         blocks: its ``with`` statements, by line.
         has_finalizers: functions of it may run because an object is dropped, or at any time.
+        names_matching: it may say which attributes patterns by position mean, or what is a sequence.
+        tables: its dictionaries of functions, see :mod:`.tables`.
+        decorated: its functions that decorators of it have made another one of.
+        closed: first lines of its functions that have no free variables.
     """
 
     sites: Sequence[Site]
@@ -91,6 +97,10 @@ class Known:
     has_finalizers: bool = True
     blocks: Mapping[int, WithBlock] = dataclasses.field(default_factory=dict)
     enumerations: Enumerations = dataclasses.field(default_factory=Enumerations)
+    closed: frozenset[int] = frozenset()
+    names_matching: bool = True
+    decorated: Decorated = dataclasses.field(default_factory=Decorated)
+    tables: Mapping[str, Table] = dataclasses.field(default_factory=dict)
 
     @property
     def plain_functions(self) -> frozenset[str]:
@@ -126,6 +136,28 @@ class Known:
             raise UnreadableError
         items: list[Any] = found.value
         return items
+
+    def is_of(self, text: str, name: str) -> bool | None:
+        """Return whether a value is of a class, by its name; None where that is not known."""
+        return None if self.introspection is None else self.introspection.is_of(text, name)
+
+    def is_bare(self, text: str) -> bool:
+        """Whether no pattern of a constant, sequence or mapping matches an object of the program."""
+        if self.names_matching or self.has_hashes or self.has_values or self.entries is None:
+            return False
+        return text.partition("(")[0] not in self.made_of_fields.tuples and bool(
+            self.entries.classes_of(text)
+        )
+
+    def attribute(self, text: str, name: str) -> str | None:
+        """Return how an attribute of an object of the program reads; None where that is not known."""
+        found = self.made_of_fields.read(text, name)
+        return self.attributes.read(text, name) if found is None else found
+
+    def fields(self, name: str) -> Sequence[str] | None:
+        """Return the attributes that patterns by position of a class mean; None where that is not known."""
+        fields = None if self.names_matching else self.made_of_fields.fields.get(name)
+        return None if fields is None else list(fields)
 
     def truth(self, text: str | None) -> bool | None:
         """Return the truth of a rendered value, an object of the program too; None if not known."""

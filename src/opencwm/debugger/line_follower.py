@@ -12,22 +12,24 @@ from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
 from opencwm.debugger.expectations import (
     STOP,
     Ask,
-    EnteringError,
     Expected,
     Iterating,
     Loop,
+    Made,
     Memory,
     Outcome,
     RaisingError,
-    ResumingError,
     UnforeseenError,
     YieldingError,
 )
+from opencwm.debugger.expression_follower import with_source
+from opencwm.debugger.expressions import Undecided
 from opencwm.debugger.hooks import holders, hook_name, is_note, marked, plain_name
 from opencwm.debugger.known import Known
 from opencwm.debugger.module_names import imported_text
 from opencwm.debugger.mutations import after_delete, after_store
 from opencwm.debugger.object_shapes import mangled
+from opencwm.debugger.patterns import matched, names_in
 from opencwm.debugger.plain_exceptions import raised_by
 from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.rendered import (
@@ -37,8 +39,12 @@ from opencwm.debugger.rendered import (
     is_literal,
     items_of,
 )
+from opencwm.debugger.streams import Stream
 from opencwm.debugger.with_follower import WithFollower
 from opencwm.tracer.expression_rewriter import BINARY
+
+Followed = ast.stmt | ast.expr | ast.match_case
+"""What can stand on a line that is followed; the last for the pattern and the guard of a ``case``."""
 
 
 class LineFollower(WithFollower):
@@ -52,11 +58,17 @@ class LineFollower(WithFollower):
         calculates: whether lists and dictionaries that the line changes are worked out.
     """
 
-    def __init__(
-        self, node: ast.stmt | ast.expr, known: Known, memory: Memory, ask: Ask, *, calculates: bool
-    ) -> None:
+    def __init__(self, node: Followed, known: Known, memory: Memory, ask: Ask, *, calculates: bool) -> None:
         super().__init__(known, memory, ask, calculates=calculates)
         self._node = node
+        heads = node.items if isinstance(node, ast.With) else [node]
+        parts = [part for head in heads for part in ast.walk(head)]
+        self._bound = {part.id for part in parts if _is_store(part)}  # type: ignore[attr-defined]
+        if isinstance(node, ast.FunctionDef):
+            self._bound.add(node.name)
+        elif isinstance(node, ast.match_case):
+            self._bound |= names_in(node.pattern)
+        self._subject: str | None = None  # of the match that the line is in
 
     def run(self) -> Outcome:
         """Follow the line and return what is known of it.
@@ -64,11 +76,7 @@ class LineFollower(WithFollower):
         Raises:
             UnforeseenError: the rest of the line is not known.
         """
-        heads = self._node.items if isinstance(self._node, ast.With) else [self._node]
-        parts = [part for head in heads for part in ast.walk(head)]
-        bound = {part.id for part in parts if _is_store(part)}  # type: ignore[attr-defined]
-        if isinstance(self._node, ast.FunctionDef):
-            bound.add(self._node.name)
+        bound = self._bound
         for name, (owner, _) in list(self._memory.methods.items()):
             if name in bound or owner in bound:
                 del self._memory.methods[name]
@@ -103,7 +111,26 @@ class LineFollower(WithFollower):
         )  # a generator that nothing holds any more is closed
         outcome.resumes_nothing = outcome.enters_nothing and not may_drop
 
-    def _statement(self, node: ast.stmt | ast.expr) -> None:
+    def keep(self, outcome: Outcome) -> None:
+        """Remember what locals are now whose text does not tell."""
+        self._memory.subject = self._subject
+        made = self._memory.made
+        for name in {*self._bound, *self.loose}:
+            made.pop(name, None)
+        for name, text in outcome.values.items():
+            is_other = any(text is other for other in self.loose.values())
+            if not isinstance(text, Made) or is_other:
+                continue
+            if isinstance(text, Iterating) and self._known.functions.is_reached(self._memory.first, name):
+                continue
+            if isinstance(text, Iterating) and text.stream is None:
+                try:
+                    text.stream = self._stream(text)
+                except UnforeseenError:
+                    continue
+            made[name] = text
+
+    def _statement(self, node: Followed) -> None:
         outcome = self.outcome
         if isinstance(node, ast.expr):
             outcome.returned = self._value(node)
@@ -117,6 +144,10 @@ class LineFollower(WithFollower):
                 outcome.is_told = False
         elif isinstance(node, ast.Expr):
             self._value(node.value)
+        elif isinstance(node, ast.Match):
+            self._subject = self._value(node.subject)
+        elif isinstance(node, ast.match_case):
+            self._case(node)
         elif isinstance(node, ast.Return):
             outcome.returned = "None" if node.value is None else self._value(node.value)
         elif isinstance(node, ast.FunctionDef):
@@ -129,6 +160,23 @@ class LineFollower(WithFollower):
             outcome.is_told = outcome.is_pure = False
             self._changing.anything()
             self._other(node)
+
+    def _case(self, node: ast.match_case) -> None:
+        """Follow one pattern of a ``match``, and its guard."""
+        subject = self._memory.subject
+        if subject is None or self._known.is_disguised:
+            raise UnforeseenError
+        try:
+            bound = matched(node.pattern, subject, self._known)
+        except (Undecided, ValueError):
+            raise UnforeseenError from None
+        if bound is None:
+            self.outcome.truth, self._subject = False, subject
+            return
+        self.outcome.values.update(bound)
+        self._state.update(bound)
+        self.outcome.truth = node.guard is None or self._truth(node.guard)
+        self._subject = None if self.outcome.truth else self._current(subject, 0)
 
     def _assignment(self, node: ast.stmt) -> bool:
         """Follow a statement that binds names, and only does that; return whether it is one."""
@@ -197,8 +245,6 @@ class LineFollower(WithFollower):
             texts = [self._value(part) for part in (node.exc, node.cause) if part is not None]
             if self._calculates and len(texts) == 1:
                 self.outcome.raised = raised_by(texts[0], self._known.exceptions)
-        elif isinstance(node, ast.Match):
-            self._value(node.subject)
         elif isinstance(node, ast.Delete):
             for target in node.targets:
                 self._target(target)
@@ -427,7 +473,7 @@ class LineFollower(WithFollower):
             piece not in self._state.get(name, "") for name, shown in loop.holders.items() for piece in shown
         )
         target = node.target if isinstance(node.target, ast.Tuple | ast.List) else None
-        handed_out = self._handed_out(loop, number) if loop.first else None
+        handed_out = self._handed_out(loop.stream) if loop.stream is not None else None
         if handed_out is not None and target is not None and handed_out != STOP and handed_out[0] != "(":
             handed_out = None  # it is written as a tuple, whatever it is
         item: str | None
@@ -453,42 +499,29 @@ class LineFollower(WithFollower):
         text = None if loop.text is None else f"{loop.text}[{number}]"
         is_certain = text is not None and 2 * len(text) < MAX_EVALUATION_CHARS
         pattern = re.compile(rf".+\[{number}\]", re.DOTALL)
-        if loop.first or loop.text is None or is_iterator(loop.text):  # to go on may run anything
+        is_going = loop.stream is not None or loop.text is None or is_iterator(loop.text)
+        if is_going:  # to go on may run anything
             self.outcome.is_pure = False
             self._changing.anything()
         formula: tuple[str, dict[str, str]] | None = (f"{loop.source}[{number}]", {}) if loop.source else None
-        return self._told(
-            Expected(
-                text,
-                pattern,
-                handed_out,
-                is_certain=is_certain,
-                at_end=STOP,
-                target=target,
-                formula=formula,
-                is_old=loop.is_old,
-            )
+        expected = Expected(
+            text,
+            pattern,
+            handed_out,
+            is_certain=is_certain,
+            at_end=STOP,
+            target=target,
+            formula=formula,
+            is_old=loop.is_old,
         )
+        is_silent = text is None and handed_out is not None  # the tracer cannot tell what it goes through
+        item = handed_out if is_silent else with_source(self._told(expected), expected)
+        return handed_out if isinstance(handed_out, Made) and item == handed_out else item
 
-    def _handed_out(self, loop: Loop, number: int) -> str | None:
-        """Return the item of a loop that its generator, of the program, has handed out.
-
-        Raises:
-            EnteringError, ResumingError: it is asked for it now.
-            UnforeseenError: it has not come that far.
-        """
-        if not self._entered:
-            if self.outcome.is_told and number == 0:
-                raise EnteringError(loop.first)
-            if self.outcome.is_told and loop.suspended is not None:
-                raise ResumingError(loop.suspended, is_at_once=False)
-            raise UnforeseenError
-        entered = self._entered.pop(0)
-        if entered.first != loop.first or entered.item is None:
-            raise UnforeseenError
-        loop.suspended = entered.suspended
-        self._objects_change()
-        return entered.item
+    def _handed_out(self, stream: Stream) -> str | None:
+        """Return the next item of what a loop goes through."""
+        item = stream.pull(self)
+        return STOP if item is None else self._current(*item)
 
     def _target(self, node: ast.expr) -> None:
         """Follow what is evaluated for the sake of a target."""

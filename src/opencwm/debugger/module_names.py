@@ -11,8 +11,9 @@ import builtins
 import collections
 import dataclasses
 import importlib
+import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from opencwm.core.syntax import nodes_of
@@ -21,10 +22,11 @@ from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, e
 from opencwm.debugger.field_classes import made_by_call
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
 from opencwm.debugger.object_shapes import is_only_dataclass
-from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, MODULES
+from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, METHODS, MODULES
 from opencwm.debugger.pure_values import as_in_python, is_fixed, kind_of
-from opencwm.debugger.qualified_names import FunctionNode
+from opencwm.debugger.qualified_names import FunctionNode, QualifiedNames
 from opencwm.debugger.read_only import read_only
+from opencwm.debugger.tables import Table, table
 from opencwm.tracer.bound_names import BoundNames
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
@@ -55,6 +57,7 @@ class ModuleNames:
         texts: how they read, by name.
         builtins: the functions of Python among them.
         fixed: names that the module binds to what never changes.
+        tables: dictionaries of functions that nothing changes, by name.
         abstract: abstract classes of the standard library, by name; none where classes are registered.
     """
 
@@ -62,6 +65,7 @@ class ModuleNames:
     builtins: Builtins
     fixed: frozenset[str] = frozenset()
     abstract: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    tables: Mapping[str, Table] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, tree: ast.Module, bound: BoundNames) -> ModuleNames:
@@ -96,9 +100,13 @@ class ModuleNames:
             text = f"<module '{module}'>" if not what else imported_text(module, what)
             texts |= {} if text is None else {name: text}
         found = Builtins(functions, modules)
-        values = _values(tree, found, texts)
+        by_name = QualifiedNames(tree)
+        values, methods, tables = _values(
+            tree, found, texts, lambda text: by_name.first(text[len("<function ") : -1])
+        )
         texts.update(values)
-        return cls(texts, found, frozenset(values), dict(_abstract(tree, bound)))
+        found = Builtins({**functions, **methods}, modules)
+        return cls(texts, found, frozenset(values), dict(_abstract(tree, bound)), tables)
 
 
 def _abstract(tree: ast.Module, bound: BoundNames) -> Iterator[tuple[str, Any]]:
@@ -164,13 +172,20 @@ def _imported(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
                 )
 
 
-def _values(tree: ast.Module, known: Builtins, texts_before: Mapping[str, str]) -> dict[str, str]:
-    """Return how the names read that are bound once, at the top, to what cannot change."""
+def _values(
+    tree: ast.Module, known: Builtins, texts_before: Mapping[str, str], first_of: Callable[[str], int]
+) -> tuple[dict[str, str], dict[str, Any], dict[str, Table]]:
+    """Return how the names read that are bound once, at the top, to what cannot change.
+
+    With them those that are methods of it, and tables of functions.
+    """
     if names_by_string(tree):
-        return {}
+        return {}, {}, {}
     counts = collections.Counter(_bindings(tree))
     unchanged = frozenset(read_only(tree, known.functions.keys()))
     texts: dict[str, str] = {}
+    methods: dict[str, Any] = {}
+    tables: dict[str, Table] = {}
     for node in tree.body:
         value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
@@ -183,6 +198,15 @@ def _values(tree: ast.Module, known: Builtins, texts_before: Mapping[str, str]) 
         if isinstance(value, ast.Name) and texts_before.get(value.id, "").startswith("<"):
             texts |= dict.fromkeys(names, texts_before[value.id])
             continue
+        made = table(value, texts_before, known, first_of) if names[0] in unchanged else None
+        if made is not None and len(targets) == 1 and len(made[0]) <= MAX_CHARS:
+            texts[names[0]], tables[names[0]] = made
+            continue
+        method = _method_of_constant(value, texts, known)
+        if method is not None:
+            texts |= dict.fromkeys(names, Renderer(DEFAULT_LIMITS).render(method))
+            methods |= dict.fromkeys(names, method)
+            continue
         try:
             found = evaluate(ast.unparse(value), texts, builtins=known, with_objects=True)
         except (ExpressionError, Undecided):
@@ -190,7 +214,18 @@ def _values(tree: ast.Module, known: Builtins, texts_before: Mapping[str, str]) 
         is_alone = len(targets) == 1 and names[0] in unchanged and _holds_what_is_fixed(found.value)
         if len(found.text) <= MAX_CHARS and (is_fixed(found.value) or is_alone):
             texts |= dict.fromkeys(names, found.text)
-    return texts
+    return texts, methods, tables
+
+
+def _method_of_constant(node: ast.expr, texts: Mapping[str, str], known: Builtins) -> Any:
+    """Return the method of a compiled pattern that an expression is; None for any other."""
+    if not isinstance(node, ast.Attribute) or node.attr not in METHODS[re.Pattern]:
+        return None
+    try:
+        found = evaluate(ast.unparse(node.value), texts, builtins=known).value
+    except (ExpressionError, Undecided):
+        return None
+    return getattr(found, node.attr) if isinstance(found, re.Pattern) else None
 
 
 def _is_namedtuple(value: ast.expr, texts: Mapping[str, str]) -> bool:

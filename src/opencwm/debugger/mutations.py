@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import collections
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, known_value
@@ -33,21 +33,25 @@ MOVING_METHODS: Final = frozenset({"append", "extend", "insert", "pop", "clear",
 """Those that only put items in or take them out, and compare no two of them."""
 
 
-def after_method(receiver: str, method: str, args: Sequence[str | None]) -> tuple[str, str] | None:
+def after_method(
+    receiver: str, method: str, args: Sequence[str | None], named: Mapping[str, str | None] | None = None
+) -> tuple[str, str] | None:
     """Return what a method that changes its object returns, and the object afterwards.
 
     Returns None where that is not certain: another method, another type, an exception.
     """
-    values = _values([receiver, *args])
-    if any(receiver in text for text in args if text):  # perhaps itself, or what holds it
+    named = named or {}
+    values = _values([receiver, *args, *named.values()])
+    if any(receiver in text for text in (*args, *named.values()) if text):  # perhaps itself, or what holds it
         return None
     if values is None or method not in _METHODS.get(kind_of(values[0]), frozenset()):
         return None
     try:
-        kind = kind_of(values[0])
+        kind, given = kind_of(values[0]), values[1 : len(args) + 1]
+        keywords = dict(zip(named, values[len(args) + 1 :], strict=True))
         if id(kind) in CHECKS:
-            CHECKS[id(kind)](values[0], method, values[1:], {})
-        result = getattr(values[0], method)(*values[1:])
+            CHECKS[id(kind)](values[0], method, given, keywords)
+        result = getattr(values[0], method)(*given, **keywords)
     except Exception:  # the program will raise it
         return None
     return _rendered(result, values[0])

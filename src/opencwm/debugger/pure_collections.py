@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from opencwm.debugger.pure_families import Family, named, words
-from opencwm.debugger.pure_limits import UnsupportedError, check_count
+from opencwm.debugger.pure_limits import UnsupportedError, check_count, size_of
 
 _LOOKUPS: Final = words("copy get items keys values")
 _DICT_CHANGES: Final = words("clear pop popitem setdefault update")
@@ -37,7 +37,7 @@ def _check_made(name: str, args: Sequence[Any], keywords: Mapping[str, Any]) -> 
         raise UnsupportedError("defaultdict with a function of the program is not supported here")
     for arg in args:
         if not isinstance(arg, type):
-            check_count(len(arg) if hasattr(arg, "__len__") else 0)
+            check_count(size_of(arg))
     check_count(len(keywords))
 
 

@@ -28,6 +28,10 @@ LAZY: Final[Mapping[str, Any]] = named(
     ]
 )
 """Functions of ``itertools`` whose iterators are worked out as lists."""
+FOLLOWED: Final[Mapping[str, Any]] = named(
+    [itertools.count, itertools.cycle, itertools.dropwhile, itertools.filterfalse, itertools.starmap]
+) | {"takewhile": itertools.takewhile}
+"""Functions of ``itertools`` whose iterators may not end, or call functions: not worked out."""
 _COMBINING: Final[Mapping[Any, Callable[[Any, Any], Any]]] = {
     function: function
     for function in (operator.add, operator.or_, operator.and_, operator.xor, max, min, operator.mul)
@@ -35,6 +39,8 @@ _COMBINING: Final[Mapping[Any, Callable[[Any, Any], Any]]] = {
 
 
 def _check(target: Any, name: str, args: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+    if name in FOLLOWED:
+        raise UnsupportedError(f"{name} is not worked out at once")
     sizes = [size_of(arg) for arg in args]
     if any(size > _MOST_ROUNDS for size in sizes):
         raise UnsupportedError("too many rounds")
@@ -73,7 +79,7 @@ _STRINGS: Final = (
 )
 
 FAMILY: Final = Family(
-    functions={"itertools": LAZY, "functools": {"reduce": functools.reduce}},
+    functions={"itertools": {**LAZY, **FOLLOWED}, "functools": {"reduce": functools.reduce}},
     constants={"string": {name: getattr(string, name) for name in _STRINGS}},
     check=_check,
 )

@@ -6,7 +6,9 @@ import ast
 import itertools
 import math
 import operator
+import re
 import string
+import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -93,6 +95,13 @@ FUNCTIONS: Final[Mapping[str, Any]] = _named(
 
 KEYS: Final = frozenset({abs, bool, float, int, len, max, min, ord, sum})
 """Functions that may be ``key=`` of others: they call nothing of the program, nor look into objects."""
+
+
+def is_key(function: Any) -> bool:
+    """Whether a function may be ``key=`` of others: one of :data:`KEYS`, or a method of a built-in type."""
+    is_method = isinstance(function, types.MethodDescriptorType)
+    return is_method or any(function is key for key in KEYS)
+
 
 LOOKING: Final = frozenset({ascii, callable, format, isinstance, repr, str, type})
 """Functions that look into whatever they are given."""
@@ -229,6 +238,8 @@ def call_function(function: Any, args: list[Any], keywords: dict[str, Any]) -> A
         ExpressionError: the result would be too large, or it is called in a way that is not supported; and
             whatever the function raises.
     """
+    if isinstance(getattr(function, "__self__", None), re.Pattern):
+        return call_method(function.__self__, function.__name__, args, keywords)
     if function is type and len(args) != 1:
         raise UnsupportedError("only type(x) is supported here")
     if function is format and len(args) > 1:
@@ -265,17 +276,28 @@ def _mapped(function: Any, args: list[Any], keywords: dict[str, Any]) -> list[An
         raise UnsupportedError(f"{function.__name__} of this is not supported here")
     if function is filter and called is None:
         return list(filter(None, iterables[0]))
-    if called not in FUNCTIONS.values() or called in _OF_FUNCTIONS:
+    is_method = isinstance(called, types.MethodDescriptorType)
+    if not is_method and (called not in FUNCTIONS.values() or called in _OF_FUNCTIONS):
         raise UnsupportedError("a function of the program would be called")
     if any(isinstance(part, Shown) and not isinstance(part, Iterated) for part in iterables):
         raise Undecided("what it goes through is not known")
     rounds = list(itertools.islice(zip(*iterables, strict=False), _MOST_FACTORS + 1))
     if len(rounds) > _MOST_FACTORS or any(isinstance(item, Shown) for items in rounds for item in items):
         raise UnsupportedError("too many rounds, or objects among them")
-    results = [call_function(called, list(items), {}) for items in rounds]
+    if is_method:
+        results = [call_unbound(called, *items) for items in rounds]
+    else:
+        results = [call_function(called, list(items), {}) for items in rounds]
     if function is map:
         return results
     return [items[0] for items, result in zip(rounds, results, strict=True) if result]
+
+
+def call_unbound(method: Any, target: Any, *args: Any) -> Any:
+    """Call a method that was looked up in its class."""
+    if kind_of(target) is not method.__objclass__:
+        raise UnsupportedError("a method of another type")
+    return call_method(target, method.__name__, list(args), {})
 
 
 def _in_some_order(function: Any, value: Any) -> Any:

@@ -1,8 +1,8 @@
 """``re``: patterns on short texts, those that cannot take long.
 
 The one idea: before a pattern is matched, it is counted from its own syntax tree in how many ways it may
-match at most: a repetition of one thing in as many as the text has characters, that of something with several
-ways in a power of them. References back, and what looks around, are refused.
+match at most: a repetition of one thing in as many as the text has in a row of what it matches, that of
+something with several ways in a power of them.
 """
 
 from __future__ import annotations
@@ -18,14 +18,19 @@ from opencwm.debugger.pure_limits import ExpressionError, UnsupportedError, chec
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
+    from re import _compiler  # type: ignore[attr-defined]
     from re import _parser as _syntax  # type: ignore[attr-defined]
 
 _MOST_STEPS: Final = 2_000_000
 _MOST_CHARS: Final = 400
 _MOST_PATTERN_CHARS: Final = 400
-_SINGLE: Final = frozenset({"LITERAL", "NOT_LITERAL", "ANY", "IN", "AT", "CATEGORY", "RANGE"})
+_CHARACTERS: Final = frozenset({"LITERAL", "NOT_LITERAL", "ANY", "IN", "CATEGORY", "RANGE"})
+_SINGLE: Final = _CHARACTERS | {"AT", "GROUPREF"}
+_REPEATS: Final = frozenset({"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"})
 _SEARCHING: Final = frozenset({"search", "findall", "finditer", "sub", "subn", "split"})
-_FUNCTIONS: Final = named([re.match, re.search, re.fullmatch, re.findall, re.split, re.sub, re.subn])
+_FUNCTIONS: Final = named(
+    [re.match, re.search, re.fullmatch, re.findall, re.finditer, re.split, re.sub, re.subn]
+)
 
 
 def compiled(pattern: str | bytes, flags: int = 0) -> re.Pattern[Any]:
@@ -44,39 +49,67 @@ def compiled(pattern: str | bytes, flags: int = 0) -> re.Pattern[Any]:
 
 
 @functools.lru_cache(maxsize=512)
-def _steps_of(pattern: str | bytes, flags: int, size: int) -> int:
-    """Return how many steps a match at one place of a text of ``size`` characters takes at most."""
+def _syntax_of(pattern: str | bytes, flags: int) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tree = _syntax.parse(pattern, flags & ~int(re.DEBUG))
-    return _ways(tree, size) * (size + len(pattern) + 1)
+        return _syntax.parse(pattern, flags & ~int(re.DEBUG))
 
 
-def _ways(parts: Any, size: int) -> int:
-    """Return in how many ways a part of a pattern matches at one place at most.
+def _steps_of(pattern: re.Pattern[Any], text: str | bytes) -> int:
+    """Return how many steps a match at one place of a text takes at most."""
+    flags = pattern.flags & ~int(re.UNICODE)
+    tree = _syntax_of(pattern.pattern, flags)
+    return _Ways(tree.state, flags, text).of(tree) * (len(text) + len(pattern.pattern) + 1)
 
-    Raises:
-        ExpressionError: too many, or it has something of which that is not known.
-    """
-    total = 1
-    for kind, argument in parts:
-        name = str(kind)
-        if name in ("MAX_REPEAT", "MIN_REPEAT"):
-            low, high, inner = argument
-            times = min(int(high), size + 1)
-            inside = _ways(inner, size)
-            if inside > 1 and times * (inside.bit_length() - 1) > _MOST_STEPS.bit_length():
+
+class _Ways:
+    """In how many ways the parts of one pattern match at one place of one text at most."""
+
+    def __init__(self, state: Any, flags: int, text: str | bytes) -> None:
+        self._state, self._flags, self._text = state, flags, text
+
+    def of(self, parts: Any) -> int:
+        """Return in how many ways they do.
+
+        Raises:
+            ExpressionError: too many, or there is something of which that is not known.
+        """
+        total = 1
+        for kind, argument in parts:
+            name = str(kind)
+            if name in _REPEATS:
+                total *= self._repeated(*argument)
+            elif name == "BRANCH":
+                total *= sum(map(self.of, argument[1]))
+            elif name in ("SUBPATTERN", "ASSERT", "ASSERT_NOT"):
+                total *= self.of(argument[-1])
+            elif name == "ATOMIC_GROUP":
+                total *= self.of(argument)
+            elif name not in _SINGLE:
+                raise UnsupportedError(f"{name} in a pattern is not supported here")
+            if total > _MOST_STEPS:
                 raise ExpressionError("the pattern may take long")
-            total *= inside ** min(times, _MOST_STEPS) * max(1, times - int(low) + 1)
-        elif name == "BRANCH":
-            total *= sum(_ways(branch, size) for branch in argument[1])
-        elif name == "SUBPATTERN":
-            total *= _ways(argument[-1], size)
-        elif name not in _SINGLE:
-            raise UnsupportedError(f"{name} in a pattern is not supported here")
-        if total > _MOST_STEPS:
+        return total
+
+    def _repeated(self, low: int, high: int, inner: Any) -> int:
+        inside = self.of(inner)
+        longest = self._longest(inner) if len(inner) == 1 else len(self._text)
+        times = min(int(high), longest + 1)
+        if inside > 1 and times * (inside.bit_length() - 1) > _MOST_STEPS.bit_length():
             raise ExpressionError("the pattern may take long")
-    return total
+        return int(inside ** min(times, _MOST_STEPS) * max(1, times - int(low) + 1))
+
+    def _longest(self, inner: Any) -> int:
+        """Return how often in a row one part matches at most, where it matches one character at a time."""
+        kind, _ = inner[0]
+        if str(kind) not in _CHARACTERS:
+            return len(self._text)
+        one = _compiler.compile(_syntax.SubPattern(self._state, [inner[0]]), self._flags)
+        found = longest = 0
+        for place in range(len(self._text)):
+            found = found + 1 if one.match(self._text, place, place + 1) else 0
+            longest = max(longest, found)
+        return longest
 
 
 def check_match(pattern: re.Pattern[Any], method: str, text: str | bytes) -> None:
@@ -84,7 +117,7 @@ def check_match(pattern: re.Pattern[Any], method: str, text: str | bytes) -> Non
     if not isinstance(text, str | bytes) or len(text) > _MOST_CHARS:
         raise UnsupportedError("the text is too long")
     places = len(text) + 1 if method in _SEARCHING else 1
-    if _steps_of(pattern.pattern, pattern.flags & ~int(re.UNICODE), len(text)) * places > _MOST_STEPS:
+    if _steps_of(pattern, text) * places > _MOST_STEPS:
         raise ExpressionError("the pattern may take long")
 
 
@@ -112,7 +145,7 @@ def _check(target: Any, name: str, args: Sequence[Any], keywords: Mapping[str, A
     check_match(pattern, name, rest[place])
 
 
-_MATCHING: Final = words("match search fullmatch findall split sub subn")
+_MATCHING: Final = words("match search fullmatch findall finditer split sub subn")
 
 _FLAGS: Final = words("A ASCII I IGNORECASE M MULTILINE S DOTALL X VERBOSE U UNICODE")
 

@@ -32,6 +32,7 @@ class QualifiedNames:
     def __init__(self, tree: ast.Module) -> None:
         self.functions: list[tuple[int, FunctionNode, str]] = []
         self._names: dict[int, str] = {}
+        self._is_wrapping = False
         lambdas: dict[int, list[tuple[ast.Lambda, str]]] = {}
         for node, scope, owner in _scopes(tree):
             if isinstance(node, ast.Lambda):
@@ -39,7 +40,10 @@ class QualifiedNames:
                 continue
             first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
             self.functions.append((first, node, owner))
-            self._names[first] = f"{scope}{node.name}"
+            if any(map(is_wraps, node.decorator_list)):
+                self._is_wrapping = True  # it is called like another one
+            else:
+                self._names[first] = f"{scope}{node.name}"
         for first, found in lambdas.items():
             if len(found) == 1 and first not in self._names:
                 (node, scope), *_ = found
@@ -50,7 +54,8 @@ class QualifiedNames:
         self._are_lambdas_apart = lines == sum(name.endswith("<lambda>") for name in self._names.values())
         self._firsts = {name: first for first, name in self._names.items() if counts[name] == 1}
         self._foreign = set(_foreign_names(tree))
-        self.is_renaming = any(map(_may_rename, ast.walk(tree)))
+        wrapping = set(_wrapping(tree))
+        self.is_renaming = any(_may_rename(node) for node in ast.walk(tree) if node not in wrapping)
         self._generators = {id(node) for _, node, _ in self.functions if _yields(node)}
 
     def is_generator(self, node: FunctionNode) -> bool:
@@ -63,7 +68,11 @@ class QualifiedNames:
 
     def first(self, name: str) -> int:
         """Return the first line of the one function with a full name, 0 for none."""
-        if self.is_renaming or (name.endswith("<lambda>") and not self._are_lambdas_apart):
+        if (
+            self.is_renaming
+            or self._is_wrapping
+            or (name.endswith("<lambda>") and not self._are_lambdas_apart)
+        ):
             return 0
         if "." not in name and name in self._foreign:
             return 0
@@ -77,6 +86,22 @@ def _foreign_names(tree: ast.Module) -> Iterator[str]:
             yield from (node.name, node.asname or "")
         elif isinstance(node, ast.Attribute):
             yield node.attr
+
+
+def is_wraps(node: ast.expr) -> bool:
+    """Whether a decorator is ``functools.wraps`` of a function."""
+    return isinstance(node, ast.Call) and ast.unparse(node.func) in ("wraps", "functools.wraps")
+
+
+def _wrapping(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield the parts of a program that give a function another name before anything else knows it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "functools":
+            yield from (alias for alias in node.names if alias.name == "wraps" and alias.asname is None)
+        for decorator in node.decorator_list if isinstance(node, FunctionNode) else ():
+            if is_wraps(decorator):
+                assert isinstance(decorator, ast.Call)  # noqa: S101 - as it was found
+                yield from ast.walk(decorator.func)
 
 
 def _may_rename(node: ast.AST) -> bool:

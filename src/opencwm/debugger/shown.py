@@ -17,6 +17,7 @@ from typing import Any, Final
 from opencwm.debugger.pure_values import (
     MAX_NESTING,
     READERS,
+    Iterated,
     Shown,
     read_angles,
     read_call,
@@ -174,6 +175,13 @@ def _read_object(node: ast.expr, marked: str, places: list[str]) -> Any:
             if text_of(made) == text:
                 return made
     return Shown(text)
+
+
+def holds_objects(value: object) -> bool:
+    """Whether :func:`holds_shown` does, an iterator or view apart of which all items are known."""
+    if isinstance(value, list):
+        return any(map(holds_objects, value))
+    return holds_shown(value.items if isinstance(value, Iterated) else value)
 
 
 def holds_shown(value: object) -> bool:

@@ -391,7 +391,8 @@ class StepPredictor:
             UnforeseenError: there are too many.
             _BegunError: it goes on to the step itself.
         """
-        if len(self._evaluated) >= MAX_EVALUATIONS:
+        is_full = len(self._evaluated) >= MAX_EVALUATIONS  # a document holds no more, whatever comes
+        if is_full and self.working is not Working.CALCULATED:
             raise UnforeseenError
         encode = self.codec.vocabulary.encode_text
         text, value = expected.text, expected.value
@@ -403,11 +404,13 @@ class StepPredictor:
                     self._writer.decide(frozenset({int(Control.RAISE)}))
                     raise _BegunError(int(Control.RAISE), 1.0)
         if text is not None and value is not None:
-            if is_written(text, value):
+            if is_written(text, value) and not is_full:
                 self._writer.retract()
                 self._writer.force((Control.EVAL, *encode(text), Control.IS, *encode(value)))
                 self._evaluated.append((text, value))
             return text, value
+        if is_full:
+            raise UnforeseenError
         possible = allowed & _INTERRUPTIONS if expected.is_certain else allowed
         token, probability = self._writer.decide(possible | _EVAL)
         if token != Control.EVAL:

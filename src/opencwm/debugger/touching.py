@@ -21,7 +21,9 @@ from opencwm.debugger.rendered import is_atom
 from opencwm.debugger.shown import is_cut, is_object, object_text, with_places
 
 _CLOSED: Final = re.compile(
-    rf"<(?:class '[^']*'|function [\w.]+|built-in function \w+|module '[^']*')>|{MEMBER}"
+    r"<(?:class '[^']*'|function [\w.]+|built-in function \w+|module '[^']*'|method_descriptor object"
+    rf"|re\.Match object; .*)>|{MEMBER}",
+    re.DOTALL,
 )
 """Things that hold no object of a run."""
 

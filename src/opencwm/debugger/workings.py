@@ -19,7 +19,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from opencwm.core.syntax import syntax_tree
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
-from opencwm.debugger.closures import free_variables
+from opencwm.debugger.closures import closed_functions, free_variables
+from opencwm.debugger.decorated import Decorated
 from opencwm.debugger.entering import Entries
 from opencwm.debugger.enumerations import Enumerations
 from opencwm.debugger.exceptions import catches
@@ -28,8 +29,8 @@ from opencwm.debugger.field_classes import FieldClasses
 from opencwm.debugger.hooks import is_note
 from opencwm.debugger.introspection import Introspection
 from opencwm.debugger.isolation import functions_apart, shares
-from opencwm.debugger.known import Known, has_disguises, has_finalizers, has_hashes, has_truths
-from opencwm.debugger.line_follower import LineFollower
+from opencwm.debugger.known import Known, has_disguises, has_finalizers, has_hashes, has_truths, mentions
+from opencwm.debugger.line_follower import Followed, LineFollower
 from opencwm.debugger.module_names import ModuleNames, has_values, names_by_string
 from opencwm.debugger.plain_exceptions import plain_exceptions
 from opencwm.debugger.qualified_names import FunctionNode
@@ -49,14 +50,16 @@ class Workings:
             ``return``, of lambdas, and those that what was to be returned may be waiting for, of ``with`` and
             ``finally``.
         handlers: by first line of a function and line, the ``except`` clause there, its body on other lines.
+        handed_on: lines of those, after which another clause is asked when they do not catch.
         text: of the program.
         free: the free variables of its inner functions, see :func:`.closures.free_variables`.
     """
 
     known: Known
-    lines: Mapping[tuple[int, int], ast.stmt | ast.expr]
+    lines: Mapping[tuple[int, int], Followed]
     returning: frozenset[tuple[int, int]] = frozenset()
     handlers: Mapping[tuple[int, int], ast.ExceptHandler] = dataclasses.field(default_factory=dict)
+    handed_on: frozenset[tuple[int, int]] = frozenset()
     text: str = ""
     free: Mapping[int, Mapping[str, int]] = dataclasses.field(default_factory=dict)
 
@@ -76,11 +79,15 @@ class Workings:
         reraising = set(_reraising(owned))
         for first, node in owned if sites is not None else ():
             found.setdefault((first, node.lineno), []).append(node)
-        lines = {
+        lines: dict[tuple[int, int], Followed] = {
             key: nodes[0]
             for key, nodes in found.items()
             if len(nodes) == 1 and _is_on_one_line(nodes[0]) and nodes[0] not in reraising
         }
+        for first, node in owned if sites is not None else ():
+            for case in node.cases if isinstance(node, ast.Match) else ():
+                if (first, case.pattern.lineno) not in found and _is_case_on_one_line(case):
+                    lines[first, case.pattern.lineno] = case
         bound = BoundNames(tree)
         shared = frozenset(bound.shared)
         source = syntax_tree(text)
@@ -92,29 +99,35 @@ class Workings:
         introspection = Introspection(
             attributes, entries, names.texts, names.abstract, is_disguised=has_values(source)
         )
+        decorated = Decorated() if names_by_string(source) else Decorated.of(source)
         known = Known(
             sites or (),
             names.texts,
             functions,
             shared,
             attributes,
-            has_disguises(tree),
-            functions_apart(source, names.fixed),
-            not shares(source, names.fixed),
-            has_values(source),
-            entries,
-            names.builtins,
-            plain_exceptions(source, names.texts),
-            has_truths(source),
-            has_hashes(source),
-            introspection,
-            FieldClasses.of(source, names.texts),
-            has_finalizers(source),
-            with_blocks(source),
-            enumerations,
+            is_disguised=has_disguises(tree),
+            apart=functions_apart(source, names.fixed | decorated.plain),
+            is_isolated=not shares(source, names.fixed | decorated.plain),
+            has_values=has_values(source),
+            entries=entries,
+            builtins=names.builtins,
+            exceptions=plain_exceptions(source, names.texts),
+            has_truths=has_truths(source),
+            has_hashes=has_hashes(source),
+            introspection=introspection,
+            made_of_fields=FieldClasses.of(source, names.texts),
+            has_finalizers=has_finalizers(source),
+            blocks=with_blocks(source),
+            enumerations=enumerations,
+            closed=closed_functions(text),
+            names_matching=_names_matching(source),
+            decorated=decorated,
+            tables=names.tables,
         )
         handlers = dict(_handlers(owned))
-        return cls(known, lines, frozenset(_returning(owned)), handlers, text, free_variables(text))
+        passing = frozenset(_handed_on(owned))
+        return cls(known, lines, frozenset(_returning(owned)), handlers, passing, text, free_variables(text))
 
     def follower(self, memory: Memory, ask: Ask, *, calculates: bool = False) -> LineFollower:
         """Return what follows the line that runs in an activation.
@@ -127,7 +140,7 @@ class Workings:
             raise UnforeseenError
         return LineFollower(node, self.known, memory, ask, calculates=calculates)
 
-    def statement(self, memory: Memory) -> ast.stmt | ast.expr | None:
+    def statement(self, memory: Memory) -> Followed | None:
         """Return the one statement, or body of a lambda, on the line that runs in an activation."""
         return self.lines.get((memory.first, memory.lineno))
 
@@ -149,7 +162,8 @@ class Workings:
         if truth is None:
             return None
         values = {handler.name: memory.raised} if truth and handler.name else {}
-        return Outcome(values, truth=truth, is_told=truth, is_pure=truth)
+        is_told = truth or (memory.first, memory.lineno) in self.handed_on
+        return Outcome(values, truth=truth, is_told=is_told, is_pure=is_told)
 
     def returns_none(self, memory: Memory) -> bool:
         """Whether an activation that returns from the line it is at returns None."""
@@ -159,7 +173,7 @@ class Workings:
         """Return the line a condition or loop goes on with when it holds, 0 where that is not known."""
         key = memory.first, memory.lineno
         node = self.lines.get(key, self.handlers.get(key))
-        if not isinstance(node, ast.If | ast.While | ast.For | ast.ExceptHandler):
+        if not isinstance(node, ast.If | ast.While | ast.For | ast.ExceptHandler | ast.match_case):
             return 0
         body = node.body[1:] if is_note(node.body[0]) else node.body
         return body[0].lineno if body[0].lineno > memory.lineno else 0
@@ -194,6 +208,13 @@ def _handlers(owned: Iterable[_Owned]) -> Iterator[tuple[tuple[int, int], ast.Ex
                     yield (first, handler.lineno), handler
 
 
+def _handed_on(owned: Iterable[_Owned]) -> Iterator[tuple[int, int]]:
+    """Yield ``except`` clauses that another one follows, with the first line of their function."""
+    for first, node in owned:
+        if isinstance(node, ast.Try):
+            yield from ((first, handler.lineno) for handler in node.handlers[:-1])
+
+
 def _returning(owned: Iterable[_Owned]) -> Iterator[tuple[int, int]]:
     for first, node in owned:
         parts: list[ast.AST] = []
@@ -223,6 +244,8 @@ def _is_on_one_line(node: ast.stmt | ast.expr) -> bool:
     """Whether what a line of this node runs stands on that line alone."""
     if isinstance(node, ast.For):
         return node.iter.end_lineno == node.lineno
+    if isinstance(node, ast.Match):
+        return node.subject.end_lineno == node.lineno
     if isinstance(node, ast.If | ast.While):
         return node.test.end_lineno == node.lineno
     if isinstance(node, ast.FunctionDef):
@@ -230,6 +253,20 @@ def _is_on_one_line(node: ast.stmt | ast.expr) -> bool:
     if isinstance(node, ast.With):
         return node.items[-1].context_expr.end_lineno == node.lineno
     return node.end_lineno == node.lineno
+
+
+def _names_matching(source: ast.Module) -> bool:
+    """Whether a program may say which attributes patterns by position mean, or what is a sequence."""
+    return mentions(source, frozenset({"__match_args__", "register"})) or any(
+        isinstance(node, ast.keyword) and node.arg in ("match_args", "kw_only") for node in ast.walk(source)
+    )
+
+
+def _is_case_on_one_line(case: ast.match_case) -> bool:
+    """Whether the pattern and the guard of a ``case`` stand on one line, and its body on others."""
+    first, last = case.pattern.lineno, case.body[0].lineno
+    ends = [case.pattern.end_lineno, first if case.guard is None else case.guard.end_lineno]
+    return ends == [first, first] and last > first
 
 
 def _is_defined_on_one_line(node: ast.FunctionDef) -> bool:

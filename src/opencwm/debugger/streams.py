@@ -1,0 +1,361 @@
+"""Iterators that are followed item by item: what each gives next, and what is entered for that.
+
+The one idea: an iterator is told as what it is made of. ``zip(map(f, xs), ys)`` is a list, a function that is
+applied to its items, another list, and pairs of both; asked for an item it asks its parts, in the order in
+which Python does. So functions of the program, and generators, are entered when they would be, and an
+iterator that is kept in a local is known by how far it has come.
+
+Nothing is run here: what a function is worth is asked of whoever follows the line.
+"""
+
+from __future__ import annotations
+
+import abc
+import ast
+import copy
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from opencwm.debugger.expectations import Memory, UnforeseenError
+from opencwm.debugger.rendered import is_atom
+
+Item = tuple["str | None", int]
+"""How an item reads, None where that is not known, and the moment at which it did."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Called:
+    """A function that an iterator calls.
+
+    Attributes:
+        text: how it reads.
+        python: the function, where it is one of Python that only works something out.
+        first: first line of its definition, where it is one of the program.
+    """
+
+    text: str
+    python: Any = None
+    first: int = 0
+
+
+class Following(Protocol):
+    """Who follows the line on which an iterator is asked for an item."""
+
+    @property
+    def moment(self) -> int:
+        """How many changes there have been on the line."""
+
+    @property
+    def locals_now(self) -> Mapping[str, str]:
+        """How the locals read."""
+
+    def applied(self, function: Called, args: Sequence[Item]) -> Item:
+        """Follow the call of a function."""
+
+    def is_true(self, item: Item) -> bool:
+        """Return the truth of an item; raise UnforeseenError where that is not known."""
+
+    def summed(self, left: Item, right: Item) -> Item:
+        """Return ``left + right``."""
+
+    def resumed(self, stream: Generated) -> str | None:
+        """Return what a generator of the program hands out next, None at its end."""
+
+    def next_round(self, rounds: Rounds) -> Sequence[Item] | None:
+        """Follow the next round of a comprehension; return what its parts are worth, None at its end."""
+
+    def has_changed(self, text: str, since: int) -> bool:
+        """Whether what read so at a moment may read otherwise now."""
+
+    def joined(self, items: Sequence[Item]) -> Item:
+        """Return the tuple of some items."""
+
+    def spread(self, item: Item) -> Sequence[Item]:
+        """Return the items of an item."""
+
+
+class Stream(abc.ABC):
+    """An iterator."""
+
+    @abc.abstractmethod
+    def pull(self, by: Following) -> Item | None:
+        """Return its next item, None at its end.
+
+        Raises:
+            EnteringError, ResumingError: a function is entered for it, or a generator goes on.
+            UnforeseenError: it is not known.
+        """
+
+    def copy(self, known: dict[int, Stream]) -> Stream:
+        """Return an independent copy; ``known`` has those made already, by identity."""
+        if id(self) not in known:
+            made = known[id(self)] = copy.copy(self)
+            for name, value in vars(self).items():
+                if isinstance(value, Stream):
+                    setattr(made, name, value.copy(known))
+                elif isinstance(value, list):
+                    setattr(made, name, [_copied(item, known) for item in value])
+        return known[id(self)]
+
+
+def _copied(item: Any, known: dict[int, Stream]) -> Any:
+    return item.copy(known) if isinstance(item, Stream) else item
+
+
+class Fixed(Stream):
+    """The items of a value that is known, as long as it reads as it did.
+
+    Args:
+        items: those.
+        text: how what they are the items of reads.
+        by: who follows the line on which it is made.
+        holders: locals that may hold it, with those parts of their text; None where it may change unseen.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[str | None],
+        text: str,
+        by: Following,
+        holders: Mapping[str, frozenset[str]] | None,
+    ) -> None:
+        self._items = tuple(items)
+        self._text = text
+        self._by, self._since = by, by.moment
+        self._holders = holders
+        self._place = 0
+
+    def pull(self, by: Following) -> Item | None:
+        """Return the next item."""
+        if by is not self._by:  # another line: what it holds reads as it did, or has changed meanwhile
+            if self._holders is None:
+                raise UnforeseenError
+            state = by.locals_now
+            held = [(state.get(name, ""), shown) for name, shown in self._holders.items()]
+            if any(piece not in text for text, shown in held for piece in shown):
+                raise UnforeseenError
+            self._by, self._since = by, 0
+        if by.has_changed(self._text, self._since):
+            raise UnforeseenError
+        if self._place == len(self._items):
+            return None
+        self._place += 1
+        return self._items[self._place - 1], by.moment
+
+
+class Generated(Stream):
+    """A generator of the program.
+
+    Attributes:
+        first: first line of its function.
+        reached: how the objects read that it was given, or has handed out.
+        is_closed: its function has no free variables.
+        suspended: its activation, once it has handed out something.
+        left: who followed the line on which it did, and what that line had done until then.
+    """
+
+    def __init__(self, first: int, reached: Sequence[str | None], *, is_closed: bool) -> None:
+        self.first = first
+        self.reached, self.is_closed = list(reached), is_closed
+        self.suspended: Memory | None = None
+        self.left: tuple[Any, ...] = ()
+        self._is_over = False
+
+    def pull(self, by: Following) -> Item | None:
+        """Return what it hands out."""
+        text = None if self._is_over else by.resumed(self)
+        self._is_over = text is None
+        return None if text is None else (text, by.moment)
+
+
+class Mapped(Stream):
+    """``map``, or with ``is_spread`` ``itertools.starmap``."""
+
+    def __init__(self, function: Called, parts: list[Stream], *, is_spread: bool = False) -> None:
+        self._function, self._parts, self._is_spread = function, parts, is_spread
+
+    def pull(self, by: Following) -> Item | None:
+        """Return what the function gives for the next items."""
+        items = _pulled(self._parts, by)
+        if items is None:
+            return None
+        return by.applied(self._function, by.spread(items[0]) if self._is_spread else items)
+
+
+class Filtered(Stream):
+    """``filter``, or ``itertools.filterfalse`` where those are kept for which the function does not hold."""
+
+    def __init__(self, function: Called | None, part: Stream, *, keeps: bool = True) -> None:
+        self._function, self._part, self._keeps = function, part, keeps
+
+    def pull(self, by: Following) -> Item | None:
+        """Return the next item that is kept."""
+        while (item := self._part.pull(by)) is not None:
+            since = by.moment
+            tested = item if self._function is None else by.applied(self._function, [item])
+            if by.is_true(tested) is self._keeps:
+                return item[0], min(item[1], since)
+        return None
+
+
+class While(Stream):
+    """``itertools.takewhile`` and ``itertools.dropwhile``."""
+
+    def __init__(self, function: Called, part: Stream, *, takes: bool) -> None:
+        self._function, self._part, self._takes = function, part, takes
+        self._is_past = False
+
+    def pull(self, by: Following) -> Item | None:
+        """Return the next item that is let through."""
+        if self._is_past:
+            return None if self._takes else self._part.pull(by)
+        while (item := self._part.pull(by)) is not None:
+            holds = by.is_true(by.applied(self._function, [item]))
+            self._is_past = not holds
+            if self._is_past:
+                return None if self._takes else item
+            if self._takes:
+                return item
+        return None
+
+
+class Zipped(Stream):
+    """``zip``."""
+
+    def __init__(self, parts: list[Stream]) -> None:
+        self._parts = parts
+
+    def pull(self, by: Following) -> Item | None:
+        """Return the next items of all parts."""
+        items = _pulled(self._parts, by) if self._parts else None
+        return None if items is None else by.joined(items)
+
+
+class Enumerated(Stream):
+    """``enumerate``."""
+
+    def __init__(self, part: Stream, start: int) -> None:
+        self._part, self._number = part, start
+
+    def pull(self, by: Following) -> Item | None:
+        """Return the next item with its number."""
+        item = self._part.pull(by)
+        if item is None:
+            return None
+        self._number += 1
+        return by.joined([(repr(self._number - 1), by.moment), item])
+
+
+class Sliced(Stream):
+    """``itertools.islice``; without a stop it goes on to the end."""
+
+    def __init__(self, part: Stream, start: int, stop: int | None, step: int) -> None:
+        self._part, self._next, self._stop, self._step = part, start, stop, step
+        self._number = 0  # how many it has asked for
+
+    def pull(self, by: Following) -> Item | None:
+        """Return the next item that is among the places."""
+        while self._number < self._next:
+            if self._part.pull(by) is None:
+                return None
+            self._number += 1
+        if self._stop is not None and self._number >= self._stop:
+            return None
+        item = self._part.pull(by)
+        self._number += 1
+        self._next += self._step
+        if self._stop is not None:
+            self._next = min(self._next, self._stop)
+        return item
+
+
+class Chained(Stream):
+    """``itertools.chain``."""
+
+    def __init__(self, parts: list[Stream]) -> None:
+        self._parts = parts
+
+    def pull(self, by: Following) -> Item | None:
+        """Return the next item of the first part that has one."""
+        while self._parts:
+            item = self._parts[0].pull(by)
+            if item is not None:
+                return item
+            self._parts = self._parts[1:]
+        return None
+
+
+class Counted(Stream):
+    """``itertools.count``; with a step of None ``itertools.repeat``, which does not end."""
+
+    def __init__(self, start: Item, step: Item | None) -> None:
+        self._item, self._step = start, step
+
+    def pull(self, by: Following) -> Item | None:
+        """Return the next number."""
+        item = self._item
+        if self._step is not None:
+            self._item = by.summed(item, self._step)
+        return item
+
+
+class Accumulated(Stream):
+    """``itertools.accumulate``."""
+
+    def __init__(self, part: Stream, function: Called | None) -> None:
+        self._part, self._function = part, function
+        self._total: Item | None = None
+
+    def pull(self, by: Following) -> Item | None:
+        """Return the next total."""
+        item = self._part.pull(by)
+        if item is None:
+            return None
+        if self._total is not None and not is_atom(self._total[0] or ""):
+            raise UnforeseenError  # perhaps changed since
+        if self._total is None:
+            self._total = item
+        elif self._function is None:
+            self._total = by.summed(self._total, item)
+        else:
+            self._total = by.applied(self._function, [self._total, item])
+        return self._total
+
+
+class Rounds(Stream):
+    """The rounds of a comprehension, or the items of a generator expression.
+
+    Attributes:
+        generators: its loops.
+        parts: what is evaluated in each round.
+        levels: what the loops go through that are under way, the outermost first.
+        own: its variables.
+        bound: how those read, and since when.
+        by: who followed the last round.
+    """
+
+    def __init__(
+        self, generators: Sequence[ast.comprehension], parts: Sequence[ast.expr], outermost: Stream
+    ) -> None:
+        self.generators, self.parts, self.levels = generators, parts, [outermost]
+        targets = [node for part in generators for node in ast.walk(part.target)]
+        self.own = frozenset(node.id for node in targets if isinstance(node, ast.Name))
+        self.bound: dict[str, tuple[str, int]] = {}
+        self.by: object = None
+
+    def pull(self, by: Following) -> Item | None:
+        """Return what the next round makes."""
+        made = by.next_round(self)
+        return None if made is None else made[0]
+
+
+def _pulled(parts: Sequence[Stream], by: Following) -> list[Item] | None:
+    """Return the next items of some parts, None where one has come to its end."""
+    items = []
+    for part in parts:
+        item = part.pull(by)
+        if item is None:
+            return None
+        items.append(item)
+    return items
