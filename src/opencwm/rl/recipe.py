@@ -92,8 +92,8 @@ class UpdateConfig:
 class HeldOutConfig:
     """What is evaluated greedily: before, after, every ``interval_steps`` the first ``interval_questions``.
 
-    ``sets`` are sources by name. A set on which the trained policy is not better than the start makes the run
-    one whose weights are not kept.
+    ``sets`` are sources by name; their answers decide whether weights are kept, see
+    :func:`opencwm.rl.held_out.is_better`.
     """
 
     sets: dict[str, QuestionsConfig] = dataclasses.field(default_factory=dict)
