@@ -10,7 +10,7 @@ import ast
 from collections.abc import Sequence
 
 from opencwm.debugger.attributes import Attributes, reads_the_same_inside
-from opencwm.debugger.rendered import MAX_CHARS
+from opencwm.debugger.rendered import MAX_CHARS, is_atom
 from opencwm.debugger.shown import is_cut, marked_tree, restored, text_at
 
 _PLACE = "\0"
@@ -47,11 +47,11 @@ def changed_inside(
 
 
 def _at(whole: str, fields: Sequence[str | None], attributes: Attributes, owner: str) -> set[str]:
-    """Return how everything reads that may be at the end of a way; nothing where some of it is not shown."""
+    """Return how everything that can change reads at the ends of a way; nothing where some is not shown."""
     texts = {whole}
     for field in fields:
         parts = [_items(text) if field is None else [attributes.read(text, field, owner)] for text in texts]
-        texts = {text for found in parts for text in found if text is not None}
+        texts = {text for found in parts for text in found if text is not None and not is_atom(text)}
         if any(None in found for found in parts):
             return set()
     return texts
