@@ -1,4 +1,4 @@
-"""Dictionaries of functions that a module holds: ``OPS[token](a, b)``."""
+"""Dictionaries of functions that a module holds: ``OPS[token]``."""
 
 from __future__ import annotations
 
