@@ -33,6 +33,11 @@ WAYS: Final[Mapping[str, Mapping[str, Any]]] = {
     "followed": {"expressions": True, "working": Working.FOLLOWED},
     "followed, 4 attempts": {"expressions": True, "search": SearchConfig(samples=4)},
     "calculated": {"expressions": True, "working": Working.CALCULATED},
+    "calculated, 4 attempts": {
+        "expressions": True,
+        "working": Working.CALCULATED,
+        "search": SearchConfig(samples=4),
+    },
 }
 """Settings of :class:`NativePredictor`."""
 ROLLOUTS: Final = 5
@@ -82,7 +87,7 @@ def votes(traces: Sequence[Trace], model: NativeWorldModel, config: StepsConfig,
         start = time.process_time()
         found = agree(
             lambda sampling, program=trace.program: model.execution(  # type: ignore[misc]
-                program, sampling=sampling, expressions=True, working=Working.FOLLOWED
+                program, sampling=sampling, expressions=True, working=Working.CALCULATED
             ),
             bounds,
             num_rollouts=ROLLOUTS,
@@ -97,7 +102,9 @@ def votes(traces: Sequence[Trace], model: NativeWorldModel, config: StepsConfig,
         path.write_text(json.dumps(done))
     right, total = sum(is_right for is_right, _, _ in done.values()), len(done)
     ms = sum(ms for _, ms, _ in done.values()) / max(sum(steps for _, _, steps in done.values()), 1)
-    return f"| followed, {ROLLOUTS} runs vote | | {100 * right / max(total, 1):.1f} % of {total} | {ms:.0f} |"
+    return (
+        f"| calculated, {ROLLOUTS} runs vote | | {100 * right / max(total, 1):.1f} % of {total} | {ms:.0f} |"
+    )
 
 
 def main() -> None:
