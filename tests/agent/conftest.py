@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from opencwm.agent.bubblewrap import obtained_plan
 from opencwm.agent.mutation.make import MutateConfig, MutateReport, mutate_repository
-from opencwm.core.errors import SandboxError
+from opencwm.agent.testing import why_no_boxes
 
 WAREHOUSE = Path(__file__).parents[2] / "examples/warehouse"
 
@@ -25,9 +24,8 @@ class Made:
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Two tasks of the example package."""
-    try:
-        obtained_plan()
-    except SandboxError as error:
-        pytest.skip(str(error))
+    reason = why_no_boxes()
+    if reason:
+        pytest.skip(reason)
     folder = tmp_path_factory.mktemp("tasks")
     return Made(folder, mutate_repository(WAREHOUSE, folder, MutateConfig(num_tasks=2, seed=3)))

@@ -14,7 +14,7 @@ import pytest
 
 from opencwm.agent import box_store
 from opencwm.agent.bubblewrap import obtained_plan
-from opencwm.core.errors import SandboxError
+from opencwm.agent.testing import why_no_boxes
 
 NUM_KILLS = 8
 _DRIVER = """
@@ -32,15 +32,7 @@ while True:
 """
 
 
-def _works() -> bool:
-    try:
-        obtained_plan()
-    except SandboxError:
-        return False
-    return True
-
-
-@pytest.mark.skipif(not _works(), reason="no bubblewrap here")
+@pytest.mark.skipif(bool(why_no_boxes()), reason=why_no_boxes())
 def test_a_driver_killed_at_random_moments_leaves_nothing(tmp_path: Path) -> None:
     plan = obtained_plan()
     rng = random.Random(7)

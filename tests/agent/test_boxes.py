@@ -14,18 +14,10 @@ import pytest
 from opencwm.agent.box import MIB, BoxKind, BoxLimits, BoxSpec, RunStatus, open_box
 from opencwm.agent.box_process import Output
 from opencwm.agent.bubblewrap import BoxPlan, BubblewrapBox, obtained_plan
+from opencwm.agent.testing import why_no_boxes
 from opencwm.core.errors import ConfigError, SandboxError
 
-
-def _reason() -> str:
-    try:
-        obtained_plan()
-    except SandboxError as error:
-        return str(error)
-    return ""
-
-
-pytestmark = pytest.mark.skipif(bool(_reason()), reason=_reason())
+pytestmark = pytest.mark.skipif(bool(why_no_boxes()), reason=why_no_boxes())
 
 
 @pytest.fixture(name="files", scope="module")

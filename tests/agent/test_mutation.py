@@ -13,26 +13,16 @@ import pytest
 
 from opencwm.agent import mutation
 from opencwm.agent.box import open_box
-from opencwm.agent.bubblewrap import obtained_plan
 from opencwm.agent.mutation.baseline import Baseline, box_spec, prepare, record_baseline
 from opencwm.agent.mutation.candidates import draw_candidates
 from opencwm.agent.mutation.make import MutateConfig, _Maker, mutate_repository
 from opencwm.agent.task import read_task
-from opencwm.core.errors import SandboxError
+from opencwm.agent.testing import why_no_boxes
 from opencwm.frontends.cli import main
 
 from .conftest import WAREHOUSE, Made
 
-
-def _works() -> bool:
-    try:
-        obtained_plan()
-    except SandboxError:
-        return False
-    return True
-
-
-needs_boxes = pytest.mark.skipif(not _works(), reason="no bubblewrap here")
+needs_boxes = pytest.mark.skipif(bool(why_no_boxes()), reason=why_no_boxes())
 
 
 def _all_covered() -> Baseline:

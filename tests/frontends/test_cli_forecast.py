@@ -7,21 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from opencwm.agent.bubblewrap import obtained_plan
-from opencwm.core.errors import SandboxError
+from opencwm.agent.testing import why_no_boxes
 
 from .conftest import Cli
 
-
-def _reason() -> str:
-    try:
-        obtained_plan()
-    except SandboxError as error:
-        return str(error)
-    return ""
-
-
-pytestmark = pytest.mark.skipif(bool(_reason()), reason=_reason())
+pytestmark = pytest.mark.skipif(bool(why_no_boxes()), reason=why_no_boxes())
 
 CODE = """\
 def largest(xs):

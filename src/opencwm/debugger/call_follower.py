@@ -41,6 +41,7 @@ from opencwm.debugger.rendered import (
     is_built_in,
     is_iterator,
 )
+from opencwm.debugger.shown import own_class
 from opencwm.debugger.sorting_follower import SortingFollower
 from opencwm.debugger.streams import Generated
 from opencwm.debugger.touching import Changing, pieces
@@ -209,8 +210,8 @@ class CallFollower(SortingFollower):
         if made is not None and made.first:
             known = self._call_of(made, made.first, args, named)
             return None if known is None else self._made(known, node)
-        kind = (local or "").removeprefix("<class 'program.").removesuffix("'>")
-        if local is not None and self._known.constants.get(kind) == local == f"<class 'program.{kind}'>":
+        kind = own_class(local or "")
+        if kind and self._known.constants.get(kind) == local:
             return self._made(CallSite(kind, False, None, args, named), node)  # as by its own name
         return self._made(CallSite(self._called(function.id), False, None, args, named, local=local), node)
 

@@ -17,9 +17,8 @@ from opencwm.debugger.arguments import CallSite, Functions, signature
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.enumerations import Enumerations
 from opencwm.debugger.isolation import bound_at_top
-from opencwm.debugger.shown import is_cut
+from opencwm.debugger.shown import is_cut, own_class
 
-_CLASS: Final = re.compile(r"<class 'program\.(\w+)'>")
 _OBJECT: Final = re.compile(r"(\w+)\(.*\)", re.DOTALL)
 _WAYS: Final = frozenset({"staticmethod", "classmethod"})
 
@@ -96,19 +95,19 @@ class Entries:
         text = constants.get(call.name, "")
         if text == f"<function {call.name}>":
             return self._plain(self._top.get(call.name), call, bound=0, makes_generator=makes_generator)
-        made = _CLASS.fullmatch(text)
-        if made is None or not self._is_made_plainly(made[1]):
+        made = own_class(text)
+        if not made or not self._is_made_plainly(made):
             return 0
-        return self._plain(self._member(made[1], "__init__"), call, bound=1)
+        return self._plain(self._member(made, "__init__"), call, bound=1)
 
     def made(self, call: CallSite, constants: Mapping[str, str]) -> str | None:
         """Return how an object reads that a call makes, of a class without ``__init__``; None for others."""
         if call.is_method or call.local is not None or call.args or call.keywords:
             return None
-        made = _CLASS.fullmatch(constants.get(call.name, ""))
-        line = self._line_of(made[1]) if made is not None and self._is_made_plainly(made[1]) else ()
+        made = own_class(constants.get(call.name, ""))
+        line = self._line_of(made) if made and self._is_made_plainly(made) else ()
         has_a_say = any(next(_bound(self._classes[owner], "__init__"), None) for owner in line)
-        return f"{made[1]}()" if made is not None and line and not has_a_say else None
+        return f"{made}()" if line and not has_a_say else None
 
     def local(self, call: CallSite, text: str, *, makes_generator: bool = False) -> int:
         """Return the first line of the function that the call of a local enters for certain, 0 for none."""
@@ -120,14 +119,14 @@ class Entries:
     def method(self, call: CallSite, *, makes_generator: bool = False) -> int:
         """Return the first line of the method that a call on an object, or a class, enters for certain."""
         text = call.receiver or ""
-        of_class, of_object = _CLASS.fullmatch(text), _OBJECT.fullmatch(text)
-        kind = of_class or of_object
+        of_class, of_object = own_class(text), _OBJECT.fullmatch(text)
+        kind = of_class or (of_object[1] if of_object else "")
         if self._enumerations.kind_of(text):
             member = self._of_object(text, call.name)
-        elif kind is None or is_cut(text) or (of_object and self._attributes.read(text, call.name)):
+        elif not kind or is_cut(text) or (of_object and self._attributes.read(text, call.name)):
             return 0
         else:
-            member = self._member(kind[1], call.name)
+            member = self._member(kind, call.name)
         if isinstance(member, ast.FunctionDef) and call.is_property is not _is_property(member):
             return 0
         if member is None or (call.is_property and of_class):

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from opencwm.debugger.qualified_names import FunctionNode
-from opencwm.debugger.shown import marked_tree, text_at
+from opencwm.debugger.shown import marked_tree, own_class, text_at
 
 MEMBER: Final = r"<\w+\.\w+: (?:-?\d+|'[\w .,:/-]*')>"
 """How members read whose values are plain."""
@@ -66,9 +66,8 @@ class Enumerations:
 
     def items(self, text: str) -> list[str]:
         """Return how the members read of an enumeration, as that reads; none for anything else."""
-        name = text.removeprefix("<class 'program.").removesuffix("'>")
-        is_one = name in self.members and text == f"<class 'program.{name}'>"
-        return [f"<{name}.{key}: {value}>" for key, value in self.members[name].items()] if is_one else []
+        name = own_class(text)
+        return [f"<{name}.{key}: {value}>" for key, value in self.members.get(name, {}).items()]
 
     def answer(self, text: str) -> str | None:
         """Return the value of an expression that is about enumerations; None for any other."""

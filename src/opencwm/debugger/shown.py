@@ -28,6 +28,7 @@ from opencwm.debugger.pure_values import (
 _ANGLES: Final = re.compile(r"<[a-zA-Z_][^<>]*(?:<[a-z]+>[^<>]*)*>")
 """How functions, classes, modules and objects of other modules read."""
 _PLACE: Final = "_shown_"
+_OWN_CLASS: Final = re.compile(r"<class 'program\.(\w+)'>")
 
 
 def shown_literal(text: str) -> Any:
@@ -191,3 +192,9 @@ def holds_shown(value: object) -> bool:
     if isinstance(value, dict):
         return any(map(holds_shown, dict.values(value)))
     return isinstance(value, Shown)
+
+
+def own_class(text: str) -> str:
+    """Return the name of the class of the program that a value is, as it reads; empty for any other value."""
+    found = _OWN_CLASS.fullmatch(text)
+    return found[1] if found is not None else ""

@@ -4,7 +4,8 @@ The idea: a round is some attempts at each of some tasks by the model as it is, 
 tokens. An attempt's advantage is its outcome (the examples pass: 1, else 0) minus the mean of its group; a
 group that all solved or none teaches nothing and is left out. No KL term, no division by standard deviations
 or lengths, ratios clipped at 1 - 0.2 and 1 + 0.25, tokens as they were sampled. The policy is the model under
-the grammar of its replies: a probability is one among the ids that were let through.
+the grammar of its replies, at the temperature of sampling: a probability is one among the ids that were let
+through.
 
 Each round leaves ``round-NNN/``, a model folder that acts; ``practice.jsonl`` has a line a round, and a run
 goes on after its last round (the optimizer begins anew).
@@ -228,7 +229,8 @@ def _logarithms(model: Decoder, row: Sequence[Graded], config: PracticeConfig) -
     is_allowed_PV = torch.zeros_like(logits_PV, dtype=torch.bool)
     for place, ids in enumerate(itertools.chain(*(one.allowed for one in row))):
         is_allowed_PV[place, list(ids)] = True
-    logarithms_PV = logits_PV.masked_fill(~is_allowed_PV, -torch.inf).log_softmax(-1)
+    allowed_PV = (logits_PV / config.temperature).masked_fill(~is_allowed_PV, -torch.inf)
+    logarithms_PV = allowed_PV.log_softmax(-1)
     chosen_P: Tensor = logarithms_PV.gather(1, torch.from_numpy(batch.targets_P)[:, None])[:, 0]
     return chosen_P
 
