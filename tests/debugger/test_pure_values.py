@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate, known_value
@@ -63,6 +63,7 @@ def worked_out(expression: str) -> str:
 
 @settings(deadline=None)
 @given(VALUES)
+@example(collections.deque([collections.OrderedDict({"(": frozenset({"(("})})]))
 def test_values_read_and_write_as_the_tracer_writes_them(value: object) -> None:
     text = rendered(value)
     assert text_of(unordered(value)) == text_of(value) == text

@@ -128,9 +128,9 @@ def restored(marked: str, places: list[str]) -> str:
 
 
 def nesting(text: str) -> int:
-    """Return how deep the brackets of a text are nested, those within strings included."""
+    """Return how deep the brackets of a text are nested, those within strings apart."""
     depth = deepest = 0
-    for character in text:
+    for character in "".join(piece for piece, is_string in _pieces(text) if not is_string):
         depth += (character in "([{") - (character in ")]}")
         deepest = max(deepest, depth)
     return deepest
