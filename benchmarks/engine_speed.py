@@ -31,7 +31,7 @@ from engine_rivals import RUNTIMES, Runtime, missing, version
 from opencwm.codec.cwm_tokenizer import Tokenizer
 from opencwm.codec.native import NativeCodec
 from opencwm.corpus.trace_files import held_out_traces
-from opencwm.debugger.predicted import source_view
+from opencwm.debugger.selection import source_view
 from opencwm.frontends.exporting import export_run
 from opencwm.model.config import ModelConfig
 from opencwm.model.export import read_weights

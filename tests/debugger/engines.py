@@ -7,7 +7,7 @@ import numpy as np
 
 from opencwm.codec.native import NativeCodec
 from opencwm.corpus.generator import generate_traced, sample_config
-from opencwm.debugger.predicted import source_view
+from opencwm.debugger.selection import source_view
 from opencwm.model.engine import Logits
 from opencwm.model.testing import ScriptedEngine
 from opencwm.traces import StepKind, Trace

@@ -15,7 +15,8 @@ from opencwm.core.errors import ConfigError
 from opencwm.debugger.asking import Answer, question
 from opencwm.debugger.execution import Origin, Value
 from opencwm.debugger.expressions import ExpressionError, Undecided
-from opencwm.debugger.predicted import PredictedExecution, source_view
+from opencwm.debugger.predicted import PredictedExecution
+from opencwm.debugger.selection import source_view
 from opencwm.debugger.session import Session
 from opencwm.debugger.testing import ScriptedExecution, predicted_from
 from opencwm.model.testing import ScriptedEngine

@@ -6,7 +6,7 @@ from opencwm.codec.native import NativeCodec
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, line_token
 from opencwm.debugger.legality import Legal, Legality
-from opencwm.debugger.predicted import source_view
+from opencwm.debugger.selection import source_view
 from opencwm.source.cfg import ControlFlow
 from opencwm.tracer import record
 from opencwm.traces import Activation, Program, Step, StepKind, Trace, apply_step

@@ -17,7 +17,8 @@ from opencwm.codec.vocabulary import Control, line_token
 from opencwm.core.errors import ConfigError, EngineError
 from opencwm.debugger.context import contextualise
 from opencwm.debugger.execution import Origin
-from opencwm.debugger.predicted import PredictedExecution, source_view
+from opencwm.debugger.predicted import PredictedExecution
+from opencwm.debugger.selection import source_view
 from opencwm.debugger.working import Working
 from opencwm.model.speculation import SpeculativeEngine
 from opencwm.model.testing import ScriptedEngine

@@ -9,7 +9,7 @@ from opencwm.codec.native import EncodedDocument, NativeCodec, TokenClass
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import BYTE_BASE, Control, is_line, is_text
 from opencwm.debugger.legality import Legality
-from opencwm.debugger.predicted import source_view
+from opencwm.debugger.selection import source_view
 from opencwm.evals.teacher_forced import METRICS, TeacherForced, documents, score_trace
 from opencwm.evals.testing import PositionalEngine, oracle
 from opencwm.source.cfg import ControlFlow

@@ -103,12 +103,16 @@ def fit_view(
     *,
     max_tokens: int,
     first_label: int = 1,
+    num_needed: int | None = None,
 ) -> SourceView:
-    """Return a view of whole ``units``, nearest to the entry first, as many as fit labels and ``max_tokens``.
+    """Return a view of whole ``units``, most important first, as many as fit labels and ``max_tokens``.
+
+    So many of them must fit as ``num_needed`` says, by default the entry and what it mentions first.
 
     Raises:
-        CodecError: the entry, or the first function it calls, does not fit.
+        CodecError: one of those does not.
     """
+    num_needed = NUM_NEEDED_UNITS if num_needed is None else num_needed
     texts = code_without_comments(program.text)
     kept: set[int] = set()
     used, left_out = 0, []
@@ -118,7 +122,7 @@ def fit_view(
         if used + cost <= max_tokens and len(kept) + len(new) + first_label - 1 <= NUM_LINES:
             kept |= new
             used += cost
-        elif position < NUM_NEEDED_UNITS:
+        elif position < num_needed:
             raise CodecError(
                 f"{unit.name or 'a statement'} is too long for the model: {len(new)} lines, {cost} tokens",
                 where=f"{program.filename}:{unit.lines[0]}",

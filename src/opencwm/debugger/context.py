@@ -26,8 +26,8 @@ def contextualise(
     """Return the ids that put a model where a run stands after ``steps``, and a decoder in the same place.
 
     All steps are written when they fit into ``max_tokens``; otherwise the run is shown from the state at a
-    later LINE step, the earliest from which the rest fits (the last LINE step when none does). With
-    ``expressions`` they are written with expression detail.
+    later LINE step, the earliest from which the rest fits (the last LINE step when none does). Steps on lines
+    that are not shown are not written either. With ``expressions`` they are written with expression detail.
     """
     known = tuple(codes)
     running, stack = _replay(steps, known)
@@ -38,6 +38,9 @@ def contextualise(
     written: list[list[int]] = []  # the last steps, last first
     num_tokens = len(prompt)
     for index in range(len(steps) - 1, -1, -1):
+        places = {steps[index].lineno, known[steps[index].code].firstlineno}
+        if not places <= view.label_of.keys() and any(step.kind is StepKind.LINE for step in steps):
+            break
         ids = codec.encode_step(steps[index], view, running[index], expressions=expressions)
         num_tokens += len(ids)
         if num_tokens > max_tokens and any(step.kind is StepKind.LINE for step in steps):
@@ -54,6 +57,9 @@ def contextualise(
             for i in range(len(steps) - 1, lines[0], -1)
         ]
     for position, stack in _stacks_at(steps, known, lines):
+        is_shown = all({item.lineno, known[item.code].firstlineno} <= view.label_of.keys() for item in stack)
+        if position != lines[-1] and not is_shown:
+            continue
         tail = written[: len(steps) - 1 - position]
         context = codec.encode_prompt(view, stack, known, expressions=expressions)
         if len(context) + sum(map(len, tail)) <= max_tokens or position == lines[-1]:

@@ -50,6 +50,10 @@ class Legal:
             names.add(int(Control.DELETE))
         return frozenset(end for end in self.ends if self._needs(end) <= set(written)) | names
 
+    def after_deleted(self, written: Collection[str], names: Sequence[str], name: str) -> frozenset[int]:
+        """Ids that may follow when ``name`` of the ``names`` that may vanish has."""
+        return self.following(written, (), names[names.index(name) + 1 :])
+
     def narrowed(
         self,
         outcome: Outcome,
@@ -171,10 +175,8 @@ class Legality:
         calls = {int(Control.CALL)} if after.can_call and call_lines else set()
         if after.can_call and self.resume_lines:
             calls.add(int(Control.RESUME))
-        if last.kind is StepKind.EXCEPTION or (
-            last.kind is StepKind.CALL and not last.flags & StepFlags.RESUME
-        ):
-            return Legal(frozenset(ends), frozenset(calls))  # nothing ran since
+        if has_just_come(last):
+            return Legal(frozenset(ends), frozenset(calls))
         settable = tuple(
             name
             for name in graph.local_names
@@ -198,6 +200,12 @@ class Legality:
             elif line in self._labels:
                 needed[self._labels[line]] = missing
         return needed
+
+
+def has_just_come(last: Step) -> bool:
+    """Whether a step entered a function or raised an exception: nothing can have been evaluated since."""
+    is_entered = last.kind is StepKind.CALL and not last.flags & StepFlags.RESUME
+    return is_entered or last.kind is StepKind.EXCEPTION
 
 
 def _is_special(graph: CodeGraph) -> bool:

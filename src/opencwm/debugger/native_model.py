@@ -16,7 +16,8 @@ from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Vocabulary
 from opencwm.core.errors import CodecError, ConfigError, EngineError
 from opencwm.debugger.assumed import NOTHING_ASSUMED, Assumed
-from opencwm.debugger.predicted import PredictedExecution, source_view
+from opencwm.debugger.predicted import PredictedExecution
+from opencwm.debugger.selection import source_view
 from opencwm.debugger.step_search import SearchConfig
 from opencwm.debugger.working import Working
 from opencwm.debugger.world_model import WorldModel
@@ -148,7 +149,7 @@ class NativeWorldModel(WorldModel):
         )
 
     def view(self, program: Program) -> SourceView:
-        """Return what the model is shown of a program; see :func:`opencwm.debugger.predicted.source_view`.
+        """Return what the model is shown of a program; see :func:`opencwm.debugger.selection.source_view`.
 
         Raises:
             CodecError: the entry, or what it calls first, does not fit.
@@ -179,14 +180,13 @@ class NativeWorldModel(WorldModel):
             assumed: which values assumptions give; see :func:`opencwm.debugger.assumed.assume`.
 
         Raises:
-            CodecError: the entry, or what it calls first, does not fit.
+            CodecError: not even a line of it fits.
             ConfigError: the program does not compile or has no such entry.
         """
         return PredictedExecution(
             program,
             self.codec,
             self.engine.fork(),
-            view=self.view(program),
             constrained=constrained,
             sampling=sampling,
             expressions=expressions,

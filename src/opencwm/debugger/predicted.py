@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from opencwm.codec.native import MalformedStep, NativeCodec
-from opencwm.codec.view import SourceView, fit_view
+from opencwm.codec.view import SourceView
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.assumed import NOTHING_ASSUMED, Assumed
 from opencwm.debugger.execution import Execution, FrameView, Origin, StackHistory, StepView
 from opencwm.debugger.prediction import Prediction
+from opencwm.debugger.selection import opening_view
 from opencwm.debugger.step_predictor import StepPredictor
 from opencwm.debugger.step_search import SearchConfig
 from opencwm.debugger.supplied import supplied_call
@@ -23,22 +24,10 @@ from opencwm.debugger.working import Working
 from opencwm.model.engine import ScoringEngine
 from opencwm.model.sampling import SamplingConfig
 from opencwm.source.cfg import ControlFlow
-from opencwm.source.reach import visible_lines
 from opencwm.traces import CodeInfo, Program, Step, StepKind
 
-PROMPT_SHARE = 0.6
-"""Largest part of an engine's context that the source may take; the rest holds state and steps."""
-
-
-def source_view(program: Program, codec: NativeCodec, *, max_tokens: int) -> SourceView:
-    """Return what of the program is shown to a model whose context holds ``max_tokens`` ids.
-
-    Raises:
-        ConfigError: the program has no such entry, or does not compile.
-        CodecError: the entry, or what it calls first, does not fit.
-    """
-    units = visible_lines(program.text, program.entry).units
-    return fit_view(program, units, codec.vocabulary, max_tokens=int(max_tokens * PROMPT_SHARE))
+NOT_WHOLE = "too long to be shown to the model at once: it sees what runs, and what that calls"
+"""Said of a program that does not fit the model's context."""
 
 
 class PredictedExecution:
@@ -46,7 +35,7 @@ class PredictedExecution:
 
     Args:
         engine: owned by this execution from now on.
-        view: what the model is shown; by default everything the entry can reach, as far as it fits.
+        view: what the model is shown first; by default everything the entry can reach, as far as it fits.
         constrained: see :class:`StepPredictor`.
         expressions: see :class:`StepPredictor`.
         working: see :class:`StepPredictor`.
@@ -79,7 +68,7 @@ class PredictedExecution:
     ) -> None:
         self._program = program
         self._control_flow = control_flow or ControlFlow(program.text, program.filename)
-        self.view = view or source_view(program, codec, max_tokens=engine.max_tokens)
+        self.view = view or opening_view(program, codec, max_tokens=engine.max_tokens)
         self._supplied = supplied_call(program)
         self._predictor = StepPredictor(
             codec,
@@ -130,8 +119,8 @@ class PredictedExecution:
 
     @property
     def notices(self) -> Sequence[str]:
-        """What of the program the model is not shown."""
-        return self.view.left_out
+        """That the program is too long to be shown whole, if it is."""
+        return (NOT_WHOLE,) if self.view.left_out else ()
 
     def ended(self) -> bool:
         """Whether the last step is known. Never predicts."""

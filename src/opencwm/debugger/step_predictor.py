@@ -27,12 +27,13 @@ from opencwm.debugger.context import contextualise
 from opencwm.debugger.expectations import EnteringError, Expected, Outcome, ResumingError, UnforeseenError
 from opencwm.debugger.foresight import Foresight
 from opencwm.debugger.free_step import FreeStep
-from opencwm.debugger.legality import Legal, Legality
+from opencwm.debugger.legality import Legal, Legality, has_just_come
 from opencwm.debugger.prediction import Prediction
 from opencwm.debugger.sampler import OutOfContextError, Sampler
 from opencwm.debugger.step_search import Attempt, SearchConfig, elected
 from opencwm.debugger.supplied import SuppliedCall
 from opencwm.debugger.token_writer import MalformedError, TokenWriter
+from opencwm.debugger.window import HiddenError, Window
 from opencwm.debugger.working import Working
 from opencwm.debugger.workings import Workings
 from opencwm.model.engine import ScoringEngine
@@ -63,6 +64,7 @@ class StepPredictor:
 
     Args:
         engine: owned by the predictor from now on.
+        view: what the model is shown first; of a long program that moves with the run.
         constrained: whether kinds, lines and names are limited to what the program allows.
         supplied: values of a call's arguments that need no prediction: given the first activation of a
             function at depth 1, the rendered value of each parameter by name.
@@ -89,7 +91,6 @@ class StepPredictor:
     ) -> None:
         self.codec = codec
         self.assumed = assumed
-        self.view = view
         self.control_flow = control_flow
         self.constrained = constrained
         self.supplied = supplied
@@ -98,6 +99,7 @@ class StepPredictor:
         self.search = search or SearchConfig()
         self.sampler = Sampler(engine, sampling)
         self._writer = TokenWriter(self.sampler, codec.vocabulary)
+        self._window = Window(view, control_flow, codec.vocabulary, max_tokens=engine.max_tokens)
         self._legality = Legality(view, control_flow)
         self._decoder = StepDecoder(codec.vocabulary, view, control_flow)
         self._last: Step | None = None
@@ -106,6 +108,11 @@ class StepPredictor:
         if expressions and constrained and working is not Working.FREE:
             workings = Workings.of(view.program.text)
             self._foresight = Foresight(workings, calculates=working is Working.CALCULATED)
+
+    @property
+    def view(self) -> SourceView:
+        """What the model is shown of the program now."""
+        return self._window.view
 
     @property
     def codes(self) -> Sequence[CodeInfo]:
@@ -123,21 +130,23 @@ class StepPredictor:
         is_running = self._last is not None and self._last.kind is not StepKind.CALL
         return self._decoder.stack[-1].lineno if is_running and self._decoder.stack else 0
 
-    @property
-    def _has_just_come(self) -> bool:
-        """Whether a function was entered or an exception raised: nothing can have been evaluated since."""
-        last = self._last
-        is_entered = last is not None and last.kind is StepKind.CALL and not last.flags & StepFlags.RESUME
-        return is_entered or (last is not None and last.kind is StepKind.EXCEPTION)
-
     def start(
-        self, steps: Sequence[Step] = (), codes: Sequence[CodeInfo] = (), *, max_tokens: int | None = None
+        self,
+        steps: Sequence[Step] = (),
+        codes: Sequence[CodeInfo] = (),
+        *,
+        max_tokens: int | None = None,
+        entering: int = 0,
     ) -> None:
         """Put the model where a run stands after ``steps``; without any, at its very start.
 
         The prompt goes back as many steps as fit into ``max_tokens`` (default: three quarters of the
-        engine's context).
+        engine's context). ``entering``: first line of a function that is to be shown as well, 0 for none.
         """
+        if max_tokens is None:
+            self._window.widen()
+        if self._window.move(steps, codes, entering=entering):
+            self._legality = Legality(self.view, self.control_flow)
         budget = max_tokens if max_tokens is not None else self.sampler.engine.max_tokens * 3 // 4
         context, decoder = contextualise(
             self.codec,
@@ -186,24 +195,27 @@ class StepPredictor:
         if self.is_over:
             return None
         before = self.sampler.engine.num_passes
-        prediction = self._predict_anyhow()
+        try:
+            if not self._window.holds(self._decoder.stack, self.codes):
+                self.start(self._steps, self.codes)
+            prediction = self._predict_anyhow()
+        except HiddenError as hidden:
+            self.start(self._steps, self.codes, entering=hidden.first)
+            prediction = self._predict_anyhow()
         return dataclasses.replace(prediction, num_passes=self.sampler.engine.num_passes - before)
 
     def _predict_anyhow(self) -> Prediction:
         """Predict the next step, starting anew from less and less where the context is full."""
-        for max_tokens in (None, 0):
+        left: list[int | None] = [0, None]
+        while True:
             try:
                 return self._predict()
-            except OutOfContextError:
-                self.start(self._steps, self.codes, max_tokens=max_tokens)
-        try:
-            return self._predict()
-        except OutOfContextError as error:
-            raise EngineError(
-                "the program and one step do not fit the model's context",
-                where=self.view.program.filename,
-                hint=f"it holds {self.sampler.engine.max_tokens} tokens; shorten the program or its values",
-            ) from error
+            except OutOfContextError as error:
+                if not left and not self._window.narrow():
+                    problem = "what runs and one step do not fit the model's context"
+                    hint = f"it holds {self.sampler.engine.max_tokens} tokens; shorten the program's values"
+                    raise EngineError(problem, where=self.view.program.filename, hint=hint) from error
+                self.start(self._steps, self.codes, max_tokens=left.pop() if left else 0)
 
     def _predict(self) -> Prediction:
         sampled = self.sampler.num_sampled
@@ -339,6 +351,7 @@ class StepPredictor:
                 if Control.CALL in allowed and self._legality.label(entering.first) is not None:
                     self._entering = entering.first
                     return *self._writer.decide(frozenset({int(Control.CALL)})), legal, outcome
+                self._window.enter(entering.first, self._steps, self.codes)
             except ResumingError as resuming:
                 if Control.RESUME in allowed:
                     self._resuming = resuming
@@ -347,7 +360,7 @@ class StepPredictor:
                 pass
             except _BegunError as begun:
                 return begun.token, begun.probability, legal, outcome
-            if not outcome.is_told and not self._has_just_come:
+            if not outcome.is_told and not has_just_come(self._last):
                 return *self._first(legal.first()), legal, outcome
         return *self._writer.decide(legal.first()), legal, outcome
 
@@ -462,7 +475,7 @@ class StepPredictor:
             token, probability = self._writer.decide(())
         while token == Control.DELETE:
             name, _ = self._writer.spell(
-                deletable, functools.partial(_after_deleted, legal, tuple(written), deletable)
+                deletable, functools.partial(legal.after_deleted, tuple(written), deletable)
             )
             deletable = deletable[deletable.index(name) + 1 :]
             token, probability = self._writer.decide(())
@@ -581,10 +594,6 @@ class StepPredictor:
             free.write()
         finally:
             self._control, self._value_probability = free.control_probability, free.value_probability
-
-
-def _after_deleted(legal: Legal, written: Sequence[str], names: Sequence[str], name: str) -> frozenset[int]:
-    return legal.following(written, (), names[names.index(name) + 1 :])
 
 
 def _before_value(name: str) -> tuple[int, ...]:  # noqa: ARG001 - whatever the name

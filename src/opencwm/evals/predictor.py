@@ -22,9 +22,10 @@ from opencwm.debugger.cwm_steps import CwmStepPredictor
 from opencwm.debugger.execution import Execution
 from opencwm.debugger.inverse import PredictedCall, predict_calls
 from opencwm.debugger.jumps import JumpPredictor
-from opencwm.debugger.predicted import PredictedExecution, source_view
+from opencwm.debugger.predicted import PredictedExecution
 from opencwm.debugger.prediction import Prediction
 from opencwm.debugger.sampler import Sampler
+from opencwm.debugger.selection import opening_view, source_view
 from opencwm.debugger.step_predictor import StepPredictor
 from opencwm.debugger.step_search import SearchConfig
 from opencwm.debugger.token_writer import MAX_VALUE_TOKENS
@@ -304,16 +305,14 @@ class NativePredictor:
         """Return a fresh predicted execution.
 
         Raises:
-            CodecError: the entry, or what it calls first, does not fit.
+            CodecError: not even a line of it fits.
             ConfigError: the program does not compile or has no such entry.
 
         """
-        view = self.view(program)
         return PredictedExecution(
             program,
             self.codec,
             self._engine.fork(),
-            view=view,
             constrained=self._constrained,
             expressions=self._expressions,
             working=self._working,
@@ -324,14 +323,14 @@ class NativePredictor:
         """Return what predicts single steps of a program; its call supplies nothing.
 
         Raises:
-            CodecError: the entry, or what it calls first, does not fit.
+            CodecError: not even a line of it fits.
             ConfigError: the program does not compile or has no such entry.
 
         """
         return StepPredictor(
             self.codec,
             self._engine.fork(),
-            self.view(program),
+            opening_view(program, self.codec, max_tokens=self._engine.max_tokens),
             ControlFlow(program.text, program.filename),
             constrained=self._constrained,
             expressions=self._expressions,

@@ -9,7 +9,7 @@ from functools import cached_property
 from opencwm.codec.native import NativeCodec
 from opencwm.codec.view import SourceView
 from opencwm.core.errors import CodecError, ConfigError
-from opencwm.debugger.predicted import source_view
+from opencwm.debugger.selection import source_view
 from opencwm.rl.environment import NativeEnvironment, Question
 from opencwm.traces import Outcome, StepFlags, Trace, observed_outcome
 

@@ -16,6 +16,7 @@ from opencwm.core.syntax import nodes_of
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef
 _BY_STRING = frozenset({"globals", "locals", "vars", "eval", "exec", "getattr", "setattr", "__import__"})
 _NOBODY = "<class>"
+_MAKERS = frozenset({"__init__", "__new__", "__post_init__"})
 _UNNAMED = frozenset({"__init__", "__class__", "type", "classmethod"})
 
 
@@ -29,6 +30,15 @@ class Callees:
     def __init__(self, tree: ast.Module) -> None:
         self._bound: dict[int, str] = {}  # first line of a function -> the name it can only be entered by
         self._by_line: dict[int, set[str]] = {}
+        self._first_lines: dict[str, set[int]] = {}  # of the functions that a name may call
+        for statement in nodes_of(tree):
+            if isinstance(statement, ast.stmt):
+                self._note(statement)
+        for owner, node in _definitions(tree):
+            first = min([node.lineno, *(part.lineno for part in node.decorator_list)])
+            self._first_lines.setdefault(f".{node.name}" if owner else node.name, set()).add(first)
+            if owner is not None and node.name in _MAKERS:
+                self._first_lines.setdefault(owner.name, set()).add(first)
         names = {node.id for node in nodes_of(tree) if isinstance(node, ast.Name)}
         if not _BY_STRING.isdisjoint(names):
             return
@@ -50,9 +60,11 @@ class Callees:
         for item in tree.body:
             if isinstance(item, ast.ClassDef):  # its body runs before any function of the program is entered
                 self._bound[min([item.lineno, *(part.lineno for part in item.decorator_list)])] = _NOBODY
-        for statement in nodes_of(tree):
-            if isinstance(statement, ast.stmt):
-                self._note(statement)
+
+    def called_on(self, lineno: int) -> frozenset[int]:
+        """Return the first lines of the functions that a line seems to call, by what its calls name."""
+        keys = self._by_line.get(lineno, ())
+        return frozenset(first for key in keys for first in self._first_lines.get(key, ()))
 
     def may_enter(self, firstlineno: int, lineno: int) -> bool:
         """Whether the function that starts at ``firstlineno`` can be called while ``lineno`` runs."""
