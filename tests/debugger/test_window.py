@@ -117,14 +117,14 @@ def test_less_is_shown_where_that_leaves_room_and_all_again_afterwards() -> None
     trace = record(program)
     window = window_of(program, 2000)
     assert window.is_whole
-    assert window.narrow()
+    assert window.narrow(trace.steps[:3], trace.codes)
     assert window.move(trace.steps[:3], trace.codes)
     few = window.view.lines
     window.widen()
     assert window.move(trace.steps[:3], trace.codes)
     assert window.view.lines == source_view(program, CODEC, max_tokens=2000).lines
     assert len(few) < len(window.view.lines)
-    assert sum(window.narrow() for _ in range(20)) < 5
+    assert sum(window.narrow(trace.steps[:3], trace.codes) for _ in range(20)) < 5
 
 
 @pytest.mark.parametrize("program", [many_functions(20), one_long_function(90)])

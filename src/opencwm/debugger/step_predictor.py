@@ -211,7 +211,7 @@ class StepPredictor:
             try:
                 return self._predict()
             except OutOfContextError as error:
-                if not left and not self._window.narrow():
+                if not left and not self._window.narrow(self._steps, self.codes):
                     problem = "what runs and one step do not fit the model's context"
                     hint = f"it holds {self.sampler.engine.max_tokens} tokens; shorten the program's values"
                     raise EngineError(problem, where=self.view.program.filename, hint=hint) from error

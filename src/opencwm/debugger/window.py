@@ -67,10 +67,13 @@ class Window:
         """Whether the program is shown whole, so that nothing ever moves."""
         return not (self.view.left_out or self._is_narrow)
 
-    def narrow(self) -> bool:
-        """Show half as much from the next move on; return whether that is worth trying."""
+    def narrow(self, steps: Sequence[Step], codes: Sequence[CodeInfo]) -> bool:
+        """Show half as much from the next move on; return whether what runs after ``steps`` fits then."""
         self._bound(self._max_tokens // 2, is_narrow=True)
-        return self._max_tokens >= _LEAST_TOKENS
+        places = self._live(steps, codes)
+        if not places or self._max_tokens < _LEAST_TOKENS:
+            return False
+        return not isinstance(self._best(places), CodecError)
 
     def widen(self) -> None:
         """Show as much as at first again from the next move on."""
