@@ -123,6 +123,7 @@ def test_the_card_tells_what_a_report_says(run_folder: Path, tmp_path: Path, rep
         ("values: strings", ahead["value_string"]),
         ("whole run", free["exact"]),
         ("outcome", free["outcome"]),
+        ("outcome at once", found["direct"]["outcome"]),
     ):
         (row,) = (line for line in card.splitlines() if line.startswith(f"| {label} |"))
         cells = [cell.strip() for cell in row.strip("|").split("|")]
@@ -149,6 +150,34 @@ def test_a_part_that_was_not_measured_is_not_in_the_card(
     card = (export_run(run_folder, tmp_path / "out", reports=[report]).path / "README.md").read_text()
     assert "#### One step ahead" not in card
     assert "### Whole runs" in card
+
+
+def test_jumps_and_inputs_are_in_the_card(
+    cli: Cli, run_folder: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    commands = {"jumps": ("--programs", "2"), "inputs": ("--programs", "2", "--draws", "2")}
+    reports = {}
+    for name, options in commands.items():
+        reports[name] = tmp_path / f"{name}.json"
+        outcome = cli("eval", name, *options, "--model", model_folder, "-o", tmp_path / name, "--json")
+        reports[name].write_text(outcome.out)
+    card = (
+        export_run(run_folder, tmp_path / "out", reports=list(reports.values())).path / "README.md"
+    ).read_text()
+    jumps, inputs = (json.loads(path.read_text()) for path in reports.values())
+    assert f"{jumps['num_jumps']} actions in 2 programs" in card
+    for label, score in (
+        ("place and state", jumps["right"]),
+        ("place", jumps["place"]),
+        ("over a line: all", jumps["by_action"]["step_over"]),
+        ("the first call", inputs["pass_at_1"]),
+        ("one of 2", inputs["pass_at_k"]),
+    ):
+        (row,) = (line for line in card.splitlines() if line.startswith(f"| {label} |"))
+        assert row.endswith(f"| {score['num_right']} | {score['num_total']} |")
+    for steps in jumps["by_distance"]:
+        assert f"| over {steps} steps: all |" in card
+    assert "\nopencwm eval inputs --programs 2 --draws 2\n" in card
 
 
 def test_output_prediction_is_in_the_card(run_folder: Path, tmp_path: Path) -> None:

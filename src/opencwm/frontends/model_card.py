@@ -15,9 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Final
 
+from opencwm.evals.jumps_report import JUMPS
 from opencwm.evals.metrics import Score
 from opencwm.evals.per_step_report import LABELS, failure_table
-from opencwm.evals.published import BENCHMARKS, STEPS
+from opencwm.evals.published import BENCHMARKS, INPUTS, STEPS
 from opencwm.evals.report import SCORE_COLUMNS, Table, markdown_table, score_cells
 from opencwm.model.folder import ModelMeta
 
@@ -50,6 +51,15 @@ _WRONG: Final = {
     "malformed": "no step at all",
 }
 """Of :class:`opencwm.evals.free_running.Divergence`, in words."""
+
+
+_ACTIONS: Final = {
+    "step_over": "over a line",
+    "step_return": "out of a function",
+    "breakpoint": "to a line",
+    "continue": "to the end",
+}
+"""What a debugger is told, in words."""
 
 
 _USES: Final = {
@@ -148,7 +158,7 @@ def score_lines(reports: Mapping[str, Any]) -> list[str]:
     """
     lines: list[str] = []
     for report in reports.values():
-        tell = {STEPS: _steps, **dict.fromkeys(BENCHMARKS, _benchmark)}
+        tell = {STEPS: _steps, JUMPS: _jumps, INPUTS: _inputs, **dict.fromkeys(BENCHMARKS, _benchmark)}
         told = tell.get(report["kind"], lambda _: [])(report)
         if told:
             lines += [*_provenance(report), "", *told]
@@ -189,6 +199,11 @@ def _steps(report: Mapping[str, Any]) -> list[str]:
         lines += ["#### Whole runs", "", f"Left to itself ({report['num_programs']:,} programs).", ""]
         lines += [*_table("exact match", rows), _cost(free), "", "Whole runs by number of steps:", ""]
         lines += _table("steps", buckets, "outcome, percent")
+    direct = report.get("direct")
+    if direct:
+        rows = [("outcome at once", *_cells(direct["outcome"])), ("how it ends", *_cells(direct["ending"]))]
+        lines += ["#### Outcomes asked for at once", "", "The same programs, without any step.", ""]
+        lines += _table("exact match", rows)
     for reason, count in report.get("skipped", {}).items() if lines else ():
         lines += [f"- not measured on {count} programs: {reason}", ""]
     return lines
@@ -210,6 +225,27 @@ def _failures(ahead: Mapping[str, Any], *, shows_code: bool) -> list[str]:
         lines += ["Known failures: the wrong steps it was surest of, one of each program.", ""]
         lines += markdown_table(dataclasses.replace(table, rows=shown))
     return lines
+
+
+def _jumps(report: Mapping[str, Any]) -> list[str]:
+    """Return how often a debugger's actions are predicted in one go."""
+    rows = [("place and state", *_cells(report["right"])), ("place", *_cells(report["place"]))]
+    by_action = ((f"{_ACTIONS.get(name, name)}: all", found) for name, found in report["by_action"].items())
+    by_distance = ((f"over {steps} steps: all", found) for steps, found in report["by_distance"].items())
+    rows += [(label, *_cells(found)) for label, found in (*by_action, *by_distance)]
+    told = (
+        f"{report['num_jumps']:,} actions in {report['num_programs']:,} programs, each predicted in one go."
+    )
+    return ["#### Jumps", "", told, "", *_table("right", rows)]
+
+
+def _inputs(report: Mapping[str, Any]) -> list[str]:
+    """Return how often a call that is predicted for a result gives it."""
+    rows = [("the first call", *_cells(report["pass_at_1"]))]
+    if report["num_draws"] > 1:
+        rows.append((f"one of {report['num_draws']}", *_cells(report["pass_at_k"])))
+    told = f"{report['num_questions']:,} results; a call is right that gives the result when it is run."
+    return ["#### Inputs", "", told, "", *_table("right", rows)]
 
 
 def _benchmark(report: Mapping[str, Any]) -> list[str]:
