@@ -64,3 +64,13 @@ def test_the_native_format_table_matches_the_vocabulary() -> None:
         vocabulary.BYTE_BASE,
         vocabulary.PIECE_BASE,
     ]
+
+
+def test_what_half_an_hour_reads_is_that_long() -> None:
+    text = (ROOT / "docs" / "reading.md").read_text(encoding="utf-8")
+    files = [
+        (ROOT / "docs" / target).resolve() for target in re.findall(r"^\| \[.+?\]\(([^)]+\.py)\)", text, re.M)
+    ]
+    assert len(files) == 17
+    assert {path.parent.name for path in files} == {"train", "model"}
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) < 3_600
