@@ -417,7 +417,8 @@ class CallFollower(SortingFollower):
                 self._take_over(entered, call, node)
                 del self._entered[: number + 1]
                 self.to_come.pop()
-                return entered.value or None
+                is_initializer = call.is_method and call.name == "__init__"  # no object is made by it
+                return (entered.returned if is_initializer else entered.value) or None
         first = self._entering(call)
         if first and any(entered.first == first for entered in self._entered):
             raise UnforeseenError  # it was, and not by a call that is known to have done it

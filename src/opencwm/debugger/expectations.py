@@ -224,6 +224,7 @@ class Entered:
     Attributes:
         first: first line of its definition.
         value: of the call, once it has returned; None before, and where that is not known.
+        returned: what it has returned, which is not what a call that makes an object is worth.
         kept: how free variables of the caller read since, that nothing but it changes.
         after: what it was called with, as it reads since it has returned, by parameter.
         is_apart: it can change no object that there was before, see :mod:`opencwm.debugger.isolation`.
@@ -233,6 +234,7 @@ class Entered:
 
     first: int
     value: str | None = None
+    returned: str | None = None
     after: Mapping[str, str] = dataclasses.field(default_factory=dict)
     kept: Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_apart: bool = False

@@ -118,6 +118,7 @@ class Foresight:
             state = {**memory.state, **dict(step.changed)}
             functions = self.workings.known.functions
             entered[-1].value = functions.value(memory.first, step.value, state)
+            entered[-1].returned = step.value
             entered[-1].after = functions.after(memory.first, state, memory.lines)
             entered[-1].kept = self._closures.kept(self._memories[-1].first)
 
