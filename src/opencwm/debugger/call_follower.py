@@ -535,6 +535,10 @@ class CallFollower(SortingFollower):
             if self._entered:
                 raise UnforeseenError
             self.calls.append(CallSite(node.attr, True, None, (), {}, is_property=True))
+        return self._got(node, text)
+
+    def _got(self, node: ast.Attribute, text: str | None) -> str | None:
+        """Follow the reading of a property of an object; return None for any other attribute."""
         if self._known.entries is None or not self._known.entries.is_property(text, node.attr):
             return None
         num_entered = len(self._entered)

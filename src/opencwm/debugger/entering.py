@@ -140,6 +140,22 @@ class Entries:
         member = self._of_object(text or "", name)
         return member is not None and _is_property(member)
 
+    def setter(self, text: str, name: str) -> int | None:
+        """Return the first line of the setter of a property that an object has, as it reads.
+
+        0 where it is not known which function that is, None where the property has none.
+        """
+        made = _OBJECT.fullmatch(text)
+        line = self._line_of(made[1]) if made is not None else ()
+        bound = next((found for owner in line if (found := list(_bound(self._classes[owner], name)))), [])
+        setters = [item for item in bound if _decorators(item) == {f"{name}.setter"}]
+        if len(setters) > 1 or is_cut(text) or not bound:
+            return 0
+        if not setters:
+            return None
+        first = min(item.lineno for item in (setters[0], *setters[0].decorator_list))
+        return first if self._functions.is_plain(first) else 0
+
     def _of_object(self, text: str, name: str) -> ast.FunctionDef | None:
         """Return the method of a name that an object has, as it reads, from its class."""
         kind = self._enumerations.kind_of(text)
@@ -211,12 +227,13 @@ class Entries:
 
     def _first_of(self, line: Sequence[str], member: str) -> ast.FunctionDef | None:
         """Return the method of the first of some classes that has one; None where that is not certain."""
-        if member in self._stored:
-            return None
         for owner in line:
             bound = list(_bound(self._classes[owner], member))
             if bound:
-                return _one_of(bound)
+                found = _one_of(bound)
+                is_kept = found is not None and _is_property(found)  # objects do not get one of their own
+                stored = self._attributes.set_on_classes if is_kept else self._stored
+                return found if member not in stored else None
         return None
 
     def _plain(

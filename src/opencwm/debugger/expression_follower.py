@@ -416,11 +416,6 @@ class ExpressionFollower(CallFollower):
             self.outcome.is_told = False
         return key
 
-    def _hook_fetched(self, site: int, node: ast.expr, name: ast.Constant) -> str | None:
-        text = self._value(node)
-        self._read(site, text, "." + str(name.value))
-        return text
-
     def _read(self, site: int, holder: str | None, part: str, *, is_certain: bool = False) -> None:
         """Note the item or attribute that an augmented assignment reads."""
         text = None if holder is None else holder + part

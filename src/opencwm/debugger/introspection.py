@@ -207,7 +207,7 @@ class Introspection:
         own = self._own(text)
         if self._entries is None or not self._attributes.tells_all(text) or hasattr(object, name):
             return False
-        return name not in self._attributes.set_elsewhere and all(
+        return name not in self._attributes.set_on_classes and all(
             self._entries.binds(own, word) is False for word in (name, "__getattr__")
         )
 

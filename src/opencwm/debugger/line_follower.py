@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
+from opencwm.debugger.attribute_follower import AttributeFollower
 from opencwm.debugger.expectations import (
     STOP,
     Ask,
@@ -28,7 +29,6 @@ from opencwm.debugger.hooks import holders, hook_name, is_note, marked, plain_na
 from opencwm.debugger.known import Known
 from opencwm.debugger.module_names import imported_text
 from opencwm.debugger.mutations import after_delete, after_store
-from opencwm.debugger.object_shapes import mangled
 from opencwm.debugger.patterns import matched, names_in
 from opencwm.debugger.plain_exceptions import raised_by
 from opencwm.debugger.pure_values import is_told, text_of
@@ -40,14 +40,13 @@ from opencwm.debugger.rendered import (
     items_of,
 )
 from opencwm.debugger.streams import Stream
-from opencwm.debugger.with_follower import WithFollower
 from opencwm.tracer.expression_rewriter import BINARY
 
 Followed = ast.stmt | ast.expr | ast.match_case
 """What can stand on a line that is followed; the last for the pattern and the guard of a ``case``."""
 
 
-class LineFollower(WithFollower):
+class LineFollower(AttributeFollower):
     """Follows one line.
 
     Args:
@@ -273,23 +272,23 @@ class LineFollower(WithFollower):
             if isinstance(target, ast.Tuple | ast.List) and len(targets) == 1:
                 self._store_items(target, value, source)
             else:
-                self._stored_in(target, value, since)
+                self._stored_in(target, value, since, source)
             if number + 1 < len(targets):
                 if value is None or not is_atom(value):
                     raise UnforeseenError  # it may be, or hold, what was changed
                 self._store_more(target)
 
-    def _stored_in(self, target: ast.expr, value: str | None, since: int) -> None:
-        """Follow the assignment of what was known at a moment to an item or an attribute."""
+    def _stored_in(
+        self, target: ast.expr, value: str | None, since: int, source: ast.expr | None = None
+    ) -> None:
+        """Follow the assignment of what was known at a moment, of an expression, to an item or attribute."""
         if isinstance(target, ast.Subscript):
             parts = self._values([target.value, target.slice])
             now = self._current(value, since)
             self._stored(target, self._current(*parts[0]), self._current(*parts[1]), now, "")
         elif isinstance(target, ast.Attribute):
             holder, value = self._value(target.value), self._current(value, since)
-            self._stores_in(target, holder)
-            changed = self._known.attributes.after_store(holder, target.attr, value, owner=self._owner)
-            self._put(target, holder, changed)
+            self._set_attribute(target, holder, value, source)
         else:
             raise UnforeseenError
 
@@ -378,14 +377,7 @@ class LineFollower(WithFollower):
         if isinstance(target, ast.Subscript):
             self._stored(target, holder, key, value, symbol)
         else:
-            self._stores_in(target, holder)
-            is_settled = self._calculates or not symbol
-            changed = None
-            if is_settled:
-                changed = self._known.attributes.after_store(
-                    holder, target.attr, value, symbol, owner=self._owner
-                )
-            self._put(target, holder, changed)
+            self._set_attribute(target, holder, value, symbol=symbol)
 
     def _stored(
         self, target: ast.Subscript, container: str | None, key: str | None, value: str | None, symbol: str
@@ -397,35 +389,6 @@ class LineFollower(WithFollower):
             found = None if changed is None else self._replaced(target.value, container, changed)
         self._stores_in(target, container)
         self._changed(*(found or ("", None)))
-
-    def _stores_in(self, target: ast.Subscript | ast.Attribute, holder: str | None) -> None:
-        """Note that an item or attribute of an object is set, which may have a say in it."""
-        is_plain_object = holder is not None and (
-            holder[0] in "[{"
-            if isinstance(target, ast.Subscript)
-            else self._known.attributes.shows(holder, mangled(target.attr, self._owner))
-        )
-        if is_plain_object and not self._known.is_disguised:
-            self._changing.one(holder, self._changing.moment)
-        else:
-            self._changing.anything()
-
-    def _put(self, target: ast.Attribute, holder: str | None, changed: str | None) -> None:
-        """Note what the object has become of which an attribute was set."""
-        found = (
-            self._replaced(target.value, holder, changed)
-            if holder is not None and changed is not None
-            else None
-        )
-        self._changed(*(found or ("", None)))
-
-    def _changed(self, name: str, text: str | None) -> None:
-        """Note what the object of a name has become; None: not known."""
-        if text is None or not name:
-            self.outcome.is_told = False
-            self._objects_change()
-        else:
-            self.outcome.values[name] = text
 
     def _unpack(self, target: ast.Tuple | ast.List, value: str | None) -> None:
         """Note what the names of a target get."""
