@@ -163,7 +163,181 @@ def f(n):
     return words
 """
 
+EXCEPTIONS = """\
+class AppError(Exception):
+    pass
+
+class Missing(AppError, ):
+    def __init__(self, key, where='here'):
+        super().__init__(f'{key} is not {where}')
+        self.key = key
+
+class Coded(AppError):
+    code = 3
+
+    def __init__(self, code):
+        self.code = code
+        Exception.__init__(self, code, 'coded')
+
+    def __str__(self):
+        return f'code {self.code}'
+
+class Deep(Missing):
+    def __init__(self, key):
+        super().__init__(key, 'deep')
+        self.depth = [key]
+
+class Key(KeyError):
+    pass
+
+class Unsaid(ValueError):
+    def __init__(self, a, b):
+        self.b = b
+
+def asked(error):
+    kinds = AppError, Missing, Exception, LookupError, int, Odd
+    return isinstance(error, AppError), isinstance(error, (int, LookupError)), type(error).__name__, [
+        isinstance(error, kind) for kind in kinds
+    ], isinstance(error, Odd), isinstance(error, object), error.__class__, isinstance(error, BaseException)
+
+class Odd(Exception):
+    def __init__(self, a):
+        super(AppError, self).__init__(a) if isinstance(self, AppError) else super().__init__([a], object())
+
+def tried(n):
+    try:
+        if n == 0:
+            raise Missing('a')
+        if n == 1:
+            raise Coded(n)
+        if n == 2:
+            raise Deep(key=n) from ValueError('x', n)
+        if n == 3:
+            raise Key('k')
+        if n == 4:
+            raise Unsaid(1, b=n)
+        if n == 5:
+            raise Odd(n)
+        if n == 6:
+            raise StopIteration(n)
+        if n == 7:
+            raise AppError
+        if n == 8:
+            raise Missing
+        raise KeyError(n) from None
+    except AppError as error:
+        return f'{error} {error!r:>30}', str(error), error.args, repr(error), f'{error!a}'
+    except LookupError as error:
+        return f'{error}', str(error), error.args, '%s' % error
+    except Exception as error:
+        return str(error), error.args, [error.args[:1]], asked(error), asked(Coded(2)), asked(Key(2))
+
+def f(n):
+    return [tried(i) for i in range(n)]
+"""
+
+CHANGED_ARGS = """\
+class Odd(ValueError):
+    args = (1, 2)
+
+class Sly(ValueError):
+    def __init__(self, n):
+        self.args = (n, n)
+
+def f(n):
+    odd, sly, plain = Odd(n), Sly(n), ValueError(n)
+    return odd.args, str(odd), str(sly), f'{plain}', sly.args
+"""
+
+WORDS = """\
+from collections import namedtuple
+from dataclasses import dataclass
+from typing import NamedTuple
+
+class P:
+    def __init__(self, x):
+        self.x = x
+    def __str__(self):
+        return f'P{self.x}'
+
+class Q(P):
+    def __repr__(self):
+        return 'Q!'
+
+class R:
+    def __format__(self, spec):
+        return f'R{spec}'
+    def __str__(self):
+        return 'r'
+
+class S:
+    def __repr__(self):
+        return 'S'
+    __str__ = lambda self: 'lambda'
+
+class Bad:
+    def __str__(self):
+        return 3
+
+@dataclass
+class D:
+    x: object
+    s: str = "a'b"
+
+@dataclass
+class E(D):
+    def __str__(self):
+        return 'E'
+
+@dataclass
+class F(E):
+    z: int = 3
+
+Pair = namedtuple('Pair', 'a b')
+
+class Span(NamedTuple):
+    a: int
+    b: object = None
+
+def f(n):
+    p, q, r, s, d, e, g = P(n), Q(2), R(), S(), D(3), E(4), F(5)
+    a = f'{p}', f'{p!s:>5}|{q!r}|{q}', f'{r}{r:x}{r!s}', f'{s} {s!r}', str(s)
+    print(p, q)
+    print('x', p, n, None, sep='')
+    print(*[1, 2], sep='\\u20ac', end='')
+    print([p], r, s, flush=True)
+    b = str(d), repr(d), f'{d} {d!r}', str(e), repr(e), f'{e!r}{e}', f'{g}', str(g), repr(g)
+    c = str(Pair(n, 'x')), f'{Pair(1, Pair(2, 3))}', repr(Span(1)), f'{Span(1, [2])!s:>20}'
+    h = f'{D([1.0, D(2)])}', str(D({1: {2}})), f'{D(p).s}'
+    try:
+        print(Bad())
+    except TypeError as error:
+        return a, b, c, h, str(error)
+"""
+
+PRINTS_ELSEWHERE = """\
+import sys
+
+class Out:
+    def __init__(self):
+        self.said = []
+    def write(self, text):
+        self.said.append(text)
+
+def f(n):
+    before, sys.stdout = sys.stdout, Out()
+    print(n)
+    said, sys.stdout = sys.stdout.said, before
+    out = Out()
+    print(n, file=out)
+    return said, out.said
+"""
+
 OBJECT_PROGRAMS = [
+    (EXCEPTIONS, "f(10)"),
+    (CHANGED_ARGS, "f(1)"),
+    (WORDS, "f(1)"),
+    (PRINTS_ELSEWHERE, "f(1)"),
     (INITIALIZERS, "f(2)"),
     (INITIALIZERS, "f(-2)"),
     (PROPERTIES, "f(32)"),
@@ -191,3 +365,14 @@ def test_what_a_property_is_set_to_is_refused_where_it_has_no_setter() -> None:
     assert workings.known.entries.setter("Temp(_celsius=1)", "kelvin") is None
     assert workings.known.entries.setter("Temp(_celsius=1)", "fahrenheit") == 12
     assert workings.known.entries.setter("Other(_celsius=1)", "fahrenheit") == 0
+
+
+def test_exceptions_of_the_program_are_made_raised_and_put_in_words() -> None:
+    counts = _Witness(_recorded(EXCEPTIONS, "f(10)"), calculates=True).run().counts
+    assert counts["entered"] >= 16
+    assert counts["calculated"] >= 20
+
+
+def test_objects_are_put_in_words() -> None:
+    counts = _Witness(_recorded(WORDS, "f(1)"), calculates=True).run().counts
+    assert counts["entered"] >= 9

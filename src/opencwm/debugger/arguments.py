@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from opencwm.core.syntax import nodes_of
+from opencwm.debugger.own_exceptions import OwnExceptions
 from opencwm.debugger.qualified_names import FunctionNode, QualifiedNames, is_wraps
 
 MAX_ARGUMENT_CHARS = 200
@@ -59,6 +60,7 @@ class Functions:
         tree: of the program.
         constants: how names of its module read that stand for the same always; defaults may be among them.
         lines: of classes, they and those that they inherit from in Python's order, where that is known.
+        exceptions: those that it defines.
     """
 
     def __init__(
@@ -66,7 +68,9 @@ class Functions:
         tree: ast.Module,
         constants: Mapping[str, str] | None = None,
         lines: Mapping[str, Sequence[str]] | None = None,
+        exceptions: OwnExceptions | None = None,
     ) -> None:
+        self.exceptions = exceptions or OwnExceptions()
         self._constants = constants or {}
         self._found: dict[int, tuple[FunctionNode, str]] = {}
         self._plain = _plain_classes(tree)
@@ -128,6 +132,12 @@ class Functions:
             return frozenset()
         found = (node.names for node in ast.walk(definition) if isinstance(node, ast.Global))
         return frozenset(name for names in found for name in names)
+
+    def caught_in(self, first: int) -> frozenset[str]:
+        """Return the names that ``except`` clauses of a function give to exceptions, and take from them."""
+        definition, _ = self._found.get(first, (None, ""))
+        parts = ast.walk(definition) if definition is not None else ()
+        return frozenset(part.name for part in parts if isinstance(part, ast.ExceptHandler) and part.name)
 
     def is_reached(self, first: int, name: str) -> bool:
         """Whether a function within another one, by the first line of that, may use a local of it."""
@@ -262,6 +272,8 @@ class Functions:
         if owner and definition.name == "__init__" and not call.is_method:
             if call.name in self._plain and owner in self._plain[call.name]:
                 return (f"{call.name}()",)
+            if owner in self.exceptions.lines.get(call.name, ()):
+                return (self.exceptions.made(call.name, call.args),)
             return (None,) if owner in (call.name, self._makers.get(call.name)) else None
         if definition.name != call.name or bool(owner) is not call.is_method:
             return None

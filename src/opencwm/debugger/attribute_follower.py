@@ -72,7 +72,7 @@ class AttributeFollower(WithFollower):
         if entries is not None and entries.is_property(text, str(name.value)):
             self._gotten = self._got(ast.Attribute(node, str(name.value), ast.Load()), text)
         else:
-            self._read(site, text, f".{name.value}")
+            self._read(site, text, "." + str(name.value))
         return text
 
     def _hook_combined(self, site: int, node: ast.expr) -> str | None:

@@ -42,17 +42,15 @@ from opencwm.debugger.rendered import (
     is_iterator,
 )
 from opencwm.debugger.shown import own_class
-from opencwm.debugger.sorting_follower import SortingFollower
+from opencwm.debugger.special_follower import SpecialFollower
 from opencwm.debugger.streams import Generated
 from opencwm.debugger.touching import Changing, pieces
 
-_ASKING: Final = {"len": "__len__", "repr": "__repr__", "str": "__str__", "abs": "__abs__"}
-"""Built-in functions that give what a method of an object says."""
 _CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval"})
 _MAPPING: Final = frozenset({"map", "filter"})
 
 
-class CallFollower(SortingFollower):
+class CallFollower(SpecialFollower):
     """Follows calls.
 
     Attributes:
@@ -132,6 +130,8 @@ class CallFollower(SortingFollower):
         named = {name: text for name, text in keywords.items() if name is not None}
         if is_plain:
             found = self._with_iterators(node, function, args, named)
+            if found is None and self._calculates:
+                found = self._initialized(node, receiver, args, named)
             if found is not None:
                 return found
         if self._changing.moment != began:
@@ -202,6 +202,8 @@ class CallFollower(SortingFollower):
             value = self._in_words(function.id, args[0])
             if value is not None:
                 return value
+        if function.id == "print" and function.id not in self._state:
+            return self._printed(args, named)
         keyed = self._keyed(function.id, args, named)
         if keyed is not None:
             return keyed
@@ -220,29 +222,6 @@ class CallFollower(SortingFollower):
         now = self._current(text, since)
         is_local = now is None and name in self._state
         return self._name(ast.Name(name, ast.Load())) if is_local else now
-
-    def _in_words(self, name: str, text: str | None) -> str | None:
-        """Follow a built-in function that asks a method of an object of the program."""
-        value = self._special(_ASKING.get(name, ""), text)
-        return self._special("__repr__", text) if value is None and name == "str" else value
-
-    def _special(self, name: str, receiver: str | None, args: tuple[str | None, ...] = ()) -> str | None:
-        """Follow an operation on an object of the program, which a method of its class carries out."""
-        entries, functions = self._known.entries, self._known.functions
-        kinds = () if entries is None else entries.classes_of(receiver or "")
-        if not name or not kinds or entries is None or None in args:
-            return None
-        is_left_to_it = all(
-            text is not None and (is_built_in(text) or entries.classes_of(text)[:1] == kinds[:1])
-            for text in args
-        )
-        call = CallSite(name, True, receiver, args, {})
-        if not is_left_to_it or not functions.is_plain(entries.method(call)):
-            return None
-        value = self._made(call, ast.Call(ast.Name("", ast.Load()), [], []))
-        if value == "NotImplemented":
-            raise UnforeseenError
-        return value
 
     def _called(self, name: str) -> str:
         """Return what a function is called in its definition that is called by the name of a local."""

@@ -52,6 +52,11 @@ class Entries:
             for node in tree.body
             if isinstance(node, ast.ClassDef) and node.name in attributes.bare & once and attributes.is_plain
         }
+        self._exceptions = {
+            node.name: node
+            for node in tree.body
+            if isinstance(node, ast.ClassDef) and node.name in functions.exceptions.lines
+        }
         self._stored = {
             node.attr
             for node in nodes_of(tree)
@@ -96,7 +101,7 @@ class Entries:
         if text == f"<function {call.name}>":
             return self._plain(self._top.get(call.name), call, bound=0, makes_generator=makes_generator)
         made = own_class(text)
-        if not made or not self._is_made_plainly(made):
+        if not made or (made not in self._exceptions and not self._is_made_plainly(made)):
             return 0
         return self._plain(self._member(made, "__init__"), call, bound=1)
 
@@ -135,6 +140,12 @@ class Entries:
         is_given = not is_static and (not of_class or "classmethod" in _decorators(member))
         return self._plain(member, call, bound=int(is_given), makes_generator=makes_generator)
 
+    def is_last(self, owner: str, text: str, name: str) -> bool:
+        """Whether no class of the program has a method of a name behind one of those of an exception."""
+        line = self._functions.exceptions.line_of(text)
+        behind = line[line.index(owner) + 1 :] if owner in line else []
+        return owner in line and not any(next(_bound(self._node(other), name), None) for other in behind)
+
     def is_property(self, text: str | None, name: str) -> bool:
         """Whether an attribute of an object, as it reads, is a property of its class."""
         member = self._of_object(text or "", name)
@@ -148,12 +159,13 @@ class Entries:
         made = _OBJECT.fullmatch(text)
         line = self._line_of(made[1]) if made is not None else ()
         bound = next((found for owner in line if (found := list(_bound(self._classes[owner], name)))), [])
-        setters = [item for item in bound if _decorators(item) == {f"{name}.setter"}]
-        if len(setters) > 1 or is_cut(text) or not bound:
+        functions = [item for item in bound if isinstance(item, ast.FunctionDef)]
+        setters = [item for item in functions if _decorators(item) == {f"{name}.setter"}]
+        if len(setters) > 1 or is_cut(text) or not bound or len(functions) < len(bound):
             return 0
         if not setters:
             return None
-        first = min(item.lineno for item in (setters[0], *setters[0].decorator_list))
+        first = min([setters[0].lineno, *(item.lineno for item in setters[0].decorator_list)])
         return first if self._functions.is_plain(first) else 0
 
     def _of_object(self, text: str, name: str) -> ast.FunctionDef | None:
@@ -170,6 +182,10 @@ class Entries:
         made = _OBJECT.fullmatch(text)
         return () if made is None else self._line_of(made[1])
 
+    def line_of(self, text: str) -> Sequence[str]:
+        """Return the same of an exception too, without those of Python."""
+        return self._functions.exceptions.line_of(text) or self.classes_of(text)
+
     def is_stored(self, name: str) -> bool:
         """Whether the program sets an attribute of a name anywhere."""
         return name in self._stored
@@ -179,7 +195,7 @@ class Entries:
         if name in self._stored:
             return None
         for owner in line:
-            bound = list(_bound(self._classes[owner], name))
+            bound = list(_bound(self._node(owner), name))
             if bound:
                 is_method = len(bound) == 1 and isinstance(bound[0], ast.FunctionDef)
                 return True if is_method and not getattr(bound[0], "decorator_list", ()) else None
@@ -193,12 +209,9 @@ class Entries:
             first: first line of the method that runs.
         """
         owner = self._functions.owner(first)
-        if owner not in self._classes:
+        line = self.line_of(call.receiver or "")
+        if owner not in line:
             return 0
-        receiver = _OBJECT.fullmatch(call.receiver or "")
-        if receiver is None or owner not in self._line_of(receiver[1]):
-            return 0
-        line = self._line_of(receiver[1])
         member = self._first_of(line[line.index(owner) + 1 :], call.name)
         return self._plain(member, call, bound=1)
 
@@ -223,12 +236,15 @@ class Entries:
 
     def _member(self, name: str, member: str) -> ast.FunctionDef | None:
         """Return the method that a class has or inherits; None where that is not certain, or it has none."""
-        return self._first_of(self._line_of(name), member)
+        return self._first_of(self._functions.exceptions.lines.get(name) or self._line_of(name), member)
+
+    def _node(self, name: str) -> ast.ClassDef:
+        return self._classes[name] if name in self._classes else self._exceptions[name]
 
     def _first_of(self, line: Sequence[str], member: str) -> ast.FunctionDef | None:
         """Return the method of the first of some classes that has one; None where that is not certain."""
         for owner in line:
-            bound = list(_bound(self._classes[owner], member))
+            bound = list(_bound(self._node(owner), member))
             if bound:
                 found = _one_of(bound)
                 is_kept = found is not None and _is_property(found)  # objects do not get one of their own

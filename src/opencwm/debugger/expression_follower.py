@@ -279,7 +279,11 @@ class ExpressionFollower(CallFollower):
             texts[name] = self._value(item.value)
             spec = item.format_spec
             inner = ast.JoinedStr(self._formatted(spec, texts)) if isinstance(spec, ast.JoinedStr) else None
-            parts.append(ast.FormattedValue(ast.Name(name, ast.Load()), item.conversion, inner))
+            words = self._formatted_as(texts[name], item.conversion, has_spec=spec is not None)
+            texts[name] = words or texts[name]
+            parts.append(
+                ast.FormattedValue(ast.Name(name, ast.Load()), -1 if words else item.conversion, inner)
+            )
         return parts
 
     def _lambda(self, node: ast.Lambda) -> str | None:

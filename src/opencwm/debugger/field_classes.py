@@ -17,12 +17,13 @@ from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, e
 from opencwm.debugger.object_shapes import bound_in, is_only_dataclass, last_name
 from opencwm.debugger.pure_values import is_fixed
 from opencwm.debugger.rendered import MAX_CHARS
-from opencwm.debugger.shown import marked_tree, text_at
+from opencwm.debugger.shown import is_cut, marked_tree, text_at
 
 _READING: Final = frozenset({"__getattribute__", "__getattr__", "__repr__"})
 """What gives a class a say in how its objects read."""
 _MAKING: Final = frozenset({"__init__", "__new__", "__post_init__", "__setattr__", "__init_subclass__"})
 """What gives a class a say in how its objects are made."""
+_WORDING: Final = frozenset({"__str__", "__repr__", "__format__"})
 _OPTIONS: Final = frozenset({"frozen", "eq", "order", "unsafe_hash"})
 """Of dataclasses: those that leave alone how objects are made, and how they read."""
 _FACTORIES: Final[Mapping[str, str]] = {"dict": "{}", "list": "[]", "set": "set()", "tuple": "()"}
@@ -45,12 +46,14 @@ class FieldClasses:
         tuples: named tuples among them.
         plain: those whose objects are made of fields alone.
         bare: named tuples that have no methods of their own.
+        worded: those whose objects are put in words as they read.
     """
 
     fields: Mapping[str, Fields] = dataclasses.field(default_factory=dict)
     tuples: frozenset[str] = frozenset()
     plain: frozenset[str] = frozenset()
     bare: frozenset[str] = frozenset()
+    worded: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, tree: ast.Module, constants: Mapping[str, str]) -> FieldClasses:
@@ -59,6 +62,7 @@ class FieldClasses:
         tuples: set[str] = set()
         plain: set[str] = set()
         bare: set[str] = set()
+        worded: set[str] = set()
         for node in tree.body:
             name = made_by_call(node) or getattr(node, "name", "")
             if constants.get(name) != f"<class 'program.{name}'>":
@@ -76,7 +80,28 @@ class FieldClasses:
                 bare |= {name} if own <= found.keys() | {""} else set()
             if _MAKING.isdisjoint(own):
                 plain.add(name)
-        return cls(fields, frozenset(tuples), frozenset(plain), frozenset(bare))
+            if _WORDING.isdisjoint(own) and _own_bases(node) <= worded:
+                worded.add(name)
+        return cls(fields, frozenset(tuples), frozenset(plain), frozenset(bare), frozenset(worded))
+
+    def is_worded(self, text: str) -> bool:
+        """Whether an object of such a class, as it reads, is put in words as that."""
+        found = marked_tree(text) if text.partition("(")[0] in self.worded and not is_cut(text) else None
+        if found is None:
+            return False
+        node, marked, places = found
+        if not isinstance(node, ast.Call):
+            return False
+        return not node.args and all(
+            self._reads_as_repr(text_at(item.value, marked, places)) for item in node.keywords
+        )
+
+    def _reads_as_repr(self, text: str) -> bool:
+        """Whether a value reads as ``repr`` has it."""
+        try:
+            return repr(ast.literal_eval(text)) == text
+        except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+            return self.is_worded(text)
 
     def made(self, text: str) -> str | None:
         """Return how an object reads that a call makes; None where that is not known."""
@@ -131,6 +156,12 @@ class FieldClasses:
         parts = {item.arg or "": text_at(item.value, marked, places) for item in node.keywords}
         whole = f"{kind}({', '.join(f'{field}={value}' for field, value in parts.items())})"
         return parts if list(parts) == list(self.fields[kind]) and whole == text else None
+
+
+def _own_bases(node: ast.stmt) -> set[str]:
+    """Return the bases of a dataclass that have a say in what its objects are in words."""
+    bases = node.bases if isinstance(node, ast.ClassDef) and node.decorator_list else []
+    return set(map(last_name, bases)) - {"object", "ABC"}
 
 
 def _made(name: str, given: Mapping[str, str | None]) -> str | None:

@@ -19,6 +19,7 @@ from opencwm.debugger.abstract_classes import BY_METHODS
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.entering import Entries
 from opencwm.debugger.expressions import Undecided, known_value
+from opencwm.debugger.own_exceptions import OwnExceptions
 from opencwm.debugger.pure_values import Shown, kind_of, text_of
 from opencwm.debugger.shown import marked_tree, text_at
 
@@ -33,6 +34,7 @@ class Introspection:
         attributes: what its classes say of attributes.
         entries: its functions that calls are sure to enter.
         constants: how names of its module read that stand for the same always.
+        exceptions: those that it defines.
         abstract: abstract classes that its names stand for; none where it registers classes.
         is_disguised: objects of its classes may read as values of built-in types.
     """
@@ -43,6 +45,7 @@ class Introspection:
         entries: Entries | None,
         constants: Mapping[str, str],
         abstract: Mapping[str, Any],
+        exceptions: OwnExceptions,
         *,
         is_disguised: bool,
     ) -> None:
@@ -50,6 +53,7 @@ class Introspection:
         self._entries = entries
         self._constants = constants
         self._abstract = abstract
+        self._exceptions = exceptions
         self._is_disguised = is_disguised
         self._ways: Mapping[str, Callable[[Sequence[ast.expr], list[str]], str | None]] = {
             "type": self._type,
@@ -103,7 +107,7 @@ class Introspection:
 
     def _class_of(self, text: str) -> str | None:
         """Return how the class of a value reads; None where it is not known."""
-        own = self._own(text)
+        own = self._exceptions.line_of(text) or self._own(text)
         if own:
             name = f"<class 'program.{own[0]}'>"
             return name if self._constants.get(own[0]) == name else None
@@ -137,6 +141,9 @@ class Introspection:
 
     def is_of(self, text: str, name: str) -> bool | None:
         """Return whether a value is of a class, by the name it is called by; None where that is not known."""
+        if self._exceptions.line_of(text):
+            is_class = self._constants.get(name) in (f"<class '{name}'>", f"<class 'program.{name}'>")
+            return self._exceptions.is_of(text, name) if is_class else None
         own, value = self._own(text), _value(text)
         is_literal = not own and not isinstance(value, Shown)
         if name in self._abstract:

@@ -30,7 +30,6 @@ from opencwm.debugger.known import Known
 from opencwm.debugger.module_names import imported_text
 from opencwm.debugger.mutations import after_delete, after_store
 from opencwm.debugger.patterns import matched, names_in
-from opencwm.debugger.plain_exceptions import raised_by
 from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.rendered import (
     UnreadableError,
@@ -91,7 +90,8 @@ class LineFollower(AttributeFollower):
             self._changing.anything()
         if self._written:
             self.outcome.is_told = False
-        for name in self._known.functions.globals_in(self._memory.first):  # no locals
+        functions, first = self._known.functions, self._memory.first
+        for name in functions.globals_in(first) | functions.caught_in(first):  # no locals, not for long
             self.outcome.values.pop(name, None)
         if self._entered or not self._known.attributes.is_plain:
             self._changing.anything()
@@ -151,8 +151,8 @@ class LineFollower(AttributeFollower):
             outcome.returned = "None" if node.value is None else self._value(node.value)
         elif isinstance(node, ast.FunctionDef):
             self._defined(node)
-        elif isinstance(node, ast.Assert):
-            self._asserted(node)
+        elif isinstance(node, ast.Assert | ast.Raise):
+            self._raise(node) if isinstance(node, ast.Raise) else self._asserted(node)
         elif isinstance(node, ast.Delete) and [type(item) for item in node.targets] == [ast.Subscript]:
             self._deleted(node.targets[0])
         elif not isinstance(node, ast.Pass | ast.Break | ast.Continue) and not self._assignment(node):
@@ -240,11 +240,7 @@ class LineFollower(AttributeFollower):
 
     def _other(self, node: ast.stmt) -> None:
         """Follow a statement that does more than its values say."""
-        if isinstance(node, ast.Raise):
-            texts = [self._value(part) for part in (node.exc, node.cause) if part is not None]
-            if self._calculates and len(texts) == 1:
-                self.outcome.raised = raised_by(texts[0], self._known.exceptions)
-        elif isinstance(node, ast.Delete):
+        if isinstance(node, ast.Delete):
             for target in node.targets:
                 self._target(target)
         else:

@@ -32,7 +32,7 @@ from opencwm.debugger.isolation import functions_apart, shares
 from opencwm.debugger.known import Known, has_disguises, has_finalizers, has_hashes, has_truths, mentions
 from opencwm.debugger.line_follower import Followed, LineFollower
 from opencwm.debugger.module_names import ModuleNames, has_values, names_by_string
-from opencwm.debugger.plain_exceptions import plain_exceptions
+from opencwm.debugger.own_exceptions import OwnExceptions
 from opencwm.debugger.qualified_names import FunctionNode
 from opencwm.debugger.with_blocks import with_blocks
 from opencwm.tracer.bound_names import BoundNames
@@ -93,11 +93,12 @@ class Workings:
         source = syntax_tree(text)
         attributes = Attributes.of(source)
         names = ModuleNames.of(source, bound)
-        functions = Functions(source, names.texts, attributes.lines)
+        exceptions = OwnExceptions.of(source, names.texts)
+        functions = Functions(source, names.texts, attributes.lines, exceptions)
         enumerations = Enumerations.of(source, names.texts)
         entries = None if names_by_string(source) else Entries(source, functions, attributes, enumerations)
         introspection = Introspection(
-            attributes, entries, names.texts, names.abstract, is_disguised=has_values(source)
+            attributes, entries, names.texts, names.abstract, exceptions, is_disguised=has_values(source)
         )
         decorated = Decorated() if names_by_string(source) else Decorated.of(source)
         known = Known(
@@ -112,7 +113,7 @@ class Workings:
             has_values=has_values(source),
             entries=entries,
             builtins=names.builtins,
-            exceptions=plain_exceptions(source, names.texts),
+            exceptions=exceptions,
             has_truths=has_truths(source),
             has_hashes=has_hashes(source),
             introspection=introspection,
@@ -122,6 +123,8 @@ class Workings:
             enumerations=enumerations,
             closed=closed_functions(text),
             names_matching=_names_matching(source),
+            prints_plainly=names.texts.get("print") == "<built-in function print>"
+            and not mentions(source, frozenset({"stdout", "redirect_stdout"})),
             decorated=decorated,
             tables=names.tables,
         )
