@@ -333,7 +333,80 @@ def f(n):
     return said, out.said
 """
 
+KEPT = """\
+class AppError(Exception):
+    def __init__(self, message, code=1):
+        self.code: int = code
+        super().__init__(message)
+        self.items = [code]
+
+class Short(AppError):
+    def __init__(self, need, have):
+        super().__init__(f'need {need}', code=need)
+        self.have = have
+        self.gap = need - have
+        self.late = 1
+
+    def __str__(self):
+        return f'{self.gap} short of {self.code}'
+
+class Other(Exception):
+    def __init__(self, have):
+        self.have = have
+
+def pay(n):
+    if n > 5:
+        raise Short(n, 5)
+    raise AppError('no')
+
+def passed_on(n):
+    try:
+        pay(n)
+    except Short as short:
+        kept = short
+        short.late = 2
+        raise
+    except AppError as error:
+        error.note = error.code
+        raise error
+
+def f(n):
+    found = []
+    for i in range(4, n):
+        try:
+            passed_on(i)
+        except Short as error:
+            found.append((str(error), error.have, error.gap + error.code, error.late, error.items))
+        except AppError as error:
+            found.append([error.code, error.note, error.args])
+    made, other = Short(9, 2), Other(3)
+    made.items.append(3)
+    found += [made.code, made.have, f'{made}', other.have, made.items, made.late]
+    try:
+        raise made
+    except Exception as error:
+        found.append(error.gap)
+    return found
+"""
+
+MADE_ANEW = """\
+class Odd(ValueError):
+    def __init__(self, n):
+        super().__init__('odd')
+        self.n = n
+
+def f(n):
+    odd = Odd(n)
+    odd.__init__(n + 1)
+    for number in range(2):
+        if number:
+            odd = Odd(n)
+    return odd.n
+"""
+
 OBJECT_PROGRAMS = [
+    (KEPT, "f(8)"),
+    (MADE_ANEW, "f(1)"),
     (EXCEPTIONS, "f(10)"),
     (CHANGED_ARGS, "f(1)"),
     (WORDS, "f(1)"),
@@ -376,3 +449,10 @@ def test_exceptions_of_the_program_are_made_raised_and_put_in_words() -> None:
 def test_objects_are_put_in_words() -> None:
     counts = _Witness(_recorded(WORDS, "f(1)"), calculates=True).run().counts
     assert counts["entered"] >= 9
+
+
+def test_attributes_that_exceptions_keep_are_known_where_they_are_caught() -> None:
+    witness = _Witness(_recorded(KEPT, "f(8)"), calculates=True).run()
+    assert witness.settled.count("Short('need 6').gap") == 2
+    assert {"Short('need 9').have", "Short('need 9').gap", "Other(3).have", "AppError('no').code"} <= set(witness.settled)
+    assert not any(text.endswith((".late", ".items")) for text in witness.settled)

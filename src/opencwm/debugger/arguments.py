@@ -150,6 +150,12 @@ class Functions:
             isinstance(part, ast.Name) and part.id == name for node in inner for part in ast.walk(node)
         )
 
+    def is_initializer(self, first: int) -> bool:
+        """Whether a function is an ``__init__`` whose object is called ``self``."""
+        definition = self.definition(first)
+        names = [item.arg for item in definition.args.args[:1]] if definition is not None else []
+        return definition is not None and definition.name == "__init__" and names == ["self"]
+
     def is_generator(self, first: int) -> bool:
         """Whether a function is one that makes generators."""
         return first in self._found and self._qualnames.is_generator(self._found[first][0])

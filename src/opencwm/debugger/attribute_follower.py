@@ -8,7 +8,8 @@ from __future__ import annotations
 import ast
 
 from opencwm.debugger.arguments import CallSite
-from opencwm.debugger.expectations import Expected, RaisingError
+from opencwm.debugger.expectations import Expected, Made, RaisingError, attributes_of
+from opencwm.debugger.hooks import plain_name
 from opencwm.debugger.object_shapes import mangled
 from opencwm.debugger.rendered import is_atom
 from opencwm.debugger.with_follower import WithFollower
@@ -45,7 +46,18 @@ class AttributeFollower(WithFollower):
         changed = None
         if self._calculates or not symbol:
             changed = attributes.after_store(holder, target.attr, value, symbol, owner=self._owner)
-        self._put(target, holder, changed)
+        self._put(target, holder, self._keeping(target, changed, holder, None if symbol else value))
+
+    def _keeping(
+        self, target: ast.Attribute, changed: str | None, holder: str | None, value: str | None
+    ) -> str | None:
+        """Return an object that an attribute was put into, with that attribute if it stays the same."""
+        exceptions = self._known.exceptions
+        is_kept = target.attr in exceptions.kept and plain_name(target.value) == "self"
+        if changed is None or not is_kept or not exceptions.line_of(changed):
+            return changed
+        own = {target.attr: value} if value is not None and is_atom(value) else {}
+        return Made(changed, attributes={**attributes_of(holder), **own})
 
     def _call_setter(
         self, target: ast.Attribute, holder: str, value: str | None, source: ast.expr | None

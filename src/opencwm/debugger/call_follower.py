@@ -22,6 +22,7 @@ from opencwm.debugger.expectations import (
     Memory,
     Outcome,
     UnforeseenError,
+    attributes_of,
 )
 from opencwm.debugger.field_classes import TUPLE_METHODS
 from opencwm.debugger.hooks import holders, is_super, plain_name
@@ -505,6 +506,8 @@ class CallFollower(SpecialFollower):
 
     def _attribute(self, node: ast.Attribute) -> str | None:
         text = self._value(node.value)
+        if node.attr in attributes_of(text):
+            return attributes_of(text)[node.attr]
         python = self._python(node)
         if python is not None:
             return Made(looked_up(python), f"{plain_name(node.value)}.{node.attr}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 
-from opencwm.debugger.expectations import Outcome
+from opencwm.debugger.expectations import Made, Outcome, attributes_of
 from opencwm.debugger.hooks import is_super, plain_name
 from opencwm.debugger.plain_exceptions import raised_by
 from opencwm.debugger.shown import own_class
@@ -60,7 +60,9 @@ class ExceptionFollower(SortingFollower):
         if text is None or not exceptions.line_of(text):
             return None
         made = exceptions.made(text.partition("(")[0], rest)
-        return None if made is None else self._noted(given, text, ("None", made))
+        if made is None:
+            return None
+        return self._noted(given, text, ("None", Made(made, attributes=attributes_of(text))))
 
 
 def _is_of(node: ast.expr, owner: str) -> bool:

@@ -86,20 +86,32 @@ class Made(str):
         source: that expression, empty where it is not known.
         first: first line of the definition of a function, 0 for what is none.
         free: how those of its free variables read that stay the same.
+        attributes: how those of an exception read that stay the same.
     """
 
-    __slots__ = ("first", "free", "source")
+    __slots__ = ("attributes", "first", "free", "source")
     source: str
     first: int
     free: Mapping[str, str]
+    attributes: Mapping[str, str]
 
     def __new__(
-        cls, text: str, source: str = "", first: int = 0, free: Mapping[str, str] = MappingProxyType({})
+        cls,
+        text: str,
+        source: str = "",
+        first: int = 0,
+        free: Mapping[str, str] = MappingProxyType({}),
+        attributes: Mapping[str, str] = MappingProxyType({}),
     ) -> Made:
         """Return the text, with what belongs to it."""
         made = super().__new__(cls, text)
-        made.source, made.first, made.free = source, first, free
+        made.source, made.first, made.free, made.attributes = source, first, free, attributes
         return made
+
+
+def attributes_of(text: str | None) -> Mapping[str, str]:
+    """Return the attributes that a value is known to have beside what it reads as."""
+    return text.attributes if isinstance(text, Made) else {}
 
 
 class Iterating(Made):

@@ -46,11 +46,12 @@ class Foresight:
         self.calculates = calculates
         self._memories: list[Memory] = []
         self._suspended: dict[int, list[Memory]] = {}  # by code
+        self._leaving: str | None = None  # the exception that the last step left a function with
         self._closures = Closures(workings.free, workings.known.decorated.kept)
 
     def restart(self, steps: Sequence[Step], codes: Sequence[CodeInfo]) -> None:
         """Stand where a run stands after ``steps``."""
-        self._memories, self._suspended = [], {}
+        self._memories, self._suspended, self._leaving = [], {}, None
         self._closures = Closures(self.workings.free, self.workings.known.decorated.kept)
         stack: list[Activation] = []
         for step in steps:
@@ -82,9 +83,10 @@ class Foresight:
         elif step.kind is StepKind.LINE:
             self._proceed(self._memories[-1], step.lineno)
         elif step.kind is StepKind.EXCEPTION:
-            self._memories[-1].throws(step.value)
+            self._memories[-1].throws(self._thrown(step.value))
         elif step.kind is StepKind.RETURN:
             memory = self._memories.pop()
+            self._leaving = memory.raised if step.flags & StepFlags.UNWIND else None
             state = memory.resumed if memory.num_yields > 0 else memory.state
             left = {**state, **dict(step.changed)}
             self._closures.reads(memory.first, left)
@@ -93,10 +95,37 @@ class Foresight:
                 memory.left = left
                 memory.num_yields += memory.num_yields >= 0
                 self._suspended.setdefault(step.code, []).append(memory)
+        if step.kind is not StepKind.RETURN:
+            self._leaving = None
         if stack:
             self._memories[-1].see(stack[-1].locals, is_new_line=step.kind is StepKind.LINE)
             if step.kind is not StepKind.RETURN:
                 self._closures.reads(self._memories[-1].first, stack[-1].locals)
+
+    def _thrown(self, value: str | None) -> str | None:
+        """Return an exception that is raised now, with what is known of it beside how it reads."""
+        memory, raised = self._memories[-1], self._leaving
+        if not self.workings.known.exceptions.line_of(value or ""):
+            return value
+        node = self.workings.statement(memory)
+        if raised is None and isinstance(node, ast.Raise) and node.exc is None:
+            raised = memory.raised
+        elif raised is None:
+            raised = self._outcome(memory).raised
+        return raised if raised == value else value
+
+    def _outcome(self, memory: Memory) -> Outcome:
+        """Return what is known of what the line that runs in an activation has done."""
+        with contextlib.suppress(UnforeseenError):
+            return self.workings.follower(memory.copy(), _nothing_more, calculates=self.calculates).run()
+        return Outcome()
+
+    def _initialized(self, memory: Memory, text: str | None) -> str | None:
+        """Return what an ``__init__`` leaves behind, an exception with the attributes that it keeps."""
+        if not self.workings.known.exceptions.line_of(text or ""):
+            return text
+        made = self._outcome(memory).values.get("self", memory.made.get("self"))
+        return made if made == text else text
 
     def _returned(self, memory: Memory, step: Step) -> None:
         """Tell the caller of a function what its call is worth."""
@@ -120,6 +149,9 @@ class Foresight:
             entered[-1].value = functions.value(memory.first, step.value, state)
             entered[-1].returned = step.value
             entered[-1].after = functions.after(memory.first, state, memory.lines)
+            if functions.is_initializer(memory.first):
+                entered[-1].value = self._initialized(memory, entered[-1].value)
+                entered[-1].after = {**entered[-1].after, "self": entered[-1].value or ""}
             entered[-1].kept = self._closures.kept(self._memories[-1].first)
 
     def _is_apart(self, first: int, step: Step) -> bool:
@@ -182,6 +214,10 @@ class Foresight:
             memory.passing = "" if is_thrown else memory.passing
         if follower is not None and follower.is_leaving:
             return
+        caught = self.workings.caught(memory)
+        for name, text in caught.values.items() if caught is not None else ():
+            if isinstance(text, Made):
+                memory.made[name] = text
         if node is not None:
             memory.passing = None
         memory.jump = type(node).__name__ if isinstance(node, ast.Return | ast.Break | ast.Continue) else ""
@@ -226,7 +262,9 @@ class Foresight:
 
     def _handed(self, first: int, shown: Mapping[str, str]) -> dict[str, Made]:
         """Return the parameters of a function that is entered whose text does not tell what they are."""
-        given = self.arguments(first, ()) if any(text.startswith("<") for text in shown.values()) else {}
+        exceptions = self.workings.known.exceptions
+        are_more = any(text.startswith("<") or exceptions.line_of(text) for text in shown.values())
+        given = self.arguments(first, ()) if are_more else {}
         return {
             name: text
             for name, text in given.items()

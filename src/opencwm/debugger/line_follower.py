@@ -91,7 +91,7 @@ class LineFollower(AttributeFollower):
         if self._written:
             self.outcome.is_told = False
         functions, first = self._known.functions, self._memory.first
-        for name in functions.globals_in(first) | functions.caught_in(first):  # no locals, not for long
+        for name in functions.globals_in(first) | (functions.caught_in(first) - bound):  # no locals for long
             self.outcome.values.pop(name, None)
         if self._entered or not self._known.attributes.is_plain:
             self._changing.anything()

@@ -85,7 +85,7 @@ class OwnExceptions:
             frozenset(hidden),
             frozenset(worded),
             frozenset(keyed),
-            frozenset(_kept(tree)),
+            frozenset(_kept(tree, lines)),
         )
 
     def made(self, name: str, args: Sequence[str | None]) -> str | None:
@@ -161,19 +161,41 @@ def _is_stored(node: ast.AST, name: str) -> bool:
     return isinstance(node, ast.Attribute) and node.attr == name and not isinstance(node.ctx, ast.Load)
 
 
-def _kept(tree: ast.Module) -> Iterator[str]:
-    """Yield the names of attributes that are set once, by the ``__init__`` of an object on its ``self``."""
-    stores = [node for node in nodes_of(tree) if isinstance(node, ast.Attribute)]
-    times = collections.Counter(node.attr for node in stores if not isinstance(node.ctx, ast.Load))
-    for node in nodes_of(tree):
-        if isinstance(node, ast.FunctionDef) and node.name == "__init__":
-            yield from (name for name in _set_at_once(node) if times[name] == 1)
+def _kept(tree: ast.Module, lines: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield the names of attributes that each object gets once at most, from an ``__init__`` on ``self``."""
+    nodes = [node for node in nodes_of(tree) if isinstance(node, ast.Attribute)]
+    times = collections.Counter(node.attr for node in nodes if not isinstance(node.ctx, ast.Load))
+    setting: dict[str, list[str]] = {}
+    num_calls = 0
+    for kind in tree.body:
+        for node in kind.body if isinstance(kind, ast.ClassDef) else ():
+            if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+                for name in _set_at_once(node):
+                    setting.setdefault(name, []).append(getattr(kind, "name", ""))
+                num_calls += sum(map(_calls_inherited, ast.walk(node))) == 1
+    if num_calls < sum(node.attr == "__init__" for node in nodes):
+        return  # an object may be made anew
+    for name, owners in setting.items():
+        is_once = all(sum(owner in line for owner in owners) <= 1 for line in lines.values())
+        if is_once and len(set(owners)) == len(owners) == times[name]:
+            yield name
 
 
 def _set_at_once(node: ast.FunctionDef) -> Iterator[str]:
     """Yield the attributes that the statements of an ``__init__`` set on ``self``, none of them in a loop."""
     for statement in node.body:
-        for target in statement.targets if isinstance(statement, ast.Assign) else ():
-            is_own = isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name)
-            if is_own and isinstance(target, ast.Attribute) and ast.unparse(target.value) == "self":
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        targets = [statement.target] if isinstance(statement, ast.AnnAssign) and statement.value else targets
+        for target in targets:
+            if isinstance(target, ast.Attribute) and ast.unparse(target.value) == "self":
                 yield target.attr
+
+
+def _calls_inherited(node: ast.AST) -> bool:
+    """Whether a node is ``super().__init__``, or the same of a class by its name."""
+    if not isinstance(node, ast.Attribute) or node.attr != "__init__":
+        return False
+    holder = node.value
+    if isinstance(holder, ast.Call):
+        return isinstance(holder.func, ast.Name) and holder.func.id == "super"
+    return isinstance(holder, ast.Name) and holder.id[:1].isupper()
