@@ -379,7 +379,8 @@ def f(n):
             found.append((str(error), error.have, error.gap + error.code, error.late, error.items))
         except AppError as error:
             found.append([error.code, error.note, error.args])
-    made, other = Short(9, 2), Other(3)
+    made = Short(9, 2)
+    other = Other(3)
     made.items.append(3)
     found += [made.code, made.have, f'{made}', other.have, made.items, made.late]
     try:
