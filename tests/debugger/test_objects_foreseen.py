@@ -381,7 +381,6 @@ def f(n):
             found.append([error.code, error.note, error.args])
     made = Short(9, 2)
     other = Other(3)
-    made.items.append(3)
     found += [made.code, made.have, f'{made}', other.have, made.items, made.late]
     try:
         raise made
@@ -405,7 +404,60 @@ def f(n):
     return odd.n
 """
 
+ONE_LINE = """\
+class Box:
+    def __init__(self, n): self.n = n; self.items = []
+    def put(self, x): self.items.append(x); return len(self.items)
+
+def g(x): y = x; y += 1; return y
+
+def jumps(n):
+    if n == 0: return 'zero'
+    if n == 1: n = 7; return n
+    elif n == 2: n = g(n)
+    elif n == 3: raise ValueError(n)
+    else: n += 10; n *= 2
+    for i in range(5):
+        if i == 0: continue
+        if i == n: break
+        if i == 4: n += g(i); break
+        n -= i; n += 1
+    while n > 8:
+        n -= 3
+        if n % 2: continue
+    with Held() as held:
+        if n == 6: return held
+        if n == 5: n = 1; held.n = n
+    try:
+        if n == 3: return n
+        if n < 0: raise KeyError(n)
+        n = 1 // (n - 1); n += 1
+    except ZeroDivisionError: n = -1; return n
+    except KeyError as error: return error
+    finally:
+        if n: n = 0
+    if n > 100: n = 0; n = 1
+
+class Held:
+    def __enter__(self): return self
+    def __exit__(self, *args): self.left = 1; return False
+
+def f(n):
+    box = Box(1); box.put('a'); box.put('b')
+    a = b = 1; c = [a]; d = c; c.append(b); e, h = d, len(d)
+    it = iter(c); first = next(it); second = next(it)
+    add = c.append; add(3); c = []; add(4)
+    x = box; x.n += 1; box.n += 2; y = g(x.n); z = g(y) if y else 0
+    found = []
+    for i in range(n):
+        try: found.append(jumps(i))
+        except ValueError as error: found.append(error.args); i = 3
+    del d[0]; k = d
+    assert k; assert len(k) == 5; y = 2
+"""
+
 OBJECT_PROGRAMS = [
+    (ONE_LINE, "f(12)"),
     (KEPT, "f(8)"),
     (MADE_ANEW, "f(1)"),
     (EXCEPTIONS, "f(10)"),
@@ -455,5 +507,12 @@ def test_objects_are_put_in_words() -> None:
 def test_attributes_that_exceptions_keep_are_known_where_they_are_caught() -> None:
     witness = _Witness(_recorded(KEPT, "f(8)"), calculates=True).run()
     assert witness.settled.count("Short('need 6').gap") == 2
-    assert {"Short('need 9').have", "Short('need 9').gap", "Other(3).have", "AppError('no').code"} <= set(witness.settled)
+    assert {"Short('need 9').have", "Short('need 9').gap", "Other(3).have", "AppError('no').code"} <= set(
+        witness.settled
+    )
     assert not any(text.endswith((".late", ".items")) for text in witness.settled)
+
+
+def test_statements_on_one_line_are_followed_one_after_the_other() -> None:
+    counts = _Witness(_recorded(ONE_LINE, "f(12)"), calculates=True).run().counts
+    assert {name: counts[name] for name in ("entered", "branches", "values") if counts[name] < 30} == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import ast
 from collections.abc import Mapping, Sequence
 
@@ -17,6 +18,10 @@ class ExceptionFollower(SortingFollower):
 
     outcome: Outcome
     _owner: str
+
+    @abc.abstractmethod
+    def _name(self, node: ast.Name) -> str | None:
+        """Return how a name reads."""
 
     def _raise(self, node: ast.Raise) -> None:
         """Follow the statement."""
@@ -42,8 +47,8 @@ class ExceptionFollower(SortingFollower):
         function, exceptions, entries = node.func, self._known.exceptions, self._known.entries
         if not isinstance(function, ast.Attribute) or function.attr != "__init__" or named or entries is None:
             return None
-        given: ast.expr = ast.Name("self", ast.Load())
-        text, rest = receiver, args
+        given = ast.Name("self", ast.Load())
+        text, rest = self._name(given), args
         if not is_super(function.value):
             name = (receiver or "").removeprefix("<class '").removesuffix("'>")
             if (
@@ -52,7 +57,8 @@ class ExceptionFollower(SortingFollower):
                 or not args
             ):
                 return None
-            given, text, rest = node.args[0], args[0], args[1:]
+            given = ast.Name(plain_name(node.args[0]), ast.Load())
+            text, rest = args[0], args[1:]
         elif not _is_of(function.value, self._owner) or not entries.is_last(
             self._owner, text or "", "__init__"
         ):

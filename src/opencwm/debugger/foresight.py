@@ -201,11 +201,12 @@ class Foresight:
     def _settle(self, memory: Memory) -> None:
         """Take note of what the line that has run leaves behind for those to come."""
         node, follower, outcome = self.workings.statement(memory), None, Outcome()
-        is_thrown = memory.passing is not None
+        is_thrown, ran = memory.passing is not None, self.workings.alone(memory)
         try:
             follower = self.workings.follower(memory, _nothing_more, calculates=self.calculates)
             outcome = follower.run()
             follower.keep(outcome)
+            ran = follower.last
         except UnforeseenError:
             memory.made.clear()
             memory.subject = None
@@ -220,10 +221,10 @@ class Foresight:
                 memory.made[name] = text
         if node is not None:
             memory.passing = None
-        memory.jump = type(node).__name__ if isinstance(node, ast.Return | ast.Break | ast.Continue) else ""
-        memory.jump = memory.jump if node is not None else "?"
-        if isinstance(node, ast.Return):
-            name = plain_name(node.value) if node.value is not None else ""
+        memory.jump = type(ran).__name__ if isinstance(ran, ast.Return | ast.Break | ast.Continue) else ""
+        memory.jump = memory.jump if ran is not None else "?"
+        if isinstance(ran, ast.Return):
+            name = plain_name(ran.value) if ran.value is not None else ""
             memory.waiting = name if name in memory.state else "", outcome.returned
 
     def follow(self, ask: Ask) -> Outcome:

@@ -28,6 +28,7 @@ from opencwm.debugger.expressions import (
 from opencwm.debugger.field_classes import FieldClasses
 from opencwm.debugger.introspection import Introspection
 from opencwm.debugger.module_names import VALUES
+from opencwm.debugger.one_line import ShortIf
 from opencwm.debugger.own_exceptions import OwnExceptions
 from opencwm.debugger.plain_exceptions import made
 from opencwm.debugger.pure_numbers import CONTEXT
@@ -76,6 +77,7 @@ class Known:
         names_matching: it may say which attributes patterns by position mean, or what is a sequence.
         tables: its dictionaries of functions, see :mod:`.tables`.
         decorated: its functions that decorators of it have made another one of.
+        short_ifs: its conditions with what they decide on the same line, by line.
         prints_plainly: what it prints goes nowhere else than to what Python has for that.
         closed: first lines of its functions that have no free variables.
     """
@@ -101,6 +103,7 @@ class Known:
     enumerations: Enumerations = dataclasses.field(default_factory=Enumerations)
     closed: frozenset[int] = frozenset()
     names_matching: bool = True
+    short_ifs: Mapping[int, ShortIf] = dataclasses.field(default_factory=dict)
     prints_plainly: bool = False
     decorated: Decorated = dataclasses.field(default_factory=Decorated)
     tables: Mapping[str, Table] = dataclasses.field(default_factory=dict)

@@ -6,10 +6,9 @@ import ast
 import re
 import sys
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Final
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
-from opencwm.debugger.attribute_follower import AttributeFollower
 from opencwm.debugger.expectations import (
     STOP,
     Ask,
@@ -29,6 +28,8 @@ from opencwm.debugger.hooks import holders, hook_name, is_note, marked, plain_na
 from opencwm.debugger.known import Known
 from opencwm.debugger.module_names import imported_text
 from opencwm.debugger.mutations import after_delete, after_store
+from opencwm.debugger.one_line import Together, is_short
+from opencwm.debugger.one_line_follower import OneLineFollower
 from opencwm.debugger.patterns import matched, names_in
 from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.rendered import (
@@ -43,9 +44,10 @@ from opencwm.tracer.expression_rewriter import BINARY
 
 Followed = ast.stmt | ast.expr | ast.match_case
 """What can stand on a line that is followed; the last for the pattern and the guard of a ``case``."""
+_WITH_BODIES: Final = (*(ast.For, ast.With, ast.If, ast.While, ast.Match, ast.match_case, ast.FunctionDef),)
 
 
-class LineFollower(AttributeFollower):
+class LineFollower(OneLineFollower):
     """Follows one line.
 
     Args:
@@ -130,32 +132,50 @@ class LineFollower(AttributeFollower):
             made[name] = text
 
     def _statement(self, node: Followed) -> None:
+        self.last = node
+        if isinstance(node, Together):
+            self._in_turn(node.body)
+        elif isinstance(node, ast.expr):
+            self.outcome.returned = self._value(node)
+        elif isinstance(node, _WITH_BODIES):
+            self._head(node)
+        else:
+            self._simple(node)
+
+    def _head(self, node: Followed) -> None:
+        """Follow the line with which a statement begins that has a body."""
         outcome = self.outcome
-        if isinstance(node, ast.expr):
-            outcome.returned = self._value(node)
-        elif isinstance(node, ast.For):
+        if isinstance(node, ast.For):
             self._for(node)
         elif isinstance(node, ast.With):
             self._with(node)
+        elif isinstance(node, ast.If) and is_short(node):
+            self._short_if(node)
         elif isinstance(node, ast.If | ast.While):
             outcome.truth = self._known.truth(self._value(node.test))
             if outcome.truth is None:  # a method may be asked for it
                 outcome.is_told = False
-        elif isinstance(node, ast.Expr):
-            self._value(node.value)
         elif isinstance(node, ast.Match):
             self._subject = self._value(node.subject)
         elif isinstance(node, ast.match_case):
             self._case(node)
-        elif isinstance(node, ast.Return):
-            outcome.returned = "None" if node.value is None else self._value(node.value)
         elif isinstance(node, ast.FunctionDef):
             self._defined(node)
+
+    def _simple(self, node: Followed) -> None:
+        """Follow a statement that is no more than its line."""
+        outcome = self.outcome
+        if isinstance(node, ast.Expr):
+            self._value(node.value)
+        elif isinstance(node, ast.Return):
+            outcome.returned = "None" if node.value is None else self._value(node.value)
         elif isinstance(node, ast.Assert | ast.Raise):
             self._raise(node) if isinstance(node, ast.Raise) else self._asserted(node)
         elif isinstance(node, ast.Delete) and [type(item) for item in node.targets] == [ast.Subscript]:
             self._deleted(node.targets[0])
-        elif not isinstance(node, ast.Pass | ast.Break | ast.Continue) and not self._assignment(node):
+        elif isinstance(node, ast.Pass | ast.Break | ast.Continue):
+            pass
+        elif isinstance(node, ast.stmt) and not self._assignment(node):
             outcome.is_told = outcome.is_pure = False
             self._changing.anything()
             self._other(node)

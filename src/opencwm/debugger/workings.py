@@ -32,6 +32,7 @@ from opencwm.debugger.isolation import functions_apart, shares
 from opencwm.debugger.known import Known, has_disguises, has_finalizers, has_hashes, has_truths, mentions
 from opencwm.debugger.line_follower import Followed, LineFollower
 from opencwm.debugger.module_names import ModuleNames, has_values, names_by_string
+from opencwm.debugger.one_line import Together, is_short, on_one_line, short_ifs
 from opencwm.debugger.own_exceptions import OwnExceptions
 from opencwm.debugger.qualified_names import FunctionNode
 from opencwm.debugger.with_blocks import with_blocks
@@ -84,6 +85,10 @@ class Workings:
             for key, nodes in found.items()
             if len(nodes) == 1 and _is_on_one_line(nodes[0]) and nodes[0] not in reraising
         }
+        for key, nodes in found.items():
+            several = on_one_line(nodes) if len(nodes) > 1 and reraising.isdisjoint(nodes) else None
+            if several is not None:
+                lines[key] = several
         for first, node in owned if sites is not None else ():
             for case in node.cases if isinstance(node, ast.Match) else ():
                 if (first, case.pattern.lineno) not in found and _is_case_on_one_line(case):
@@ -123,6 +128,7 @@ class Workings:
             enumerations=enumerations,
             closed=closed_functions(text),
             names_matching=_names_matching(source),
+            short_ifs=short_ifs(source),
             prints_plainly=names.texts.get("print") == "<built-in function print>"
             and not mentions(source, frozenset({"stdout", "redirect_stdout"})),
             decorated=decorated,
@@ -146,6 +152,12 @@ class Workings:
     def statement(self, memory: Memory) -> Followed | None:
         """Return the one statement, or body of a lambda, on the line that runs in an activation."""
         return self.lines.get((memory.first, memory.lineno))
+
+    def alone(self, memory: Memory) -> Followed | None:
+        """Return the same where no other statement stands on the line."""
+        node = self.statement(memory)
+        is_several = isinstance(node, Together) or (isinstance(node, ast.If) and is_short(node))
+        return None if is_several else node
 
     def binds_plainly(self, memory: Memory) -> bool:
         """Whether it is known which names the line that runs in an activation binds."""
@@ -173,11 +185,17 @@ class Workings:
         return bool(self.lines) and memory.lineno > 0 and (memory.first, memory.lineno) not in self.returning
 
     def branch(self, memory: Memory) -> int:
-        """Return the line a condition or loop goes on with when it holds, 0 where that is not known."""
+        """Return the line a condition or loop goes on with when it holds, 0 where that is not known.
+
+        Of a condition that decides about its own line that with which it goes on when it does not.
+        """
         key = memory.first, memory.lineno
         node = self.lines.get(key, self.handlers.get(key))
         if not isinstance(node, ast.If | ast.While | ast.For | ast.ExceptHandler | ast.match_case):
             return 0
+        if isinstance(node, ast.If) and is_short(node):  # goes on beyond it when it does not hold
+            short = self.known.short_ifs.get(node.lineno)
+            return 0 if short is None else short.otherwise or 0
         body = node.body[1:] if is_note(node.body[0]) else node.body
         return body[0].lineno if body[0].lineno > memory.lineno else 0
 
