@@ -456,7 +456,124 @@ def f(n):
     assert k; assert len(k) == 5; y = 2
 """
 
+ROWS = """\
+import collections.abc
+from collections import namedtuple
+from typing import NamedTuple
+
+class Interval(namedtuple('IntervalBase', ['begin', 'end', 'data'])):
+    __slots__ = ()
+
+    def __new__(cls, begin, end, data=None):
+        return super(Interval, cls).__new__(cls, begin, end, data)
+
+    def overlaps(self, begin, end=None):
+        if end is not None:
+            return begin < self.end and end > self.begin
+        return self.overlaps(begin.begin, begin.end)
+
+    def __hash__(self):
+        return hash((self.begin, self.end))
+
+    def __eq__(self, other):
+        return self.begin == other.begin and self.end == other.end
+
+    def __lt__(self, other):
+        return self[0:2] < other[0:2]
+
+    def __contains__(self, item):
+        return self.begin <= item < self.end
+
+class Shown(namedtuple('Shown', 'a b')):
+    def __new__(cls, a, b=2):
+        self = super().__new__(cls, a, b=b)
+        return self
+
+    def __repr__(self):
+        return 'Shown!'
+
+    @property
+    def total(self):
+        return self.a + self.b
+
+    @classmethod
+    def of(cls, a):
+        return cls(a, a)
+
+class One(namedtuple('One', 'a')):
+    def __new__(cls, *args):
+        return tuple.__new__(cls, args)
+
+class Kept(NamedTuple):
+    a: int
+    b: str = 'b'
+
+    def longer(self):
+        return Kept(self.a + 1, self.b * 2)._replace(a=self.a)
+
+    def __len__(self):
+        return 7
+
+    def __iter__(self):
+        return iter('xy')
+
+class Initialized(namedtuple('Initialized', 'a')):
+    def __new__(cls, a):
+        return super().__new__(cls, a + 1)
+
+    def __init__(self, a):
+        self.seen = a
+
+def f(n):
+    a = Interval(1, n)
+    b = Interval(2, 4, 'x')
+    c = a.overlaps(b), a.overlaps(1, 2), a == b, a < b, a.begin, b.data, hash(a), hash(3.5), hash((1, (2.0,)))
+    d = isinstance(a, tuple), isinstance(a, (int, Interval)), hasattr(a, 'begin'), isinstance(b, list)
+    e = 2 in a, a[0:2], b[-1], a.__lt__(b), a._fields, a.__eq__(a), type(a), type(a).__name__
+    g = isinstance(a, collections.abc.Sequence), hasattr(a, 'count'), hasattr(a, 'overlaps')
+    shown = Shown(n)
+    h = shown.total, Shown.of(4), len(shown), shown[1], list(shown), shown._replace(b=n), f'{shown}'
+    first, second = shown
+    i = shown == (n, 2), shown < (n, 3), (n, 2) == shown, sum(shown), max(shown), shown is None, shown + (1,)
+    one = One(n)
+    kept = Kept(n).longer()
+    j = len(kept), list(kept), kept[0], kept.a, kept._asdict(), one.a, one[0], len(one), one._fields
+    made = Initialized(n)
+    k = made.a, made.seen, Interval(3, 1) != a, {a: 1}, sorted([b, a]), [x for x in shown]
+    try:
+        a.begin = 3
+    except AttributeError as error:
+        return c, d, e, g, h, first, second, i, j, k, str(error)
+"""
+
+SUPER = """\
+class A:
+    def __init__(self, n):
+        self.n = n
+    def name(self):
+        return 'a'
+
+class B(A):
+    def __init__(self, n):
+        super(B, self).__init__(n)
+    def name(self):
+        return 'b' + super(B, self).name()
+
+class C(B):
+    def __init__(self, n):
+        super(B, self).__init__(n + 1)
+        super(C, self).__init__(n)
+    def name(self):
+        return super(B, self).name() + super(C, self).name() + super().name()
+
+def f(n):
+    c = C(n)
+    return c, c.name(), B(n).name()
+"""
+
 OBJECT_PROGRAMS = [
+    (ROWS, "f(3)"),
+    (SUPER, "f(3)"),
     (ONE_LINE, "f(12)"),
     (KEPT, "f(8)"),
     (MADE_ANEW, "f(1)"),
@@ -516,3 +633,14 @@ def test_attributes_that_exceptions_keep_are_known_where_they_are_caught() -> No
 def test_statements_on_one_line_are_followed_one_after_the_other() -> None:
     counts = _Witness(_recorded(ONE_LINE, "f(12)"), calculates=True).run().counts
     assert {name: counts[name] for name in ("entered", "branches", "values") if counts[name] < 30} == {}
+
+
+def test_named_tuples_with_methods_are_followed() -> None:
+    counts = _Witness(_recorded(ROWS, "f(3)"), calculates=True).run().counts
+    assert counts["entered"] >= 16
+    assert counts["calculated"] >= 60
+
+
+def test_what_super_stands_for_is_known() -> None:
+    counts = _Witness(_recorded(SUPER, "f(3)"), calculates=True).run().counts
+    assert counts["entered"] >= 9

@@ -281,6 +281,9 @@ class Functions:
             if owner in self.exceptions.lines.get(call.name, ()):
                 return (self.exceptions.made(call.name, call.args),)
             return (None,) if owner in (call.name, self._makers.get(call.name)) else None
+        if owner and definition.name == "__new__" and not call.is_method:
+            is_made = owner == call.name and owner in self._classes and owner not in self._metaclasses
+            return (f"<class 'program.{owner}'>",) if is_made else None
         if definition.name != call.name or bool(owner) is not call.is_method:
             return None
         if call.receiver is not None and call.receiver[0] in _OF_BUILT_IN:

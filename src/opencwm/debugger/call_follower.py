@@ -25,7 +25,7 @@ from opencwm.debugger.expectations import (
     attributes_of,
 )
 from opencwm.debugger.field_classes import TUPLE_METHODS
-from opencwm.debugger.hooks import holders, is_super, plain_name
+from opencwm.debugger.hooks import holders, is_super, plain_name, unhooked
 from opencwm.debugger.inside import changed_inside
 from opencwm.debugger.iterator_follower import PUTTING, looked_up
 from opencwm.debugger.known import BUILT_IN, Known
@@ -115,8 +115,10 @@ class CallFollower(SpecialFollower):
         called: str | None = None
         if not isinstance(function, ast.Attribute):
             called = self._value(function)
-        elif is_super(function.value):
-            receiver = self._state.get("self") or None
+        elif is_super(unhooked(function.value)):
+            self._value(function.value)
+            is_own = self._is_inherited(function.value)
+            receiver = (self._state.get("self") or None) if is_own else None
         else:
             receiver = self._value(function.value)
             is_followed = self._calculates or function.attr in MOVING_METHODS
@@ -132,7 +134,8 @@ class CallFollower(SpecialFollower):
         if is_plain:
             found = self._with_iterators(node, function, args, named)
             if found is None and self._calculates:
-                found = self._initialized(node, receiver, args, named)
+                found = self._newly_made(node, receiver, args, named)
+                found = found or self._initialized(node, receiver, args, named)
             if found is not None:
                 return found
         if self._changing.moment != began:
@@ -193,7 +196,7 @@ class CallFollower(SpecialFollower):
             call_of_held = self._call_of(held, self._first_of(held), args, named) if held else None
             if call_of_held is not None:
                 return self._made(call_of_held, node)
-            is_inherited = is_super(function.value)
+            is_inherited = self._is_inherited(function.value)
             call = CallSite(function.attr, True, receiver, args, named, is_inherited=is_inherited)
             return self._made(call, node)
         if not isinstance(function, ast.Name):
@@ -203,6 +206,8 @@ class CallFollower(SpecialFollower):
             value = self._in_words(function.id, args[0])
             if value is not None:
                 return value
+        if self._known.constants.get(function.id) == "<class 'super'>":
+            return "<super object>"
         if function.id == "print" and function.id not in self._state:
             return self._printed(args, named)
         keyed = self._keyed(function.id, args, named)

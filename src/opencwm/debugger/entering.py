@@ -31,6 +31,7 @@ class Entries:
         functions: of it.
         attributes: what its classes say of attributes.
         enumerations: its enumerations.
+        tuples: names of its named tuples.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Entries:
         functions: Functions,
         attributes: Attributes,
         enumerations: Enumerations | None = None,
+        tuples: frozenset[str] = frozenset(),
     ) -> None:
         self._enumerations = enumerations or Enumerations()
         self._functions = functions
@@ -52,10 +54,12 @@ class Entries:
             for node in tree.body
             if isinstance(node, ast.ClassDef) and node.name in attributes.bare & once and attributes.is_plain
         }
-        self._exceptions = {
+        self._others = {
             node.name: node
             for node in tree.body
-            if isinstance(node, ast.ClassDef) and node.name in functions.exceptions.lines
+            if isinstance(node, ast.ClassDef)
+            and attributes.is_plain
+            and (node.name in functions.exceptions.lines or node.name in tuples)
         }
         self._stored = {
             node.attr
@@ -101,7 +105,10 @@ class Entries:
         if text == f"<function {call.name}>":
             return self._plain(self._top.get(call.name), call, bound=0, makes_generator=makes_generator)
         made = own_class(text)
-        if not made or (made not in self._exceptions and not self._is_made_plainly(made)):
+        if made in self._others and not self._functions.exceptions.lines.get(made):
+            has_a_say = any(next(_bound(self._others[made], name), None) for name in ("__init__", "__call__"))
+            return 0 if has_a_say else self._plain(self._member(made, "__new__"), call, bound=1)
+        if not made or (made not in self._others and not self._is_made_plainly(made)):
             return 0
         return self._plain(self._member(made, "__init__"), call, bound=1)
 
@@ -183,8 +190,9 @@ class Entries:
         return () if made is None else self._line_of(made[1])
 
     def line_of(self, text: str) -> Sequence[str]:
-        """Return the same of an exception too, without those of Python."""
-        return self._functions.exceptions.line_of(text) or self.classes_of(text)
+        """Return the same of an exception and of a named tuple too, without those of Python."""
+        made = _OBJECT.fullmatch(text)
+        return (self._line_of_other(made[1]) if made is not None else ()) or self.classes_of(text)
 
     def is_stored(self, name: str) -> bool:
         """Whether the program sets an attribute of a name anywhere."""
@@ -210,7 +218,7 @@ class Entries:
         """
         owner = self._functions.owner(first)
         line = self.line_of(call.receiver or "")
-        if owner not in line:
+        if owner not in line or not set(line) <= self._classes.keys() | self._others.keys():
             return 0
         member = self._first_of(line[line.index(owner) + 1 :], call.name)
         return self._plain(member, call, bound=1)
@@ -236,10 +244,16 @@ class Entries:
 
     def _member(self, name: str, member: str) -> ast.FunctionDef | None:
         """Return the method that a class has or inherits; None where that is not certain, or it has none."""
-        return self._first_of(self._functions.exceptions.lines.get(name) or self._line_of(name), member)
+        return self._first_of(self._line_of_other(name) or self._line_of(name), member)
+
+    def _line_of_other(self, name: str) -> Sequence[str]:
+        """Return an exception and those that it derives from, or a named tuple."""
+        if name not in self._others:
+            return ()
+        return self._functions.exceptions.lines.get(name, (name,))
 
     def _node(self, name: str) -> ast.ClassDef:
-        return self._classes[name] if name in self._classes else self._exceptions[name]
+        return self._classes[name] if name in self._classes else self._others[name]
 
     def _first_of(self, line: Sequence[str], member: str) -> ast.FunctionDef | None:
         """Return the method of the first of some classes that has one; None where that is not certain."""

@@ -253,6 +253,7 @@ class Known:
             text = self.introspection.answer(expected.text) if self.introspection is not None else None
             text = text or self.made_of_fields.made(expected.text) or self.enumerations.answer(expected.text)
             text = text or self.exceptions.answer(expected.text)
+            text = text or self.made_of_fields.answer(expected.text, self.builtins)
         return None if text is None else Result(known_value(text), text, frozenset())
 
 

@@ -147,7 +147,13 @@ def has_values(tree: ast.Module) -> bool:
     """Whether objects of classes of a program may read as values of built-in types."""
     classes = [node for node in nodes_of(tree) if isinstance(node, ast.ClassDef)]
     harmless = _HARMLESS_BASES | {node.name for node in classes}
-    return any(_last_name(base) not in harmless for node in classes for base in node.bases)
+    own = {node.name for node in nodes_of(tree) if isinstance(node, FunctionNode)}
+    harmless |= {"NamedTuple", "namedtuple"} - own  # they read as their classes
+    return any(
+        _last_name(base.func if isinstance(base, ast.Call) else base) not in harmless
+        for node in classes
+        for base in node.bases
+    )
 
 
 def _last_name(node: ast.expr) -> str:

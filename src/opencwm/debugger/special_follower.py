@@ -14,12 +14,12 @@ from typing import Final
 
 from opencwm.debugger.arguments import CallSite
 from opencwm.debugger.exception_follower import ExceptionFollower
-from opencwm.debugger.expectations import UnforeseenError
+from opencwm.debugger.expectations import Expected, UnforeseenError
 from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.rendered import is_built_in
 from opencwm.debugger.shown import holds_shown
 
-_ASKING: Final = {"len": "__len__", "abs": "__abs__"}
+_ASKING: Final = {"len": "__len__", "abs": "__abs__", "hash": "__hash__"}
 """Built-in functions that give what a method of an object says."""
 _WORDS: Final = frozenset({"str", "repr"})
 _OF_PRINT: Final = frozenset({"sep", "end", "flush"})
@@ -54,7 +54,10 @@ class SpecialFollower(ExceptionFollower):
         """Follow a built-in function that asks a method of an object of the program."""
         if name in _WORDS:
             return self._worded(text, is_repr=name == "repr")
-        return self._special(_ASKING.get(name, ""), text)
+        value = self._special(_ASKING.get(name, ""), text)
+        return (
+            value if value is None or name != "hash" else self._known.calculated(Expected(f"hash({value})"))
+        )
 
     def _worded(self, text: str | None, *, is_repr: bool) -> str | None:
         """Follow ``str`` or ``repr`` of an object; return what it gives, None where that is not known."""

@@ -101,9 +101,18 @@ class Workings:
         exceptions = OwnExceptions.of(source, names.texts)
         functions = Functions(source, names.texts, attributes.lines, exceptions)
         enumerations = Enumerations.of(source, names.texts)
-        entries = None if names_by_string(source) else Entries(source, functions, attributes, enumerations)
+        made_of_fields = FieldClasses.of(source, names.texts)
+        entries = None
+        if not names_by_string(source):
+            entries = Entries(source, functions, attributes, enumerations, made_of_fields.tuples)
         introspection = Introspection(
-            attributes, entries, names.texts, names.abstract, exceptions, is_disguised=has_values(source)
+            attributes,
+            entries,
+            names.texts,
+            names.abstract,
+            exceptions,
+            made_of_fields,
+            is_disguised=has_values(source),
         )
         decorated = Decorated() if names_by_string(source) else Decorated.of(source)
         known = Known(
@@ -122,7 +131,7 @@ class Workings:
             has_truths=has_truths(source),
             has_hashes=has_hashes(source),
             introspection=introspection,
-            made_of_fields=FieldClasses.of(source, names.texts),
+            made_of_fields=made_of_fields,
             has_finalizers=has_finalizers(source),
             blocks=with_blocks(source),
             enumerations=enumerations,
