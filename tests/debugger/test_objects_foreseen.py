@@ -511,6 +511,9 @@ class Kept(NamedTuple):
     def longer(self):
         return Kept(self.a + 1, self.b * 2)._replace(a=self.a)
 
+class Sized(NamedTuple):
+    a: int
+
     def __len__(self):
         return 7
 
@@ -538,12 +541,13 @@ def f(n):
     one = One(n)
     kept = Kept(n).longer()
     j = len(kept), list(kept), kept[0], kept.a, kept._asdict(), one.a, one[0], len(one), one._fields
-    made = Initialized(n)
+    made, sized = Initialized(n), Sized(n)
+    m = len(sized), list(sized), sized[0]
     k = made.a, made.seen, Interval(3, 1) != a, {a: 1}, sorted([b, a]), [x for x in shown]
     try:
         a.begin = 3
     except AttributeError as error:
-        return c, d, e, g, h, first, second, i, j, k, str(error)
+        return c, d, e, g, h, first, second, i, j, k, m, str(error)
 """
 
 SUPER = """\
@@ -571,7 +575,118 @@ def f(n):
     return c, c.name(), B(n).name()
 """
 
+OPERATORS = """\
+from dataclasses import dataclass
+from enum import Enum
+from functools import total_ordering
+
+@total_ordering
+class Unit(Enum):
+    A = 0
+    B = 1
+
+    def __lt__(self, other):
+        if self.__class__ is other.__class__:
+            return self.value < other.value
+        return NotImplemented
+
+    def __str__(self):
+        return self.name.lower()
+
+class Key:
+    __slots__ = ['obj']
+
+    def __init__(self, obj):
+        self.obj = obj
+
+    def __lt__(self, other):
+        try:
+            return self.obj < other.obj
+        except TypeError:
+            return 3
+
+    def __bool__(self):
+        return bool(self.obj)
+
+class Row:
+    def __init__(self, items):
+        self.items = items
+
+    def __getitem__(self, i):
+        return self.items[i]
+
+    def __setitem__(self, i, value):
+        if i > 5:
+            raise IndexError(i)
+        self.items[i] = value
+        value.append(i) if isinstance(value, list) else None
+
+    def __len__(self):
+        return len(self.items)
+
+    def __contains__(self, item):
+        return self.items.count(item)
+
+class Odd(Row):
+    def __len__(self):
+        return -1 if self.items else 0
+
+    def __bool__(self):
+        return 3
+
+@dataclass(slots=True)
+class Slim:
+    n: int
+    ok: bool = False
+
+class Counted:
+    total = 0
+
+    def inc(self):
+        self.total += 1
+        Counted.total += 1
+        return self
+
+def f(n):
+    slim = Slim(n)
+    slim.n -= 1
+    slim.n += n
+    a = slim.ok or slim.n
+    b = Key('q').__lt__(Key('r')), Key(1) < Key(2), Key(1) < Key('x')
+    row = Row([1, 2])
+    c = row[0]
+    row[1] = 5
+    row[0] += 2
+    inner = []
+    row[1] = inner
+    if row: c += 1
+    d = 3 in row, 7 in row, 7 not in row, len(row), row[0:1], row[-1]
+    e = Unit.A < Unit.B, Unit.A <= Unit.B, str(Unit.A), f'{Unit.B}', Unit.A.__lt__(3), Unit.B.name
+    g = Counted().inc().inc()
+    h = 'yes' if Key(0) else 'no', not Key(1), Key(2) and 5, bool(Key(0)), [1 for key in [Key(0)] if key]
+    while row:
+        row.items.pop()
+    k = []
+    for thing in (Odd([]), Odd([1]), slim, g, Unit.A, ValueError(), Key(0)):
+        try:
+            if thing:
+                k.append(1)
+            else:
+                k.append(0)
+        except (TypeError, ValueError) as error:
+            k.append(str(error))
+    try:
+        row[9] = 1
+    except IndexError as error:
+        k.append(error.args)
+    try:
+        slim.other = 3
+    except AttributeError:
+        return slim, a, b, c, row, inner, d, e, g, h, k
+"""
+
 OBJECT_PROGRAMS = [
+    (OPERATORS, "f(3)"),
     (ROWS, "f(3)"),
     (SUPER, "f(3)"),
     (ONE_LINE, "f(12)"),
@@ -644,3 +759,8 @@ def test_named_tuples_with_methods_are_followed() -> None:
 def test_what_super_stands_for_is_known() -> None:
     counts = _Witness(_recorded(SUPER, "f(3)"), calculates=True).run().counts
     assert counts["entered"] >= 9
+
+
+def test_operators_and_items_enter_methods() -> None:
+    counts = _Witness(_recorded(OPERATORS, "f(3)"), calculates=True).run().counts
+    assert counts["entered"] >= 25

@@ -83,6 +83,8 @@ class AttributeFollower(WithFollower):
         entries = self._known.entries
         if entries is not None and entries.is_property(text, str(name.value)):
             self._gotten = self._got(ast.Attribute(node, str(name.value), ast.Load()), text)
+        elif text is not None and text.startswith(("<class ", "<module ")):  # nothing reports those
+            self.outcome.is_told = False
         else:
             self._read(site, text, "." + str(name.value))
         return text
@@ -112,6 +114,23 @@ class AttributeFollower(WithFollower):
             self._changing.one(holder, self._changing.moment)
         else:
             self._changing.anything()
+
+    def _set_item(
+        self, target: ast.Subscript, holder: str, key: str | None, value: str | None, source: ast.expr
+    ) -> bool:
+        """Follow ``holder[key] = value`` of an object of the program; return whether it is one."""
+        entries = self._known.entries
+        if entries is None or not entries.line_of(holder):
+            return False
+        call = CallSite("__setitem__", True, holder, (key, value), {})
+        returned = None
+        if self._known.functions.is_plain(entries.method(call)):
+            node = ast.Attribute(target.value, "__setitem__", ast.Load())
+            returned = self._made(call, ast.Call(node, [target.slice, source], []))
+        if returned is None:
+            self.outcome.is_told = False
+            self._objects_change()
+        return True
 
     def _put(self, target: ast.Attribute, holder: str | None, changed: str | None) -> None:
         """Note what the object has become of which an attribute was set."""

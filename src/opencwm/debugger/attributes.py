@@ -300,7 +300,7 @@ def _is_harmless(node: ast.ClassDef) -> bool:
         call = decorator if isinstance(decorator, ast.Call) else ast.Call(decorator, [], [])
         if last_name(call.func) not in _DECORATORS:
             return False
-        if any(keyword.arg in (None, "slots") for keyword in call.keywords):
+        if any(keyword.arg is None for keyword in call.keywords):
             return False
     return all(
         keyword.arg == "metaclass" and last_name(keyword.value) == "ABCMeta" for keyword in node.keywords

@@ -190,7 +190,10 @@ class Entries:
         return () if made is None else self._line_of(made[1])
 
     def line_of(self, text: str) -> Sequence[str]:
-        """Return the same of an exception and of a named tuple too, without those of Python."""
+        """Return the same of an exception, a named tuple and a member too, without those of Python."""
+        member = self._enumerations.kind_of(text)
+        if member:
+            return (member,)
         made = _OBJECT.fullmatch(text)
         return (self._line_of_other(made[1]) if made is not None else ()) or self.classes_of(text)
 
@@ -253,7 +256,8 @@ class Entries:
         return self._functions.exceptions.lines.get(name, (name,))
 
     def _node(self, name: str) -> ast.ClassDef:
-        return self._classes[name] if name in self._classes else self._others[name]
+        found = self._classes.get(name) or self._others.get(name)
+        return self._enumerations.classes[name] if found is None else found
 
     def _first_of(self, line: Sequence[str], member: str) -> ast.FunctionDef | None:
         """Return the method of the first of some classes that has one; None where that is not certain."""

@@ -49,7 +49,7 @@ class ExceptionFollower(SortingFollower):
         args: Sequence[str | None],
         named: Mapping[str, str | None],
     ) -> str | None:
-        """Follow ``super().__new__(cls, ...)``, or that of ``tuple``; return the named tuple that it makes."""
+        """Follow ``super().__new__(cls, ...)``, or that of ``tuple``; return the named tuple it makes."""
         function, tuples = node.func, self._known.made_of_fields
         if not isinstance(function, ast.Attribute) or function.attr != "__new__" or None in args:
             return None

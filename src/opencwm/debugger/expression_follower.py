@@ -23,7 +23,7 @@ from opencwm.debugger.expectations import (
     YieldingError,
 )
 from opencwm.debugger.expressions import Undecided, known_value
-from opencwm.debugger.hooks import arguments, hook_name, is_lazy, plain_name
+from opencwm.debugger.hooks import arguments, hook_name, is_lazy, plain_name, unhooked
 from opencwm.debugger.known import Known
 from opencwm.debugger.mutations import after_look
 from opencwm.debugger.pure_values import text_of
@@ -109,7 +109,7 @@ class ExpressionFollower(CallFollower):
         return follow(node)  # type: ignore[no-any-return]
 
     def _truth(self, node: ast.expr) -> bool:
-        truth = self._known.truth(self._value(node))
+        truth = self._truth_of(self._value(node))
         if truth is None:
             raise UnforeseenError
         return truth
@@ -215,6 +215,8 @@ class ExpressionFollower(CallFollower):
             if isinstance(node.ops[0], ast.In | ast.NotIn) and isinstance(right[0], Iterating):
                 found = self._is_among(self._current(*left), right[0])
                 return repr(found is isinstance(node.ops[0], ast.In))
+            if isinstance(node.ops[0], ast.In | ast.NotIn):
+                return self._contained(right[0], self._current(*left), isinstance(node.ops[0], ast.In))
             name = _COMPARISONS.get(type(node.ops[0]), "")
             value = self._special(name, self._current(*left), (right[0],))
             return value if value in ("True", "False") else None
@@ -241,6 +243,10 @@ class ExpressionFollower(CallFollower):
         found = self._from_table(node.value, key)
         if found is not None:
             return found
+        if not isinstance(unhooked(node.slice), ast.Slice):
+            item = self._special("__getitem__", text, (key,))
+            if item is not None:
+                return item
         if text is None:
             self._changing.anything()
             self.outcome.is_pure = False
@@ -365,7 +371,7 @@ class ExpressionFollower(CallFollower):
 
     def _hook_decision(self, site: int, number: int, node: ast.expr) -> str | None:
         text = self._value(node)
-        truth = truth_of(text)
+        truth = self._truth_of(text)
         if truth is None:
             raise UnforeseenError
         self._decide((site, number), text, truth)

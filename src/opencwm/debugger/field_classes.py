@@ -30,7 +30,7 @@ _OF_ROWS: Final = frozenset(
 )
 """What gives a named tuple a say in what its items are."""
 _COMPARING: Final = frozenset({"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"})
-_OPTIONS: Final = frozenset({"frozen", "eq", "order", "unsafe_hash"})
+_OPTIONS: Final = frozenset({"frozen", "eq", "order", "unsafe_hash", "slots"})
 """Of dataclasses: those that leave alone how objects are made, and how they read."""
 _FACTORIES: Final[Mapping[str, str]] = {"dict": "{}", "list": "[]", "set": "set()", "tuple": "()"}
 _NO_FIELDS: Final = ("ClassVar", "InitVar", "KW_ONLY")

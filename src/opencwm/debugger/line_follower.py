@@ -152,7 +152,7 @@ class LineFollower(OneLineFollower):
         elif isinstance(node, ast.If) and is_short(node):
             self._short_if(node)
         elif isinstance(node, ast.If | ast.While):
-            outcome.truth = self._known.truth(self._value(node.test))
+            outcome.truth = self._truth_of(self._value(node.test))
             if outcome.truth is None:  # a method may be asked for it
                 outcome.is_told = False
         elif isinstance(node, ast.Match):
@@ -301,7 +301,9 @@ class LineFollower(OneLineFollower):
         if isinstance(target, ast.Subscript):
             parts = self._values([target.value, target.slice])
             now = self._current(value, since)
-            self._stored(target, self._current(*parts[0]), self._current(*parts[1]), now, "")
+            holder, key = self._current(*parts[0]), self._current(*parts[1])
+            if holder is None or not self._set_item(target, holder, key, now, source or ast.Constant(None)):
+                self._stored(target, holder, key, now, "")
         elif isinstance(target, ast.Attribute):
             holder, value = self._value(target.value), self._current(value, since)
             self._set_attribute(target, holder, value, source)

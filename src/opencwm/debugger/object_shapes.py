@@ -34,6 +34,8 @@ class Shape:
     def after_store(self, parts: Mapping[str, str], name: str, value: str) -> dict[str, str] | None:
         """Return the attributes that are shown after one was set; None where that raises."""
         if self.fields is not None:
+            if name not in self.fields and not self.has_others:
+                return None
             shown = {**parts, name: value}
             return {field: shown[field] for field in self.fields if field in shown}
         if name not in parts and name in self.slots:
@@ -158,7 +160,13 @@ def _shape_of_dataclass(line: Sequence[ast.ClassDef]) -> Shape | None:
             if any(word in annotation for word in _NO_FIELDS) or _is_hidden(inner.value):
                 return None
             fields[inner.target.id] = None
-    return Shape(fields=tuple(fields))
+    return Shape(has_others=not any(map(_has_slots, line)), fields=tuple(fields))
+
+
+def _has_slots(node: ast.ClassDef) -> bool:
+    """Whether a class may be a dataclass that has slots."""
+    calls = [item for item in node.decorator_list if isinstance(item, ast.Call)]
+    return any(option.arg == "slots" for call in calls for option in call.keywords)
 
 
 def _is_hidden(default: ast.expr | None) -> bool:

@@ -61,7 +61,7 @@ class OneLineFollower(AttributeFollower):
     def _short_if(self, node: ast.If) -> None:
         """Follow an ``if`` whose body stands on its line."""
         known = self._known.short_ifs.get(node.lineno)
-        holds = self._known.truth(self._value(node.test))
+        holds = self._truth_of(self._value(node.test))
         if known is None or holds is None:
             self.outcome.is_told = False
             return

@@ -16,7 +16,7 @@ from opencwm.debugger.arguments import CallSite
 from opencwm.debugger.exception_follower import ExceptionFollower
 from opencwm.debugger.expectations import Expected, UnforeseenError
 from opencwm.debugger.expressions import Undecided, known_value
-from opencwm.debugger.rendered import is_built_in
+from opencwm.debugger.rendered import is_built_in, truth_of
 from opencwm.debugger.shown import holds_shown
 
 _ASKING: Final = {"len": "__len__", "abs": "__abs__", "hash": "__hash__"}
@@ -49,6 +49,24 @@ class SpecialFollower(ExceptionFollower):
         if value == "NotImplemented":
             raise UnforeseenError
         return value
+
+    def _truth_of(self, text: str | None) -> bool | None:
+        """Follow what asks an object whether it is true; return whether it is, None where not known."""
+        truth, entries = self._known.truth(text), self._known.entries
+        line = entries.line_of(text or "") if truth is None and entries is not None else ()
+        if not line or entries is None:
+            return truth
+        for name in ("__bool__", "__len__"):
+            if entries.binds(line, name) is not False:
+                value = self._special(name, text) or ""
+                is_right = value in ("True", "False") if name == "__bool__" else value.isdecimal()
+                return truth_of(value) if is_right else None
+        return None if self._known.made_of_fields.tuple_of(text or "") else True
+
+    def _contained(self, text: str | None, item: str | None, is_in: bool) -> str | None:
+        """Follow ``item in x``, or ``not in``, of an object; return what it gives, None if not known."""
+        truth = truth_of(self._special("__contains__", text, (item,)))
+        return None if truth is None else repr(truth is is_in)
 
     def _in_words(self, name: str, text: str | None) -> str | None:
         """Follow a built-in function that asks a method of an object of the program."""
