@@ -685,7 +685,50 @@ def f(n):
         return slim, a, b, c, row, inner, d, e, g, h, k
 """
 
+CALLED = """\
+from functools import total_ordering
+
+@total_ordering
+class Version:
+    def __init__(self, n):
+        self.n = n
+
+    def __eq__(self, other):
+        return self.n == other.n
+
+    def __lt__(self, other):
+        return self.n < other.n
+
+class Adder:
+    def __init__(self, n):
+        self.n = n
+        self.seen = []
+
+    def __call__(self, x, *more, by=0):
+        self.seen.append(x)
+        return self.n + x + by
+
+class Plain:
+    pass
+
+def applied(function, x):
+    return function(x)
+
+def f(n):
+    a, b = Version(n), Version(n + 1)
+    c = a == b, a < b, a != b, a > b, a <= b
+    add = Adder(n)
+    d = add(1), add(2, by=3), applied(add, 4)
+    e = add(5, 6)
+    plain = Plain()
+    try:
+        plain(3)
+    except TypeError as error:
+        return c, d, e, add, str(error)
+"""
+
 OBJECT_PROGRAMS = [
+    (CALLED, "f(3)"),
     (OPERATORS, "f(3)"),
     (ROWS, "f(3)"),
     (SUPER, "f(3)"),
@@ -764,3 +807,8 @@ def test_what_super_stands_for_is_known() -> None:
 def test_operators_and_items_enter_methods() -> None:
     counts = _Witness(_recorded(OPERATORS, "f(3)"), calculates=True).run().counts
     assert counts["entered"] >= 25
+
+
+def test_objects_that_are_called_are_entered() -> None:
+    counts = _Witness(_recorded(CALLED, "f(3)"), calculates=True).run().counts
+    assert counts["entered"] >= 9

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from opencwm.core.syntax import nodes_of
+from opencwm.debugger.object_shapes import is_decorated
 from opencwm.debugger.own_exceptions import OwnExceptions
 from opencwm.debugger.qualified_names import FunctionNode, QualifiedNames, is_wraps
 
@@ -75,7 +76,7 @@ class Functions:
         self._found: dict[int, tuple[FunctionNode, str]] = {}
         self._plain = _plain_classes(tree)
         self._classes = {
-            node.name for node in tree.body if isinstance(node, ast.ClassDef) and not node.decorator_list
+            node.name for node in tree.body if isinstance(node, ast.ClassDef) and not is_decorated(node)
         }
         self._metaclasses = _metaclasses(tree)
         self._makers = _makers(tree, lines or {})
@@ -351,7 +352,7 @@ def _plain_classes(tree: ast.Module) -> dict[str, frozenset[str]]:
     """
     found: dict[str, frozenset[str]] = {}
     for node in tree.body:
-        if not isinstance(node, ast.ClassDef) or node.keywords or node.decorator_list:
+        if not isinstance(node, ast.ClassDef) or node.keywords or is_decorated(node):
             continue
         bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id != "object"]
         members = {item.name for item in node.body if isinstance(item, FunctionNode)}
@@ -373,7 +374,7 @@ def _makers(tree: ast.Module, lines: Mapping[str, Sequence[str]]) -> dict[str, s
             if any(isinstance(item, FunctionNode) and item.name == "__init__" for item in node.body):
                 found[name] = owner
                 break
-            if node.decorator_list:
+            if is_decorated(node):
                 break
     return found
 

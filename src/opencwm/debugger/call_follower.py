@@ -218,10 +218,31 @@ class CallFollower(SpecialFollower):
         if made is not None and made.first:
             known = self._call_of(made, made.first, args, named)
             return None if known is None else self._made(known, node)
+        called_object = self._of_object(node, function, local, args, named)
+        if called_object is not None:
+            return called_object or None
         kind = own_class(local or "")
         if kind and self._known.constants.get(kind) == local:
             return self._made(CallSite(kind, False, None, args, named), node)  # as by its own name
         return self._made(CallSite(self._called(function.id), False, None, args, named, local=local), node)
+
+    def _of_object(
+        self,
+        node: ast.Call,
+        function: ast.Name,
+        text: str | None,
+        args: tuple[str | None, ...],
+        named: Mapping[str, str | None],
+    ) -> str | None:
+        """Follow the call of a local that is an object of the program; None where it is none, see above."""
+        entries = self._known.entries
+        if entries is None or not text or not entries.line_of(text):
+            return None
+        call = CallSite("__call__", True, text, args, named)
+        if not self._known.functions.is_plain(entries.method(call)):
+            return ""
+        method = ast.Attribute(function, "__call__", ast.Load())
+        return self._made(call, ast.Call(method, node.args, node.keywords)) or ""
 
     def _again(self, name: str, text: str | None, since: int) -> str | None:
         """Return how an object reads now that was come by before its arguments, perhaps as a local."""

@@ -17,6 +17,7 @@ from opencwm.debugger.arguments import CallSite, Functions, signature
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.enumerations import Enumerations
 from opencwm.debugger.isolation import bound_at_top
+from opencwm.debugger.object_shapes import is_decorated
 from opencwm.debugger.shown import is_cut, own_class
 
 _OBJECT: Final = re.compile(r"(\w+)\(.*\)", re.DOTALL)
@@ -234,7 +235,7 @@ class Entries:
         ]
         abstract = [item for item in members if any("abstract" in text for text in _decorators(item))]
         return (
-            not any(self._classes[owner].decorator_list for owner in line)
+            not any(is_decorated(self._classes[owner]) for owner in line)
             and all(item.name != "__new__" for item in members)
             and all(self._member(name, item.name) is not item for item in abstract)
         )

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from opencwm.debugger.object_shapes import last_name
+from opencwm.debugger.object_shapes import is_decorated
 from opencwm.debugger.qualified_names import FunctionNode
 from opencwm.debugger.shown import marked_tree, own_class, text_at
 
@@ -54,9 +54,7 @@ class Enumerations:
         members: dict[str, Members] = {}
         classes: dict[str, ast.ClassDef] = {}
         for node in tree.body:
-            if not isinstance(node, ast.ClassDef) or node.keywords:
-                continue
-            if not {"unique", "total_ordering"}.issuperset(map(last_name, node.decorator_list)):
+            if not isinstance(node, ast.ClassDef) or node.keywords or is_decorated(node):
                 continue
             is_once = constants.get(node.name) == f"<class 'program.{node.name}'>"
             if not is_once or [ast.unparse(base) in imported for base in node.bases] != [True]:

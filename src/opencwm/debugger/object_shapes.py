@@ -14,6 +14,8 @@ from typing import Final
 ROOTS: Final = frozenset({"ABC", "object", "Generic", "Protocol"})
 """Classes from which nothing is inherited that matters here."""
 _NO_FIELDS: Final = ("ClassVar", "InitVar", "KW_ONLY")
+_SILENT: Final = frozenset({"final", "runtime_checkable", "total_ordering", "unique"})
+"""Decorators of the standard library that leave a class as it is, but for comparisons that it lacks."""
 _UNSHOWN_SLOTS: Final = frozenset({"__dict__", "__weakref__"})
 
 
@@ -138,6 +140,11 @@ def is_dataclass(node: ast.ClassDef) -> bool:
 def is_only_dataclass(node: ast.stmt) -> bool:
     """Whether a statement is a class that is decorated as a dataclass, and in no other way."""
     return isinstance(node, ast.ClassDef) and len(node.decorator_list) == 1 and is_dataclass(node)
+
+
+def is_decorated(node: ast.ClassDef) -> bool:
+    """Whether a class has decorators that may make something else of it, or say how it is made."""
+    return not _SILENT.issuperset(map(last_name, node.decorator_list))
 
 
 def _shape_of_dataclass(line: Sequence[ast.ClassDef]) -> Shape | None:
