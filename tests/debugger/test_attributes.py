@@ -188,6 +188,14 @@ def test_a_class_named_as_its_base_is_not_known(base: str) -> None:
     assert "Counter" not in attributes.bare
 
 
+def test_types_that_a_class_binds_are_read_unless_they_may_be_others() -> None:
+    source = "class C:\n    kind = dict\n    other = list\n    made = dict()\ndef list(): pass\n"
+    attributes = Attributes.of(ast.parse(source))
+    assert attributes.read("C()", "kind") == "<class 'dict'>"
+    assert attributes.read("C()", "other") is None
+    assert attributes.read("C()", "made") is None
+
+
 @pytest.mark.parametrize(
     ("rest", "read"),
     [

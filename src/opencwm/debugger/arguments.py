@@ -140,6 +140,12 @@ class Functions:
         parts = ast.walk(definition) if definition is not None else ()
         return frozenset(part.name for part in parts if isinstance(part, ast.ExceptHandler) and part.name)
 
+    def num_tries(self, first: int) -> int:
+        """Return how many ``try`` statements a function has."""
+        definition, _ = self._found.get(first, (None, ""))
+        parts = ast.walk(definition) if definition is not None else ()
+        return sum(isinstance(part, ast.Try | ast.TryStar) for part in parts)
+
     def is_reached(self, first: int, name: str) -> bool:
         """Whether a function within another one, by the first line of that, may use a local of it."""
         definition, _ = self._found.get(first, (None, ""))

@@ -106,7 +106,7 @@ class Attributes:
             {name: shape for name, shape in shapes.items() if shape != Shape()},
             _deriving(bases, ROOTS | _EXCEPTIONS) - bare,
             lines,
-            class_constants({name: classes[name] for name in bare}, set_later),
+            class_constants({name: classes[name] for name in bare}, set_later, tree),
             set_later,
             frozenset(
                 name for name in bare if any(_is_frozen(classes[own]) for own in lines.get(name, [name]))

@@ -10,17 +10,18 @@ import collections
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
+from opencwm.core.syntax import nodes_of
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.object_shapes import bound_in, mangled
 from opencwm.debugger.pure_values import is_fixed
 
 MAX_CHARS: Final = 1_000
 """Longer values are left to the model."""
-_NOTHING: Final = Builtins({})
+_TYPES: Final = (bool, bytes, dict, float, frozenset, int, list, set, str, tuple)
 
 
 def class_constants(
-    classes: Mapping[str, ast.ClassDef], set_later: Collection[str]
+    classes: Mapping[str, ast.ClassDef], set_later: Collection[str], tree: ast.Module
 ) -> dict[tuple[str, str], str | None]:
     """Return how what classes bind reads, by class and name as it is looked up.
 
@@ -28,14 +29,30 @@ def class_constants(
     ``set_later``: names that may be set on classes once they are made.
     """
     found: dict[tuple[str, str], str | None] = {}
+    types = Builtins(dict(_types(tree)))
     for name, node in classes.items():
-        values = dict(_values(node))
+        values = dict(_values(node, types))
         for key in bound_in(node):
             found[name, mangled(key, name)] = values.get(key) if key not in set_later else None
     return found
 
 
-def _values(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
+def _types(tree: ast.Module) -> Iterator[tuple[str, type]]:
+    """Yield the types of Python whose names a program binds nowhere."""
+    bound = {
+        name
+        for node in nodes_of(tree)
+        for name in (
+            getattr(node, "name", None),
+            getattr(node, "asname", None),
+            getattr(node, "arg", None),
+            node.id if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load) else None,
+        )
+    }
+    yield from ((kind.__name__, kind) for kind in _TYPES if kind.__name__ not in bound)
+
+
+def _values(node: ast.ClassDef, types: Builtins) -> Iterator[tuple[str, str]]:
     """Yield the names that the body of a class binds once, at its top, to what cannot change."""
     times = collections.Counter(
         inner.id
@@ -53,7 +70,7 @@ def _values(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
         if not isinstance(target, ast.Name) or value is None or times[target.id] != 1:
             continue
         try:
-            made = evaluate(ast.unparse(value), {}, builtins=_NOTHING)
+            made = evaluate(ast.unparse(value), {}, builtins=types)
         except (ExpressionError, Undecided):
             continue
         if is_fixed(made.value) and len(made.text) <= MAX_CHARS:

@@ -109,7 +109,8 @@ class Enumerations:
         found = _MEMBER.fullmatch(text)
         if found is None or not self.kind_of(text):
             return None
-        told = {"name": repr(found[2]), "value": self.members[found[1]][found[2]]}
+        own = f"<class 'program.{found[1]}'>"
+        told = {"name": repr(found[2]), "value": self.members[found[1]][found[2]], "__class__": own}
         return told.get(attribute)
 
     def _called(self, name: str, argument: str) -> str | None:

@@ -34,7 +34,6 @@ from opencwm.debugger.rendered import (
     is_read_plainly,
     longest_value,
     loop_text,
-    truth_of,
 )
 from opencwm.debugger.touching import held_by
 from opencwm.tracer.sites import Push, Site, SiteKind
@@ -191,7 +190,7 @@ class ExpressionFollower(CallFollower):
         ends = isinstance(node.op, ast.Or)
         for item in node.values[:-1]:
             value = self._value(item)
-            truth = truth_of(value)
+            truth = self._truth_of(value)
             if truth is None:
                 raise UnforeseenError
             if truth is ends:
@@ -205,7 +204,7 @@ class ExpressionFollower(CallFollower):
             return repr(-number) if isinstance(number, int | float) else None
         if not isinstance(node.op, ast.Not):
             return None
-        truth = truth_of(value)
+        truth = self._truth_of(value)
         return None if truth is None else repr(not truth)
 
     def _compare(self, node: ast.Compare) -> str | None:
@@ -218,8 +217,7 @@ class ExpressionFollower(CallFollower):
             if isinstance(node.ops[0], ast.In | ast.NotIn):
                 return self._contained(right[0], self._current(*left), isinstance(node.ops[0], ast.In))
             name = _COMPARISONS.get(type(node.ops[0]), "")
-            value = self._special(name, self._current(*left), (right[0],))
-            return value if value in ("True", "False") else None
+            return self._compared(node.ops[0], name, self._current(*left), right[0])
         outcome = self._value(node.left)
         for item in node.comparators:
             outcome = self._value(item)

@@ -27,7 +27,7 @@ from opencwm.debugger.expectations import (
     ResumingError,
     UnforeseenError,
 )
-from opencwm.debugger.hooks import plain_name
+from opencwm.debugger.hooks import plain_name, raises_again
 from opencwm.debugger.rendered import is_atom
 from opencwm.debugger.workings import Workings
 from opencwm.traces import Activation, CodeInfo, Step, StepFlags, StepKind, apply_step
@@ -86,7 +86,7 @@ class Foresight:
             self._memories[-1].throws(self._thrown(step.value))
         elif step.kind is StepKind.RETURN:
             memory = self._memories.pop()
-            self._leaving = memory.raised if step.flags & StepFlags.UNWIND else None
+            self._leaving = self._left_with(memory, step)
             state = memory.resumed if memory.num_yields > 0 else memory.state
             left = {**state, **dict(step.changed)}
             self._closures.reads(memory.first, left)
@@ -102,15 +102,18 @@ class Foresight:
             if step.kind is not StepKind.RETURN:
                 self._closures.reads(self._memories[-1].first, stack[-1].locals)
 
+    def _left_with(self, memory: Memory, step: Step) -> str | None:
+        """Return the exception that leaves a function, None for none, and where there may be others in it."""
+        is_one = self.workings.known.functions.num_tries(memory.first) <= 1
+        return memory.raised if step.flags & StepFlags.UNWIND and is_one else None
+
     def _thrown(self, value: str | None) -> str | None:
         """Return an exception that is raised now, with what is known of it beside how it reads."""
         memory, raised = self._memories[-1], self._leaving
         if not self.workings.known.exceptions.line_of(value or ""):
             return value
         node = self.workings.statement(memory)
-        if raised is None and isinstance(node, ast.Raise) and node.exc is None:
-            raised = memory.raised
-        elif raised is None:
+        if raised is None and not raises_again(node):
             raised = self._outcome(memory).raised
         return raised if raised == value else value
 
@@ -219,6 +222,8 @@ class Foresight:
         for name, text in caught.values.items() if caught is not None else ():
             if isinstance(text, Made):
                 memory.made[name] = text
+        if raises_again(node):  # nothing reports which exception that is
+            memory.raised = None
         if node is not None:
             memory.passing = None
         memory.jump = type(ran).__name__ if isinstance(ran, ast.Return | ast.Break | ast.Continue) else ""

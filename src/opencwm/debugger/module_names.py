@@ -148,7 +148,7 @@ def has_values(tree: ast.Module) -> bool:
     classes = [node for node in nodes_of(tree) if isinstance(node, ast.ClassDef)]
     harmless = _HARMLESS_BASES | {node.name for node in classes}
     own = {node.name for node in nodes_of(tree) if isinstance(node, FunctionNode)}
-    harmless |= {"NamedTuple", "namedtuple"} - own  # they read as their classes
+    harmless |= {"Enum", "NamedTuple", "namedtuple"} - own  # what derives from them reads as no other value
     return any(
         _last_name(base.func if isinstance(base, ast.Call) else base) not in harmless
         for node in classes

@@ -62,8 +62,10 @@ class OneLineFollower(AttributeFollower):
         """Follow an ``if`` whose body stands on its line."""
         known = self._known.short_ifs.get(node.lineno)
         holds = self._truth_of(self._value(node.test))
-        if known is None or holds is None:
+        if known is None or holds is None:  # what is behind it may run or not
             self.outcome.is_told = False
+            self.outcome.values.clear()
+            self._objects_change()
             return
         leads_to = known.after if holds else known.otherwise
         if holds:
@@ -74,7 +76,7 @@ class OneLineFollower(AttributeFollower):
             self.outcome.truth = False if is_elsewhere and known.otherwise else None
             return
         self.outcome.truth = None if holds else True
-        if leads_to is not None:
+        if leads_to is not None and self.outcome.is_told:
             self.outcome.leads_to = frozenset({leads_to})
         if leads_to == RETURNS:
             self.outcome.returned = "None"

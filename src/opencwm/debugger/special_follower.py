@@ -63,6 +63,17 @@ class SpecialFollower(ExceptionFollower):
                 return truth_of(value) if is_right else None
         return None if self._known.made_of_fields.tuple_of(text or "") else True
 
+    def _compared(self, op: ast.cmpop, name: str, text: str | None, other: str | None) -> str | None:
+        """Follow a comparison that a method carries out; return what it gives, None if not known."""
+        entries = self._known.entries
+        is_inverse = isinstance(op, ast.NotEq)
+        if is_inverse and (
+            entries is None or entries.binds(entries.line_of(text or ""), "__ne__") is not False
+        ):
+            return None
+        truth = truth_of(self._special("__eq__" if is_inverse else name, text, (other,)))
+        return None if truth is None else repr(truth is not is_inverse)
+
     def _contained(self, text: str | None, item: str | None, is_in: bool) -> str | None:
         """Follow ``item in x``, or ``not in``, of an object; return what it gives, None if not known."""
         truth = truth_of(self._special("__contains__", text, (item,)))
