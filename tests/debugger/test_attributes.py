@@ -188,12 +188,37 @@ def test_a_class_named_as_its_base_is_not_known(base: str) -> None:
     assert "Counter" not in attributes.bare
 
 
+def test_types_that_a_class_binds_are_read_unless_they_may_be_others() -> None:
+    source = "class C:\n    kind = dict\n    other = list\n    made = dict()\ndef list(): pass\n"
+    attributes = Attributes.of(ast.parse(source))
+    assert attributes.read("C()", "kind") == "<class 'dict'>"
+    assert attributes.read("C()", "other") is None
+    assert attributes.read("C()", "made") is None
+
+
 @pytest.mark.parametrize(
     ("rest", "read"),
     [
         ("", "3"),
         ("C.x = 4", None),
-        ("def f(c):\n    c.x = 4", None),
+        ("def f(c):\n    c.x = 4", "3"),
+        ("def f(c):\n    c.x = 4\nf(C)", None),
+        ("def f(c):\n    D.x = 4\nD = C", None),
+        ("def f(c):\n    type(c).x = 4", None),
+        ("def f(c):\n    c.__class__.x = 4", None),
+        ("def f(c):\n    m.C.x = 4", None),
+        ("def f(c):\n    c.x = 4\nf(m.C)", None),
+        ("def f(c):\n    c.x = 4\nf(C().__class__)", None),
+        ("def f(c):\n    c.x = 4\nf(type(C()))", None),
+        ("def f(c):\n    c.x = 4\n@f\nclass D(C):\n    pass", None),
+        ("def f(c):\n    c.x = 4\nclass D(C):\n    @classmethod\n    def g(cls):\n        f(cls)", None),
+        ("class D(C):\n    @classmethod\n    def g(cls):\n        cls.x = 4", None),
+        ("class D(C):\n    g = classmethod(lambda c: h(c))\ndef h(c):\n    c.x = 4", None),
+        ("class D(C):\n    def g(self):\n        super().x = 4", None),
+        ("class D(C):\n    def g(self):\n        __class__.x = 4", None),
+        ("class E(type):\n    def g(c):\n        c.x = 4", None),
+        ("def f(c):\n    if isinstance(c, C) and type(c) is C:\n        c.x = 4", "3"),
+        ("def f(c: C) -> C:\n    c.x = C(C.x).x\n    print(type(c).__name__)", "3"),
         ("class D(C):\n    def g(self):\n        self.x = 4", "3"),
         ("class D(C):\n    @classmethod\n    def g(self):\n        self.x = 4", None),
         ("del C.x", None),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from engines import CODEC, VOCABULARY_SIZE, generated, oracle, random_engine
 from followed_classes import CLASS_PROGRAMS
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from opencwm.codec.native import written_evaluations
@@ -72,6 +72,8 @@ def folded(steps: Sequence[Step]) -> list[Step]:
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6), st.booleans(), st.sampled_from(Working))
+@example(301, True, Working.FOLLOWED)  # what super().__init__(...) is worth
+@example(301, True, Working.CALCULATED)
 def test_with_expression_detail_the_model_works_out_what_was_evaluated(
     seed: int, constrained: bool, working: Working
 ) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from opencwm.core.syntax import nodes_of
+from opencwm.debugger.object_shapes import is_decorated
+from opencwm.debugger.own_exceptions import OwnExceptions
 from opencwm.debugger.qualified_names import FunctionNode, QualifiedNames, is_wraps
 
 MAX_ARGUMENT_CHARS = 200
@@ -59,6 +61,7 @@ class Functions:
         tree: of the program.
         constants: how names of its module read that stand for the same always; defaults may be among them.
         lines: of classes, they and those that they inherit from in Python's order, where that is known.
+        exceptions: those that it defines.
     """
 
     def __init__(
@@ -66,12 +69,14 @@ class Functions:
         tree: ast.Module,
         constants: Mapping[str, str] | None = None,
         lines: Mapping[str, Sequence[str]] | None = None,
+        exceptions: OwnExceptions | None = None,
     ) -> None:
+        self.exceptions = exceptions or OwnExceptions()
         self._constants = constants or {}
         self._found: dict[int, tuple[FunctionNode, str]] = {}
         self._plain = _plain_classes(tree)
         self._classes = {
-            node.name for node in tree.body if isinstance(node, ast.ClassDef) and not node.decorator_list
+            node.name for node in tree.body if isinstance(node, ast.ClassDef) and not is_decorated(node)
         }
         self._metaclasses = _metaclasses(tree)
         self._makers = _makers(tree, lines or {})
@@ -129,6 +134,18 @@ class Functions:
         found = (node.names for node in ast.walk(definition) if isinstance(node, ast.Global))
         return frozenset(name for names in found for name in names)
 
+    def caught_in(self, first: int) -> frozenset[str]:
+        """Return the names that ``except`` clauses of a function give to exceptions, and take from them."""
+        definition, _ = self._found.get(first, (None, ""))
+        parts = ast.walk(definition) if definition is not None else ()
+        return frozenset(part.name for part in parts if isinstance(part, ast.ExceptHandler) and part.name)
+
+    def num_tries(self, first: int) -> int:
+        """Return how many ``try`` statements a function has."""
+        definition, _ = self._found.get(first, (None, ""))
+        parts = ast.walk(definition) if definition is not None else ()
+        return sum(isinstance(part, ast.Try | ast.TryStar) for part in parts)
+
     def is_reached(self, first: int, name: str) -> bool:
         """Whether a function within another one, by the first line of that, may use a local of it."""
         definition, _ = self._found.get(first, (None, ""))
@@ -139,6 +156,12 @@ class Functions:
         return any(
             isinstance(part, ast.Name) and part.id == name for node in inner for part in ast.walk(node)
         )
+
+    def is_initializer(self, first: int) -> bool:
+        """Whether a function is an ``__init__`` whose object is called ``self``."""
+        definition = self.definition(first)
+        names = [item.arg for item in definition.args.args[:1]] if definition is not None else []
+        return definition is not None and definition.name == "__init__" and names == ["self"]
 
     def is_generator(self, first: int) -> bool:
         """Whether a function is one that makes generators."""
@@ -262,7 +285,12 @@ class Functions:
         if owner and definition.name == "__init__" and not call.is_method:
             if call.name in self._plain and owner in self._plain[call.name]:
                 return (f"{call.name}()",)
+            if owner in self.exceptions.lines.get(call.name, ()):
+                return (self.exceptions.made(call.name, call.args),)
             return (None,) if owner in (call.name, self._makers.get(call.name)) else None
+        if owner and definition.name == "__new__" and not call.is_method:
+            is_made = owner == call.name and owner in self._classes and owner not in self._metaclasses
+            return (f"<class 'program.{owner}'>",) if is_made else None
         if definition.name != call.name or bool(owner) is not call.is_method:
             return None
         if call.receiver is not None and call.receiver[0] in _OF_BUILT_IN:
@@ -330,7 +358,7 @@ def _plain_classes(tree: ast.Module) -> dict[str, frozenset[str]]:
     """
     found: dict[str, frozenset[str]] = {}
     for node in tree.body:
-        if not isinstance(node, ast.ClassDef) or node.keywords or node.decorator_list:
+        if not isinstance(node, ast.ClassDef) or node.keywords or is_decorated(node):
             continue
         bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id != "object"]
         members = {item.name for item in node.body if isinstance(item, FunctionNode)}
@@ -352,7 +380,7 @@ def _makers(tree: ast.Module, lines: Mapping[str, Sequence[str]]) -> dict[str, s
             if any(isinstance(item, FunctionNode) and item.name == "__init__" for item in node.body):
                 found[name] = owner
                 break
-            if node.decorator_list:
+            if is_decorated(node):
                 break
     return found
 

@@ -16,7 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from opencwm.core.syntax import nodes_of
-from opencwm.debugger.class_constants import class_constants, set_elsewhere
+from opencwm.debugger.class_constants import class_constants
+from opencwm.debugger.class_stores import set_on_classes
 from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate
 from opencwm.debugger.object_shapes import (
     ROOTS,
@@ -60,8 +61,9 @@ class Attributes:
         lines: of classes that are bare, they and those that they inherit from, in Python's order.
         constants: what the bodies of classes bind to values that cannot change, by class and name; None where
             it is bound to anything else.
-        set_elsewhere: names of attributes that are set on anything that is not called ``self``.
-        frozen: classes whose objects refuse that their attributes are set.
+        set_on_classes: names of attributes that may be set on a class.
+        frozen: classes whose objects refuse that their attributes are set, or may do so.
+        refusing: those among them that refuse it of every attribute.
     """
 
     is_plain: bool = False
@@ -71,8 +73,9 @@ class Attributes:
     exceptions: frozenset[str] = frozenset()
     lines: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
     constants: Mapping[tuple[str, str], str | None] = dataclasses.field(default_factory=dict)
-    set_elsewhere: frozenset[str] = frozenset()
+    set_on_classes: frozenset[str] = frozenset()
     frozen: frozenset[str] = frozenset()
+    refusing: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, tree: ast.Module) -> Attributes:
@@ -95,6 +98,7 @@ class Attributes:
         bare = _deriving(bases, ROOTS)
         shapes = {name: shape_of(name, classes) for name in sorted(bare)}
         lines = dict(_lines({name: bases[name] for name in bare}))
+        set_later = set_on_classes(tree)
         return cls(
             is_plain_,
             frozenset(managed),
@@ -102,11 +106,12 @@ class Attributes:
             {name: shape for name, shape in shapes.items() if shape != Shape()},
             _deriving(bases, ROOTS | _EXCEPTIONS) - bare,
             lines,
-            class_constants({name: classes[name] for name in bare}, tree),
-            frozenset(set_elsewhere(tree)),
+            class_constants({name: classes[name] for name in bare}, set_later, tree),
+            set_later,
             frozenset(
                 name for name in bare if any(_is_frozen(classes[own]) for own in lines.get(name, [name]))
             ),
+            frozenset(name for name in bare if "frozen=True" in _options(classes[name])),
         )
 
     def read(self, text: str, name: str, owner: str = "") -> str | None:
@@ -149,6 +154,13 @@ class Attributes:
         if text.partition("(")[0] in self.frozen:
             return False
         return self._parts(text) is not None or self._hides(text, name)
+
+    def refuses(self, text: str | None, name: str) -> str | None:
+        """Return the exception, as it reads, by which an object refuses that an attribute is set."""
+        if not self.is_plain or text is None or text.partition("(")[0] not in self.refusing:
+            return None
+        found = self._parts(text)
+        return None if found is None else f"FrozenInstanceError({f'cannot assign to field {name!r}'!r})"
 
     def _hides(self, text: str, name: str) -> bool:
         """Whether an object is a function, or an exception, which do not show attributes that are set."""
@@ -250,8 +262,13 @@ def _base_name(node: ast.expr) -> str:
 
 def _is_frozen(node: ast.ClassDef) -> bool:
     """Whether a class is a dataclass whose objects are frozen, or may be."""
+    return any(option.startswith("frozen=") for option in _options(node))
+
+
+def _options(node: ast.ClassDef) -> list[str]:
+    """Return what the decorators of a class are called with by name."""
     calls = [item for item in node.decorator_list if isinstance(item, ast.Call)]
-    return any(option.arg == "frozen" for call in calls for option in call.keywords)
+    return [f"{option.arg}={ast.unparse(option.value)}" for call in calls for option in call.keywords]
 
 
 def _lines(bases: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -283,7 +300,7 @@ def _is_harmless(node: ast.ClassDef) -> bool:
         call = decorator if isinstance(decorator, ast.Call) else ast.Call(decorator, [], [])
         if last_name(call.func) not in _DECORATORS:
             return False
-        if any(keyword.arg in (None, "slots") for keyword in call.keywords):
+        if any(keyword.arg is None for keyword in call.keywords):
             return False
     return all(
         keyword.arg == "metaclass" and last_name(keyword.value) == "ABCMeta" for keyword in node.keywords

@@ -22,9 +22,10 @@ from opencwm.debugger.expectations import (
     Memory,
     Outcome,
     UnforeseenError,
+    attributes_of,
 )
 from opencwm.debugger.field_classes import TUPLE_METHODS
-from opencwm.debugger.hooks import holders, is_super, plain_name
+from opencwm.debugger.hooks import holders, is_super, plain_name, unhooked
 from opencwm.debugger.inside import changed_inside
 from opencwm.debugger.iterator_follower import PUTTING, looked_up
 from opencwm.debugger.known import BUILT_IN, Known
@@ -42,17 +43,15 @@ from opencwm.debugger.rendered import (
     is_iterator,
 )
 from opencwm.debugger.shown import own_class
-from opencwm.debugger.sorting_follower import SortingFollower
+from opencwm.debugger.special_follower import SpecialFollower
 from opencwm.debugger.streams import Generated
 from opencwm.debugger.touching import Changing, pieces
 
-_ASKING: Final = {"len": "__len__", "repr": "__repr__", "str": "__str__", "abs": "__abs__"}
-"""Built-in functions that give what a method of an object says."""
 _CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval"})
 _MAPPING: Final = frozenset({"map", "filter"})
 
 
-class CallFollower(SortingFollower):
+class CallFollower(SpecialFollower):
     """Follows calls.
 
     Attributes:
@@ -116,8 +115,10 @@ class CallFollower(SortingFollower):
         called: str | None = None
         if not isinstance(function, ast.Attribute):
             called = self._value(function)
-        elif is_super(function.value):
-            receiver = self._state.get("self") or None
+        elif is_super(unhooked(function.value)):
+            self._value(function.value)
+            is_own = self._is_inherited(function.value)
+            receiver = (self._state.get("self") or None) if is_own else None
         else:
             receiver = self._value(function.value)
             is_followed = self._calculates or function.attr in MOVING_METHODS
@@ -132,6 +133,9 @@ class CallFollower(SortingFollower):
         named = {name: text for name, text in keywords.items() if name is not None}
         if is_plain:
             found = self._with_iterators(node, function, args, named)
+            if found is None and self._calculates:
+                found = self._newly_made(node, receiver, args, named)
+                found = found or self._initialized(node, receiver, args, named)
             if found is not None:
                 return found
         if self._changing.moment != began:
@@ -192,7 +196,7 @@ class CallFollower(SortingFollower):
             call_of_held = self._call_of(held, self._first_of(held), args, named) if held else None
             if call_of_held is not None:
                 return self._made(call_of_held, node)
-            is_inherited = is_super(function.value)
+            is_inherited = self._is_inherited(function.value)
             call = CallSite(function.attr, True, receiver, args, named, is_inherited=is_inherited)
             return self._made(call, node)
         if not isinstance(function, ast.Name):
@@ -202,6 +206,10 @@ class CallFollower(SortingFollower):
             value = self._in_words(function.id, args[0])
             if value is not None:
                 return value
+        if self._known.constants.get(function.id) == "<class 'super'>":
+            return "<super object>"
+        if function.id == "print" and function.id not in self._state:
+            return self._printed(args, named)
         keyed = self._keyed(function.id, args, named)
         if keyed is not None:
             return keyed
@@ -210,39 +218,37 @@ class CallFollower(SortingFollower):
         if made is not None and made.first:
             known = self._call_of(made, made.first, args, named)
             return None if known is None else self._made(known, node)
+        called_object = self._of_object(node, function, local, args, named)
+        if called_object is not None:
+            return called_object or None
         kind = own_class(local or "")
         if kind and self._known.constants.get(kind) == local:
             return self._made(CallSite(kind, False, None, args, named), node)  # as by its own name
         return self._made(CallSite(self._called(function.id), False, None, args, named, local=local), node)
+
+    def _of_object(
+        self,
+        node: ast.Call,
+        function: ast.Name,
+        text: str | None,
+        args: tuple[str | None, ...],
+        named: Mapping[str, str | None],
+    ) -> str | None:
+        """Follow the call of a local that is an object of the program; None where it is none, see above."""
+        entries = self._known.entries
+        if entries is None or not text or not entries.line_of(text):
+            return None
+        call = CallSite("__call__", True, text, args, named)
+        if not self._known.functions.is_plain(entries.method(call)):
+            return ""
+        method = ast.Attribute(function, "__call__", ast.Load())
+        return self._made(call, ast.Call(method, node.args, node.keywords)) or ""
 
     def _again(self, name: str, text: str | None, since: int) -> str | None:
         """Return how an object reads now that was come by before its arguments, perhaps as a local."""
         now = self._current(text, since)
         is_local = now is None and name in self._state
         return self._name(ast.Name(name, ast.Load())) if is_local else now
-
-    def _in_words(self, name: str, text: str | None) -> str | None:
-        """Follow a built-in function that asks a method of an object of the program."""
-        value = self._special(_ASKING.get(name, ""), text)
-        return self._special("__repr__", text) if value is None and name == "str" else value
-
-    def _special(self, name: str, receiver: str | None, args: tuple[str | None, ...] = ()) -> str | None:
-        """Follow an operation on an object of the program, which a method of its class carries out."""
-        entries, functions = self._known.entries, self._known.functions
-        kinds = () if entries is None else entries.classes_of(receiver or "")
-        if not name or not kinds or entries is None or None in args:
-            return None
-        is_left_to_it = all(
-            text is not None and (is_built_in(text) or entries.classes_of(text)[:1] == kinds[:1])
-            for text in args
-        )
-        call = CallSite(name, True, receiver, args, {})
-        if not is_left_to_it or not functions.is_plain(entries.method(call)):
-            return None
-        value = self._made(call, ast.Call(ast.Name("", ast.Load()), [], []))
-        if value == "NotImplemented":
-            raise UnforeseenError
-        return value
 
     def _called(self, name: str) -> str:
         """Return what a function is called in its definition that is called by the name of a local."""
@@ -417,7 +423,8 @@ class CallFollower(SortingFollower):
                 self._take_over(entered, call, node)
                 del self._entered[: number + 1]
                 self.to_come.pop()
-                return entered.value or None
+                is_initializer = call.is_method and call.name == "__init__"  # no object is made by it
+                return (entered.returned if is_initializer else entered.value) or None
         first = self._entering(call)
         if first and any(entered.first == first for entered in self._entered):
             raise UnforeseenError  # it was, and not by a call that is known to have done it
@@ -525,6 +532,8 @@ class CallFollower(SortingFollower):
 
     def _attribute(self, node: ast.Attribute) -> str | None:
         text = self._value(node.value)
+        if node.attr in attributes_of(text):
+            return attributes_of(text)[node.attr]
         python = self._python(node)
         if python is not None:
             return Made(looked_up(python), f"{plain_name(node.value)}.{node.attr}")
@@ -534,6 +543,10 @@ class CallFollower(SortingFollower):
             if self._entered:
                 raise UnforeseenError
             self.calls.append(CallSite(node.attr, True, None, (), {}, is_property=True))
+        return self._got(node, text)
+
+    def _got(self, node: ast.Attribute, text: str | None) -> str | None:
+        """Follow the reading of a property of an object; return None for any other attribute."""
         if self._known.entries is None or not self._known.entries.is_property(text, node.attr):
             return None
         num_entered = len(self._entered)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import collections
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from opencwm.core.syntax import nodes_of
@@ -17,29 +17,42 @@ from opencwm.debugger.pure_values import is_fixed
 
 MAX_CHARS: Final = 1_000
 """Longer values are left to the model."""
-_NOTHING: Final = Builtins({})
+_TYPES: Final = (bool, bytes, dict, float, frozenset, int, list, set, str, tuple)
 
 
 def class_constants(
-    classes: Mapping[str, ast.ClassDef], tree: ast.Module
+    classes: Mapping[str, ast.ClassDef], set_later: Collection[str], tree: ast.Module
 ) -> dict[tuple[str, str], str | None]:
     """Return how what classes bind reads, by class and name as it is looked up.
 
-    None for what is bound more than once, conditionally, to what may change or may be a descriptor, or may be
-    set elsewhere.
+    None for what is bound more than once, conditionally, to what may change or may be a descriptor, or is in
+    ``set_later``: names that may be set on classes once they are made.
     """
-    elsewhere = set(set_elsewhere(tree))
-    if any(map(_calls_its_class_self, nodes_of(tree))):
-        return {(name, mangled(key, name)): None for name, node in classes.items() for key in bound_in(node)}
     found: dict[tuple[str, str], str | None] = {}
+    types = Builtins(dict(_types(tree)))
     for name, node in classes.items():
-        values = dict(_values(node))
+        values = dict(_values(node, types))
         for key in bound_in(node):
-            found[name, mangled(key, name)] = values.get(key) if key not in elsewhere else None
+            found[name, mangled(key, name)] = values.get(key) if key not in set_later else None
     return found
 
 
-def _values(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
+def _types(tree: ast.Module) -> Iterator[tuple[str, type]]:
+    """Yield the types of Python whose names a program binds nowhere."""
+    bound = {
+        name
+        for node in nodes_of(tree)
+        for name in (
+            getattr(node, "name", None),
+            getattr(node, "asname", None),
+            getattr(node, "arg", None),
+            node.id if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load) else None,
+        )
+    }
+    yield from ((kind.__name__, kind) for kind in _TYPES if kind.__name__ not in bound)
+
+
+def _values(node: ast.ClassDef, types: Builtins) -> Iterator[tuple[str, str]]:
     """Yield the names that the body of a class binds once, at its top, to what cannot change."""
     times = collections.Counter(
         inner.id
@@ -57,25 +70,8 @@ def _values(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
         if not isinstance(target, ast.Name) or value is None or times[target.id] != 1:
             continue
         try:
-            made = evaluate(ast.unparse(value), {}, builtins=_NOTHING)
+            made = evaluate(ast.unparse(value), {}, builtins=types)
         except (ExpressionError, Undecided):
             continue
         if is_fixed(made.value) and len(made.text) <= MAX_CHARS:
             yield target.id, made.text
-
-
-def _calls_its_class_self(node: ast.AST) -> bool:
-    """Whether a node is a class method whose class is called ``self``."""
-    return (
-        isinstance(node, ast.FunctionDef)
-        and "classmethod" in map(ast.unparse, node.decorator_list)
-        and [item.arg for item in (*node.args.posonlyargs, *node.args.args)][:1] == ["self"]
-    )
-
-
-def set_elsewhere(tree: ast.Module) -> Iterator[str]:
-    """Yield the names of attributes that are set on anything that is not called ``self``."""
-    for node in nodes_of(tree):
-        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
-            is_own = isinstance(node.value, ast.Name) and node.value.id == "self"
-            yield from () if is_own else (node.attr,)

@@ -17,6 +17,7 @@ from opencwm.debugger.arguments import CallSite, Functions, signature
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.enumerations import Enumerations
 from opencwm.debugger.isolation import bound_at_top
+from opencwm.debugger.object_shapes import is_decorated
 from opencwm.debugger.shown import is_cut, own_class
 
 _OBJECT: Final = re.compile(r"(\w+)\(.*\)", re.DOTALL)
@@ -31,6 +32,7 @@ class Entries:
         functions: of it.
         attributes: what its classes say of attributes.
         enumerations: its enumerations.
+        tuples: names of its named tuples.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Entries:
         functions: Functions,
         attributes: Attributes,
         enumerations: Enumerations | None = None,
+        tuples: frozenset[str] = frozenset(),
     ) -> None:
         self._enumerations = enumerations or Enumerations()
         self._functions = functions
@@ -51,6 +54,13 @@ class Entries:
             node.name: node
             for node in tree.body
             if isinstance(node, ast.ClassDef) and node.name in attributes.bare & once and attributes.is_plain
+        }
+        self._others = {
+            node.name: node
+            for node in tree.body
+            if isinstance(node, ast.ClassDef)
+            and attributes.is_plain
+            and (node.name in functions.exceptions.lines or node.name in tuples)
         }
         self._stored = {
             node.attr
@@ -96,7 +106,10 @@ class Entries:
         if text == f"<function {call.name}>":
             return self._plain(self._top.get(call.name), call, bound=0, makes_generator=makes_generator)
         made = own_class(text)
-        if not made or not self._is_made_plainly(made):
+        if made in self._others and not self._functions.exceptions.lines.get(made):
+            has_a_say = any(next(_bound(self._others[made], name), None) for name in ("__init__", "__call__"))
+            return 0 if has_a_say else self._plain(self._member(made, "__new__"), call, bound=1)
+        if not made or (made not in self._others and not self._is_made_plainly(made)):
             return 0
         return self._plain(self._member(made, "__init__"), call, bound=1)
 
@@ -135,10 +148,33 @@ class Entries:
         is_given = not is_static and (not of_class or "classmethod" in _decorators(member))
         return self._plain(member, call, bound=int(is_given), makes_generator=makes_generator)
 
+    def is_last(self, owner: str, text: str, name: str) -> bool:
+        """Whether no class of the program has a method of a name behind one of those of an exception."""
+        line = self._functions.exceptions.line_of(text)
+        behind = line[line.index(owner) + 1 :] if owner in line else []
+        return owner in line and not any(next(_bound(self._node(other), name), None) for other in behind)
+
     def is_property(self, text: str | None, name: str) -> bool:
         """Whether an attribute of an object, as it reads, is a property of its class."""
         member = self._of_object(text or "", name)
         return member is not None and _is_property(member)
+
+    def setter(self, text: str, name: str) -> int | None:
+        """Return the first line of the setter of a property that an object has, as it reads.
+
+        0 where it is not known which function that is, None where the property has none.
+        """
+        made = _OBJECT.fullmatch(text)
+        line = self._line_of(made[1]) if made is not None else ()
+        bound = next((found for owner in line if (found := list(_bound(self._classes[owner], name)))), [])
+        functions = [item for item in bound if isinstance(item, ast.FunctionDef)]
+        setters = [item for item in functions if _decorators(item) == {f"{name}.setter"}]
+        if len(setters) > 1 or is_cut(text) or not bound or len(functions) < len(bound):
+            return 0
+        if not setters:
+            return None
+        first = min([setters[0].lineno, *(item.lineno for item in setters[0].decorator_list)])
+        return first if self._functions.is_plain(first) else 0
 
     def _of_object(self, text: str, name: str) -> ast.FunctionDef | None:
         """Return the method of a name that an object has, as it reads, from its class."""
@@ -154,6 +190,14 @@ class Entries:
         made = _OBJECT.fullmatch(text)
         return () if made is None else self._line_of(made[1])
 
+    def line_of(self, text: str) -> Sequence[str]:
+        """Return the same of an exception, a named tuple and a member too, without those of Python."""
+        member = self._enumerations.kind_of(text)
+        if member:
+            return (member,)
+        made = _OBJECT.fullmatch(text)
+        return (self._line_of_other(made[1]) if made is not None else ()) or self.classes_of(text)
+
     def is_stored(self, name: str) -> bool:
         """Whether the program sets an attribute of a name anywhere."""
         return name in self._stored
@@ -163,7 +207,7 @@ class Entries:
         if name in self._stored:
             return None
         for owner in line:
-            bound = list(_bound(self._classes[owner], name))
+            bound = list(_bound(self._node(owner), name))
             if bound:
                 is_method = len(bound) == 1 and isinstance(bound[0], ast.FunctionDef)
                 return True if is_method and not getattr(bound[0], "decorator_list", ()) else None
@@ -177,12 +221,9 @@ class Entries:
             first: first line of the method that runs.
         """
         owner = self._functions.owner(first)
-        if owner not in self._classes:
+        line = self.line_of(call.receiver or "")
+        if owner not in line or not set(line) <= self._classes.keys() | self._others.keys():
             return 0
-        receiver = _OBJECT.fullmatch(call.receiver or "")
-        if receiver is None or owner not in self._line_of(receiver[1]):
-            return 0
-        line = self._line_of(receiver[1])
         member = self._first_of(line[line.index(owner) + 1 :], call.name)
         return self._plain(member, call, bound=1)
 
@@ -194,7 +235,7 @@ class Entries:
         ]
         abstract = [item for item in members if any("abstract" in text for text in _decorators(item))]
         return (
-            not any(self._classes[owner].decorator_list for owner in line)
+            not any(is_decorated(self._classes[owner]) for owner in line)
             and all(item.name != "__new__" for item in members)
             and all(self._member(name, item.name) is not item for item in abstract)
         )
@@ -207,16 +248,27 @@ class Entries:
 
     def _member(self, name: str, member: str) -> ast.FunctionDef | None:
         """Return the method that a class has or inherits; None where that is not certain, or it has none."""
-        return self._first_of(self._line_of(name), member)
+        return self._first_of(self._line_of_other(name) or self._line_of(name), member)
+
+    def _line_of_other(self, name: str) -> Sequence[str]:
+        """Return an exception and those that it derives from, or a named tuple."""
+        if name not in self._others:
+            return ()
+        return self._functions.exceptions.lines.get(name, (name,))
+
+    def _node(self, name: str) -> ast.ClassDef:
+        found = self._classes.get(name) or self._others.get(name)
+        return self._enumerations.classes[name] if found is None else found
 
     def _first_of(self, line: Sequence[str], member: str) -> ast.FunctionDef | None:
         """Return the method of the first of some classes that has one; None where that is not certain."""
-        if member in self._stored:
-            return None
         for owner in line:
-            bound = list(_bound(self._classes[owner], member))
+            bound = list(_bound(self._node(owner), member))
             if bound:
-                return _one_of(bound)
+                found = _one_of(bound)
+                is_kept = found is not None and _is_property(found)  # objects do not get one of their own
+                stored = self._attributes.set_on_classes if is_kept else self._stored
+                return found if member not in stored else None
         return None
 
     def _plain(

@@ -1,7 +1,7 @@
 """Enumerations of a program: their members, and what operations on those give.
 
 Only classes that derive from ``Enum`` alone, whose members are integers and strings written out and all
-different, and that have no special methods of their own. A member reads ``<Color.RED: 1>``.
+different, and that have no say in what they are. A member reads ``<Color.RED: 1>``.
 
 Source: https://docs.python.org/3/library/enum.html
 """
@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from opencwm.debugger.object_shapes import is_decorated
 from opencwm.debugger.qualified_names import FunctionNode
 from opencwm.debugger.shown import marked_tree, own_class, text_at
 
@@ -22,6 +23,11 @@ MEMBER: Final = r"<\w+\.\w+: (?:-?\d+|'[\w .,:/-]*')>"
 _MEMBER: Final = re.compile(r"<(\w+)\.(\w+): .*>")
 _PLAIN: Final = re.compile(r"[\w .,:/-]*")
 _TAKEN: Final = frozenset({"name", "value", "mro"})
+_HARMLESS: Final = frozenset(
+    """__lt__ __le__ __gt__ __ge__ __add__ __sub__ __mul__ __or__ __and__ __call__ __str__ __bool__
+    __len__""".split()  # noqa: SIM905 - it reads better
+)
+"""Special methods that leave alone what members are, and how they are compared for being the same."""
 _SAME: Final = (ast.Is, ast.Eq)
 _OTHER: Final = (ast.IsNot, ast.NotEq)
 
@@ -48,7 +54,7 @@ class Enumerations:
         members: dict[str, Members] = {}
         classes: dict[str, ast.ClassDef] = {}
         for node in tree.body:
-            if not isinstance(node, ast.ClassDef) or node.keywords or node.decorator_list:
+            if not isinstance(node, ast.ClassDef) or node.keywords or is_decorated(node):
                 continue
             is_once = constants.get(node.name) == f"<class 'program.{node.name}'>"
             if not is_once or [ast.unparse(base) in imported for base in node.bases] != [True]:
@@ -103,7 +109,8 @@ class Enumerations:
         found = _MEMBER.fullmatch(text)
         if found is None or not self.kind_of(text):
             return None
-        told = {"name": repr(found[2]), "value": self.members[found[1]][found[2]]}
+        own = f"<class 'program.{found[1]}'>"
+        told = {"name": repr(found[2]), "value": self.members[found[1]][found[2]], "__class__": own}
         return told.get(attribute)
 
     def _called(self, name: str, argument: str) -> str | None:
@@ -126,7 +133,7 @@ def _members(node: ast.ClassDef) -> Members | None:
     found: dict[str, str] = {}
     for part in node.body:
         if isinstance(part, FunctionNode):
-            if part.name.startswith("_") or part.name in _TAKEN:
+            if (part.name.startswith("_") and part.name not in _HARMLESS) or part.name in _TAKEN:
                 return None
         elif (
             isinstance(part, ast.Assign) and len(part.targets) == 1 and isinstance(part.targets[0], ast.Name)

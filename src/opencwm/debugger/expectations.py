@@ -86,20 +86,32 @@ class Made(str):
         source: that expression, empty where it is not known.
         first: first line of the definition of a function, 0 for what is none.
         free: how those of its free variables read that stay the same.
+        attributes: how those of an exception read that stay the same.
     """
 
-    __slots__ = ("first", "free", "source")
+    __slots__ = ("attributes", "first", "free", "source")
     source: str
     first: int
     free: Mapping[str, str]
+    attributes: Mapping[str, str]
 
     def __new__(
-        cls, text: str, source: str = "", first: int = 0, free: Mapping[str, str] = MappingProxyType({})
+        cls,
+        text: str,
+        source: str = "",
+        first: int = 0,
+        free: Mapping[str, str] = MappingProxyType({}),
+        attributes: Mapping[str, str] = MappingProxyType({}),
     ) -> Made:
         """Return the text, with what belongs to it."""
         made = super().__new__(cls, text)
-        made.source, made.first, made.free = source, first, free
+        made.source, made.first, made.free, made.attributes = source, first, free, attributes
         return made
+
+
+def attributes_of(text: str | None) -> Mapping[str, str]:
+    """Return the attributes that a value is known to have beside what it reads as."""
+    return text.attributes if isinstance(text, Made) else {}
 
 
 class Iterating(Made):
@@ -224,6 +236,7 @@ class Entered:
     Attributes:
         first: first line of its definition.
         value: of the call, once it has returned; None before, and where that is not known.
+        returned: what it has returned, which is not what a call that makes an object is worth.
         kept: how free variables of the caller read since, that nothing but it changes.
         after: what it was called with, as it reads since it has returned, by parameter.
         is_apart: it can change no object that there was before, see :mod:`opencwm.debugger.isolation`.
@@ -233,6 +246,7 @@ class Entered:
 
     first: int
     value: str | None = None
+    returned: str | None = None
     after: Mapping[str, str] = dataclasses.field(default_factory=dict)
     kept: Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_apart: bool = False

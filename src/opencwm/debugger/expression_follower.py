@@ -23,7 +23,7 @@ from opencwm.debugger.expectations import (
     YieldingError,
 )
 from opencwm.debugger.expressions import Undecided, known_value
-from opencwm.debugger.hooks import arguments, hook_name, is_lazy, plain_name
+from opencwm.debugger.hooks import arguments, hook_name, is_lazy, plain_name, unhooked
 from opencwm.debugger.known import Known
 from opencwm.debugger.mutations import after_look
 from opencwm.debugger.pure_values import text_of
@@ -34,7 +34,6 @@ from opencwm.debugger.rendered import (
     is_read_plainly,
     longest_value,
     loop_text,
-    truth_of,
 )
 from opencwm.debugger.touching import held_by
 from opencwm.tracer.sites import Push, Site, SiteKind
@@ -109,7 +108,7 @@ class ExpressionFollower(CallFollower):
         return follow(node)  # type: ignore[no-any-return]
 
     def _truth(self, node: ast.expr) -> bool:
-        truth = self._known.truth(self._value(node))
+        truth = self._truth_of(self._value(node))
         if truth is None:
             raise UnforeseenError
         return truth
@@ -191,7 +190,7 @@ class ExpressionFollower(CallFollower):
         ends = isinstance(node.op, ast.Or)
         for item in node.values[:-1]:
             value = self._value(item)
-            truth = truth_of(value)
+            truth = self._truth_of(value)
             if truth is None:
                 raise UnforeseenError
             if truth is ends:
@@ -205,7 +204,7 @@ class ExpressionFollower(CallFollower):
             return repr(-number) if isinstance(number, int | float) else None
         if not isinstance(node.op, ast.Not):
             return None
-        truth = truth_of(value)
+        truth = self._truth_of(value)
         return None if truth is None else repr(not truth)
 
     def _compare(self, node: ast.Compare) -> str | None:
@@ -215,9 +214,10 @@ class ExpressionFollower(CallFollower):
             if isinstance(node.ops[0], ast.In | ast.NotIn) and isinstance(right[0], Iterating):
                 found = self._is_among(self._current(*left), right[0])
                 return repr(found is isinstance(node.ops[0], ast.In))
+            if isinstance(node.ops[0], ast.In | ast.NotIn):
+                return self._contained(right[0], self._current(*left), isinstance(node.ops[0], ast.In))
             name = _COMPARISONS.get(type(node.ops[0]), "")
-            value = self._special(name, self._current(*left), (right[0],))
-            return value if value in ("True", "False") else None
+            return self._compared(node.ops[0], name, self._current(*left), right[0])
         outcome = self._value(node.left)
         for item in node.comparators:
             outcome = self._value(item)
@@ -241,6 +241,10 @@ class ExpressionFollower(CallFollower):
         found = self._from_table(node.value, key)
         if found is not None:
             return found
+        if not isinstance(unhooked(node.slice), ast.Slice):
+            item = self._special("__getitem__", text, (key,))
+            if item is not None:
+                return item
         if text is None:
             self._changing.anything()
             self.outcome.is_pure = False
@@ -279,7 +283,11 @@ class ExpressionFollower(CallFollower):
             texts[name] = self._value(item.value)
             spec = item.format_spec
             inner = ast.JoinedStr(self._formatted(spec, texts)) if isinstance(spec, ast.JoinedStr) else None
-            parts.append(ast.FormattedValue(ast.Name(name, ast.Load()), item.conversion, inner))
+            words = self._formatted_as(texts[name], item.conversion, has_spec=spec is not None)
+            texts[name] = words or texts[name]
+            parts.append(
+                ast.FormattedValue(ast.Name(name, ast.Load()), -1 if words else item.conversion, inner)
+            )
         return parts
 
     def _lambda(self, node: ast.Lambda) -> str | None:
@@ -361,7 +369,7 @@ class ExpressionFollower(CallFollower):
 
     def _hook_decision(self, site: int, number: int, node: ast.expr) -> str | None:
         text = self._value(node)
-        truth = truth_of(text)
+        truth = self._truth_of(text)
         if truth is None:
             raise UnforeseenError
         self._decide((site, number), text, truth)
@@ -415,11 +423,6 @@ class ExpressionFollower(CallFollower):
         else:
             self.outcome.is_told = False
         return key
-
-    def _hook_fetched(self, site: int, node: ast.expr, name: ast.Constant) -> str | None:
-        text = self._value(node)
-        self._read(site, text, "." + str(name.value))
-        return text
 
     def _read(self, site: int, holder: str | None, part: str, *, is_certain: bool = False) -> None:
         """Note the item or attribute that an augmented assignment reads."""

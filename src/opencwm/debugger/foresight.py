@@ -27,7 +27,7 @@ from opencwm.debugger.expectations import (
     ResumingError,
     UnforeseenError,
 )
-from opencwm.debugger.hooks import plain_name
+from opencwm.debugger.hooks import plain_name, raises_again
 from opencwm.debugger.rendered import is_atom
 from opencwm.debugger.workings import Workings
 from opencwm.traces import Activation, CodeInfo, Step, StepFlags, StepKind, apply_step
@@ -46,11 +46,12 @@ class Foresight:
         self.calculates = calculates
         self._memories: list[Memory] = []
         self._suspended: dict[int, list[Memory]] = {}  # by code
+        self._leaving: str | None = None  # the exception that the last step left a function with
         self._closures = Closures(workings.free, workings.known.decorated.kept)
 
     def restart(self, steps: Sequence[Step], codes: Sequence[CodeInfo]) -> None:
         """Stand where a run stands after ``steps``."""
-        self._memories, self._suspended = [], {}
+        self._memories, self._suspended, self._leaving = [], {}, None
         self._closures = Closures(self.workings.free, self.workings.known.decorated.kept)
         stack: list[Activation] = []
         for step in steps:
@@ -82,9 +83,10 @@ class Foresight:
         elif step.kind is StepKind.LINE:
             self._proceed(self._memories[-1], step.lineno)
         elif step.kind is StepKind.EXCEPTION:
-            self._memories[-1].throws(step.value)
+            self._memories[-1].throws(self._thrown(step.value))
         elif step.kind is StepKind.RETURN:
             memory = self._memories.pop()
+            self._leaving = self._left_with(memory, step)
             state = memory.resumed if memory.num_yields > 0 else memory.state
             left = {**state, **dict(step.changed)}
             self._closures.reads(memory.first, left)
@@ -93,10 +95,40 @@ class Foresight:
                 memory.left = left
                 memory.num_yields += memory.num_yields >= 0
                 self._suspended.setdefault(step.code, []).append(memory)
+        if step.kind is not StepKind.RETURN:
+            self._leaving = None
         if stack:
             self._memories[-1].see(stack[-1].locals, is_new_line=step.kind is StepKind.LINE)
             if step.kind is not StepKind.RETURN:
                 self._closures.reads(self._memories[-1].first, stack[-1].locals)
+
+    def _left_with(self, memory: Memory, step: Step) -> str | None:
+        """Return the exception that leaves a function, None for none, and where there may be others in it."""
+        is_one = self.workings.known.functions.num_tries(memory.first) <= 1
+        return memory.raised if step.flags & StepFlags.UNWIND and is_one else None
+
+    def _thrown(self, value: str | None) -> str | None:
+        """Return an exception that is raised now, with what is known of it beside how it reads."""
+        memory, raised = self._memories[-1], self._leaving
+        if not self.workings.known.exceptions.line_of(value or ""):
+            return value
+        node = self.workings.statement(memory)
+        if raised is None and not raises_again(node):
+            raised = self._outcome(memory).raised
+        return raised if raised == value else value
+
+    def _outcome(self, memory: Memory) -> Outcome:
+        """Return what is known of what the line that runs in an activation has done."""
+        with contextlib.suppress(UnforeseenError):
+            return self.workings.follower(memory.copy(), _nothing_more, calculates=self.calculates).run()
+        return Outcome()
+
+    def _initialized(self, memory: Memory, text: str | None) -> str | None:
+        """Return what an ``__init__`` leaves behind, an exception with the attributes that it keeps."""
+        if not self.workings.known.exceptions.line_of(text or ""):
+            return text
+        made = self._outcome(memory).values.get("self", memory.made.get("self"))
+        return made if made == text else text
 
     def _returned(self, memory: Memory, step: Step) -> None:
         """Tell the caller of a function what its call is worth."""
@@ -118,7 +150,11 @@ class Foresight:
             state = {**memory.state, **dict(step.changed)}
             functions = self.workings.known.functions
             entered[-1].value = functions.value(memory.first, step.value, state)
+            entered[-1].returned = step.value
             entered[-1].after = functions.after(memory.first, state, memory.lines)
+            if functions.is_initializer(memory.first):
+                entered[-1].value = self._initialized(memory, entered[-1].value)
+                entered[-1].after = {**entered[-1].after, "self": entered[-1].value or ""}
             entered[-1].kept = self._closures.kept(self._memories[-1].first)
 
     def _is_apart(self, first: int, step: Step) -> bool:
@@ -168,11 +204,12 @@ class Foresight:
     def _settle(self, memory: Memory) -> None:
         """Take note of what the line that has run leaves behind for those to come."""
         node, follower, outcome = self.workings.statement(memory), None, Outcome()
-        is_thrown = memory.passing is not None
+        is_thrown, ran = memory.passing is not None, self.workings.alone(memory)
         try:
             follower = self.workings.follower(memory, _nothing_more, calculates=self.calculates)
             outcome = follower.run()
             follower.keep(outcome)
+            ran = follower.last
         except UnforeseenError:
             memory.made.clear()
             memory.subject = None
@@ -181,12 +218,18 @@ class Foresight:
             memory.passing = "" if is_thrown else memory.passing
         if follower is not None and follower.is_leaving:
             return
+        caught = self.workings.caught(memory)
+        for name, text in caught.values.items() if caught is not None else ():
+            if isinstance(text, Made):
+                memory.made[name] = text
+        if raises_again(node):  # nothing reports which exception that is
+            memory.raised = None
         if node is not None:
             memory.passing = None
-        memory.jump = type(node).__name__ if isinstance(node, ast.Return | ast.Break | ast.Continue) else ""
-        memory.jump = memory.jump if node is not None else "?"
-        if isinstance(node, ast.Return):
-            name = plain_name(node.value) if node.value is not None else ""
+        memory.jump = type(ran).__name__ if isinstance(ran, ast.Return | ast.Break | ast.Continue) else ""
+        memory.jump = memory.jump if ran is not None else "?"
+        if isinstance(ran, ast.Return):
+            name = plain_name(ran.value) if ran.value is not None else ""
             memory.waiting = name if name in memory.state else "", outcome.returned
 
     def follow(self, ask: Ask) -> Outcome:
@@ -225,7 +268,9 @@ class Foresight:
 
     def _handed(self, first: int, shown: Mapping[str, str]) -> dict[str, Made]:
         """Return the parameters of a function that is entered whose text does not tell what they are."""
-        given = self.arguments(first, ()) if any(text.startswith("<") for text in shown.values()) else {}
+        exceptions = self.workings.known.exceptions
+        are_more = any(text.startswith("<") or exceptions.line_of(text) for text in shown.values())
+        given = self.arguments(first, ()) if are_more else {}
         return {
             name: text
             for name, text in given.items()

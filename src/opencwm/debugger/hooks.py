@@ -32,6 +32,19 @@ def is_super(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
 
 
+def unhooked(node: ast.expr) -> ast.expr:
+    """Return an expression without the hooks that report it and its use as an operand."""
+    while hook_name(node) in ("operand", "result"):
+        node = arguments(node)[-1]
+    return node
+
+
+def raises_again(node: ast.AST | None) -> bool:
+    """Whether what stands on a line may be a ``raise`` of whatever is being handled."""
+    parts = [node, *getattr(node, "body", [])] if isinstance(node, ast.stmt) else []
+    return any(isinstance(part, ast.Raise) and part.exc is None for part in parts)
+
+
 def is_lazy(node: ast.expr) -> bool:
     """Whether an expression makes an iterator of Python, which reads as no more than that."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):

@@ -19,6 +19,8 @@ from opencwm.debugger.abstract_classes import BY_METHODS
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.entering import Entries
 from opencwm.debugger.expressions import Undecided, known_value
+from opencwm.debugger.field_classes import FieldClasses
+from opencwm.debugger.own_exceptions import OwnExceptions
 from opencwm.debugger.pure_values import Shown, kind_of, text_of
 from opencwm.debugger.shown import marked_tree, text_at
 
@@ -33,6 +35,8 @@ class Introspection:
         attributes: what its classes say of attributes.
         entries: its functions that calls are sure to enter.
         constants: how names of its module read that stand for the same always.
+        exceptions: those that it defines.
+        made_of_fields: its named tuples.
         abstract: abstract classes that its names stand for; none where it registers classes.
         is_disguised: objects of its classes may read as values of built-in types.
     """
@@ -43,6 +47,8 @@ class Introspection:
         entries: Entries | None,
         constants: Mapping[str, str],
         abstract: Mapping[str, Any],
+        exceptions: OwnExceptions,
+        made_of_fields: FieldClasses,
         *,
         is_disguised: bool,
     ) -> None:
@@ -50,6 +56,8 @@ class Introspection:
         self._entries = entries
         self._constants = constants
         self._abstract = abstract
+        self._exceptions = exceptions
+        self._made_of_fields = made_of_fields
         self._is_disguised = is_disguised
         self._ways: Mapping[str, Callable[[Sequence[ast.expr], list[str]], str | None]] = {
             "type": self._type,
@@ -103,7 +111,8 @@ class Introspection:
 
     def _class_of(self, text: str) -> str | None:
         """Return how the class of a value reads; None where it is not known."""
-        own = self._own(text)
+        row = self._made_of_fields.tuple_of(text)
+        own = ([row] if row else self._exceptions.line_of(text)) or self._own(text)
         if own:
             name = f"<class 'program.{own[0]}'>"
             return name if self._constants.get(own[0]) == name else None
@@ -137,6 +146,12 @@ class Introspection:
 
     def is_of(self, text: str, name: str) -> bool | None:
         """Return whether a value is of a class, by the name it is called by; None where that is not known."""
+        if self._exceptions.line_of(text):
+            is_class = self._constants.get(name) in (f"<class '{name}'>", f"<class 'program.{name}'>")
+            return self._exceptions.is_of(text, name) if is_class else None
+        row = self._made_of_fields.tuple_of(text)
+        if row:
+            return self._is_row(row, name)
         own, value = self._own(text), _value(text)
         is_literal = not own and not isinstance(value, Shown)
         if name in self._abstract:
@@ -163,6 +178,15 @@ class Introspection:
         is_bare = name in self._attributes.bare and self._constants.get(name) == f"<class 'program.{name}'>"
         return False if is_bare and (own or is_literal or text.startswith("<function ")) else None
 
+    def _is_row(self, row: str, name: str) -> bool | None:
+        """Return whether a named tuple, by its class, is of a class."""
+        if name in self._abstract:
+            return issubclass(tuple, self._abstract[name])
+        of_python = getattr(builtins, name, None)
+        if isinstance(of_python, type) and self._constants.get(name) == f"<class '{name}'>":
+            return issubclass(tuple, of_python)
+        return row == name if self._constants.get(name) == f"<class 'program.{name}'>" else None
+
     def _has_methods(self, own: Sequence[str], kind: Any) -> bool | None:
         if kind not in BY_METHODS:
             return False
@@ -185,6 +209,10 @@ class Introspection:
         if len(nodes) != _PLACES or name is None:
             return None
         value = _value(texts[0])
+        row = self._made_of_fields.tuple_of(texts[0])
+        if row and self._entries is not None:
+            has_it = hasattr(tuple, name) or self._made_of_fields.read(texts[0], name) is not None
+            return "True" if has_it or self._entries.binds([row], name) else None
         if not self._own(texts[0]):
             if self._is_disguised or isinstance(value, Shown | type):
                 return None
@@ -207,7 +235,7 @@ class Introspection:
         own = self._own(text)
         if self._entries is None or not self._attributes.tells_all(text) or hasattr(object, name):
             return False
-        return name not in self._attributes.set_elsewhere and all(
+        return name not in self._attributes.set_on_classes and all(
             self._entries.binds(own, word) is False for word in (name, "__getattr__")
         )
 

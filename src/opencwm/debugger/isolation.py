@@ -64,6 +64,7 @@ def shares(tree: ast.Module, fixed: Collection[str] = ()) -> bool:
     top = set(bound_at_top(tree))
     return not all(_is_fixed(statement, fixed) for statement in tree.body) or any(
         isinstance(node, ast.Global)
+        or (isinstance(node, ast.Attribute) and node.attr == "__slots__")
         or (isinstance(node, ast.Name) and node.id in _BY_STRING)
         or (isinstance(node, ast.arguments) and not all(_is_atom(item, fixed) for item in _defaults(node)))
         or (
@@ -87,6 +88,7 @@ def _is_fixed(statement: ast.stmt, fixed: Collection[str]) -> bool:
     if isinstance(statement, ast.Assign | ast.AnnAssign):
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         are_fixed = all(isinstance(target, ast.Name) and target.id in fixed for target in targets)
+        are_fixed = are_fixed or [ast.unparse(target) for target in targets] == ["__slots__"]
         return are_fixed or statement.value is None or _is_atom(statement.value) or _is_mark(statement.value)
     if isinstance(statement, ast.If):  # such as what runs a file as a program
         return all(_is_fixed(item, fixed) for item in (*statement.body, *statement.orelse))

@@ -28,6 +28,8 @@ from opencwm.debugger.expressions import (
 from opencwm.debugger.field_classes import FieldClasses
 from opencwm.debugger.introspection import Introspection
 from opencwm.debugger.module_names import VALUES
+from opencwm.debugger.one_line import ShortIf
+from opencwm.debugger.own_exceptions import OwnExceptions
 from opencwm.debugger.plain_exceptions import made
 from opencwm.debugger.pure_numbers import CONTEXT
 from opencwm.debugger.pure_values import READERS, is_told, text_of
@@ -64,7 +66,7 @@ class Known:
         has_values: classes of it derive from built-in types of values.
         entries: its functions that calls are sure to enter; None: no call is.
         builtins: the functions of Python that its names stand for.
-        exceptions: names of exceptions that are made plainly, see :mod:`.plain_exceptions`.
+        exceptions: those that it defines, and those of Python that it uses.
         has_truths: classes of it may say whether their objects are true.
         has_hashes: classes of it may say how their objects are hashed and compared.
         introspection: what it is told when it asks about objects.
@@ -75,6 +77,8 @@ class Known:
         names_matching: it may say which attributes patterns by position mean, or what is a sequence.
         tables: its dictionaries of functions, see :mod:`.tables`.
         decorated: its functions that decorators of it have made another one of.
+        short_ifs: its conditions with what they decide on the same line, by line.
+        prints_plainly: what it prints goes nowhere else than to what Python has for that.
         closed: first lines of its functions that have no free variables.
     """
 
@@ -89,7 +93,7 @@ class Known:
     has_values: bool = False
     entries: Entries | None = None
     builtins: Builtins = dataclasses.field(default_factory=lambda: Builtins({}))
-    exceptions: frozenset[str] = frozenset()
+    exceptions: OwnExceptions = dataclasses.field(default_factory=OwnExceptions)
     has_truths: bool = True
     has_hashes: bool = True
     introspection: Introspection | None = None
@@ -99,6 +103,8 @@ class Known:
     enumerations: Enumerations = dataclasses.field(default_factory=Enumerations)
     closed: frozenset[int] = frozenset()
     names_matching: bool = True
+    short_ifs: Mapping[int, ShortIf] = dataclasses.field(default_factory=dict)
+    prints_plainly: bool = False
     decorated: Decorated = dataclasses.field(default_factory=Decorated)
     tables: Mapping[str, Table] = dataclasses.field(default_factory=dict)
 
@@ -109,7 +115,7 @@ class Known:
 
     def calculated(self, expected: Expected) -> str | None:
         """Return the value of a pure operation on literals; None for any other, and for one that raises."""
-        exception = made(expected.text, self.exceptions) if expected.text is not None else None
+        exception = made(expected.text, self.exceptions.plain) if expected.text is not None else None
         if exception is not None:
             return exception
         found = self._worked_out(expected)
@@ -246,6 +252,8 @@ class Known:
         if expected.text is not None and expected.formula is None:
             text = self.introspection.answer(expected.text) if self.introspection is not None else None
             text = text or self.made_of_fields.made(expected.text) or self.enumerations.answer(expected.text)
+            text = text or self.exceptions.answer(expected.text)
+            text = text or self.made_of_fields.answer(expected.text, self.builtins)
         return None if text is None else Result(known_value(text), text, frozenset())
 
 

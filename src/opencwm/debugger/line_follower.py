@@ -6,7 +6,7 @@ import ast
 import re
 import sys
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Final
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
 from opencwm.debugger.expectations import (
@@ -28,9 +28,9 @@ from opencwm.debugger.hooks import holders, hook_name, is_note, marked, plain_na
 from opencwm.debugger.known import Known
 from opencwm.debugger.module_names import imported_text
 from opencwm.debugger.mutations import after_delete, after_store
-from opencwm.debugger.object_shapes import mangled
+from opencwm.debugger.one_line import Together, is_short
+from opencwm.debugger.one_line_follower import OneLineFollower
 from opencwm.debugger.patterns import matched, names_in
-from opencwm.debugger.plain_exceptions import raised_by
 from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.rendered import (
     UnreadableError,
@@ -40,14 +40,14 @@ from opencwm.debugger.rendered import (
     items_of,
 )
 from opencwm.debugger.streams import Stream
-from opencwm.debugger.with_follower import WithFollower
 from opencwm.tracer.expression_rewriter import BINARY
 
 Followed = ast.stmt | ast.expr | ast.match_case
 """What can stand on a line that is followed; the last for the pattern and the guard of a ``case``."""
+_WITH_BODIES: Final = (*(ast.For, ast.With, ast.If, ast.While, ast.Match, ast.match_case, ast.FunctionDef),)
 
 
-class LineFollower(WithFollower):
+class LineFollower(OneLineFollower):
     """Follows one line.
 
     Args:
@@ -92,7 +92,8 @@ class LineFollower(WithFollower):
             self._changing.anything()
         if self._written:
             self.outcome.is_told = False
-        for name in self._known.functions.globals_in(self._memory.first):  # no locals
+        functions, first = self._known.functions, self._memory.first
+        for name in functions.globals_in(first) | (functions.caught_in(first) - bound):  # no locals for long
             self.outcome.values.pop(name, None)
         if self._entered or not self._known.attributes.is_plain:
             self._changing.anything()
@@ -131,32 +132,50 @@ class LineFollower(WithFollower):
             made[name] = text
 
     def _statement(self, node: Followed) -> None:
+        self.last = node
+        if isinstance(node, Together):
+            self._in_turn(node.body)
+        elif isinstance(node, ast.expr):
+            self.outcome.returned = self._value(node)
+        elif isinstance(node, _WITH_BODIES):
+            self._head(node)
+        else:
+            self._simple(node)
+
+    def _head(self, node: Followed) -> None:
+        """Follow the line with which a statement begins that has a body."""
         outcome = self.outcome
-        if isinstance(node, ast.expr):
-            outcome.returned = self._value(node)
-        elif isinstance(node, ast.For):
+        if isinstance(node, ast.For):
             self._for(node)
         elif isinstance(node, ast.With):
             self._with(node)
+        elif isinstance(node, ast.If) and is_short(node):
+            self._short_if(node)
         elif isinstance(node, ast.If | ast.While):
-            outcome.truth = self._known.truth(self._value(node.test))
+            outcome.truth = self._truth_of(self._value(node.test))
             if outcome.truth is None:  # a method may be asked for it
                 outcome.is_told = False
-        elif isinstance(node, ast.Expr):
-            self._value(node.value)
         elif isinstance(node, ast.Match):
             self._subject = self._value(node.subject)
         elif isinstance(node, ast.match_case):
             self._case(node)
-        elif isinstance(node, ast.Return):
-            outcome.returned = "None" if node.value is None else self._value(node.value)
         elif isinstance(node, ast.FunctionDef):
             self._defined(node)
-        elif isinstance(node, ast.Assert):
-            self._asserted(node)
+
+    def _simple(self, node: Followed) -> None:
+        """Follow a statement that is no more than its line."""
+        outcome = self.outcome
+        if isinstance(node, ast.Expr):
+            self._value(node.value)
+        elif isinstance(node, ast.Return):
+            outcome.returned = "None" if node.value is None else self._value(node.value)
+        elif isinstance(node, ast.Assert | ast.Raise):
+            self._raise(node) if isinstance(node, ast.Raise) else self._asserted(node)
         elif isinstance(node, ast.Delete) and [type(item) for item in node.targets] == [ast.Subscript]:
             self._deleted(node.targets[0])
-        elif not isinstance(node, ast.Pass | ast.Break | ast.Continue) and not self._assignment(node):
+        elif isinstance(node, ast.Pass | ast.Break | ast.Continue):
+            pass
+        elif isinstance(node, ast.stmt) and not self._assignment(node):
             outcome.is_told = outcome.is_pure = False
             self._changing.anything()
             self._other(node)
@@ -241,11 +260,7 @@ class LineFollower(WithFollower):
 
     def _other(self, node: ast.stmt) -> None:
         """Follow a statement that does more than its values say."""
-        if isinstance(node, ast.Raise):
-            texts = [self._value(part) for part in (node.exc, node.cause) if part is not None]
-            if self._calculates and len(texts) == 1:
-                self.outcome.raised = raised_by(texts[0], self._known.exceptions)
-        elif isinstance(node, ast.Delete):
+        if isinstance(node, ast.Delete):
             for target in node.targets:
                 self._target(target)
         else:
@@ -273,23 +288,25 @@ class LineFollower(WithFollower):
             if isinstance(target, ast.Tuple | ast.List) and len(targets) == 1:
                 self._store_items(target, value, source)
             else:
-                self._stored_in(target, value, since)
+                self._stored_in(target, value, since, source)
             if number + 1 < len(targets):
                 if value is None or not is_atom(value):
                     raise UnforeseenError  # it may be, or hold, what was changed
                 self._store_more(target)
 
-    def _stored_in(self, target: ast.expr, value: str | None, since: int) -> None:
-        """Follow the assignment of what was known at a moment to an item or an attribute."""
+    def _stored_in(
+        self, target: ast.expr, value: str | None, since: int, source: ast.expr | None = None
+    ) -> None:
+        """Follow the assignment of what was known at a moment, of an expression, to an item or attribute."""
         if isinstance(target, ast.Subscript):
             parts = self._values([target.value, target.slice])
             now = self._current(value, since)
-            self._stored(target, self._current(*parts[0]), self._current(*parts[1]), now, "")
+            holder, key = self._current(*parts[0]), self._current(*parts[1])
+            if holder is None or not self._set_item(target, holder, key, now, source or ast.Constant(None)):
+                self._stored(target, holder, key, now, "")
         elif isinstance(target, ast.Attribute):
             holder, value = self._value(target.value), self._current(value, since)
-            self._stores_in(target, holder)
-            changed = self._known.attributes.after_store(holder, target.attr, value, owner=self._owner)
-            self._put(target, holder, changed)
+            self._set_attribute(target, holder, value, source)
         else:
             raise UnforeseenError
 
@@ -378,14 +395,7 @@ class LineFollower(WithFollower):
         if isinstance(target, ast.Subscript):
             self._stored(target, holder, key, value, symbol)
         else:
-            self._stores_in(target, holder)
-            is_settled = self._calculates or not symbol
-            changed = None
-            if is_settled:
-                changed = self._known.attributes.after_store(
-                    holder, target.attr, value, symbol, owner=self._owner
-                )
-            self._put(target, holder, changed)
+            self._set_attribute(target, holder, value, symbol=symbol)
 
     def _stored(
         self, target: ast.Subscript, container: str | None, key: str | None, value: str | None, symbol: str
@@ -397,35 +407,6 @@ class LineFollower(WithFollower):
             found = None if changed is None else self._replaced(target.value, container, changed)
         self._stores_in(target, container)
         self._changed(*(found or ("", None)))
-
-    def _stores_in(self, target: ast.Subscript | ast.Attribute, holder: str | None) -> None:
-        """Note that an item or attribute of an object is set, which may have a say in it."""
-        is_plain_object = holder is not None and (
-            holder[0] in "[{"
-            if isinstance(target, ast.Subscript)
-            else self._known.attributes.shows(holder, mangled(target.attr, self._owner))
-        )
-        if is_plain_object and not self._known.is_disguised:
-            self._changing.one(holder, self._changing.moment)
-        else:
-            self._changing.anything()
-
-    def _put(self, target: ast.Attribute, holder: str | None, changed: str | None) -> None:
-        """Note what the object has become of which an attribute was set."""
-        found = (
-            self._replaced(target.value, holder, changed)
-            if holder is not None and changed is not None
-            else None
-        )
-        self._changed(*(found or ("", None)))
-
-    def _changed(self, name: str, text: str | None) -> None:
-        """Note what the object of a name has become; None: not known."""
-        if text is None or not name:
-            self.outcome.is_told = False
-            self._objects_change()
-        else:
-            self.outcome.values[name] = text
 
     def _unpack(self, target: ast.Tuple | ast.List, value: str | None) -> None:
         """Note what the names of a target get."""

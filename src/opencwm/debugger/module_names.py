@@ -21,7 +21,7 @@ from opencwm.debugger.abstract_classes import ABSTRACT
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.field_classes import made_by_call
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
-from opencwm.debugger.object_shapes import is_only_dataclass
+from opencwm.debugger.object_shapes import is_decorated, is_only_dataclass
 from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, METHODS, MODULES
 from opencwm.debugger.pure_values import as_in_python, is_fixed, kind_of
 from opencwm.debugger.qualified_names import FunctionNode, QualifiedNames
@@ -82,7 +82,7 @@ class ModuleNames:
                 texts.pop(node.name, None)
                 is_class = isinstance(node, ast.ClassDef)
                 is_plain = not node.decorator_list or (
-                    isinstance(node, ast.ClassDef) and is_only_dataclass(node)
+                    isinstance(node, ast.ClassDef) and (is_only_dataclass(node) or not is_decorated(node))
                 )
                 if node.name in bound.constant and is_plain:
                     texts[node.name] = (
@@ -147,7 +147,13 @@ def has_values(tree: ast.Module) -> bool:
     """Whether objects of classes of a program may read as values of built-in types."""
     classes = [node for node in nodes_of(tree) if isinstance(node, ast.ClassDef)]
     harmless = _HARMLESS_BASES | {node.name for node in classes}
-    return any(_last_name(base) not in harmless for node in classes for base in node.bases)
+    own = {node.name for node in nodes_of(tree) if isinstance(node, FunctionNode)}
+    harmless |= {"Enum", "NamedTuple", "namedtuple"} - own  # what derives from them reads as no other value
+    return any(
+        _last_name(base.func if isinstance(base, ast.Call) else base) not in harmless
+        for node in classes
+        for base in node.bases
+    )
 
 
 def _last_name(node: ast.expr) -> str:

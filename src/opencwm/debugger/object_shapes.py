@@ -14,6 +14,8 @@ from typing import Final
 ROOTS: Final = frozenset({"ABC", "object", "Generic", "Protocol"})
 """Classes from which nothing is inherited that matters here."""
 _NO_FIELDS: Final = ("ClassVar", "InitVar", "KW_ONLY")
+_SILENT: Final = frozenset({"final", "runtime_checkable", "total_ordering", "unique"})
+"""Decorators of the standard library that leave a class as it is, but for comparisons that it lacks."""
 _UNSHOWN_SLOTS: Final = frozenset({"__dict__", "__weakref__"})
 
 
@@ -34,6 +36,8 @@ class Shape:
     def after_store(self, parts: Mapping[str, str], name: str, value: str) -> dict[str, str] | None:
         """Return the attributes that are shown after one was set; None where that raises."""
         if self.fields is not None:
+            if name not in self.fields and not self.has_others:
+                return None
             shown = {**parts, name: value}
             return {field: shown[field] for field in self.fields if field in shown}
         if name not in parts and name in self.slots:
@@ -138,6 +142,11 @@ def is_only_dataclass(node: ast.stmt) -> bool:
     return isinstance(node, ast.ClassDef) and len(node.decorator_list) == 1 and is_dataclass(node)
 
 
+def is_decorated(node: ast.ClassDef) -> bool:
+    """Whether a class has decorators that may make something else of it, or say how it is made."""
+    return not _SILENT.issuperset(map(last_name, node.decorator_list))
+
+
 def _shape_of_dataclass(line: Sequence[ast.ClassDef]) -> Shape | None:
     """Return how objects show themselves whose class, the last one, and all bases of it are dataclasses."""
     fields: dict[str, None] = {}
@@ -158,7 +167,13 @@ def _shape_of_dataclass(line: Sequence[ast.ClassDef]) -> Shape | None:
             if any(word in annotation for word in _NO_FIELDS) or _is_hidden(inner.value):
                 return None
             fields[inner.target.id] = None
-    return Shape(fields=tuple(fields))
+    return Shape(has_others=not any(map(_has_slots, line)), fields=tuple(fields))
+
+
+def _has_slots(node: ast.ClassDef) -> bool:
+    """Whether a class may be a dataclass that has slots."""
+    calls = [item for item in node.decorator_list if isinstance(item, ast.Call)]
+    return any(option.arg == "slots" for call in calls for option in call.keywords)
 
 
 def _is_hidden(default: ast.expr | None) -> bool:

@@ -6,6 +6,7 @@ the context is told by its imports, see :data:`CONTEXT`.
 
 from __future__ import annotations
 
+import builtins
 import decimal
 import fractions
 import numbers
@@ -13,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from opencwm.debugger.pure_families import Family, words
-from opencwm.debugger.pure_limits import MOST_DIGITS, ExpressionError, check_number
+from opencwm.debugger.pure_limits import MOST_DIGITS, ExpressionError, Undecided, check_number
 
 CONTEXT: Final = frozenset({"getcontext", "setcontext", "localcontext", "Context", "DefaultContext"})
 """Names through which a program changes how decimals are computed."""
@@ -26,6 +27,20 @@ def _check(target: Any, name: str, args: Sequence[Any], keywords: Mapping[str, A
             raise ExpressionError("the number may be too large")
         if isinstance(value, numbers.Integral) and int(value).bit_length() > 4 * MOST_DIGITS:
             raise ExpressionError("the number is too large")
+
+
+def hash(value: Any) -> int:  # noqa: A001 - it stands for that of Python
+    """Return the hash of numbers and of tuples of those; that of anything else is another in each run.
+
+    Raises:
+        Undecided: it is anything else.
+    """
+    if isinstance(value, tuple):
+        for item in value:
+            hash(item)
+    elif type(value) not in (int, float, bool) or value != value:
+        raise Undecided("its hash is another in each run")
+    return builtins.hash(value)
 
 
 FAMILY: Final = Family(

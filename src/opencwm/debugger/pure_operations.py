@@ -89,6 +89,7 @@ FUNCTIONS: Final[Mapping[str, Any]] = _named(
             reversed,
         ),
         *(round, set, sorted, str, sum, tuple, type, zip),
+        pure_numbers.hash,
     ]
 )
 """Built-in functions, by name."""

@@ -63,9 +63,9 @@ def _block(node: ast.With, parents: Mapping[ast.AST, ast.AST]) -> WithBlock:
     return WithBlock(
         range(node.body[0].lineno, (node.end_lineno or 0) + 1),
         frozenset(_bound(inside)),
-        _line_of(node.body[0]),
-        _after(node, parents),
-        _around(node, parents),
+        line_of(node.body[0]),
+        line_after(node, parents),
+        line_around(node, parents),
         any(isinstance(part, _TRY) for part in inside),
         _is_final(node, parents),
     )
@@ -93,7 +93,7 @@ def _bound(inside: list[ast.AST]) -> Iterator[str]:
             yield node.rest
 
 
-def _line_of(node: ast.stmt) -> int | None:
+def line_of(node: ast.stmt) -> int | None:
     """Return the line with which a statement begins to run; None where it may run none, or another."""
     is_constant = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     is_bare = isinstance(node, ast.AnnAssign) and node.value is None
@@ -109,23 +109,23 @@ def _line_of(node: ast.stmt) -> int | None:
     return node.lineno
 
 
-def _after(node: ast.stmt, parents: Mapping[ast.AST, ast.AST]) -> int | None:
+def line_after(node: ast.stmt, parents: Mapping[ast.AST, ast.AST]) -> int | None:
     """Return the line that runs after a statement was run to its end."""
     parent = parents[node]
     for _, value in ast.iter_fields(parent):
         if isinstance(value, list) and node in value and value[-1] is not node:
             following: ast.stmt = value[value.index(node) + 1]
-            return _line_of(following)
+            return line_of(following)
     if isinstance(parent, FunctionNode):
         return RETURNS
     if isinstance(parent, ast.If) or (isinstance(parent, ast.For | ast.While) and node in parent.orelse):
-        return _after(parent, parents)
+        return line_after(parent, parents)
     if isinstance(parent, ast.For | ast.While | ast.With):
-        return _line_of(parent)
+        return line_of(parent)
     return None
 
 
-def _around(node: ast.stmt, parents: Mapping[ast.AST, ast.AST]) -> int | None:
+def line_around(node: ast.stmt, parents: Mapping[ast.AST, ast.AST]) -> int | None:
     """Return the line of the ``with`` that is left next when a statement is left by force."""
     while not isinstance(node, FunctionNode):
         above = parents[node]

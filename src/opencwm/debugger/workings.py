@@ -32,7 +32,8 @@ from opencwm.debugger.isolation import functions_apart, shares
 from opencwm.debugger.known import Known, has_disguises, has_finalizers, has_hashes, has_truths, mentions
 from opencwm.debugger.line_follower import Followed, LineFollower
 from opencwm.debugger.module_names import ModuleNames, has_values, names_by_string
-from opencwm.debugger.plain_exceptions import plain_exceptions
+from opencwm.debugger.one_line import Together, is_short, on_one_line, short_ifs
+from opencwm.debugger.own_exceptions import OwnExceptions
 from opencwm.debugger.qualified_names import FunctionNode
 from opencwm.debugger.with_blocks import with_blocks
 from opencwm.tracer.bound_names import BoundNames
@@ -84,6 +85,10 @@ class Workings:
             for key, nodes in found.items()
             if len(nodes) == 1 and _is_on_one_line(nodes[0]) and nodes[0] not in reraising
         }
+        for key, nodes in found.items():
+            several = on_one_line(nodes) if len(nodes) > 1 and reraising.isdisjoint(nodes) else None
+            if several is not None:
+                lines[key] = several
         for first, node in owned if sites is not None else ():
             for case in node.cases if isinstance(node, ast.Match) else ():
                 if (first, case.pattern.lineno) not in found and _is_case_on_one_line(case):
@@ -93,11 +98,21 @@ class Workings:
         source = syntax_tree(text)
         attributes = Attributes.of(source)
         names = ModuleNames.of(source, bound)
-        functions = Functions(source, names.texts, attributes.lines)
+        exceptions = OwnExceptions.of(source, names.texts)
+        functions = Functions(source, names.texts, attributes.lines, exceptions)
         enumerations = Enumerations.of(source, names.texts)
-        entries = None if names_by_string(source) else Entries(source, functions, attributes, enumerations)
+        made_of_fields = FieldClasses.of(source, names.texts)
+        entries = None
+        if not names_by_string(source):
+            entries = Entries(source, functions, attributes, enumerations, made_of_fields.tuples)
         introspection = Introspection(
-            attributes, entries, names.texts, names.abstract, is_disguised=has_values(source)
+            attributes,
+            entries,
+            names.texts,
+            names.abstract,
+            exceptions,
+            made_of_fields,
+            is_disguised=has_values(source),
         )
         decorated = Decorated() if names_by_string(source) else Decorated.of(source)
         known = Known(
@@ -112,16 +127,19 @@ class Workings:
             has_values=has_values(source),
             entries=entries,
             builtins=names.builtins,
-            exceptions=plain_exceptions(source, names.texts),
+            exceptions=exceptions,
             has_truths=has_truths(source),
             has_hashes=has_hashes(source),
             introspection=introspection,
-            made_of_fields=FieldClasses.of(source, names.texts),
+            made_of_fields=made_of_fields,
             has_finalizers=has_finalizers(source),
             blocks=with_blocks(source),
             enumerations=enumerations,
             closed=closed_functions(text),
             names_matching=_names_matching(source),
+            short_ifs=short_ifs(source),
+            prints_plainly=names.texts.get("print") == "<built-in function print>"
+            and not mentions(source, frozenset({"stdout", "redirect_stdout"})),
             decorated=decorated,
             tables=names.tables,
         )
@@ -143,6 +161,12 @@ class Workings:
     def statement(self, memory: Memory) -> Followed | None:
         """Return the one statement, or body of a lambda, on the line that runs in an activation."""
         return self.lines.get((memory.first, memory.lineno))
+
+    def alone(self, memory: Memory) -> Followed | None:
+        """Return the same where no other statement stands on the line."""
+        node = self.statement(memory)
+        is_several = isinstance(node, Together) or (isinstance(node, ast.If) and is_short(node))
+        return None if is_several else node
 
     def binds_plainly(self, memory: Memory) -> bool:
         """Whether it is known which names the line that runs in an activation binds."""
@@ -170,11 +194,17 @@ class Workings:
         return bool(self.lines) and memory.lineno > 0 and (memory.first, memory.lineno) not in self.returning
 
     def branch(self, memory: Memory) -> int:
-        """Return the line a condition or loop goes on with when it holds, 0 where that is not known."""
+        """Return the line a condition or loop goes on with when it holds, 0 where that is not known.
+
+        Of a condition that decides about its own line that with which it goes on when it does not.
+        """
         key = memory.first, memory.lineno
         node = self.lines.get(key, self.handlers.get(key))
         if not isinstance(node, ast.If | ast.While | ast.For | ast.ExceptHandler | ast.match_case):
             return 0
+        if isinstance(node, ast.If) and is_short(node):  # goes on beyond it when it does not hold
+            short = self.known.short_ifs.get(node.lineno)
+            return 0 if short is None else short.otherwise or 0
         body = node.body[1:] if is_note(node.body[0]) else node.body
         return body[0].lineno if body[0].lineno > memory.lineno else 0
 
