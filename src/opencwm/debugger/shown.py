@@ -169,13 +169,23 @@ def _read_object(node: ast.expr, marked: str, places: list[str]) -> Any:
     assert isinstance(node, ast.Call)  # noqa: S101 - an object
     name = ast.unparse(node.func)
     if name in READERS:
-        args = [read(item, marked, places) for item in node.args]
+        reader = _flags if name == "re.compile" else read
+        args = [reader(item, marked, places) for item in node.args]
         keywords = {item.arg: read(item.value, marked, places) for item in node.keywords if item.arg}
         with contextlib.suppress(ValueError):
             made = read_call(name, args, keywords)
             if text_of(made) == text:
                 return made
     return Shown(text)
+
+
+def _flags(node: ast.expr, marked: str, places: list[str]) -> Any:
+    """Return what a compiled pattern is made of: a text, or flags as it writes them, ``re.I | re.M``."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return _flags(node.left, marked, places) | _flags(node.right, marked, places)
+    if isinstance(node, ast.Attribute) and node.attr in re.RegexFlag.__members__:
+        return re.RegexFlag[node.attr]
+    return read(node, marked, places)
 
 
 def holds_objects(value: object) -> bool:
