@@ -8,6 +8,7 @@ There is no ``eval``.
 from __future__ import annotations
 
 import ast
+import builtins
 import contextlib
 import dataclasses
 import re
@@ -195,8 +196,9 @@ def known_value(text: str) -> Any:
 
 _ALWAYS_THE_SAME: Final = re.compile(r"<class '[\w.]+'>|<function [\w.<>]+>|<object object>")
 """How objects read of which the text never changes."""
-_CLASS: Final = re.compile(r"<class 'program\.\w+'>")
-"""How classes read that a program defines at its top, each once where expressions name them."""
+_BUILT_IN: Final = "|".join(name for name, value in vars(builtins).items() if isinstance(value, type))
+_CLASS: Final = re.compile(rf"<class '(?:program\.\w+|{_BUILT_IN})'>")
+"""How classes read that a program defines at its top, each once where expressions name them, or Python."""
 
 
 def _are_same(left: Any, right: Any) -> bool:

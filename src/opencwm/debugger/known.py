@@ -32,7 +32,7 @@ from opencwm.debugger.plain_exceptions import made
 from opencwm.debugger.pure_numbers import CONTEXT
 from opencwm.debugger.pure_values import READERS, is_told, text_of
 from opencwm.debugger.readings import read_off
-from opencwm.debugger.rendered import UnreadableError, is_atom, items_of, truth_of
+from opencwm.debugger.rendered import UnreadableError, is_atom, is_literal, items_of, truth_of
 from opencwm.debugger.shown import holds_shown, with_places
 from opencwm.debugger.tables import Table
 from opencwm.debugger.with_blocks import WithBlock
@@ -226,14 +226,21 @@ class Known:
                 return None
             has_rounds = any(isinstance(node, ast.comprehension) for node in nodes)
             found = self._read(expected) or self._told(expected)
-            own = {name: self.constants[name] for name in names & self.constants.keys() - texts.keys()}
-            own = {name: shown for name, shown in own.items() if shown.startswith("<class 'program.")}
+            own = {name: shown for name in names - texts.keys() if (shown := self._read_as(name))}
             found = found or evaluate(text, {**own, **texts}, builtins=self.builtins, with_objects=True)
         except ExpressionError as error:
             return None if has_rounds else error.raised
         except (SyntaxError, ValueError, RecursionError, MemoryError, Undecided):
             return None
         return found if is_told(found.value) and len(found.text) <= MAX_VALUE else None
+
+    def _read_as(self, name: str) -> str:
+        """Return what a name of the module that stands in an evaluation reads as; empty if not known."""
+        text = self.constants.get(name, "")
+        if text.startswith("<function ") and self.functions.is_renaming:
+            return ""
+        is_shown = text.startswith(("<function ", "<class '")) and name not in self.builtins.functions
+        return text if is_shown or is_literal(text) else ""
 
     def _read(self, expected: Expected) -> Result | None:
         """Return an attribute as an object of the program shows it."""
