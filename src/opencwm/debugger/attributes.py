@@ -12,12 +12,13 @@ import builtins
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from opencwm.core.syntax import nodes_of
-from opencwm.debugger.class_constants import class_constants, set_elsewhere
-from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate
+from opencwm.debugger.class_constants import NOTHING, class_constants, fixed_in, set_elsewhere
+from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.object_shapes import (
     ROOTS,
     Shape,
@@ -75,8 +76,19 @@ class Attributes:
     frozen: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, tree: ast.Module) -> Attributes:
-        """Read the classes of a program."""
+    def of(
+        cls,
+        tree: ast.Module,
+        texts: Mapping[str, str] = MappingProxyType({}),
+        functions: Builtins = NOTHING,
+    ) -> Attributes:
+        """Read the classes of a program.
+
+        Args:
+            tree: the program.
+            texts: how names of its module read that stand for the same always.
+            functions: those of Python that its names stand for.
+        """
         managed: set[str] = set()
         bases: dict[str, list[str]] = {}
         classes: dict[str, ast.ClassDef] = {}
@@ -91,7 +103,7 @@ class Attributes:
             classes[node.name] = node
             if not _is_harmless(node) or not _OWN_HOOKS.isdisjoint(bound_in(node)):
                 bases[node.name].append("")
-            managed |= _managed_in(node)
+            managed |= _managed_in(node, dict(fixed_in(node, texts, functions)))
         bare = _deriving(bases, ROOTS)
         shapes = {name: shape_of(name, classes) for name in sorted(bare)}
         lines = dict(_lines({name: bases[name] for name in bare}))
@@ -102,7 +114,7 @@ class Attributes:
             {name: shape for name, shape in shapes.items() if shape != Shape()},
             _deriving(bases, ROOTS | _EXCEPTIONS) - bare,
             lines,
-            class_constants({name: classes[name] for name in bare}, tree),
+            class_constants({name: classes[name] for name in bare}, tree, texts, functions),
             frozenset(set_elsewhere(tree)),
             frozenset(
                 name for name in bare if any(_is_frozen(classes[own]) for own in lines.get(name, [name]))
@@ -260,8 +272,8 @@ def _lines(bases: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, tuple[str,
             yield name, linearized(name, bases)
 
 
-def _managed_in(node: ast.ClassDef) -> set[str]:
-    """Return the names of a class that may be more than attributes."""
+def _managed_in(node: ast.ClassDef, fixed: Collection[str]) -> set[str]:
+    """Return the names of a class that may be more than attributes: none of those that are ``fixed``."""
     found = {
         inner.name
         for inner in node.body
@@ -273,7 +285,9 @@ def _managed_in(node: ast.ClassDef) -> set[str]:
             if has_fields and isinstance(inner, ast.AnnAssign) and last_name(inner.value.func) == "field":
                 continue
             targets = inner.targets if isinstance(inner, ast.Assign) else [inner.target]
-            found |= {target.id for target in targets if isinstance(target, ast.Name)}
+            found |= {
+                target.id for target in targets if isinstance(target, ast.Name) and target.id not in fixed
+            }
     return found
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import collections
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from opencwm.core.syntax import nodes_of
@@ -17,30 +18,48 @@ from opencwm.debugger.pure_values import is_fixed
 
 MAX_CHARS: Final = 1_000
 """Longer values are left to the model."""
-_NOTHING: Final = Builtins({})
+NOTHING: Final = Builtins({})
 
 
 def class_constants(
-    classes: Mapping[str, ast.ClassDef], tree: ast.Module
+    classes: Mapping[str, ast.ClassDef],
+    tree: ast.Module,
+    texts: Mapping[str, str] = MappingProxyType({}),
+    builtins: Builtins = NOTHING,
 ) -> dict[tuple[str, str], str | None]:
     """Return how what classes bind reads, by class and name as it is looked up.
 
     None for what is bound more than once, conditionally, to what may change or may be a descriptor, or may be
     set elsewhere.
+
+    Args:
+        classes: of the program, by name.
+        tree: of the program.
+        texts: how names of its module read that stand for the same always.
+        builtins: functions of Python that its names stand for.
     """
     elsewhere = set(set_elsewhere(tree))
     if any(map(_calls_its_class_self, nodes_of(tree))):
         return {(name, mangled(key, name)): None for name, node in classes.items() for key in bound_in(node)}
     found: dict[tuple[str, str], str | None] = {}
     for name, node in classes.items():
-        values = dict(_values(node))
+        values = dict(fixed_in(node, texts, builtins))
         for key in bound_in(node):
             found[name, mangled(key, name)] = values.get(key) if key not in elsewhere else None
     return found
 
 
-def _values(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
-    """Yield the names that the body of a class binds once, at its top, to what cannot change."""
+def fixed_in(
+    node: ast.ClassDef, texts: Mapping[str, str] = MappingProxyType({}), builtins: Builtins = NOTHING
+) -> Iterator[tuple[str, str]]:
+    """Yield the names that the body of a class binds once, at its top, to what cannot change.
+
+    Args:
+        node: the class.
+        texts: how names of the module read that stand for the same always.
+        builtins: functions of Python that its names stand for.
+    """
+    own = bound_in(node)
     times = collections.Counter(
         inner.id
         for part in node.body
@@ -56,8 +75,10 @@ def _values(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
             target, value = part.target, part.value
         if not isinstance(target, ast.Name) or value is None or times[target.id] != 1:
             continue
+        if any(isinstance(part, ast.Name) and part.id in own for part in ast.walk(value)):
+            continue
         try:
-            made = evaluate(ast.unparse(value), {}, builtins=_NOTHING)
+            made = evaluate(ast.unparse(value), texts, builtins=builtins)
         except (ExpressionError, Undecided):
             continue
         if is_fixed(made.value) and len(made.text) <= MAX_CHARS:
