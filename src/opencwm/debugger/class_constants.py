@@ -78,7 +78,7 @@ def fixed_in(
         if any(isinstance(part, ast.Name) and part.id in own for part in ast.walk(value)):
             continue
         try:
-            made = evaluate(ast.unparse(value), texts, builtins=builtins)
+            made = evaluate(ast.unparse(value), texts, builtins=builtins, with_objects=True)
         except (ExpressionError, Undecided):
             continue
         if is_fixed(made.value) and len(made.text) <= MAX_CHARS:
