@@ -121,7 +121,7 @@ class CallFollower(SortingFollower):
         else:
             receiver = self._value(function.value)
             is_followed = self._calculates or function.attr in MOVING_METHODS
-            changing = receiver if is_followed and not self._known.is_disguised else None
+            changing = None if not is_followed or self._known.disguises.may_change(receiver) else receiver
         owner, fields = holders(function.value) if isinstance(function, ast.Attribute) else ("", [])
         began = self._changing.moment
         node, values, named_values, is_plain = self._given(node)
@@ -283,7 +283,7 @@ class CallFollower(SortingFollower):
             text = self._known.constants.get(plain_name(function), "")
             name = text.removeprefix("<built-in function ").removesuffix(">")
         changed = after_function(name, args)
-        if changed is None or args[0] is None:
+        if changed is None or args[0] is None or self._known.disguises.may_change(*args):
             return None
         return self._noted(node.args[0], args[0], changed)
 
@@ -302,6 +302,8 @@ class CallFollower(SortingFollower):
         if function.attr == "sort" and receiver[0] == "[" and not args and "key" in named:
             return self._sorted_in_place(node, function, receiver, named)
         texts = list(map(self._listed, args)) if function.attr in PUTTING else args
+        if self._known.disguises.may_change(*texts, *named.values()):
+            return None
         changed = after_method(receiver, function.attr, texts, named)
         given = None if changed is None else self._noted(function.value, receiver, changed)
         return given if given is None or self._calculates or given == "None" else ""

@@ -158,7 +158,8 @@ class ExpressionFollower(CallFollower):
         if len(known) < len(pairs):
             return None
         if not has_all:
-            return self._merged(node, iter(known))
+            is_known = self._calculates and not self._known.disguises.may_change(*known)
+            return self._merged(node, iter(known)) if is_known else None
         texts = [f"{key}: {value}" for key, value in zip(known[::2], known[1::2], strict=True)]
         if len({text.partition(":")[0] for text in texts}) < len(texts):
             return None
@@ -166,8 +167,6 @@ class ExpressionFollower(CallFollower):
 
     def _merged(self, node: ast.Dict, values: Iterator[str]) -> str | None:
         """Return a dictionary that is made of others by ``**``, from what stands in it."""
-        if not self._calculates or self._known.is_disguised:
-            return None
         found: dict[Any, Any] = {}
         try:
             for key in node.keys:
@@ -537,7 +536,7 @@ class ExpressionFollower(CallFollower):
     def _unwritten(self, expected: Expected) -> str | None:
         """Return the value of an evaluation that is not written, where it is certain; None for any other."""
         text, value = expected.text or "", expected.value
-        if value is None and not self._known.is_disguised:
+        if value is None and not self._known.disguises.may_change(text):
             if 2 * len(text) > MAX_EVALUATION_CHARS:
                 value = read_off(expected, self._known.attributes, self._known.made_of_fields)
             if value is None and self._calculates:

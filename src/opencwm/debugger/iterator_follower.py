@@ -188,7 +188,10 @@ class IteratorFollower(ComprehensionFollower):
         Raises:
             UnforeseenError: that is not known, or it raises.
         """
-        if None in texts or self._known.is_disguised:
+        disguises = self._known.disguises
+        if None in texts or disguises.may_change(*texts):
+            raise UnforeseenError
+        if function in LOOKING and disguises.may_hide(*texts):
             raise UnforeseenError
         try:
             values = [known_value(text or "") for text in texts]

@@ -164,7 +164,7 @@ class LineFollower(WithFollower):
     def _case(self, node: ast.match_case) -> None:
         """Follow one pattern of a ``match``, and its guard."""
         subject = self._memory.subject
-        if subject is None or self._known.is_disguised:
+        if subject is None or self._known.disguises.may_change(subject):
             raise UnforeseenError
         try:
             bound = matched(node.pattern, subject, self._known)
@@ -221,7 +221,7 @@ class LineFollower(WithFollower):
         container, key = self._current(*parts[0]), parts[1][0]
         self.outcome.is_pure = False
         found = None
-        if container is not None and not self._known.is_disguised:
+        if container is not None and not self._known.disguises.may_change(container, key):
             changed = after_delete(container, key)
             found = None if changed is None else self._replaced(target.value, container, changed)
         self._stores_in(target, container)
@@ -392,7 +392,8 @@ class LineFollower(WithFollower):
     ) -> None:
         """Note ``container[key] = value``, or ``container[key] += value`` for a symbol."""
         found = None
-        if container is not None and not self._known.is_disguised and (self._calculates or not symbol):
+        is_changed = self._known.disguises.may_change(container, key, value)
+        if container is not None and not is_changed and (self._calculates or not symbol):
             changed = after_store(container, key, value, symbol)
             found = None if changed is None else self._replaced(target.value, container, changed)
         self._stores_in(target, container)
@@ -405,7 +406,7 @@ class LineFollower(WithFollower):
             if isinstance(target, ast.Subscript)
             else self._known.attributes.shows(holder, mangled(target.attr, self._owner))
         )
-        if is_plain_object and not self._known.is_disguised:
+        if is_plain_object and not self._known.disguises.may_change(holder):
             self._changing.one(holder, self._changing.moment)
         else:
             self._changing.anything()

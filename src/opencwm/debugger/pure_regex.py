@@ -99,13 +99,16 @@ class _Ways:
 
     def starts(self, parts: Any) -> int:
         """Return at how many places a match of some parts, one after the other, begins at most."""
+        argument: Any
         kind, argument = parts[0] if len(parts) else ("", None)
         name = str(kind)
         if name in _CHARACTERS and not self._has_flags_within:
             one = self._compiled(parts[0])
-            return sum(one.match(self._text, place, place + 1) is not None for place in range(len(self._text)))
+            return sum(
+                one.match(self._text, place, place + 1) is not None for place in range(len(self._text))
+            )
         if name == "BRANCH":
-            return sum(map(self.starts, argument[1]))
+            return sum(self.starts(branch) for branch in argument[1])
         return self.starts(argument[-1]) if name == "SUBPATTERN" else len(self._text) + 1
 
     def _repeated(self, low: int, high: int, inner: Any) -> int:
@@ -131,7 +134,8 @@ class _Ways:
         return longest
 
     def _compiled(self, part: Any) -> re.Pattern[Any]:
-        return _compiler.compile(_syntax.SubPattern(self._state, [part]), self._flags)
+        made: re.Pattern[Any] = _compiler.compile(_syntax.SubPattern(self._state, [part]), self._flags)
+        return made
 
 
 def check_match(pattern: re.Pattern[Any], method: str, text: str | bytes) -> None:
