@@ -162,6 +162,7 @@ def _values(
     texts: dict[str, str] = {}
     methods: dict[str, Any] = {}
     tables: dict[str, Table] = {}
+    sets: dict[str, ast.expr] = {}
     for node in tree.body:
         value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
@@ -183,14 +184,28 @@ def _values(
             texts |= dict.fromkeys(names, Renderer(DEFAULT_LIMITS).render(method))
             methods |= dict.fromkeys(names, method)
             continue
+        whole = _with_sets(value, sets)
         try:
-            found = evaluate(ast.unparse(value), texts, builtins=known, with_objects=True)
+            found = evaluate(ast.unparse(whole), texts, builtins=known, with_objects=True)
         except (ExpressionError, Undecided):
             continue
+        if kind_of(found.value) is frozenset:
+            sets |= dict.fromkeys(names, whole)
         is_alone = len(targets) == 1 and names[0] in unchanged and _holds_what_is_fixed(found.value)
         if len(found.text) <= MAX_CHARS and (is_fixed(found.value) or is_alone):
             texts |= dict.fromkeys(names, found.text)
     return texts, methods, tables
+
+
+def _with_sets(node: ast.expr, sets: Mapping[str, ast.expr]) -> ast.expr:
+    """Return an expression with those in the places of names that make the sets that they stand for.
+
+    How a set was made says in which order its items come; how it reads does not.
+    """
+    if isinstance(node, ast.Call) and not node.keywords:
+        args = [sets.get(item.id, item) if isinstance(item, ast.Name) else item for item in node.args]
+        return ast.Call(node.func, args, [])
+    return node
 
 
 def _method_of_constant(node: ast.expr, texts: Mapping[str, str], known: Builtins) -> Any:

@@ -23,7 +23,7 @@ from opencwm.debugger.pure_limits import (
     check_spec,
     size_of,
 )
-from opencwm.debugger.pure_values import Iterated, Shown, as_in_python, items_in_order, kind_of, plain
+from opencwm.debugger.pure_values import Iterated, Shown, as_in_python, frozen, items_in_order, kind_of, plain
 
 _MOST_FACTORS: Final = 1_000
 _OF_FUNCTIONS: Final = frozenset({filter, iter, map, type})
@@ -266,6 +266,8 @@ def call_function(function: Any, args: list[Any], keywords: dict[str, Any]) -> A
         args = [_in_some_order(function, args[0])]
     if id(function) in CHECKS:
         CHECKS[id(function)](None, function.__name__, args, keywords)
+    if function is frozenset and not keywords:
+        function = frozen
     return plain(function(*args, **keywords))
 
 

@@ -26,6 +26,7 @@ MAX_NESTING: Final = 8
 MAX_ITEMS: Final = 200
 """Most items of a container that is told; the tracer shows no more."""
 _NUMBERS: Final = (int, float, bool)
+_FEWEST_PLACES: Final = 8
 _SPECIAL: Final = {"nan": float("nan"), "inf": float("inf")}
 
 
@@ -122,6 +123,27 @@ UnorderedSet: Final[type] = type("set", (set,), {"__iter__": _iterated(set), "__
 UnorderedFrozenset: Final[type] = type(
     "frozenset", (frozenset,), {"__iter__": _iterated(frozenset), "__repr__": _written_set}
 )
+_OrderedFrozenset: Final[type] = type(
+    "frozenset",
+    (frozenset,),
+    {"__iter__": lambda self: iter(sorted(frozenset.__iter__(self))), "__repr__": _written_set},
+)
+
+
+def frozen(items: Iterable[Any] = ()) -> Any:
+    """Return what ``frozenset(items)`` makes; it has an order if that is the one of its items.
+
+    As CPython puts them into its table: small integers stand where they say, if nothing was there before, and
+    a table has more places than five thirds of its items.
+    """
+    made = frozenset(items)
+    places = _FEWEST_PLACES
+    while (places - 1) * 3 <= len(made) * 5:
+        places *= 2
+    is_new = type(items) in (bytes, list, tuple, range)
+    if is_new and all(type(item) is int and 0 <= item < places for item in made):
+        return _OrderedFrozenset(made)
+    return made
 
 
 class _UnorderedCounter(collections.Counter[Any]):
@@ -154,6 +176,7 @@ _UNORDERED: Final[Mapping[type, type]] = {set: UnorderedSet, frozenset: Unordere
 _OF_PYTHON: Final[Mapping[type, Any]] = {
     UnorderedSet: set,
     UnorderedFrozenset: frozenset,
+    _OrderedFrozenset: frozenset,
     _UnorderedCounter: collections.Counter,
 }
 
@@ -238,9 +261,10 @@ _CLASSES: Final = (
     *(collections.Counter, collections.OrderedDict, collections.defaultdict, collections.deque),
     *(decimal.Decimal, fractions.Fraction),
 )
+_NAMED: Final = (*_CLASSES, re.Pattern, re.Match)
 _KINDS: Final = {
     **_FACTORIES,
-    **{f"<class '{kind.__module__}.{kind.__name__}'>": kind for kind in _CLASSES},
+    **{f"<class '{kind.__module__}.{kind.__name__}'>": kind for kind in _NAMED},
     "<class 'NoneType'>": type(None),
 }
 _FLAG: Final = re.compile(r"<RegexFlag\.[A-Z|]+: (\d+)>")
@@ -346,7 +370,7 @@ def text_of(value: Any, nesting: int = 0) -> str:
 def _other(value: Any) -> str:
     if isinstance(value, Shown):
         return value.text
-    if isinstance(value, type) and (value.__module__ == "builtins" or value in _CLASSES):
+    if isinstance(value, type) and (value.__module__ == "builtins" or value in _NAMED):
         return Renderer(DEFAULT_LIMITS).render(_OF_PYTHON.get(value, value))
     if isinstance(value, type) and value in _OF_PYTHON:
         return Renderer(DEFAULT_LIMITS).render(_OF_PYTHON[value])
@@ -418,6 +442,7 @@ _WRITERS: Final[Mapping[type, Callable[[Any, int], str]]] = {
     frozenset: lambda value, nesting: _set(unordered(value), nesting),
     UnorderedSet: _set,
     UnorderedFrozenset: _set,
+    _OrderedFrozenset: _set,
     collections.Counter: _counts,
     _UnorderedCounter: _counts,
     collections.defaultdict: _default,
