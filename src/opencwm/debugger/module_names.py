@@ -65,6 +65,7 @@ class ModuleNames:
         texts = dict(_built_in(bound))
         functions: dict[str, Any] = {name: FUNCTIONS[name] for name in FUNCTIONS.keys() & texts.keys()}
         modules: dict[str, str] = {}
+        counts = collections.Counter(_bindings(tree))
         for node in tree.body:
             if isinstance(node, FunctionNode | ast.ClassDef):
                 functions.pop(node.name, None)
@@ -87,11 +88,13 @@ class ModuleNames:
             elif not what and (module in MODULES or module in CONSTANTS):
                 modules[name] = module
             text = f"<module '{module}'>" if not what else imported_text(module, what)
+            number = CONSTANTS.get(module, {}).get(what)
+            text = repr(number) if isinstance(number, float) and counts[name] == 1 else text
             texts |= {} if text is None else {name: text}
         found = Builtins(functions, modules)
         by_name = QualifiedNames(tree)
         values, methods, tables = _values(
-            tree, found, texts, lambda text: by_name.first(text[len("<function ") : -1])
+            tree, counts, found, texts, lambda text: by_name.first(text[len("<function ") : -1])
         )
         texts.update(values)
         found = Builtins({**functions, **methods}, modules)
@@ -149,7 +152,11 @@ def _imported(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
 
 
 def _values(
-    tree: ast.Module, known: Builtins, texts_before: Mapping[str, str], first_of: Callable[[str], int]
+    tree: ast.Module,
+    counts: Mapping[str, int],
+    known: Builtins,
+    texts_before: Mapping[str, str],
+    first_of: Callable[[str], int],
 ) -> tuple[dict[str, str], dict[str, Any], dict[str, Table]]:
     """Return how the names read that are bound once, at the top, to what cannot change.
 
@@ -157,7 +164,6 @@ def _values(
     """
     if names_by_string(tree):
         return {}, {}, {}
-    counts = collections.Counter(_bindings(tree))
     unchanged = frozenset(read_only(tree, known.functions.keys()))
     texts: dict[str, str] = {}
     methods: dict[str, Any] = {}

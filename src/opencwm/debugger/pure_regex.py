@@ -176,7 +176,7 @@ _FLAGS: Final = words("A ASCII I IGNORECASE M MULTILINE S DOTALL X VERBOSE U UNI
 
 FAMILY: Final = Family(
     functions={"re": {**_FUNCTIONS, "compile": compiled, "escape": re.escape}},
-    constants={"re": {name: getattr(re, name) for name in _FLAGS}},
+    constants={"re": {name: getattr(re, name) for name in (*_FLAGS, "Match", "Pattern")}},
     methods={re.Pattern: _MATCHING, re.Match: words("group groups groupdict start end span")},
     attributes={
         re.Pattern: words("pattern groups"),
