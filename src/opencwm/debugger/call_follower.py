@@ -89,6 +89,8 @@ class CallFollower(SortingFollower):
 
     def _name(self, node: ast.Name) -> str | None:
         text = self._state.get(node.id, self._known.constants.get(node.id)) or None
+        if text is None and node.id not in self._state and node.id not in self._inner:
+            text = self._memory.variables.get(node.id)
         made = self._memory.made.get(node.id) if node.id not in self._inner else None
         if made is not None and made == text and node.id not in self._known.shared:
             if isinstance(made, Iterating):

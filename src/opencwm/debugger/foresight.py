@@ -28,6 +28,7 @@ from opencwm.debugger.expectations import (
     UnforeseenError,
 )
 from opencwm.debugger.hooks import plain_name
+from opencwm.debugger.module_variables import FollowedVariables
 from opencwm.debugger.rendered import is_atom
 from opencwm.debugger.workings import Workings
 from opencwm.traces import Activation, CodeInfo, Step, StepFlags, StepKind, apply_step
@@ -47,11 +48,13 @@ class Foresight:
         self._memories: list[Memory] = []
         self._suspended: dict[int, list[Memory]] = {}  # by code
         self._closures = Closures(workings.free, workings.known.decorated.kept)
+        self._variables = FollowedVariables(workings.variables)
 
     def restart(self, steps: Sequence[Step], codes: Sequence[CodeInfo]) -> None:
         """Stand where a run stands after ``steps``."""
         self._memories, self._suspended = [], {}
         self._closures = Closures(self.workings.free, self.workings.known.decorated.kept)
+        self._variables = FollowedVariables(self.workings.variables)
         stack: list[Activation] = []
         for step in steps:
             apply_step(stack, step, tuple(codes))
@@ -66,6 +69,7 @@ class Foresight:
         del self._memories[running:]
         while len(self._memories) < running:
             self._memories.append(Memory())
+            self._variables.lose()
         if self._memories:
             self._memories[-1].written += written
         if step.kind is StepKind.CALL:
@@ -82,8 +86,11 @@ class Foresight:
         elif step.kind is StepKind.LINE:
             self._proceed(self._memories[-1], step.lineno)
         elif step.kind is StepKind.EXCEPTION:
+            self._bind({})
             self._memories[-1].throws(step.value)
         elif step.kind is StepKind.RETURN:
+            if self._variables.binds(self._memories[-1]) and not step.flags & StepFlags.YIELD:
+                self._bind({} if step.flags & StepFlags.UNWIND else self._stored())
             memory = self._memories.pop()
             state = memory.resumed if memory.num_yields > 0 else memory.state
             left = {**state, **dict(step.changed)}
@@ -152,6 +159,19 @@ class Foresight:
             pass
         return None
 
+    def _bind(self, stored: Mapping[str, str]) -> None:
+        """Take note of what the line that has run binds variables of the module to."""
+        suspended = (memory for memories in self._suspended.values() for memory in memories)
+        self._variables.bind(self._memories[-1], stored, [*self._memories, *suspended])
+
+    def _stored(self) -> Mapping[str, str]:
+        """Return what the line that has run binds variables of the module to, where that is known."""
+        memory = self._memories[-1].copy()
+        try:
+            return self.workings.follower(memory, _nothing_more, calculates=self.calculates).run().stored
+        except UnforeseenError:
+            return {}
+
     def _proceed(self, memory: Memory, lineno: int) -> None:
         """Go to the next line, once the one that ran has brought its loops up to date."""
         if memory.lineno:
@@ -162,6 +182,7 @@ class Foresight:
             if memory.raised is not None:  # not before the first line
                 memory.made.clear()
         memory.before, memory.lineno, memory.written, memory.entered = memory.lineno, lineno, [], []
+        self._variables.begin(memory)
         memory.lines.add(lineno)
         memory.num_yields = 0
 
@@ -179,6 +200,8 @@ class Foresight:
             if not self.workings.binds_plainly(memory):
                 memory.methods.clear()
             memory.passing = "" if is_thrown else memory.passing
+        if self._variables.binds(memory):
+            self._bind(outcome.stored)
         if follower is not None and follower.is_leaving:
             return
         if node is not None:

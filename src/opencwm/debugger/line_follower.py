@@ -93,7 +93,8 @@ class LineFollower(WithFollower):
         if self._written:
             self.outcome.is_told = False
         for name in self._known.functions.globals_in(self._memory.first):  # no locals
-            self.outcome.values.pop(name, None)
+            value = self.outcome.values.pop(name, None)
+            self.outcome.stored |= {} if value is None else {name: value}
         if self._entered or not self._known.attributes.is_plain:
             self._changing.anything()
         self.outcome.untouched = self._changing.untouched(bound | self._known.shared)

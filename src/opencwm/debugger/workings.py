@@ -33,6 +33,7 @@ from opencwm.debugger.isolation import functions_apart, shares
 from opencwm.debugger.known import Known, has_finalizers, has_hashes, has_truths, mentions
 from opencwm.debugger.line_follower import Followed, LineFollower
 from opencwm.debugger.module_names import ModuleNames, names_by_string
+from opencwm.debugger.module_variables import ModuleVariables
 from opencwm.debugger.plain_exceptions import plain_exceptions
 from opencwm.debugger.qualified_names import FunctionNode
 from opencwm.debugger.with_blocks import with_blocks
@@ -54,6 +55,7 @@ class Workings:
         handed_on: lines of those, after which another clause is asked when they do not catch.
         text: of the program.
         free: the free variables of its inner functions, see :func:`.closures.free_variables`.
+        variables: those of its module that functions bind anew.
     """
 
     known: Known
@@ -63,6 +65,7 @@ class Workings:
     handed_on: frozenset[tuple[int, int]] = frozenset()
     text: str = ""
     free: Mapping[int, Mapping[str, int]] = dataclasses.field(default_factory=dict)
+    variables: ModuleVariables = dataclasses.field(default_factory=ModuleVariables)
 
     @classmethod
     @functools.lru_cache(maxsize=8)
@@ -126,7 +129,16 @@ class Workings:
         )
         handlers = dict(_handlers(owned))
         passing = frozenset(_handed_on(owned))
-        return cls(known, lines, frozenset(_returning(owned)), handlers, passing, text, free_variables(text))
+        return cls(
+            known,
+            lines,
+            frozenset(_returning(owned)),
+            handlers,
+            passing,
+            text,
+            free_variables(text),
+            ModuleVariables.of(source, names),
+        )
 
     def follower(self, memory: Memory, ask: Ask, *, calculates: bool = False) -> LineFollower:
         """Return what follows the line that runs in an activation.
