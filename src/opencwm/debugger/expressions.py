@@ -73,10 +73,14 @@ class Builtins:
     Attributes:
         functions: those that may be called, by name.
         modules: of :data:`opencwm.debugger.pure_operations.MODULES`, by the names they are imported as.
+        lasting: texts of objects that never read otherwise.
+        single: those of them as which nothing else reads.
     """
 
     functions: Mapping[str, Any] = dataclasses.field(default_factory=lambda: FUNCTIONS)
     modules: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    lasting: frozenset[str] = frozenset()
+    single: frozenset[str] = frozenset()
 
     def module(self, node: ast.expr) -> str:
         """Return the module that an expression is, empty when it is none."""
@@ -201,7 +205,7 @@ _CLASS: Final = re.compile(rf"<class '(?:program\.\w+|{_BUILT_IN})'>")
 """How classes read that a program defines at its top, each once where expressions name them, or Python."""
 
 
-def _are_same(left: Any, right: Any) -> bool:
+def _are_same(left: Any, right: Any, builtins: Builtins) -> bool:
     """Return whether two values are one object.
 
     One of which the text never changes is no other that reads otherwise.
@@ -212,6 +216,10 @@ def _are_same(left: Any, right: Any) -> bool:
     if isinstance(left, type) and isinstance(right, type):
         return left is right
     texts = text_of(left), text_of(right)
+    if not builtins.single.isdisjoint(texts) or (
+        not builtins.lasting.isdisjoint(texts) and texts[0] != texts[1]
+    ):
+        return texts[0] == texts[1]
     if any(map(_ALWAYS_THE_SAME.fullmatch, texts)) and (texts[0] != texts[1] or _CLASS.fullmatch(texts[0])):
         return texts[0] == texts[1]
     raise Undecided("identity of objects is not known")
@@ -357,7 +365,7 @@ class _Evaluation:
             right = self.visit(right_node, bound)
             identity = isinstance(op, ast.Is | ast.IsNot)
             if identity and not any(side is None or isinstance(side, bool) for side in (left, right)):
-                result = _are_same(left, right) is isinstance(op, ast.Is)
+                result = _are_same(left, right, self.builtins) is isinstance(op, ast.Is)
             else:
                 result = COMPARISONS[type(op)](left, right)
             if not result:

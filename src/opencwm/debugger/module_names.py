@@ -26,6 +26,7 @@ from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, METHODS, MODU
 from opencwm.debugger.pure_values import as_in_python, is_fixed, kind_of
 from opencwm.debugger.qualified_names import FunctionNode, QualifiedNames
 from opencwm.debugger.read_only import read_only
+from opencwm.debugger.single_objects import single_objects
 from opencwm.debugger.tables import Table, table
 from opencwm.tracer.bound_names import BoundNames
 from opencwm.tracer.limits import DEFAULT_LIMITS
@@ -96,8 +97,10 @@ class ModuleNames:
         values, methods, tables = _values(
             tree, counts, found, texts, lambda text: by_name.first(text[len("<function ") : -1])
         )
+        objects, single = ({}, frozenset()) if names_by_string(tree) else single_objects(tree, texts, counts)
+        values |= objects
         texts.update(values)
-        found = Builtins({**functions, **methods}, modules)
+        found = Builtins({**functions, **methods}, modules, frozenset(objects.values()), single)
         return cls(texts, found, frozenset(values), dict(_abstract(tree, bound)), tables)
 
 

@@ -26,8 +26,9 @@ from opencwm.debugger.qualified_names import FunctionNode, QualifiedNames
 from opencwm.debugger.rendered import MAX_CHARS, is_atom
 
 _REACHING: Final = frozenset(
-    """__builtins__ __dict__ __globals__ __import__ __main__ _thread asyncio concurrent ctypes delattr enum
-    f_globals gc import_module importlib inspect locals modules multiprocessing runpy threading""".split()  # noqa: SIM905 - it reads better
+    """__builtins__ __del__ __dict__ __globals__ __import__ __main__ _thread asyncio atexit concurrent ctypes
+    delattr enum f_globals gc import_module importlib inspect locals modules multiprocessing runpy setprofile
+    settrace signal threading weakref""".split()  # noqa: SIM905 - it reads better
 )
 """What reaches variables of a module otherwise than by their names, or runs functions unseen."""
 _AT_IMPORT: Final = frozenset(

@@ -266,9 +266,7 @@ def call_function(function: Any, args: list[Any], keywords: dict[str, Any]) -> A
         args = [_in_some_order(function, args[0])]
     if id(function) in CHECKS:
         CHECKS[id(function)](None, function.__name__, args, keywords)
-    if function is frozenset and not keywords:
-        function = frozen
-    return plain(function(*args, **keywords))
+    return plain((frozen if function is frozenset else function)(*args, **keywords))
 
 
 def _mapped(function: Any, args: list[Any], keywords: dict[str, Any]) -> list[Any]:

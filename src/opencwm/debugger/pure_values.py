@@ -130,17 +130,17 @@ _OrderedFrozenset: Final[type] = type(
 )
 
 
-def frozen(items: Iterable[Any] = ()) -> Any:
-    """Return what ``frozenset(items)`` makes; it has an order if that is the one of its items.
+def frozen(*args: Any, **keywords: Any) -> Any:
+    """Return what ``frozenset`` makes of its arguments; it has an order if that is the one of its items.
 
     As CPython puts them into its table: small integers stand where they say, if nothing was there before, and
     a table has more places than five thirds of its items.
     """
-    made = frozenset(items)
+    made = frozenset(*args, **keywords)
     places = _FEWEST_PLACES
     while (places - 1) * 3 <= len(made) * 5:
         places *= 2
-    is_new = type(items) in (bytes, list, tuple, range)
+    is_new = [type(items) for items in args if type(items) in (bytes, list, tuple, range)]
     if is_new and all(type(item) is int and 0 <= item < places for item in made):
         return _OrderedFrozenset(made)
     return made
