@@ -291,6 +291,8 @@ def _kinds_in(texts: Collection[str | None]) -> set[str]:
                 found.add(type(node.value).__name__)
             elif isinstance(node, ast.List | ast.Tuple | ast.Dict | ast.Set):
                 found.add(type(node).__name__.lower())
-            elif isinstance(node, ast.Name):
-                found.add("float" if node.id in ("nan", "inf") else node.id)
+            elif isinstance(node, ast.Name) and node.id in ("nan", "inf"):
+                found.add("float")
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) in READERS:
+                found.add(ast.unparse(node.func))
     return found

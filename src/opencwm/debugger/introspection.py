@@ -164,6 +164,7 @@ class Introspection:
                 return of_python in (object, type)
             return isinstance(value, of_python) if is_literal else None
         is_bare = name in self._attributes.bare and self._constants.get(name) == f"<class 'program.{name}'>"
+        is_literal = is_literal and not self._disguises.may_be(kind_of(value))
         return False if is_bare and (own or is_literal or text.startswith("<function ")) else None
 
     def _has_methods(self, own: Sequence[str], kind: Any) -> bool | None:

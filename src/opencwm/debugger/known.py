@@ -212,8 +212,7 @@ class Known:
         if expected.text is None or expected.is_old:
             return None
         text, texts = expected.formula or (expected.text, {})
-        if self._is_hidden(expected.text, text, *texts.values()):
-            return None
+        is_hidden = self._is_hidden(expected.text, text, *texts.values())
         has_rounds = False
         try:
             tree = parsed(with_places(text)[0])
@@ -222,7 +221,9 @@ class Known:
                 return None  # a value that was cut
             names = {node.id for node in nodes if isinstance(node, ast.Name)}
             has_rounds = any(isinstance(node, ast.comprehension) for node in nodes)
-            found = self._read(expected) or self._told(expected)
+            found = self._told(expected) if is_hidden else self._read(expected) or self._told(expected)
+            if is_hidden and found is None:
+                return None
             own = {name: shown for name in names - texts.keys() if (shown := self._read_as(name))}
             found = found or evaluate(text, {**own, **texts}, builtins=self.builtins, with_objects=True)
         except ExpressionError as error:

@@ -499,7 +499,7 @@ class LineFollower(WithFollower):
     ) -> str | None:
         """Return the item of a loop that its evaluation tells."""
         text = None if loop.text is None else f"{loop.text}[{number}]"
-        is_certain = text is not None and 2 * len(text) < MAX_EVALUATION_CHARS
+        is_certain = text is not None and 2 * len(text) < MAX_EVALUATION_CHARS and " object" not in text
         pattern = re.compile(rf".+\[{number}\]", re.DOTALL)
         is_going = loop.stream is not None or loop.text is None or is_iterator(loop.text)
         if is_going:  # to go on may run anything

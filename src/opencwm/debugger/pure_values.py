@@ -136,11 +136,11 @@ def frozen(*args: Any, **keywords: Any) -> Any:
     As CPython puts them into its table: small integers stand where they say, if nothing was there before, and
     a table has more places than five thirds of its items.
     """
-    made = frozenset(*args, **keywords)
+    made: frozenset[Any] = frozenset(*args, **keywords)
     places = _FEWEST_PLACES
     while (places - 1) * 3 <= len(made) * 5:
         places *= 2
-    is_new = [type(items) for items in args if type(items) in (bytes, list, tuple, range)]
+    is_new = any(type(items) in (bytes, list, tuple, range) for items in args)
     if is_new and all(type(item) is int and 0 <= item < places for item in made):
         return _OrderedFrozenset(made)
     return made
