@@ -245,6 +245,39 @@ def main():
     return seen
 """
 
+LIBRARY = """import threading as th
+from math import inf
+from threading import RLock, local
+
+_lock = RLock()
+_plain = th.Lock()
+_data = local()
+_kept = local()
+
+def locked(x):
+    if _lock:
+        _lock.acquire()
+    return x is inf, x == -inf, -inf is None, _plain.acquire()
+
+def read(name):
+    return getattr(_data, 'there', None), getattr(_data, 'missing', 3), getattr(_kept, 'items', 1)
+
+def main():
+    seen = [locked(inf), read('a')]
+    data = _data
+    data.there = 2
+    kept = _kept
+    kept.items = items = [1]
+    seen.append(read('b'))
+    seen.append(keep(3))
+    seen.append(items)
+    return seen
+
+def keep(x):
+    _kept.items.append(x)
+    return x
+"""
+
 COPIES = """import copy
 
 _marker = object()
@@ -378,6 +411,7 @@ MODULE_PROGRAMS = [
         AT_IMPORT,
         CONSTANTS,
         MARKERS,
+        LIBRARY,
         COPIES,
         DISGUISES,
         HARMLESS,

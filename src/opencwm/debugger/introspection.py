@@ -20,6 +20,7 @@ from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.disguises import Disguises
 from opencwm.debugger.entering import Entries
 from opencwm.debugger.expressions import Undecided, known_value
+from opencwm.debugger.library_objects import ACQUIRED, LOCAL
 from opencwm.debugger.pure_values import Shown, kind_of, text_of
 from opencwm.debugger.shown import marked_tree, text_at
 
@@ -61,6 +62,8 @@ class Introspection:
 
     def answer(self, text: str) -> str | None:
         """Return the value of an expression that asks about an object; None for any other."""
+        if text in ACQUIRED:
+            return "True"
         if not any(word in text for word in (*self._ways, "__class__", "__name__", "<re.Match")):
             return None
         found = marked_tree(text)
@@ -199,6 +202,9 @@ class Introspection:
 
     def _getattr(self, nodes: Sequence[ast.expr], texts: list[str]) -> str | None:
         name = _string(nodes, 1)
+        if name is not None and texts[0] == LOCAL and len(nodes) == _PLACES + 1:
+            is_set = self._entries is None or self._entries.is_stored(name) or not self._attributes.is_plain
+            return None if is_set or name.startswith("__") else texts[2]
         if name is None or not self._own(texts[0]):
             return None
         found = self._attributes.read(texts[0], name)

@@ -241,7 +241,7 @@ class Known:
 
     def _read_as(self, name: str) -> str:
         """Return what a name of the module that stands in an evaluation reads as; empty if not known."""
-        text = self.constants.get(name, "")
+        text = self.constants.get(name, name if name in ("inf", "nan") else "")
         if text.startswith("<function ") and self.functions.is_renaming:
             return ""
         is_shown = text.startswith(("<function ", "<class '")) and name not in self.builtins.functions

@@ -20,6 +20,7 @@ from opencwm.core.syntax import nodes_of
 from opencwm.debugger.abstract_classes import ABSTRACT
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.field_classes import made_by_call
+from opencwm.debugger.library_objects import library_objects
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
 from opencwm.debugger.object_shapes import is_only_dataclass
 from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, METHODS, MODULES
@@ -99,7 +100,8 @@ class ModuleNames:
         )
         objects, single = ({}, frozenset()) if names_by_string(tree) else single_objects(tree, texts, counts)
         values |= objects
-        texts.update(values)
+        texts |= values | ({} if names_by_string(tree) else library_objects(tree, counts))
+        texts |= {name: "" for name in ("inf", "nan") if counts[name] and name not in texts}
         found = Builtins({**functions, **methods}, modules, frozenset(objects.values()), single)
         return cls(texts, found, frozenset(values), dict(_abstract(tree, bound)), tables)
 
