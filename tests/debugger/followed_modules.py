@@ -351,6 +351,75 @@ def main():
     return seen
 """
 
+OVERRIDES = """from functools import total_ordering
+
+class Falsy(str):
+    def __bool__(self):
+        return False
+
+class Pair(tuple):
+    def __iter__(self):
+        return iter([9, 8])
+
+    def __contains__(self, item):
+        return True
+
+class Texts(list):
+    def __getitem__(self, index):
+        return 'got'
+
+    def append(self, item):
+        self.extend([item, item])
+
+@total_ordering
+class Counter:
+    def __lt__(self, other):
+        return True
+
+    def __eq__(self, other):
+        return False
+
+class Base(int):
+    pass
+
+class Odd(Base):
+    __hash__ = int.__hash__
+
+    def __eq__(self, other):
+        return True
+
+def main():
+    seen = []
+    w = Falsy('x')
+    a = 1 if w else 2
+    b = not w, w or 'y', w and 'z', bool(w), w == 'x'
+    if w:
+        seen.append(0)
+    while w:
+        break
+    p, q = Pair((1, 2))
+    for i in Pair((3, 4)):
+        seen.append(i)
+    texts = Texts(['a'])
+    texts.append('b')
+    c = texts[0], texts[0:1], 7 in Pair((1,)), [*Pair((5,))], max(Pair((1, 2)))
+    plain = ['a']
+    plain.append('b')
+    d = plain[0], plain[0:1], 7 in (1,), [*(5,)], max((1, 2)), 'x' == 'y', 1 == 2
+    n = Odd(3)
+    e = n == 4, n in [5, 6], [5, 6].count(n), {n: 1}.get(3), sorted([n, 1]), [7].index(n)
+    counter = Counter()
+    f = isinstance(counter, dict), counter < 3, counter == counter, not counter, type(counter) is dict
+    match n:
+        case 8:
+            g = 'eight'
+        case _:
+            g = 'other'
+    del texts[0]
+    texts[0] = 'c'
+    return seen, a, b, p, q, texts, c, plain, d, e, f, g
+"""
+
 HARMLESS = """from collections import OrderedDict, namedtuple
 from collections.abc import Sequence
 from enum import Enum
@@ -414,6 +483,7 @@ MODULE_PROGRAMS = [
         LIBRARY,
         COPIES,
         DISGUISES,
+        OVERRIDES,
         HARMLESS,
     )
 ]

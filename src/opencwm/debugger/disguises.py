@@ -88,6 +88,13 @@ class Disguises:
         """Whether an operation on the values that stand in some texts may not be the one of their types."""
         return _are_among(self.changed, texts)
 
+    def may_stand_for(self, text: str | None) -> bool:
+        """Whether a value itself, whatever is in it, may be an object of the program."""
+        if text is None or not self.kinds:
+            return False
+        tree = _tree(text)
+        return "?" in self.kinds or tree is None or _kind_of(tree.body) in self.kinds
+
     def may_be(self, kind: type) -> bool:
         """Whether a value that reads as one of a type may be of a class of the program."""
         return kind in _UNNAMED and (kind.__name__ in self.kinds or not _UNKNOWN.isdisjoint(self.kinds))
@@ -282,17 +289,28 @@ def _kinds_in(texts: Collection[str | None]) -> set[str]:
     for text in texts:
         if text is None:
             continue
-        try:
-            tree = ast.parse(with_places(text)[0], mode="eval")
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return {*found, *_UNKNOWN}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Constant):
-                found.add(type(node.value).__name__)
-            elif isinstance(node, ast.List | ast.Tuple | ast.Dict | ast.Set):
-                found.add(type(node).__name__.lower())
-            elif isinstance(node, ast.Name) and node.id in ("nan", "inf"):
-                found.add("float")
-            elif isinstance(node, ast.Call) and ast.unparse(node.func) in READERS:
-                found.add(ast.unparse(node.func))
+        tree = _tree(text)
+        found |= _UNKNOWN if tree is None else set(map(_kind_of, ast.walk(tree)))
     return found
+
+
+def _tree(text: str) -> ast.Expression | None:
+    """Return the syntax tree of a value, or an evaluation; None where it is none, or was cut."""
+    try:
+        return ast.parse(with_places(text)[0], mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _kind_of(node: ast.AST) -> str:
+    """Return the name of the type as whose values something reads, or that made it; empty for others."""
+    if isinstance(node, ast.UnaryOp):
+        return _kind_of(node.operand)
+    if isinstance(node, ast.Constant):
+        return type(node.value).__name__
+    if isinstance(node, ast.List | ast.Tuple | ast.Dict | ast.Set):
+        return type(node).__name__.lower()
+    if isinstance(node, ast.Name):
+        return "float" if node.id in ("nan", "inf") else ""
+    name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+    return name if name in READERS else ""

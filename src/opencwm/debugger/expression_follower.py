@@ -34,7 +34,6 @@ from opencwm.debugger.rendered import (
     is_read_plainly,
     longest_value,
     loop_text,
-    truth_of,
 )
 from opencwm.debugger.touching import held_by
 from opencwm.tracer.sites import Push, Site, SiteKind
@@ -190,7 +189,7 @@ class ExpressionFollower(CallFollower):
         ends = isinstance(node.op, ast.Or)
         for item in node.values[:-1]:
             value = self._value(item)
-            truth = truth_of(value)
+            truth = self._known.truth(value)
             if truth is None:
                 raise UnforeseenError
             if truth is ends:
@@ -204,7 +203,7 @@ class ExpressionFollower(CallFollower):
             return repr(-number) if isinstance(number, int | float) else None
         if not isinstance(node.op, ast.Not):
             return None
-        truth = truth_of(value)
+        truth = self._known.truth(value)
         return None if truth is None else repr(not truth)
 
     def _compare(self, node: ast.Compare) -> str | None:
@@ -360,7 +359,7 @@ class ExpressionFollower(CallFollower):
 
     def _hook_decision(self, site: int, number: int, node: ast.expr) -> str | None:
         text = self._value(node)
-        truth = truth_of(text)
+        truth = self._known.truth(text)
         if truth is None:
             raise UnforeseenError
         self._decide((site, number), text, truth)
@@ -446,6 +445,8 @@ class ExpressionFollower(CallFollower):
         is_iterator = value is not None or (hook_name(node) == "result" and is_lazy(arguments(node)[-1]))
         if text is None and is_iterator and self._last[0] == self._sites[site].iterable >= 0:
             text = f"list({self._last[1]})"
+        if self._known.disguises.may_stand_for(value):
+            text = None  # it reads otherwise there if it is of a class of the program
         source = ""
         if isinstance(value, Iterating) and value.source and text is not None:
             source = f"list({value.source})"

@@ -91,7 +91,7 @@ class Introspection:
     def _name(self, text: str) -> str | None:
         if self._entries is None or self._entries.is_stored("__name__"):
             return None
-        value = _value(text)
+        value = self._value(text)
         if isinstance(value, type):
             return repr(value.__name__)
         function = _FUNCTION.fullmatch(text)
@@ -113,7 +113,7 @@ class Introspection:
         raised = self._exception(text)
         if raised is not None:
             return f"<class '{raised.__name__}'>"
-        value = _value(text)
+        value = self._value(text)
         if isinstance(value, Shown | type) or self._disguises.may_be(kind_of(value)):
             return None
         return text_of(kind_of(value))
@@ -124,6 +124,13 @@ class Introspection:
         if not isinstance(kind, type) or not issubclass(kind, BaseException) or "(" not in text:
             return None
         return kind if self._constants.get(kind.__name__) == f"<class '{kind.__name__}'>" else None
+
+    def _value(self, text: str) -> Any:
+        """Return the value of a literal or of a class of Python; a :class:`Shown` for any other."""
+        try:
+            return Shown(text) if text.partition("(")[0] in self._disguises.changed else known_value(text)
+        except Undecided:
+            return Shown(text)
 
     def _own(self, text: str) -> Sequence[str]:
         """Return the class of an object of the program, and those it inherits from; none for any other."""
@@ -142,7 +149,7 @@ class Introspection:
 
     def is_of(self, text: str, name: str) -> bool | None:
         """Return whether a value is of a class, by the name it is called by; None where that is not known."""
-        own, value = self._own(text), _value(text)
+        own, value = self._own(text), self._value(text)
         is_literal = not own and not isinstance(value, Shown)
         if name in self._abstract:
             kind = self._abstract[name]
@@ -191,7 +198,7 @@ class Introspection:
         name = _string(nodes, 1)
         if len(nodes) != _PLACES or name is None:
             return None
-        value = _value(texts[0])
+        value = self._value(texts[0])
         if not self._own(texts[0]):
             if isinstance(value, Shown | type) or self._disguises.may_be(kind_of(value)):
                 return None
@@ -256,11 +263,3 @@ def _string(nodes: Sequence[ast.expr], place: int) -> str | None:
     """Return the string that an argument is; None for another one."""
     node = nodes[place] if place < len(nodes) else None
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
-
-
-def _value(text: str) -> Any:
-    """Return the value of a literal or of a class of Python; a :class:`Shown` for any other."""
-    try:
-        return known_value(text)
-    except Undecided:
-        return Shown(text)

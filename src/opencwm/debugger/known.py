@@ -123,6 +123,8 @@ class Known:
         Raises:
             UnreadableError: that is not known.
         """
+        if self.disguises.may_change(text):
+            raise UnreadableError
         if not isinstance(text, Iterating):
             shown = self.enumerations.items(text or "") or self.made_of_fields.items(text or "")
             return [known_value(item) for item in shown] if shown else items_of(text)
@@ -158,7 +160,7 @@ class Known:
 
     def truth(self, text: str | None) -> bool | None:
         """Return the truth of a rendered value, an object of the program too; None if not known."""
-        found = truth_of(text)
+        found = None if self.disguises.may_change(text) else truth_of(text)
         if found is None and text and self.entries is not None and not self.has_truths:
             return True if self.entries.classes_of(text) else None
         return found

@@ -77,6 +77,10 @@ def _is_bare(node: ast.ClassDef, texts: Mapping[str, str]) -> bool:
     if node.decorator_list or node.keywords or any(ast.unparse(base) != "object" for base in node.bases):
         return False
     inside = list(ast.walk(node))
+    if any(
+        getattr(part, "decorator_list", ()) for part in inside
+    ):  # one may keep what it gives in the object
+        return False
     return (
         texts.get(node.name) == f"<class 'program.{node.name}'>"
         and texts.get("object") == "<class 'object'>"
