@@ -245,6 +245,70 @@ def main():
     return seen
 """
 
+CLASSES_AND_CALLS = """class Config:
+    LIMIT = 3
+    NAMES = ('a', 'b')
+    count = 0
+    double = 2
+    __secret = 5
+
+    @classmethod
+    def counted(cls):
+        cls.count += 1
+        return cls.count + 1
+
+    @staticmethod
+    def hidden():
+        return Config.__secret + 1
+
+class Sub(Config):
+    LIMIT = 4
+
+    @classmethod
+    def make(cls, n):
+        return cls.LIMIT + n, cls.NAMES[1]
+
+    def own(self):
+        return Config.LIMIT, self.LIMIT, type(self).LIMIT, self.__class__.NAMES[0]
+
+def twice(x):
+    return x * 2
+
+def pair(a, b):
+    'Doc.'
+    return (a, twice(b))
+
+def scaled(x):
+    return x * n
+
+def looped(xs):
+    return [twice(x) for x in xs]
+
+def maybe(x):
+    if x:
+        return 1
+    return 2
+
+def again(x):
+    return again(x - 1) if x else 0
+
+n = 3
+PAIR = pair(1, 2)
+WORDS = (twice('a'), twice('b'))
+SQUARES = {n: twice(n) for n in range(3)}
+SCALED = [scaled(n) for n in range(1, 4)]
+LOOPED = looped([1, 2])
+TABLE = [twice(1)]
+MAYBE = maybe(0), maybe(3)
+AGAIN = again(2)
+
+def main():
+    seen = [Config.LIMIT + 1, Sub.LIMIT, Config.NAMES[0], Sub.make(2), Sub().own(), Config.hidden()]
+    seen += [PAIR[0], WORDS[1], SQUARES[2], TABLE[0], SCALED[0], LOOPED[1], MAYBE[1], AGAIN + 1]
+    seen += [Config.counted(), Sub.counted(), Config.count, Sub.count, Config.double + 1]
+    return seen
+"""
+
 LIBRARY = """import threading as th
 from math import inf
 from threading import RLock, local
@@ -480,6 +544,7 @@ MODULE_PROGRAMS = [
         AT_IMPORT,
         CONSTANTS,
         MARKERS,
+        CLASSES_AND_CALLS,
         LIBRARY,
         COPIES,
         DISGUISES,

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from followed_modules import CONSTANTS, DISGUISES, HARMLESS, MARKERS, MODULE_PROGRAMS, VARIABLES
+from followed_modules import (
+    CLASSES_AND_CALLS,
+    CONSTANTS,
+    DISGUISES,
+    HARMLESS,
+    MARKERS,
+    MODULE_PROGRAMS,
+    VARIABLES,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_foresight import _recorded, _Witness
@@ -33,7 +41,8 @@ def test_what_is_foreseen_of_modules_comes_true(source: str, call: str, calculat
 
 
 @pytest.mark.parametrize(
-    ("source", "most"), [(VARIABLES, 6), (CONSTANTS, 4), (MARKERS, 3), (DISGUISES, 49), (HARMLESS, 15)]
+    ("source", "most"),
+    [(VARIABLES, 6), (CONSTANTS, 4), (MARKERS, 3), (CLASSES_AND_CALLS, 7), (DISGUISES, 49), (HARMLESS, 15)],
 )
 def test_little_of_modules_is_asked(source: str, most: int) -> None:
     assert _Strict(_recorded(source, "main()"), calculates=True).run().counts["asked"] <= most

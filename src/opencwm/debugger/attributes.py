@@ -138,6 +138,19 @@ class Attributes:
         kind, parts = found
         return parts[name] if name in parts else self._inherited(kind, name)
 
+    def read_of_class(self, kind: str, name: str, owner: str = "") -> str | None:
+        """Return how an attribute of a class of the program reads; None where that is not certain.
+
+        Args:
+            kind: the class, by name.
+            name: of the attribute, as it is written.
+            owner: class in whose body it is written, empty for none.
+        """
+        name = mangled(name, owner)
+        if not self.is_plain or name in self.managed or name.startswith("__"):
+            return None
+        return self._inherited(kind, name)
+
     def _inherited(self, kind: str, name: str) -> str | None:
         """Return how an attribute reads that an object has from its class alone; None where not certain."""
         shape = self.shapes.get(kind, Shape())

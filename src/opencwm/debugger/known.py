@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -32,7 +33,7 @@ from opencwm.debugger.plain_exceptions import made
 from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.readings import read_off
 from opencwm.debugger.rendered import UnreadableError, is_atom, is_literal, items_of, truth_of
-from opencwm.debugger.shown import holds_shown, with_places
+from opencwm.debugger.shown import holds_shown, own_class, with_places
 from opencwm.debugger.tables import Table
 from opencwm.debugger.with_blocks import WithBlock
 from opencwm.tracer.limits import DEFAULT_LIMITS
@@ -43,6 +44,7 @@ BUILT_IN: Final = ("<built-in function ", *(f"<class '{name}'>" for name in vars
 """What rendered built-in functions and classes begin with."""
 _IN_WORDS: Final = frozenset({"str", "repr", "ascii", "format", "%", "f'", 'f"', "type"})
 """What stands in operations that tell how a value says it reads, or which class it is of."""
+_OF_CLASS: Final = re.compile(r"(\w+|<class 'program\.\w+'>)\.(\w+)")
 MAX_VALUE: Final = 1_000
 """Most characters of a value that is worked out; the tracer cuts longer ones."""
 
@@ -252,6 +254,10 @@ class Known:
     def _read(self, expected: Expected) -> Result | None:
         """Return an attribute as an object of the program shows it."""
         text = read_off(expected, self.attributes, self.made_of_fields) if expected.at_end is None else None
+        of_class = _OF_CLASS.fullmatch(expected.text or "") if text is None else None
+        if of_class is not None:
+            kind = own_class(self.constants.get(of_class[1], of_class[1]))
+            text = self.attributes.read_of_class(kind, of_class[2], expected.owner)
         return None if text is None else Result(known_value(text), text, frozenset())
 
     def _told(self, expected: Expected) -> Result | None:

@@ -20,6 +20,7 @@ from opencwm.core.syntax import nodes_of
 from opencwm.debugger.abstract_classes import ABSTRACT
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.field_classes import made_by_call
+from opencwm.debugger.inlined import Returning
 from opencwm.debugger.library_objects import library_objects
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
 from opencwm.debugger.object_shapes import is_only_dataclass
@@ -174,6 +175,7 @@ def _values(
     methods: dict[str, Any] = {}
     tables: dict[str, Table] = {}
     sets: dict[str, ast.expr] = {}
+    returning = Returning(tree, texts_before)
     for node in tree.body:
         value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
@@ -195,7 +197,7 @@ def _values(
             texts |= dict.fromkeys(names, Renderer(DEFAULT_LIMITS).render(method))
             methods |= dict.fromkeys(names, method)
             continue
-        whole = _with_sets(value, sets)
+        whole = _with_sets(returning.inlined(value), sets)
         try:
             found = evaluate(ast.unparse(whole), texts, builtins=known, with_objects=True)
         except (ExpressionError, Undecided):
