@@ -278,7 +278,7 @@ class CallFollower(SortingFollower):
         """Take note of what a function of ``heapq`` does to its list; return what it gives, if known."""
         function = node.func
         if isinstance(function, ast.Attribute):
-            name = function.attr if receiver == "<module 'heapq'>" else ""
+            name = function.attr if self._known.builtins.read(receiver or "") == "heapq" else ""
         else:
             text = self._known.constants.get(plain_name(function), "")
             name = text.removeprefix("<built-in function ").removesuffix(">")
@@ -364,7 +364,7 @@ class CallFollower(SortingFollower):
             if function.attr in TUPLE_METHODS and self._known.made_of_fields.items(receiver):
                 return True
             if receiver.startswith("<module '"):
-                return function.attr in MODULES.get(receiver[len("<module '") : -len("'>")], ())
+                return function.attr in MODULES.get(self._known.builtins.read(receiver), ())
             is_fixed = is_atom(receiver) or receiver.startswith("<re.Match object; ")
             return is_fixed or (function.attr in READING_METHODS and is_built_in(receiver))
         if not isinstance(function, ast.Name) or function.id in _CHANGING:

@@ -48,7 +48,7 @@ from opencwm.debugger.pure_values import (
     text_of,
     unordered,
 )
-from opencwm.debugger.shown import holds_objects, holds_shown, is_object, read, shown_literal, with_places
+from opencwm.debugger.shown import holds_objects, holds_shown, is_object, read, restored, shown_literal, with_places
 
 __all__ = [
     "Builtins",
@@ -72,16 +72,32 @@ class Builtins:
     Attributes:
         functions: those that may be called, by name.
         modules: of :data:`opencwm.debugger.pure_operations.MODULES`, by the names they are imported as.
+        values: other attributes of modules that are imported by name.
+        submodules: modules that are attributes of others, ``os.path``; None where modules may have been changed.
     """
 
     functions: Mapping[str, Any] = dataclasses.field(default_factory=lambda: FUNCTIONS)
     modules: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    submodules: Mapping[str, str] | None = None
 
     def module(self, node: ast.expr) -> str:
         """Return the module that an expression is, empty when it is none."""
+        if isinstance(node, ast.Attribute):
+            return self.submodule(self.module(node.value), node.attr)
         return self.modules.get(node.id, "") if isinstance(node, ast.Name) else ""
 
+    def submodule(self, module: str, name: str) -> str:
+        """Return the module that is an attribute of another one, empty when none is."""
+        return (self.submodules or {}).get(f"{module}.{name}", "")
 
+    def read(self, text: str) -> str:
+        """Return the module that reads so, empty when none does that is known to be as in the library."""
+        match = _MODULE.fullmatch(text)
+        return match[1] if match is not None and self.submodules is not None else ""
+
+
+_MODULE: Final = re.compile(r"<module '([\w.]+)'>")
 _ALL = Builtins()
 
 
@@ -297,6 +313,8 @@ class _Evaluation:
             return value
         if node.id in self.builtins.functions:
             return self.builtins.functions[node.id]
+        if node.id in self.builtins.values:
+            return self.builtins.values[node.id]
         raise Undecided(f"{node.id} is no local variable here")
 
     def _tuple(self, node: ast.Tuple, bound: _Names) -> Any:
@@ -391,7 +409,7 @@ class _Evaluation:
         if "key" in keywords and (not is_key(keywords["key"]) or holds_objects(args)):
             raise UnsupportedError("key= is supported here for a few built-in functions only")
         if isinstance(node.func, ast.Attribute):
-            module = self.builtins.module(node.func.value)
+            module = self._module(node.func.value)
             if module:
                 if node.func.attr not in MODULES.get(module, ()):
                     raise UnsupportedError(f"{module}.{node.func.attr} is not supported here")
@@ -409,8 +427,18 @@ class _Evaluation:
             raise LookedIntoError(f"{ast.unparse(node.func)} would look into an object")
         return call_function(function, args, keywords)
 
+    def _module(self, node: ast.expr) -> str:
+        """Return the module that an expression is, by its name or as it reads; empty when it is none."""
+        if isinstance(node, ast.Attribute):
+            return self.builtins.submodule(self._module(node.value), node.attr)
+        if self.objects is not None and is_object(node) and isinstance(node, ast.Name):
+            return self.builtins.read(restored(node.id, self.objects.places))
+        return self.builtins.module(node)
+
     def _attribute(self, node: ast.Attribute, bound: _Names) -> Any:
-        module = self.builtins.module(node.value)
+        module = self._module(node.value)
+        if submodule := self.builtins.submodule(module, node.attr):
+            return Shown(f"<module '{submodule}'>")
         if module in CONSTANTS and node.attr in CONSTANTS[module]:
             return CONSTANTS[module][node.attr]
         if not module:

@@ -191,7 +191,7 @@ class LineFollower(WithFollower):
         elif isinstance(node, ast.Import | ast.ImportFrom):
             self.outcome.is_told = self.outcome.is_pure = False
             self._changing.anything()
-            self.outcome.values.update(_imported(node))
+            self.outcome.values.update(_imported(node) if self._known.builtins.submodules is not None else {})
         else:
             return False
         return True

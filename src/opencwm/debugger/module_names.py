@@ -20,10 +20,11 @@ from opencwm.core.syntax import nodes_of
 from opencwm.debugger.abstract_classes import ABSTRACT
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.field_classes import made_by_call
+from opencwm.debugger.imported_names import Imports
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
 from opencwm.debugger.object_shapes import is_only_dataclass
 from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, METHODS, MODULES
-from opencwm.debugger.pure_values import as_in_python, is_fixed, kind_of
+from opencwm.debugger.pure_values import as_in_python, is_fixed, kind_of, text_of
 from opencwm.debugger.qualified_names import FunctionNode, QualifiedNames
 from opencwm.debugger.read_only import read_only
 from opencwm.debugger.tables import Table, table
@@ -70,12 +71,16 @@ class ModuleNames:
     @classmethod
     def of(cls, tree: ast.Module, bound: BoundNames) -> ModuleNames:
         """Read a module."""
-        texts = dict(_built_in(bound))
+        imports = Imports.of(tree)
+        texts = {
+            name: text for name, text in _built_in(bound) if name not in imports.doubtful | imports.certain.keys()
+        }
         hidden = _ABOUT_TYPES if has_values(tree) else frozenset()
         functions: dict[str, Any] = {
             name: FUNCTIONS[name] for name in (FUNCTIONS.keys() & texts.keys()) - hidden
         }
         modules: dict[str, str] = {}
+        values: dict[str, Any] = {}
         for node in tree.body:
             if isinstance(node, FunctionNode | ast.ClassDef):
                 functions.pop(node.name, None)
@@ -84,38 +89,42 @@ class ModuleNames:
                 is_plain = not node.decorator_list or (
                     isinstance(node, ast.ClassDef) and is_only_dataclass(node)
                 )
-                if node.name in bound.constant and is_plain:
+                if node.name in bound.constant and is_plain and node.name not in imports.doubtful:
                     texts[node.name] = (
                         f"<class 'program.{node.name}'>" if is_class else f"<function {node.name}>"
                     )
-        for name, module, what in _imported(tree):
-            functions.pop(name, None)
-            texts.pop(name, None)
-            if name not in bound.constant:
+        for name, (module, what) in imports.certain.items():
+            is_hiding = name in imports.doubtful and hasattr(builtins, name)
+            if name not in bound.constant or is_hiding or not imports.is_trusted:
                 continue
-            if module in MODULES and what in MODULES[module]:
+            text = imported_text(module, what) if what else ""
+            if imports.module(name):
+                modules[name] = imports.module(name)
+                text = f"<module '{modules[name]}'>"
+            elif what in MODULES.get(module, ()):
                 functions[name] = MODULES[module][what]
-            elif not what and (module in MODULES or module in CONSTANTS):
-                modules[name] = module
-            text = f"<module '{module}'>" if not what else imported_text(module, what)
-            texts |= {} if text is None else {name: text}
-        found = Builtins(functions, modules)
+            elif what in CONSTANTS.get(module, ()):
+                values[name] = CONSTANTS[module][what]
+                text = text_of(values[name])
+            texts |= {name: text} if text and name in imports.top else {}
+        trusted = imports.submodules if imports.is_trusted else None
+        found = Builtins(functions, modules, values, trusted)
         by_name = QualifiedNames(tree)
-        values, methods, tables = _values(
+        fixed, methods, tables = _values(
             tree, found, texts, lambda text: by_name.first(text[len("<function ") : -1])
         )
-        texts.update(values)
-        found = Builtins({**functions, **methods}, modules)
-        return cls(texts, found, frozenset(values), dict(_abstract(tree, bound)), tables)
+        texts.update(fixed)
+        found = dataclasses.replace(found, functions={**functions, **methods})
+        return cls(texts, found, frozenset(fixed), dict(_abstract(tree, bound, imports)), tables)
 
 
-def _abstract(tree: ast.Module, bound: BoundNames) -> Iterator[tuple[str, Any]]:
+def _abstract(tree: ast.Module, bound: BoundNames, imports: Imports) -> Iterator[tuple[str, Any]]:
     """Yield the names of abstract classes that are imported at the top."""
     if any(isinstance(node, ast.Attribute) and node.attr == "register" for node in nodes_of(tree)):
         return
-    for name, module, what in _imported(tree):
-        if (module, what) in ABSTRACT and name in bound.constant:
-            yield name, ABSTRACT[module, what]
+    for name, what in imports.certain.items():
+        if what in ABSTRACT and name in bound.constant and imports.is_trusted:
+            yield name, ABSTRACT[what]
 
 
 def imported_text(module: str, name: str) -> str | None:
@@ -154,22 +163,6 @@ def _last_name(node: ast.expr) -> str:
     if isinstance(node, ast.Subscript):
         node = node.value
     return ast.unparse(node).rpartition(".")[2]
-
-
-def _imported(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
-    """Yield the names that imports at the top bind, the module, and what of it, empty for the module."""
-    for node in tree.body:
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                if "." not in alias.name:
-                    yield alias.asname or alias.name, alias.name, ""
-        elif isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                yield (
-                    alias.asname or alias.name,
-                    node.module if node.module and not node.level else "",
-                    alias.name,
-                )
 
 
 def _values(
