@@ -48,7 +48,15 @@ from opencwm.debugger.pure_values import (
     text_of,
     unordered,
 )
-from opencwm.debugger.shown import holds_objects, holds_shown, is_object, read, restored, shown_literal, with_places
+from opencwm.debugger.shown import (
+    holds_objects,
+    holds_shown,
+    is_object,
+    read,
+    restored,
+    shown_literal,
+    with_places,
+)
 
 __all__ = [
     "Builtins",

@@ -16,7 +16,17 @@ from typing import Final
 from opencwm.core.syntax import nodes_of
 
 _REACHING: Final = frozenset(
-    {"globals", "eval", "exec", "__import__", "__builtins__", "builtins", "__globals__", "modules", "importlib"}
+    {
+        "globals",
+        "eval",
+        "exec",
+        "__import__",
+        "__builtins__",
+        "builtins",
+        "__globals__",
+        "modules",
+        "importlib",
+    }
     | {"reload", "import_module", "ModuleType", "mock", "patch", "monkeypatch", "gc", "inspect"}
     | {"uses_relative", "uses_netloc", "uses_params", "html5", "register_error", "setlocale"}
 )
@@ -80,6 +90,11 @@ class Imports:
         is_trusted = not any(map(_is_reaching, nodes)) and not escaping.changes(nodes)
         return cls(certain, top, frozenset(doubtful), submodules, is_trusted)
 
+    @property
+    def packages(self) -> frozenset[str]:
+        """Modules of which others are attributes."""
+        return frozenset(name.rpartition(".")[0] for name in self.submodules)
+
     def module(self, name: str) -> str:
         """Return the module that a name stands for, empty for anything else."""
         return _module(self.certain.get(name), self.submodules)
@@ -97,9 +112,13 @@ def _bound_by(node: ast.AST) -> Iterator[tuple[str, Import | None]]:
     elif isinstance(node, ast.Import):
         for alias in node.names:
             first, last = alias.name.partition(".")[0], alias.name.rpartition(".")
-            yield (alias.asname, (last[0], last[2])) if alias.asname and last[0] else (
-                alias.asname or first,
-                (first, ""),
+            yield (
+                (alias.asname, (last[0], last[2]))
+                if alias.asname and last[0]
+                else (
+                    alias.asname or first,
+                    (first, ""),
+                )
             )
     elif isinstance(node, ast.ImportFrom):
         module = node.module if node.module and not node.level else "."
@@ -156,7 +175,9 @@ class _Escaping:
         """Whether an expression is a module that may be handed on to what changes it."""
         if isinstance(node, ast.Name):
             module = _module(self.certain.get(node.id), self.submodules)
-            return node.id in self.imported and bool(module or node.id not in self.certain) and module != "sys"
+            return (
+                node.id in self.imported and bool(module or node.id not in self.certain) and module != "sys"
+            )
         return isinstance(node, ast.Attribute) and ast.unparse(node) in self.submodules
 
 

@@ -73,7 +73,9 @@ class ModuleNames:
         """Read a module."""
         imports = Imports.of(tree)
         texts = {
-            name: text for name, text in _built_in(bound) if name not in imports.doubtful | imports.certain.keys()
+            name: text
+            for name, text in _built_in(bound)
+            if name not in imports.doubtful | imports.certain.keys()
         }
         hidden = _ABOUT_TYPES if has_values(tree) else frozenset()
         functions: dict[str, Any] = {
@@ -98,9 +100,12 @@ class ModuleNames:
             if name not in bound.constant or is_hiding or not imports.is_trusted:
                 continue
             text = imported_text(module, what) if what else ""
-            if imports.module(name):
-                modules[name] = imports.module(name)
-                text = f"<module '{modules[name]}'>"
+            if module_read := imports.module(name):
+                text = f"<module '{module_read}'>"
+                is_known = (
+                    module_read in MODULES or module_read in CONSTANTS or module_read in imports.packages
+                )
+                modules |= {name: module_read} if is_known else {}
             elif what in MODULES.get(module, ()):
                 functions[name] = MODULES[module][what]
             elif what in CONSTANTS.get(module, ()):

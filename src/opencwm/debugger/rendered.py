@@ -39,7 +39,9 @@ READING_METHODS: Final = frozenset(
 """Methods that do not change an object of a built-in type."""
 _MOST_DOUBLINGS: Final = 64
 _ATOM: Final = re.compile(r"""[-\d'"]|b['"]|(?:True|False|None|nan|inf)$""")
-_FIXED: Final = re.compile(r"(?:Decimal|Fraction|range)\([^()]*\)|re\.compile\(.*\)", re.DOTALL)
+_FIXED: Final = re.compile(
+    r"(?:Decimal|Fraction|range|slice|datetime\.\w+)\([^()]*\)|re\.compile\(.*\)", re.DOTALL
+)
 
 
 class UnreadableError(Exception):
