@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from opencwm.debugger.abstract_classes import BY_METHODS
 from opencwm.debugger.attributes import Attributes
+from opencwm.debugger.disguises import Disguises
 from opencwm.debugger.entering import Entries
 from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.pure_values import Shown, kind_of, text_of
@@ -34,7 +35,7 @@ class Introspection:
         entries: its functions that calls are sure to enter.
         constants: how names of its module read that stand for the same always.
         abstract: abstract classes that its names stand for; none where it registers classes.
-        is_disguised: objects of its classes may read as values of built-in types.
+        disguises: which values may be objects of its classes.
     """
 
     def __init__(
@@ -43,14 +44,13 @@ class Introspection:
         entries: Entries | None,
         constants: Mapping[str, str],
         abstract: Mapping[str, Any],
-        *,
-        is_disguised: bool,
+        disguises: Disguises,
     ) -> None:
         self._attributes = attributes
         self._entries = entries
         self._constants = constants
         self._abstract = abstract
-        self._is_disguised = is_disguised
+        self._disguises = disguises
         self._ways: Mapping[str, Callable[[Sequence[ast.expr], list[str]], str | None]] = {
             "type": self._type,
             "isinstance": self._isinstance,
@@ -111,7 +111,11 @@ class Introspection:
         if raised is not None:
             return f"<class '{raised.__name__}'>"
         value = _value(text)
-        return None if self._is_disguised or isinstance(value, Shown | type) else text_of(kind_of(value))
+        return (
+            None
+            if isinstance(value, Shown | type) or not self._disguises.spare(text)
+            else text_of(kind_of(value))
+        )
 
     def _exception(self, text: str) -> type[BaseException] | None:
         """Return the class of an exception of Python, as it reads; None for anything else."""
@@ -145,7 +149,7 @@ class Introspection:
                 return self._has_methods(own, kind)
             if text.startswith(_CALLED):
                 return kind is collections.abc.Callable
-            return isinstance(value, kind) if is_literal and not self._is_disguised else None
+            return isinstance(value, kind) if is_literal and self._disguises.spare(text) else None
         if name in own:
             return True
         of_python = getattr(builtins, name, None)
@@ -159,7 +163,7 @@ class Introspection:
                 return of_python is object
             if text.startswith("<class "):
                 return of_python in (object, type)
-            return isinstance(value, of_python) if is_literal and not self._is_disguised else None
+            return isinstance(value, of_python) if is_literal and self._disguises.spare(text) else None
         is_bare = name in self._attributes.bare and self._constants.get(name) == f"<class 'program.{name}'>"
         return False if is_bare and (own or is_literal or text.startswith("<function ")) else None
 
@@ -186,7 +190,7 @@ class Introspection:
             return None
         value = _value(texts[0])
         if not self._own(texts[0]):
-            if self._is_disguised or isinstance(value, Shown | type):
+            if isinstance(value, Shown | type) or not self._disguises.spare(texts[0]):
                 return None
             return repr(any(name in vars(kind) for kind in kind_of(value).__mro__))
         if self._attributes.read(texts[0], name) is not None:

@@ -194,7 +194,9 @@ class IteratorFollower(ComprehensionFollower):
             values = [known_value(text or "") for text in texts]
             if isinstance(function, types.MethodDescriptorType):
                 return text_of(call_unbound(function, *values))
-            is_blind = function in LOOKING and holds_shown(values)
+            is_blind = function in LOOKING and (
+                holds_shown(values) or not self._known.disguises.spare(*(text or "" for text in texts))
+            )
             text = None if is_blind else text_of(call_function(function, values, {}))
         except Exception:  # undecided, or the program will raise it
             raise UnforeseenError from None

@@ -12,6 +12,7 @@ from opencwm.core.syntax import nodes_of
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.decorated import Decorated
+from opencwm.debugger.disguises import Disguises
 from opencwm.debugger.entering import Entries
 from opencwm.debugger.enumerations import Enumerations
 from opencwm.debugger.expectations import Expected, Iterating, RaisingError
@@ -27,10 +28,8 @@ from opencwm.debugger.expressions import (
 )
 from opencwm.debugger.field_classes import FieldClasses
 from opencwm.debugger.introspection import Introspection
-from opencwm.debugger.module_names import VALUES
 from opencwm.debugger.plain_exceptions import made
-from opencwm.debugger.pure_numbers import CONTEXT
-from opencwm.debugger.pure_values import READERS, is_told, text_of
+from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.readings import read_off
 from opencwm.debugger.rendered import UnreadableError, is_atom, items_of, truth_of
 from opencwm.debugger.shown import holds_shown, with_places
@@ -42,8 +41,8 @@ from opencwm.tracer.sites import Site
 
 BUILT_IN: Final = ("<built-in function ", *(f"<class '{name}'>" for name in vars(builtins)))
 """What rendered built-in functions and classes begin with."""
-_HARMLESS: Final = frozenset({"__init__", "__new__", "__repr__", "__str__", "__hash__"})
-_IN_WORDS: Final = frozenset({"str", "repr", "ascii", "format"})
+_TELLING: Final = frozenset({"str", "repr", "ascii", "format", "isinstance", "type"})
+"""What tells objects of classes from values that they read as."""
 MAX_VALUE: Final = 1_000
 """Most characters of a value that is worked out; the tracer cuts longer ones."""
 
@@ -59,9 +58,9 @@ class Known:
         shared: names that a function of the program may rebind for another one.
         attributes: what its classes say of setting attributes.
         is_disguised: objects of its classes may read as values of built-in types, and not behave as such.
+        disguises: which values may be such objects, whether or not they behave so.
         apart: its functions that reach no object of a caller but what they are given, with their first lines.
         is_isolated: nothing that can change is held by the module, by its classes, or by defaults.
-        has_values: classes of it derive from built-in types of values.
         entries: its functions that calls are sure to enter; None: no call is.
         builtins: the functions of Python that its names stand for.
         exceptions: names of exceptions that are made plainly, see :mod:`.plain_exceptions`.
@@ -86,7 +85,7 @@ class Known:
     is_disguised: bool = False
     apart: Mapping[str, int] = dataclasses.field(default_factory=dict)
     is_isolated: bool = False
-    has_values: bool = False
+    disguises: Disguises = dataclasses.field(default_factory=lambda: Disguises(frozenset()))
     entries: Entries | None = None
     builtins: Builtins = dataclasses.field(default_factory=lambda: Builtins({}))
     exceptions: frozenset[str] = frozenset()
@@ -143,7 +142,7 @@ class Known:
 
     def is_bare(self, text: str) -> bool:
         """Whether no pattern of a constant, sequence or mapping matches an object of the program."""
-        if self.names_matching or self.has_hashes or self.has_values or self.entries is None:
+        if self.names_matching or self.has_hashes or self.disguises.kinds != set() or self.entries is None:
             return False
         return text.partition("(")[0] not in self.made_of_fields.tuples and bool(
             self.entries.classes_of(text)
@@ -180,7 +179,7 @@ class Known:
         found = self._worked_out(expected)
         if not isinstance(found, Exception) or expected.at_end is not None:
             return None
-        if isinstance(found, AttributeError) and self.has_values:  # perhaps of such a class
+        if isinstance(found, AttributeError) and not self._is_plain(expected):
             return None
         return Renderer(DEFAULT_LIMITS).render(found)
 
@@ -212,7 +211,7 @@ class Known:
 
     def _worked_out(self, expected: Expected) -> Result | Exception | None:
         """Return what a pure operation on literals comes to; None for any other."""
-        if expected.text is None or expected.is_old or self.is_disguised:
+        if expected.text is None or expected.is_old or (self.is_disguised and not self._is_plain(expected)):
             return None
         text, texts = expected.formula or (expected.text, {})
         has_rounds = False
@@ -222,7 +221,7 @@ class Known:
             if any(isinstance(node, ast.Constant) and node.value is Ellipsis for node in nodes):
                 return None  # a value that was cut
             names = {node.id for node in nodes if isinstance(node, ast.Name)}
-            if self.has_values and not names.isdisjoint(_IN_WORDS):  # perhaps in words of its own
+            if not names.isdisjoint(_TELLING) and not self._is_plain(expected):  # perhaps in words of its own
                 return None
             has_rounds = any(isinstance(node, ast.comprehension) for node in nodes)
             found = self._read(expected) or self._told(expected)
@@ -234,6 +233,11 @@ class Known:
         except (SyntaxError, ValueError, RecursionError, MemoryError, Undecided):
             return None
         return found if is_told(found.value) and len(found.text) <= MAX_VALUE else None
+
+    def _is_plain(self, expected: Expected) -> bool:
+        """Whether no value of an operation may be an object of a class that only reads as it does."""
+        text, texts = expected.formula or (expected.text or "", {})
+        return self.disguises.spare(text, *texts.values())
 
     def _read(self, expected: Expected) -> Result | None:
         """Return an attribute as an object of the program shows it."""
@@ -263,32 +267,6 @@ def _unpacked(value: Any, target: ast.Tuple | ast.List) -> tuple[Any, ...] | Non
             return None
         parts.append(item)
     return tuple(parts)
-
-
-def has_disguises(tree: ast.AST) -> bool:
-    """Whether values may not be what they read as, or not behave as such.
-
-    A class derives from a built-in type of values and has a say in how they behave, or is called as one; or
-    the context is changed in which decimals are computed.
-    """
-    for node in nodes_of(tree):
-        if CONTEXT.intersection(
-            (getattr(node, "id", ""), getattr(node, "attr", ""), getattr(node, "name", ""))
-        ):
-            return True
-        if not isinstance(node, ast.ClassDef):
-            continue
-        if node.name in READERS:
-            return True
-        bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
-        special = {
-            item.name for item in node.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)
-        }
-        if not bases.isdisjoint(VALUES) and any(
-            name.startswith("__") and name not in _HARMLESS for name in special
-        ):
-            return True
-    return False
 
 
 def has_truths(tree: ast.AST) -> bool:

@@ -32,15 +32,7 @@ from opencwm.tracer.bound_names import BoundNames
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
 
-VALUES: Final = frozenset({"int", "float", "str", "bytes", "list", "tuple", "dict", "set", "frozenset"})
-"""Built-in types whose subclasses may read as they do."""
 _BY_STRING: Final = frozenset({"globals", "vars", "eval", "exec", "setattr", "__import__"})
-_HARMLESS_BASES: Final = frozenset({"object", "ABC", "Generic", "Protocol", "Exception"}) | {
-    name
-    for name, value in vars(builtins).items()
-    if isinstance(value, type) and issubclass(value, BaseException)
-}
-_ABOUT_TYPES: Final = frozenset({"isinstance", "type"})
 _STANDARD: Final = frozenset(
     {"collections", "collections.abc", "datetime", "decimal", "fractions", "functools", "io", "itertools"}
     | {"numbers", "operator", "string", "types"}
@@ -77,10 +69,7 @@ class ModuleNames:
             for name, text in _built_in(bound)
             if name not in imports.doubtful | imports.certain.keys()
         }
-        hidden = _ABOUT_TYPES if has_values(tree) else frozenset()
-        functions: dict[str, Any] = {
-            name: FUNCTIONS[name] for name in (FUNCTIONS.keys() & texts.keys()) - hidden
-        }
+        functions: dict[str, Any] = {name: FUNCTIONS[name] for name in FUNCTIONS.keys() & texts.keys()}
         modules: dict[str, str] = {}
         values: dict[str, Any] = {}
         for node in tree.body:
@@ -155,19 +144,6 @@ def _built_in(bound: BoundNames) -> Iterator[tuple[str, str]]:
 def names_by_string(tree: ast.Module) -> bool:
     """Whether a program may bind names, or set attributes, that do not stand in it as such."""
     return any(isinstance(node, ast.Name) and node.id in _BY_STRING for node in nodes_of(tree))
-
-
-def has_values(tree: ast.Module) -> bool:
-    """Whether objects of classes of a program may read as values of built-in types."""
-    classes = [node for node in nodes_of(tree) if isinstance(node, ast.ClassDef)]
-    harmless = _HARMLESS_BASES | {node.name for node in classes}
-    return any(_last_name(base) not in harmless for node in classes for base in node.bases)
-
-
-def _last_name(node: ast.expr) -> str:
-    if isinstance(node, ast.Subscript):
-        node = node.value
-    return ast.unparse(node).rpartition(".")[2]
 
 
 def _values(

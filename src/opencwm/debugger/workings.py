@@ -21,6 +21,7 @@ from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.closures import closed_functions, free_variables
 from opencwm.debugger.decorated import Decorated
+from opencwm.debugger.disguises import Disguises, has_disguises
 from opencwm.debugger.entering import Entries
 from opencwm.debugger.enumerations import Enumerations
 from opencwm.debugger.exceptions import catches
@@ -29,9 +30,9 @@ from opencwm.debugger.field_classes import FieldClasses
 from opencwm.debugger.hooks import is_note
 from opencwm.debugger.introspection import Introspection
 from opencwm.debugger.isolation import functions_apart, shares
-from opencwm.debugger.known import Known, has_disguises, has_finalizers, has_hashes, has_truths, mentions
+from opencwm.debugger.known import Known, has_finalizers, has_hashes, has_truths, mentions
 from opencwm.debugger.line_follower import Followed, LineFollower
-from opencwm.debugger.module_names import ModuleNames, has_values, names_by_string
+from opencwm.debugger.module_names import ModuleNames, names_by_string
 from opencwm.debugger.plain_exceptions import plain_exceptions
 from opencwm.debugger.qualified_names import FunctionNode
 from opencwm.debugger.with_blocks import with_blocks
@@ -96,9 +97,8 @@ class Workings:
         functions = Functions(source, names.texts, attributes.lines)
         enumerations = Enumerations.of(source, names.texts)
         entries = None if names_by_string(source) else Entries(source, functions, attributes, enumerations)
-        introspection = Introspection(
-            attributes, entries, names.texts, names.abstract, is_disguised=has_values(source)
-        )
+        disguises = Disguises.of(source)
+        introspection = Introspection(attributes, entries, names.texts, names.abstract, disguises)
         decorated = Decorated() if names_by_string(source) else Decorated.of(source)
         known = Known(
             sites or (),
@@ -106,10 +106,10 @@ class Workings:
             functions,
             shared,
             attributes,
-            is_disguised=has_disguises(tree),
+            is_disguised=has_disguises(source),
             apart=functions_apart(source, names.fixed | decorated.plain),
             is_isolated=not shares(source, names.fixed | decorated.plain),
-            has_values=has_values(source),
+            disguises=disguises,
             entries=entries,
             builtins=names.builtins,
             exceptions=plain_exceptions(source, names.texts),
