@@ -11,7 +11,7 @@ import ast
 import builtins
 import dataclasses
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from opencwm.core.syntax import nodes_of
@@ -33,11 +33,10 @@ _BARE: Final = frozenset(
 )
 """What objects of classes never read as literals that derive from it."""
 _DISPLAYS: Final = {ast.List: list, ast.ListComp: list, ast.Tuple: tuple, ast.Dict: dict, ast.DictComp: dict}
-BUILT_IN: Final = frozenset({"int", "float", "str", "bytes", "list", "tuple", "dict", "set", "frozenset"})
-"""Built-in types whose subclasses may behave otherwise."""
-_HARMLESS: Final = frozenset({"__init__", "__new__", "__repr__", "__str__", "__hash__"}) | {
-    *("__slots__", "__doc__", "__module__", "__dict__", "__qualname__", "__annotations__")
-}
+_HARMLESS: Final = frozenset(
+    {"__init__", "__new__", "__slots__", "__doc__", "__module__", "__qualname__", "__annotations__"}
+)
+"""What a class may have without behaving otherwise."""
 _MAKING: Final = frozenset({"new_class", "make_dataclass", "NewType"})
 
 
@@ -47,9 +46,13 @@ class Disguises:
 
     Attributes:
         kinds: the types of literals that may; None for any.
+        names: of values that read like calls, those that may as well.
+        are_odd: some of them may behave otherwise than what they read as.
     """
 
     kinds: frozenset[type] | None = None
+    names: frozenset[str] = frozenset()
+    are_odd: bool = True
 
     @classmethod
     def of(cls, tree: ast.Module) -> Disguises:
@@ -57,60 +60,67 @@ class Disguises:
         nodes = nodes_of(tree)
         if any(isinstance(node, ast.Call) and _makes_class(node) for node in nodes):
             return cls()
+        names = frozenset(_doubtful_names(nodes))
+        classes = {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
         imports = Imports.of(tree)
-        own = {node.name for node in nodes if isinstance(node, ast.ClassDef)}
-        own |= {node.targets[0].id for node in nodes if _is_namedtuple(node)}  # type: ignore[attr-defined]
+        own = {*classes, *_namedtuples(nodes)}
         kinds: set[type] = set()
-        for node in nodes:
-            if isinstance(node, ast.ClassDef) and not _has_repr(node):
-                found = [_kinds(base, own, imports) for base in node.bases]
-                if None in found:
-                    return cls()
-                kinds.update(kind for some in found for kind in some or ())
-        return cls(frozenset(kinds))
+        are_odd = bool(names)
+        for node in classes.values():
+            found = [] if _has_repr(node) else [_kinds(base, own, imports) for base in node.bases]
+            if None in found:
+                return cls()
+            inherited = {kind for some in found for kind in some or ()}
+            are_odd = are_odd or _behaves_otherwise(node, classes, inherited)
+            kinds |= inherited
+        are_odd = are_odd or (bool(kinds) and any(map(_sets_attribute, nodes)))
+        return cls(frozenset(kinds), names, are_odd)
+
+    @property
+    def may_be_any(self) -> bool:
+        """Whether there are values in disguise at all."""
+        return self.kinds != frozenset()
 
     def spare(self, *texts: str) -> bool:
         """Whether no literal in some rendered values, or in evaluations, may be in disguise."""
-        if not self.kinds:
+        if self.kinds is None or not (self.kinds or self.names):
             return self.kinds is not None
+        doubtful = self.kinds | self.names
         try:
-            return not any(self.kinds.intersection(_literals(text)) for text in texts)
+            return not any(doubtful.intersection(_literals(text)) for text in texts)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return False
 
 
-def has_disguises(tree: ast.AST) -> bool:
-    """Whether values may not be what they read as, and not behave as such.
+def _doubtful_names(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """Yield the names of values that read like calls, and may be something else than those of Python.
 
-    A class derives from a built-in type of values and has a say in how they behave, or is called as one; or
-    the context is changed in which decimals are computed.
+    A class is called as one; or the context is changed in which decimals are computed.
     """
-    nodes = nodes_of(tree)
-    classes = {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
-    if not classes.keys().isdisjoint(READERS):
-        return True
     for node in nodes:
         words = getattr(node, "id", ""), getattr(node, "attr", ""), getattr(node, "name", "")
-        if not CONTEXT.isdisjoint(words) or (isinstance(node, ast.Call) and _makes_class(node)):
-            return True
-    return any(_behaves_otherwise(node, classes) for node in classes.values())
+        if not CONTEXT.isdisjoint(words):
+            yield "Decimal"
+        if isinstance(node, ast.ClassDef) and node.name in READERS:
+            yield node.name
 
 
-def _behaves_otherwise(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef]) -> bool:
-    """Whether a class derives from a type of values and puts anything in the place of what that has."""
+def _behaves_otherwise(
+    node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], kinds: Iterable[type]
+) -> bool:
+    """Whether a class puts anything in the place of what types of values have that it derives from."""
     own, names = [node], set[str]()
     for kind in own:
         names |= bound_in(kind)
         bases = [classes[name] for base in kind.bases if (name := last_name(base)) in classes]
         own += [base for base in bases if base not in own]
-    kinds = {
-        base.id for kind in own for base in kind.bases if isinstance(base, ast.Name) and base.id in BUILT_IN
-    }
-    special = {name for name in names if name.startswith("__")} - _HARMLESS
-    return bool(kinds) and (
-        bool(special)
-        or any(hasattr(getattr(builtins, kind), name) for kind in kinds for name in names - _HARMLESS)
-    )
+    return any(name.startswith("__") or hasattr(kind, name) for name in names - _HARMLESS for kind in kinds)
+
+
+def _sets_attribute(node: ast.AST) -> bool:
+    """Whether a statement may give a class something."""
+    is_set = isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
+    return is_set and not (isinstance(node.value, ast.Name) and node.value.id == "self")
 
 
 def _makes_class(node: ast.Call) -> bool:
@@ -119,9 +129,12 @@ def _makes_class(node: ast.Call) -> bool:
     return name in _MAKING or (name == "type" and len(node.args) + len(node.keywords) != 1)
 
 
-def _is_namedtuple(node: ast.AST) -> bool:
-    is_plain = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    return is_plain and isinstance(node.value, ast.Call) and last_name(node.value.func) in _BARE
+def _namedtuples(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """Yield what is bound to a call that makes a named tuple, or an enumeration."""
+    for node in nodes:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            if last_name(node.value.func) in _BARE:
+                yield from (target.id for target in node.targets if isinstance(target, ast.Name))
 
 
 def _has_repr(node: ast.ClassDef) -> bool:
@@ -153,14 +166,14 @@ def _kinds(base: ast.expr, own: set[str], imports: Imports) -> frozenset[type] |
     return frozenset(kind for kind in VALUES if issubclass(found, kind))
 
 
-def _literals(text: str) -> Iterator[type]:
-    """Yield the types of the literals in a text."""
+def _literals(text: str) -> Iterator[type | str]:
+    """Yield the types of the literals in a text, and the names in it."""
     for node in ast.walk(ast.parse(with_places(text)[0], mode="eval")):
         if isinstance(node, ast.Constant):
             yield type(node.value)
         elif isinstance(node, ast.JoinedStr):
             yield str
-        elif isinstance(node, ast.Name) and node.id in ("inf", "nan"):
-            yield float
+        elif isinstance(node, ast.Name):
+            yield float if node.id in ("inf", "nan") else node.id
         elif type(node) in _DISPLAYS:
             yield _DISPLAYS[type(node)]

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from opencwm.debugger.library_classes import class_of
 from opencwm.debugger.pure_limits import (
     ExpressionError,
     Undecided,
@@ -414,7 +415,7 @@ class _Evaluation:
             ):
                 raise UnsupportedError("such arguments by name are not supported here")
             keywords |= more
-        if "key" in keywords and (not is_key(keywords["key"]) or holds_objects(args)):
+        if keywords.get("key") is not None and (not is_key(keywords["key"]) or holds_objects(args)):
             raise UnsupportedError("key= is supported here for a few built-in functions only")
         if isinstance(node.func, ast.Attribute):
             module = self._module(node.func.value)
@@ -449,6 +450,8 @@ class _Evaluation:
             return Shown(f"<module '{submodule}'>")
         if module in CONSTANTS and node.attr in CONSTANTS[module]:
             return CONSTANTS[module][node.attr]
+        if module and (kind := class_of(module, node.attr)) is not None:
+            return kind
         if not module:
             value = self.visit(node.value, bound)
             if node.attr in ATTRIBUTES.get(kind_of(value), ()):

@@ -41,7 +41,7 @@ from opencwm.tracer.sites import Site
 
 BUILT_IN: Final = ("<built-in function ", *(f"<class '{name}'>" for name in vars(builtins)))
 """What rendered built-in functions and classes begin with."""
-_TELLING: Final = frozenset({"str", "repr", "ascii", "format", "isinstance", "type"})
+_TELLING: Final = frozenset({"str", "repr", "ascii", "format", "hash", "isinstance", "type"})
 """What tells objects of classes from values that they read as."""
 MAX_VALUE: Final = 1_000
 """Most characters of a value that is worked out; the tracer cuts longer ones."""
@@ -57,7 +57,6 @@ class Known:
         functions: its own functions.
         shared: names that a function of the program may rebind for another one.
         attributes: what its classes say of setting attributes.
-        is_disguised: objects of its classes may read as values of built-in types, and not behave as such.
         disguises: which values may be such objects, whether or not they behave so.
         apart: its functions that reach no object of a caller but what they are given, with their first lines.
         is_isolated: nothing that can change is held by the module, by its classes, or by defaults.
@@ -82,10 +81,9 @@ class Known:
     functions: Functions
     shared: frozenset[str] = frozenset()
     attributes: Attributes = dataclasses.field(default_factory=Attributes)
-    is_disguised: bool = False
     apart: Mapping[str, int] = dataclasses.field(default_factory=dict)
     is_isolated: bool = False
-    disguises: Disguises = dataclasses.field(default_factory=lambda: Disguises(frozenset()))
+    disguises: Disguises = dataclasses.field(default_factory=lambda: Disguises(frozenset(), are_odd=False))
     entries: Entries | None = None
     builtins: Builtins = dataclasses.field(default_factory=lambda: Builtins({}))
     exceptions: frozenset[str] = frozenset()
@@ -100,6 +98,11 @@ class Known:
     names_matching: bool = True
     decorated: Decorated = dataclasses.field(default_factory=Decorated)
     tables: Mapping[str, Table] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_disguised(self) -> bool:
+        """Whether objects may read as values of built-in types, and not behave as such."""
+        return self.disguises.are_odd
 
     @property
     def plain_functions(self) -> frozenset[str]:
@@ -142,7 +145,7 @@ class Known:
 
     def is_bare(self, text: str) -> bool:
         """Whether no pattern of a constant, sequence or mapping matches an object of the program."""
-        if self.names_matching or self.has_hashes or self.disguises.kinds != set() or self.entries is None:
+        if self.names_matching or self.has_hashes or self.disguises.may_be_any or self.entries is None:
             return False
         return text.partition("(")[0] not in self.made_of_fields.tuples and bool(
             self.entries.classes_of(text)

@@ -21,6 +21,7 @@ from opencwm.debugger.abstract_classes import ABSTRACT
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.field_classes import made_by_call
 from opencwm.debugger.imported_names import Imports
+from opencwm.debugger.library_classes import BY_TEXT
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
 from opencwm.debugger.object_shapes import is_only_dataclass
 from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, METHODS, MODULES
@@ -38,6 +39,7 @@ _STANDARD: Final = frozenset(
     | {"numbers", "operator", "string", "types"}
 )
 """Modules whose classes and functions, once imported, are told by name."""
+_SPECIAL: Final = {"inf": float("inf"), "nan": float("nan")}
 MAX_CHARS: Final = 4_000
 """Longer constants are left to the model."""
 
@@ -51,7 +53,8 @@ class ModuleNames:
         builtins: the functions of Python among them.
         fixed: names that the module binds to what never changes.
         tables: dictionaries of functions that nothing changes, by name.
-        abstract: abstract classes of the standard library, by name; none where classes are registered.
+        abstract: abstract classes of the standard library by name, and others by how they read; none where
+            classes are registered.
     """
 
     texts: Mapping[str, str]
@@ -101,6 +104,10 @@ class ModuleNames:
                 values[name] = CONSTANTS[module][what]
                 text = text_of(values[name])
             texts |= {name: text} if text and name in imports.top else {}
+        if imports.certain.keys().isdisjoint(_SPECIAL) and not any(
+            isinstance(node, ast.Name) and node.id in _SPECIAL for node in nodes_of(tree)
+        ):
+            values |= _SPECIAL  # then only rendered numbers read so
         trusted = imports.submodules if imports.is_trusted else None
         found = Builtins(functions, modules, values, trusted)
         by_name = QualifiedNames(tree)
@@ -113,11 +120,14 @@ class ModuleNames:
 
 
 def _abstract(tree: ast.Module, bound: BoundNames, imports: Imports) -> Iterator[tuple[str, Any]]:
-    """Yield the names of abstract classes that are imported at the top."""
+    """Yield abstract classes by the names they are imported by, and classes by how they read."""
     if any(isinstance(node, ast.Attribute) and node.attr == "register" for node in nodes_of(tree)):
         return
+    if not imports.is_trusted:
+        return
+    yield from BY_TEXT.items()
     for name, what in imports.certain.items():
-        if what in ABSTRACT and name in bound.constant and imports.is_trusted:
+        if what in ABSTRACT and name in bound.constant:
             yield name, ABSTRACT[what]
 
 

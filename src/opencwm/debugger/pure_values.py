@@ -8,6 +8,7 @@ Nothing of a program is run: what is made are objects of Python's own types, fro
 
 from __future__ import annotations
 
+import builtins
 import collections
 import datetime
 import decimal
@@ -240,9 +241,10 @@ DAYS: Final = (datetime.date, datetime.datetime, datetime.timedelta)
 _CLASSES: Final = (
     *DAYS,
     *(collections.Counter, collections.OrderedDict, collections.defaultdict, collections.deque),
-    *(decimal.Decimal, fractions.Fraction),
+    *(decimal.Decimal, fractions.Fraction, re.Match, re.Pattern),
 )
 _KINDS: Final = {
+    **{f"<class '{name}'>": kind for name, kind in vars(builtins).items() if isinstance(kind, type)},
     **_FACTORIES,
     **{f"<class '{kind.__module__}.{kind.__name__}'>": kind for kind in _CLASSES},
     "<class 'NoneType'>": type(None),

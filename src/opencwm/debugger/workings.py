@@ -21,7 +21,7 @@ from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.closures import closed_functions, free_variables
 from opencwm.debugger.decorated import Decorated
-from opencwm.debugger.disguises import Disguises, has_disguises
+from opencwm.debugger.disguises import Disguises
 from opencwm.debugger.entering import Entries
 from opencwm.debugger.enumerations import Enumerations
 from opencwm.debugger.exceptions import catches
@@ -106,7 +106,6 @@ class Workings:
             functions,
             shared,
             attributes,
-            is_disguised=has_disguises(source),
             apart=functions_apart(source, names.fixed | decorated.plain),
             is_isolated=not shares(source, names.fixed | decorated.plain),
             disguises=disguises,
