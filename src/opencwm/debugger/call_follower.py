@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from opencwm.debugger.arguments import CallSite
+from opencwm.debugger.bound_methods import bound_method
 from opencwm.debugger.comprehension_follower import consumed
 from opencwm.debugger.expectations import (
     Entered,
@@ -83,6 +84,7 @@ class CallFollower(SortingFollower):
         self.calls: list[CallSite] = []
         self.to_come: list[CallSite] = []
         self.loose: dict[str, Iterating] = {}
+        self._looked_up: set[int] = set()  # attributes that the line gives to names
         self._entered = list(memory.entered)
         self._changing = Changing(memory.state, is_renaming=known.functions.is_renaming)
         self.outcome.is_pure = all(entered.is_apart for entered in memory.entered)
@@ -273,6 +275,16 @@ class CallFollower(SortingFollower):
             if self._state.get(node.id, "").startswith(f"<built-in method {method} of "):
                 return ast.Attribute(ast.Name(owner, ast.Load()), method, ast.Load())
         return node
+
+    def _method_source(self, name: str) -> str:
+        """Return an expression for the method that a local is of what another one is, empty for none."""
+        bound = self._bound_method(ast.Name(name, ast.Load()))
+        if not isinstance(bound, ast.Attribute) or not isinstance(bound.value, ast.Name):
+            return ""
+        owner = bound.value.id
+        is_known = owner in self._state and owner not in self._known.shared and not self._has_entered
+        text = self._current(self._state[owner], self._born.get(owner, 0)) if is_known else None
+        return "" if text is None or isinstance(text, Made) else f"({text}).{bound.attr}"
 
     def _after_function(self, node: ast.Call, receiver: str | None, args: Sequence[str | None]) -> str | None:
         """Take note of what a function of ``heapq`` does to its list; return what it gives, if known."""
@@ -525,6 +537,8 @@ class CallFollower(SortingFollower):
 
     def _attribute(self, node: ast.Attribute) -> str | None:
         text = self._value(node.value)
+        if id(node) in self._looked_up and (method := bound_method(text, node.attr, self._known.disguises)):
+            return method
         python = self._python(node)
         if python is not None:
             return Made(looked_up(python), f"{plain_name(node.value)}.{node.attr}")

@@ -1,17 +1,21 @@
 """Which values may be objects of classes of the program that read as values of built-in types.
 
-The tracer writes an object of a class that derives from ``dict`` as the dictionary it is, unless the class has a
-``__repr__`` of its own; then, and where it derives from a named tuple, an enumeration or a set, its name stands
-before it. So a text may be in disguise only where a literal of such a type stands in it.
+The one idea: the tracer writes an object of a class that derives from ``dict`` as the dictionary it is
+unless the class has a ``__repr__`` of its own. Then, and where it derives from a named tuple, an enumeration
+or a set, its name stands before it. So a value is in doubt only if such a literal stands in its text.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
+import collections
 import dataclasses
+import enum
 import importlib
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+import typing
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from opencwm.core.syntax import nodes_of
@@ -28,10 +32,12 @@ _LIBRARY: Final = frozenset(
     | {"functools", "io", "json", "numbers", "string", "threading", "typing"}
 )
 """Modules whose classes are looked into."""
-_BARE: Final = frozenset(
-    {"Generic", "Protocol", "NamedTuple", "namedtuple", "Enum", "IntEnum", "Flag", "IntFlag"}
+_RECORDS: Final = frozenset(
+    {"fstat", "fstatvfs", "get_terminal_size", "gmtime", "localtime", "lstat", "stat", "statvfs", "strptime"}
+    | {"struct_time", "times", "uname", "wait3", "wait4", "get_asyncgen_hooks", "getwindowsversion"}
+    | {name for name, value in vars(sys).items() if isinstance(value, tuple) and type(value) is not tuple}
 )
-"""What objects of classes never read as literals that derive from it."""
+"""What of ``os``, ``sys`` and ``time`` gives tuples that have names for their items, and read as tuples."""
 _DISPLAYS: Final = {ast.List: list, ast.ListComp: list, ast.Tuple: tuple, ast.Dict: dict, ast.DictComp: dict}
 _HARMLESS: Final = frozenset(
     {"__init__", "__new__", "__slots__", "__doc__", "__module__", "__qualname__", "__annotations__"}
@@ -63,16 +69,20 @@ class Disguises:
         names = frozenset(_doubtful_names(nodes))
         classes = {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
         imports = Imports.of(tree)
-        own = {*classes, *_namedtuples(nodes)}
-        kinds: set[type] = set()
+        stored = collections.Counter(
+            node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        )
+        own = {*classes, *(name for name in _namedtuples(nodes) if stored[name] == 1)}
+        has_records = any(_has_records(node, imports) for node in nodes)
+        kinds: set[type] = {tuple} if has_records else set()
         are_odd = bool(names)
-        for node in classes.values():
-            found = [] if _has_repr(node) else [_kinds(base, own, imports) for base in node.bases]
-            if None in found:
-                return cls()
-            inherited = {kind for some in found for kind in some or ()}
-            are_odd = are_odd or _behaves_otherwise(node, classes, inherited)
-            kinds |= inherited
+        for node in nodes:
+            if isinstance(node, ast.ClassDef):
+                inherited = _kinds(node, own, imports, stored)
+                if inherited is None:
+                    return cls()
+                are_odd = are_odd or _behaves_otherwise(node, classes, inherited)
+                kinds |= inherited
         are_odd = are_odd or (bool(kinds) and any(map(_sets_attribute, nodes)))
         return cls(frozenset(kinds), names, are_odd)
 
@@ -119,8 +129,20 @@ def _behaves_otherwise(
 
 def _sets_attribute(node: ast.AST) -> bool:
     """Whether a statement may give a class something."""
-    is_set = isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
-    return is_set and not (isinstance(node.value, ast.Name) and node.value.id == "self")
+    if not isinstance(node, ast.Attribute) or isinstance(node.ctx, ast.Load):
+        return False
+    return not (isinstance(node.value, ast.Name) and node.value.id == "self")
+
+
+def _has_records(node: ast.AST, imports: Imports) -> bool:
+    """Whether an expression may give a tuple that has names for its items."""
+    if isinstance(node, ast.Name):
+        module, part = imports.certain.get(node.id, ("", ""))
+        return module in ("grp", "pwd", "resource") or (module in ("os", "sys", "time") and part in _RECORDS)
+    if not isinstance(node, ast.Attribute):
+        return False
+    is_module = isinstance(node.value, ast.Name) and imports.module(node.value.id) in ("os", "sys", "time")
+    return node.attr in ("timetuple", "utctimetuple") or (is_module and node.attr in _RECORDS)
 
 
 def _makes_class(node: ast.Call) -> bool:
@@ -130,40 +152,52 @@ def _makes_class(node: ast.Call) -> bool:
 
 
 def _namedtuples(nodes: Iterable[ast.AST]) -> Iterator[str]:
-    """Yield what is bound to a call that makes a named tuple, or an enumeration."""
+    """Yield what is bound to a call that makes a named tuple."""
     for node in nodes:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-            if last_name(node.value.func) in _BARE:
-                yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+        value = node.value if isinstance(node, ast.Assign) else None
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(value, ast.Call)
+            and last_name(value.func) == "namedtuple"
+        ):
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
 
 
 def _has_repr(node: ast.ClassDef) -> bool:
     return any(isinstance(item, ast.FunctionDef) and item.name == "__repr__" for item in node.body)
 
 
-def _kinds(base: ast.expr, own: set[str], imports: Imports) -> frozenset[type] | None:
-    """Return the types of values that objects of a class read as because of a base of it; None if not known."""
-    base = base.func if isinstance(base, ast.Call) else base
-    name = last_name(base)
-    if name in own or name in _BARE:
-        return frozenset()
-    found: Any = None
-    if isinstance(base, ast.Subscript):
-        base = base.value
+def _kinds(
+    node: ast.ClassDef, own: Collection[str], imports: Imports, stored: Collection[str]
+) -> frozenset[type] | None:
+    """Return the types of values that objects of a class read as because of its bases; None if not known."""
+    found: set[type] = set()
+    for base in node.bases:
+        name = last_name(base.func if isinstance(base, ast.Call) else base)
+        kind = object if name in own else _class(base, imports, stored)
+        if kind is None:
+            return None
+        if isinstance(kind, type) and issubclass(kind, enum.Enum):
+            return frozenset()
+        found.update(value for value in VALUES if isinstance(kind, type) and issubclass(kind, value))
+    return frozenset() if _has_repr(node) else frozenset(found)
+
+
+def _class(base: ast.expr, imports: Imports, stored: Collection[str]) -> Any:
+    """Return the class of Python, or what else of its library, that a base is; None where it is not known."""
+    while isinstance(base, ast.Call | ast.Subscript):
+        base = base.func if isinstance(base, ast.Call) else base.value
+    name, module, part = last_name(base), "", last_name(base)
     if isinstance(base, ast.Name):
-        module, part = imports.certain.get(name, ("builtins", name))
-    else:
-        module, part = (
-            imports.module(ast.unparse(base.value)) if isinstance(base, ast.Attribute) else "",
-            name,
-        )
+        module, part = imports.certain.get(name, ("" if name in stored else "builtins", name))
+    elif isinstance(base, ast.Attribute):
+        module = imports.module(ast.unparse(base.value))
     if module == "builtins":
-        found = getattr(builtins, part, None)
-    elif module in _LIBRARY and imports.is_trusted:
-        found = getattr(importlib.import_module(module), part, None)
-    if not isinstance(found, type):
-        return frozenset() if module in ("typing", "collections.abc") and found is not None else None
-    return frozenset(kind for kind in VALUES if issubclass(found, kind))
+        return getattr(builtins, part, None)
+    if module not in _LIBRARY or not imports.is_trusted:
+        return None
+    found = getattr(importlib.import_module(module), part, None)
+    return typing.get_origin(found) or found
 
 
 def _literals(text: str) -> Iterator[type | str]:

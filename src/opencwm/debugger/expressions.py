@@ -11,6 +11,7 @@ import ast
 import contextlib
 import dataclasses
 import re
+import types
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -82,7 +83,7 @@ class Builtins:
         functions: those that may be called, by name.
         modules: of :data:`opencwm.debugger.pure_operations.MODULES`, by the names they are imported as.
         values: other attributes of modules that are imported by name.
-        submodules: modules that are attributes of others, ``os.path``; None where modules may have been changed.
+        submodules: modules that are attributes of others, ``os.path``; None where modules may be changed.
     """
 
     functions: Mapping[str, Any] = dataclasses.field(default_factory=lambda: FUNCTIONS)
@@ -321,7 +322,8 @@ class _Evaluation:
             self.has_objects = self.has_objects or holds_shown(value)
             return value
         if node.id in self.builtins.functions:
-            return self.builtins.functions[node.id]
+            function = self.builtins.functions[node.id]
+            return Shown(f"<function {node.id}>") if isinstance(function, types.FunctionType) else function
         if node.id in self.builtins.values:
             return self.builtins.values[node.id]
         raise Undecided(f"{node.id} is no local variable here")
@@ -429,12 +431,18 @@ class _Evaluation:
             if isinstance(target, type) and name in METHODS.get(target, ()) and args and not keywords:
                 return call_unbound(vars(target)[name], *args)
             return call_method(target, name, args, keywords)
-        function = self.visit(node.func, bound)
+        function = self._function(node.func, bound) or self.visit(node.func, bound)
         if not any(function is known for known in (*FUNCTIONS.values(), *self.builtins.functions.values())):
             raise UnsupportedError(f"{ast.unparse(node.func)} cannot be called here")
         if function in LOOKING and holds_shown(args):
             raise LookedIntoError(f"{ast.unparse(node.func)} would look into an object")
         return call_function(function, args, keywords)
+
+    def _function(self, node: ast.expr, bound: _Names) -> Any:
+        """Return the function that a name is called as; None for anything else."""
+        if not isinstance(node, ast.Name) or node.id in self.texts or node.id in bound:
+            return None
+        return self.builtins.functions.get(node.id)
 
     def _module(self, node: ast.expr) -> str:
         """Return the module that an expression is, by its name or as it reads; empty when it is none."""
@@ -450,6 +458,8 @@ class _Evaluation:
             return Shown(f"<module '{submodule}'>")
         if module in CONSTANTS and node.attr in CONSTANTS[module]:
             return CONSTANTS[module][node.attr]
+        if isinstance(MODULES.get(module, {}).get(node.attr), types.BuiltinFunctionType):
+            return MODULES[module][node.attr]
         if module and (kind := class_of(module, node.attr)) is not None:
             return kind
         if not module:

@@ -1,7 +1,7 @@
 """What the imports of a program bind for certain, and whether modules are still as the library has them.
 
-The one idea: a name that nothing but imports of one thing binds, anywhere, is that thing wherever it is bound at
-all; and a module of which a program only ever reads attributes is as the library has it.
+The one idea: a name that nothing but imports of one thing binds, anywhere, is that thing wherever it is bound
+at all; and a module of which a program only ever reads attributes is as the library has it.
 """
 
 from __future__ import annotations

@@ -141,8 +141,8 @@ class Introspection:
 
     def _issubclass(self, nodes: Sequence[ast.expr], texts: list[str]) -> str | None:
         """Answer for classes of Python alone."""
-        value = _value(texts[0])
-        if len(nodes) != _PLACES or not isinstance(value, type):
+        value = self._python(texts[0])
+        if len(nodes) != _PLACES or value is None:
             return None
         kinds = [self._python(kind) for kind in _kinds(nodes[1], texts[1])]
         return None if None in kinds else repr(issubclass(value, tuple(kinds)))

@@ -224,7 +224,7 @@ class Known:
             if any(isinstance(node, ast.Constant) and node.value is Ellipsis for node in nodes):
                 return None  # a value that was cut
             names = {node.id for node in nodes if isinstance(node, ast.Name)}
-            if not names.isdisjoint(_TELLING) and not self._is_plain(expected):  # perhaps in words of its own
+            if any(map(_tells, nodes)) and not self._is_plain(expected):  # perhaps in words of its own
                 return None
             has_rounds = any(isinstance(node, ast.comprehension) for node in nodes)
             found = self._read(expected) or self._told(expected)
@@ -270,6 +270,15 @@ def _unpacked(value: Any, target: ast.Tuple | ast.List) -> tuple[Any, ...] | Non
             return None
         parts.append(item)
     return tuple(parts)
+
+
+def _tells(node: ast.AST) -> bool:
+    """Whether an operation tells objects of classes from values that they read as."""
+    if isinstance(node, ast.Name | ast.Attribute):
+        return (node.id if isinstance(node, ast.Name) else node.attr) in _TELLING
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+        return isinstance(node.left, ast.Constant) and isinstance(node.left.value, str | bytes)
+    return isinstance(node, ast.JoinedStr)
 
 
 def has_truths(tree: ast.AST) -> bool:

@@ -49,8 +49,8 @@ TABLE: Final[Mapping[str, str]] = {
     "struct": "calcsize pack unpack unpack_from",
     "textwrap": "dedent fill indent shorten wrap",
     "typing": "cast",
-    "unicodedata": """bidirectional category combining decimal decomposition digit east_asian_width is_normalized
-        lookup mirrored name normalize numeric""",
+    "unicodedata": """bidirectional category combining decimal decomposition digit east_asian_width
+        is_normalized lookup mirrored name normalize numeric""",
     "urllib.parse": """parse_qs parse_qsl quote quote_from_bytes quote_plus unquote unquote_plus
         unquote_to_bytes urlencode urljoin""",
     "zlib": "adler32 crc32",

@@ -107,7 +107,7 @@ def check_size(op: ast.operator, left: Any, right: Any) -> None:
 
 
 def check_spec(spec: str) -> None:
-    """Refuse a format that may ask for a huge width, or for the time zone, with an :class:`ExpressionError`."""
+    """Refuse a format that may be huge, or asks for the time zone, with an :class:`ExpressionError`."""
     if sum(character.isdigit() for character in spec) > 4:
         raise ExpressionError("the result is too large")
     if "%" in spec.rstrip("%") and OF_DAYS.fullmatch(spec) is None:

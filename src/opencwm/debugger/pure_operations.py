@@ -161,17 +161,17 @@ _METHODS: Final[Mapping[type, frozenset[str]]] = {
         rfind rindex rjust rpartition rsplit rstrip split splitlines startswith strip swapcase title translate
         upper zfill""".split()  # noqa: SIM905
     ),
-    list: frozenset({"copy", "count", "index"}),
-    tuple: frozenset({"count", "index"}),
+    list: frozenset({"copy", "count", "index", "__contains__", "__getitem__", "__len__"}),
+    tuple: frozenset({"count", "index", "__contains__", "__getitem__", "__len__"}),
     range: frozenset({"count", "index"}),
-    dict: frozenset({"copy", "get", "items", "keys", "values"}),
+    dict: frozenset({"copy", "get", "items", "keys", "values", "__contains__", "__getitem__", "__len__"}),
     set: frozenset(
         {"copy", "difference", "intersection", "isdisjoint", "issubset", "issuperset", "union"}
-        | {"symmetric_difference"}
+        | {"symmetric_difference", "__contains__", "__len__"}
     ),
     frozenset: frozenset(
         {"copy", "difference", "intersection", "isdisjoint", "issubset", "issuperset", "union"}
-        | {"symmetric_difference"}
+        | {"symmetric_difference", "__contains__", "__len__"}
     ),
     int: frozenset({"as_integer_ratio", "bit_length", "bit_count", "conjugate", "is_integer", "to_bytes"}),
     float: frozenset({"is_integer", "hex", "as_integer_ratio"}),
@@ -195,6 +195,13 @@ CHECKS: Final = {
     **{id(kind): family.check for family in FAMILIES for kind in (*family.methods, *family.changing)},
 }
 """What is asked before a function, or a method of a type, is called."""
+_SIZES: Final[Mapping[Any, ast.operator]] = {
+    **dict.fromkeys((pow, operator.pow, math.pow), ast.Pow()),
+    operator.mul: ast.Mult(),
+    operator.mod: ast.Mod(),
+    operator.lshift: ast.LShift(),
+}
+"""Functions that do what an operator does, which may make something huge."""
 WITHOUT_ORDER: Final[Mapping[Any, frozenset[str]]] = {
     sorted: frozenset({"reverse"}),
     **dict.fromkeys((min, max), frozenset({"default"})),
@@ -266,14 +273,8 @@ def call_function(function: Any, args: list[Any], keywords: dict[str, Any]) -> A
         check_spec(str(args[1]))
     if function in (bytes, str, list, tuple) and args and isinstance(args[0], int) and args[0] is not True:
         check_count(args[0])
-    if function in (pow, operator.pow, math.pow) and len(args) == 2:
-        check_size(ast.Pow(), *args)
-    elif function is operator.mul and len(args) == 2:
-        check_size(ast.Mult(), *args)
-    elif function is operator.mod and len(args) == 2:
-        check_size(ast.Mod(), *args)
-    elif function is operator.lshift and len(args) == 2:
-        check_size(ast.LShift(), *args)
+    if function in _SIZES and len(args) == 2:
+        check_size(_SIZES[function], *args)
     elif function is hash and not (len(args) == 1 and _is_hashed_alike(args[0])):
         raise UnsupportedError("hash of this differs from run to run")
     elif getattr(function, "__name__", "") in _GROWING and any(

@@ -35,6 +35,7 @@ _SOME: Final = 2
 READING_METHODS: Final = frozenset(
     {"get", "keys", "values", "items", "index", "count", "copy", "union", "intersection", "difference"}
     | {"issubset", "issuperset", "isdisjoint", "symmetric_difference"}
+    | {"__contains__", "__getitem__", "__len__"}
 )
 """Methods that do not change an object of a built-in type."""
 _MOST_DOUBLINGS: Final = 64
