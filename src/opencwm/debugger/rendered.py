@@ -41,8 +41,9 @@ READING_METHODS: Final = frozenset(
 _MOST_DOUBLINGS: Final = 64
 _ATOM: Final = re.compile(r"""[-\d'"]|b['"]|(?:True|False|None|nan|inf)$""")
 _FIXED: Final = re.compile(
-    r"(?:Decimal|Fraction|range|slice|datetime\.\w+)\([^()]*\)|re\.compile\(.*\)", re.DOTALL
+    r"(?:Decimal|Fraction|range|slice)\([^()=]+\)|datetime\.\w+\([^()]*\)|re\.compile\(.*\)", re.DOTALL
 )
+"""Other values that nothing changes; objects of a class of that name show attributes, or nothing."""
 
 
 class UnreadableError(Exception):
