@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LIBRARY = '''import os
+LIBRARY = """import os
 import math as m
 import os.path as osp
 import urllib.parse
@@ -34,10 +34,11 @@ def f(n):
     q = ud.normalize('NFC', 'e'), ud.category('a'), html.escape('<'), shlex.quote('a b')
     r = keyword.iskeyword('if'), string.capwords('a b'), calendar.isleap(2000), b'a'.center(5)
     s = sorted([2, 1], key=None), 'a'.encode('ASCII'), os.curdir, functools.reduce(operator.add, [1, 2])
-    t = textwrap.wrap('a b c', 3), cast(str, 'a'), isinstance(n, dt.date), isinstance([], collections.ChainMap)
-    return [a, b, c, d, e, g, h, i, j, k, l, o, p, q, r, s, t]
-'''
-BOUND = '''def g(d):
+    t = textwrap.wrap('a b c', 3), cast(str, 'a'), isinstance(n, dt.date)
+    u = isinstance([], collections.ChainMap)
+    return [a, b, c, d, e, g, h, i, j, k, l, o, p, q, r, s, t, u]
+"""
+BOUND = """def g(d):
     d['z'] = 9
     return 1
 def key(function):
@@ -90,8 +91,8 @@ def f(n):
     last = d.get
     rebind()
     return [a, b, c, h, x, i, j, k, l, xs, e, counts, y, z, last('a')]
-'''
-ODD = '''import enum, typing
+"""
+ODD = """import enum, typing
 class Missing(dict):
     def __missing__(self, k):
         return k
@@ -121,34 +122,112 @@ def f(x):
     g = hash(h), hash(2), type(2), type(w), w == 2, 2 == 2, int(w), isinstance(x, str), isinstance(s, str)
     i = Color.RED, isinstance(Color.RED, str), type(x), [1.5][0], isinstance(2.5, float), type(2.5)
     return [b, c, g, i]
-'''
+"""
 LIBRARY_PROGRAMS = [(LIBRARY, "f(2)"), (BOUND, "f(1)"), (ODD, "f('a')")]
 """With a call of each."""
 
-CHANGED = [
-    "import math\nmath.sqrt = lambda x: 7\ndef f():\n    return math.sqrt(4)\n",
-    "def g():\n    from math import pow\n    return pow(2, 3)\ndef f():\n    a = pow(2, 3)\n    return a, g()\n",
-    "from math import *\ndef f():\n    a = pow(2, 3)\n    return a\n",
-    "import json\ntry:\n    import fractions as json\nexcept ImportError:\n    pass\n"
-    "def f():\n    return json.Fraction(1, 2)\n",
-    "import math\nclass M:\n    pi = 3\ndef f():\n    import sys\n    sys.modules['math'] = M\n"
-    "    import math as m\n    return m.pi\n",
-    "import math\nfrom math import sqrt\ndef g(m):\n    m.sqrt = lambda x: 8\n"
-    "def f():\n    g(math)\n    return math.sqrt(4), sqrt(4)\n",
-    "import string\nstring.digits = '01'\ndef f():\n    return string.digits\n",
-    "import os\nos.path.join = lambda *a: 'x'\ndef f():\n    return os.path.join('a', 'b')\n",
-    "import os\nos.sep = ';'\ndef f():\n    return os.sep + 'a'\n",
-    "import heapq\nheapq.heappush = lambda xs, x: 7\ndef f():\n    xs = [1]\n"
-    "    return heapq.heappush(xs, 0), xs\n",
-    "import operator\nsetattr(operator, 'add', max)\ndef f():\n    return operator.add(1, 2)\n",
-    "inf = 5\ndef f():\n    return [x for x in [7] if x < inf]\n",
-    "X = type('X', (dict,), {'__len__': lambda self: 9})\ndef f():\n    d = X()\n    return len(d), d\n",
-    "from html import escape\nimport html\ndef f():\n    a = len(str(escape)), len('%s' % escape), f'{escape}'\n"
-    "    return escape is html.escape, repr([len])\n",
-    "import sys\ndef f():\n    v = sys.version_info\n    return type(v) is tuple, f'{v}' == 'a', type((1,)), v > (3,)\n",
-    "class Fraction:\n    def __init__(self, a, b):\n        self.a = b\n    def __eq__(self, o):\n        return True\n"
-    "def f():\n    return Fraction(1, 2) == Fraction(1, 3), Fraction(1, 2)\n",
-    "import collections, datetime\ndef f():\n    make = collections.deque\n    d = make([1])\n    e = datetime.date\n"
-    "    return type(d) is collections.deque, e(2020, 1, 2), d\n",
-]
+CHANGED = """\
+import math
+math.sqrt = lambda x: 7
+def f():
+    return math.sqrt(4)
+---
+def g():
+    from math import pow
+    return pow(2, 3)
+def f():
+    a = pow(2, 3)
+    return a, g()
+---
+from math import *
+def f():
+    a = pow(2, 3)
+    return a
+---
+import json
+try:
+    import fractions as json
+except ImportError:
+    pass
+def f():
+    return json.Fraction(1, 2)
+---
+import math
+class M:
+    pi = 3
+def f():
+    import sys
+    sys.modules['math'] = M
+    import math as m
+    return m.pi
+---
+import math
+from math import sqrt
+def g(m):
+    m.sqrt = lambda x: 8
+def f():
+    g(math)
+    return math.sqrt(4), sqrt(4)
+---
+import string
+string.digits = '01'
+def f():
+    return string.digits
+---
+import os
+os.path.join = lambda *a: 'x'
+def f():
+    return os.path.join('a', 'b')
+---
+import os
+os.sep = ';'
+def f():
+    return os.sep + 'a'
+---
+import heapq
+heapq.heappush = lambda xs, x: 7
+def f():
+    xs = [1]
+    return heapq.heappush(xs, 0), xs
+---
+import operator
+setattr(operator, 'add', max)
+def f():
+    return operator.add(1, 2)
+---
+inf = 5
+def f():
+    return [x for x in [7] if x < inf]
+---
+X = type('X', (dict,), {'__len__': lambda self: 9})
+def f():
+    d = X()
+    return len(d), d
+---
+from html import escape
+import html
+def f():
+    a = len(str(escape)), len('%s' % escape), f'{escape}'
+    return escape is html.escape, repr([len])
+---
+import sys
+def f():
+    v = sys.version_info
+    return type(v) is tuple, f'{v}' == 'a', type((1,)), v > (3,)
+---
+class Fraction:
+    def __init__(self, a, b):
+        self.a = b
+    def __eq__(self, o):
+        return True
+def f():
+    return Fraction(1, 2) == Fraction(1, 3), Fraction(1, 2)
+---
+import collections, datetime
+def f():
+    make = collections.deque
+    d = make([1])
+    e = datetime.date
+    return type(d) is collections.deque, e(2020, 1, 2), d
+""".split("---\n")  # noqa: SIM905 - programs
 """Programs in which names of the library stand for something else, or look so; what is said of ``f()`` holds."""

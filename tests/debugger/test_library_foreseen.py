@@ -17,7 +17,14 @@ from test_foresight import _recorded, _Witness
 from opencwm.debugger.disguises import Disguises
 from opencwm.debugger.imported_names import Imports
 
-SET = [(math, "sqrt"), (string, "digits"), (os.path, "join"), (os, "sep"), (heapq, "heappush"), (operator, "add")]
+SET = [
+    (math, "sqrt"),
+    (string, "digits"),
+    (os.path, "join"),
+    (os, "sep"),
+    (heapq, "heappush"),
+    (operator, "add"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +112,11 @@ def test_whether_modules_are_as_the_library_has_them(source: str, is_trusted: bo
         ("class A(dict):\n    def __missing__(self, k): pass", {dict}, True),
         ("class A(dict):\n    def get(self, k): pass", {dict}, True),
         ("class M:\n    def get(self, k): pass\nclass A(M, dict): pass", {dict}, True),
-        ("class A(int):\n    def __repr__(self): return ''\n    def __eq__(self, o): return True", set(), False),
+        (
+            "class A(int):\n    def __repr__(self): return ''\n    def __eq__(self, o): return True",
+            set(),
+            False,
+        ),
         ("from collections import namedtuple\nclass A(namedtuple('A', 'x')): pass", set(), False),
         ("from collections import namedtuple\nB = namedtuple('B', 'x')\nclass A(B): pass", set(), False),
         ("import enum\nclass A(str, enum.Enum): pass", set(), False),
@@ -127,7 +138,13 @@ def test_what_may_be_in_disguise(source: str, kinds: set[type] | None, is_odd: b
 
 @pytest.mark.parametrize(
     ("text", "is_spared"),
-    [("isinstance('a', str)", True), ("[1, 2]", True), ("{1: 2}", False), ("f({'a': 1}.x)", False), ("(", False)],
+    [
+        ("isinstance('a', str)", True),
+        ("[1, 2]", True),
+        ("{1: 2}", False),
+        ("f({'a': 1}.x)", False),
+        ("(", False),
+    ],
 )
 def test_which_texts_are_spared(text: str, is_spared: bool) -> None:
     assert Disguises(frozenset({dict})).spare(text) is is_spared

@@ -120,15 +120,21 @@ def _check_path(args: Sequence[Any], _: Mapping[str, Any]) -> None:
 
 
 def _check_encoding(args: Sequence[Any], keywords: Mapping[str, Any]) -> None:
-    """Refuse encodings that may load code."""
+    """Refuse encodings that may load code: they stand third."""
     if not {"encoding", "errors"}.isdisjoint(keywords) or len(args) > 2:
         raise UnsupportedError("encodings are not supported here")
+
+
+def _check_decoding(args: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+    """Refuse encodings where they stand second."""
+    _check_encoding(args if len(args) < 2 else (*args, None), keywords)
 
 
 _CHECKS: Final[Mapping[str, Callable[[Sequence[Any], Mapping[str, Any]], None]]] = {
     **dict.fromkeys(TABLE["struct"].split(), _check_layout),
     **dict.fromkeys(TABLE["posixpath"].split(), _check_path),
     **dict.fromkeys(TABLE["urllib.parse"].split(), _check_encoding),
+    **dict.fromkeys(("unquote", "unquote_plus"), _check_decoding),
 }
 """What else is asked before a function is called, by its name."""
 
