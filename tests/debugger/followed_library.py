@@ -230,4 +230,4 @@ def f():
     e = datetime.date
     return type(d) is collections.deque, e(2020, 1, 2), d
 """.split("---\n")  # noqa: SIM905 - programs
-"""Programs in which names of the library stand for something else, or look so; what is said of ``f()`` holds."""
+"""Programs in which names of the library stand for something else, or look so, each with an ``f()``."""

@@ -1,4 +1,4 @@
-"""The table of the standard library: every function of it gives what CPython gives, as the recorder writes it."""
+"""The table of the standard library: its functions give what CPython gives, as the recorder writes it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import datetime
 import importlib
 import operator
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -22,14 +23,19 @@ from opencwm.debugger.pure_values import text_of
 from opencwm.tracer import TraceLimits, record
 from opencwm.traces import Program
 
+
+def every(names: Iterable[str], given: list[str]) -> dict[str, list[str]]:
+    """Return the same arguments for several functions."""
+    return {name: given for name in names}
+
+
 SAMPLES: dict[str, dict[str, list[str]]] = {
     "base64": {
-        **dict.fromkeys(
-            "a85encode b16encode b32encode b32hexencode b64encode b85encode standard_b64encode".split(),
+        **every(
+            (name for name in TABLE["base64"].split() if name.endswith("encode")),
             ["b'ab c'", "b''"],
         ),
-        "urlsafe_b64encode": ["b'ab'"],
-        **dict.fromkeys("b64decode standard_b64decode urlsafe_b64decode".split(), ["b'YWI='", "'YWI'"]),
+        **every(("b64decode", "standard_b64decode", "urlsafe_b64decode"), ["b'YWI='", "'YWI'"]),
         "a85decode": ["b'@:E^'"],
         "b85decode": ["b'VPaz'", "b'~'"],
         "b16decode": ["b'6162'", "'6A'"],
@@ -37,13 +43,13 @@ SAMPLES: dict[str, dict[str, list[str]]] = {
         "b32hexdecode": ["b'C5H0===='"],
     },
     "binascii": {
-        **dict.fromkeys("b2a_base64 b2a_hex crc32 hexlify".split(), ["b'ab'"]),
-        **dict.fromkeys("a2b_hex unhexlify".split(), ["'6162'", "b'616'"]),
+        **every(("b2a_base64", "b2a_hex", "crc32", "hexlify"), ["b'ab'"]),
+        **every(("a2b_hex", "unhexlify"), ["'6162'", "b'616'"]),
         "a2b_base64": ["b'YWI='"],
         "crc_hqx": ["b'a', 3"],
     },
     "calendar": {"isleap": ["1900"], "leapdays": ["1999, 2005"]},
-    "colorsys": dict.fromkeys(TABLE["colorsys"].split(), ["0, .5, .5", "0, 0, 0"]),
+    "colorsys": every(TABLE["colorsys"].split(), ["0, .5, .5", "0, 0, 0"]),
     "encodings": {"normalize_encoding": ["'UTF-8'"]},
     "fnmatch": {
         "filter": ["['a.py', 'b.c'], '*.py'"],
@@ -81,7 +87,7 @@ SAMPLES: dict[str, dict[str, list[str]]] = {
     "typing": {"cast": ["str, 'a'", "int, [1]"]},
     "unicodedata": {
         **{name: ["'a'", "'½'", "'ab'"] for name in TABLE["unicodedata"].split()},
-        **dict.fromkeys(("decimal", "digit"), ["'5'", "'a', 7", "'a'"]),
+        **every(("decimal", "digit"), ["'5'", "'a', 7", "'a'"]),
         "lookup": ["'BULLET'", "'NOTHING'"],
         "is_normalized": ["'NFC', 'é'"],
         "normalize": ["'NFKD', 'Malmö ½'", "'NFX', ''"],
@@ -91,7 +97,7 @@ SAMPLES: dict[str, dict[str, list[str]]] = {
         "quote_from_bytes": ["b'a b'"],
         "parse_qs": ["'a=1&a=2&b='"],
         "parse_qsl": ["'a=1&b=', True"],
-        **dict.fromkeys(("unquote", "unquote_plus"), ["'a+%20b%C3'", "'a'"]),
+        **every(("unquote", "unquote_plus"), ["'a+%20b%C3'", "'a'"]),
         "unquote_to_bytes": ["'%41'", "b'%4'"],
         "urlencode": ["{'a': 1, 'b': 'c d'}", "[('a', [1, 2])], True"],
         "urljoin": ["'http://a/b/c', '../d'"],
@@ -155,14 +161,14 @@ def test_whatever_functions_are_given_it_is_what_python_says(
     module, name = function
     real = getattr(importlib.import_module(module), name)
     expression = f"{module}.{name}({', '.join(map(rendered, args))})"
-    expected = _answer(lambda: rendered(real(*args)))
     modules = {"urllib": "urllib"} if module.startswith("urllib") else {}
     builtins = Builtins(modules={**BUILTINS.modules, **modules}, submodules={module: module})
 
     def worked_out() -> str:
         return evaluate(expression, {}, builtins=builtins, with_objects=True).text
 
-    assert _answer(worked_out) in (expected, None)
+    answer = _answer(worked_out)
+    assert answer is None or answer == _answer(lambda: rendered(real(*args)))  # else it may take for ever
 
 
 def asked(expression: str) -> str:
