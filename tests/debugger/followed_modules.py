@@ -167,7 +167,7 @@ def main():
 CONSTANTS = """import re
 import sys
 from math import pi, tau
-from re import compile as made
+from re import compile as pattern_of
 
 SAFE = frozenset(b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~')
 SAFE_BYTES = bytes(SAFE)
@@ -175,7 +175,7 @@ FEW = tuple(frozenset((3, 1, 2)))
 WIDE = tuple(frozenset((300, 1, 200)))
 PATTERN = type(re.compile(''))
 LINE = re.compile('^ ?', re.M)
-PART = made('([a-z]+|\\\\d+|[.-])', re.I | re.DOTALL)
+PART = pattern_of('([a-z]+|\\\\d+|[.-])', re.I | re.DOTALL)
 KINDS = re.Pattern
 BITS = 2 * sys.float_info.mant_dig + 3
 

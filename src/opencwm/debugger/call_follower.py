@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from opencwm.debugger.arguments import CallSite
+from opencwm.debugger.bound_methods import bound_method
 from opencwm.debugger.comprehension_follower import consumed
 from opencwm.debugger.expectations import (
     Entered,
@@ -83,6 +84,7 @@ class CallFollower(SortingFollower):
         self.calls: list[CallSite] = []
         self.to_come: list[CallSite] = []
         self.loose: dict[str, Iterating] = {}
+        self._looked_up: set[int] = set()  # attributes that the line gives to names
         self._entered = list(memory.entered)
         self._changing = Changing(memory.state, is_renaming=known.functions.is_renaming)
         self.outcome.is_pure = all(entered.is_apart for entered in memory.entered)
@@ -276,11 +278,21 @@ class CallFollower(SortingFollower):
                 return ast.Attribute(ast.Name(owner, ast.Load()), method, ast.Load())
         return node
 
+    def _method_source(self, name: str) -> str:
+        """Return an expression for the method that a local is of what another one is, empty for none."""
+        bound = self._bound_method(ast.Name(name, ast.Load()))
+        if not isinstance(bound, ast.Attribute) or not isinstance(bound.value, ast.Name):
+            return ""
+        owner = bound.value.id
+        is_known = owner in self._state and owner not in self._known.shared and not self._has_entered
+        text = self._current(self._state[owner], self._born.get(owner, 0)) if is_known else None
+        return "" if text is None or isinstance(text, Made) else f"({text}).{bound.attr}"
+
     def _after_function(self, node: ast.Call, receiver: str | None, args: Sequence[str | None]) -> str | None:
         """Take note of what a function of ``heapq`` does to its list; return what it gives, if known."""
         function = node.func
         if isinstance(function, ast.Attribute):
-            name = function.attr if receiver == "<module 'heapq'>" else ""
+            name = function.attr if self._known.builtins.read(receiver or "") == "heapq" else ""
         else:
             text = self._known.constants.get(plain_name(function), "")
             name = text.removeprefix("<built-in function ").removesuffix(">")
@@ -368,7 +380,7 @@ class CallFollower(SortingFollower):
             if function.attr in TUPLE_METHODS and self._known.made_of_fields.items(receiver):
                 return True
             if receiver.startswith("<module '"):
-                return function.attr in MODULES.get(receiver[len("<module '") : -len("'>")], ())
+                return function.attr in MODULES.get(self._known.builtins.read(receiver), ())
             is_fixed = is_atom(receiver) or receiver.startswith("<re.Match object; ")
             return is_fixed or (function.attr in READING_METHODS and is_built_in(receiver))
         if not isinstance(function, ast.Name) or function.id in _CHANGING:
@@ -529,6 +541,8 @@ class CallFollower(SortingFollower):
 
     def _attribute(self, node: ast.Attribute) -> str | None:
         text = self._value(node.value)
+        if id(node) in self._looked_up and (method := bound_method(text, node.attr, self._known.disguises)):
+            return method
         python = self._python(node)
         if python is not None:
             return Made(looked_up(python), f"{plain_name(node.value)}.{node.attr}")

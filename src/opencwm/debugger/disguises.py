@@ -1,316 +1,236 @@
-"""Which values of a program may be objects of its own classes that read as values of built-in types.
+"""Which values may be objects of classes of the program that read as values of built-in types.
 
-The tracer shows an object of a class that derives from ``str`` as the string, unless the class has a
-``__repr__``; so a text does not tell it from a string of Python. Where no class of a program derives from a
-type, values that read as ones of it are of it.
+The one idea: the tracer writes an object of a class that derives from ``dict`` as the dictionary it is
+unless the class has a ``__repr__`` of its own. Then, and where it derives from a named tuple, an enumeration
+or a set, its name stands before it. So a value is in doubt only if such a literal stands in its text.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
+import collections
 import dataclasses
 import enum
 import importlib
-from collections.abc import Collection, Iterator, Mapping
+import itertools
+import sys
+import typing
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from opencwm.core.syntax import nodes_of
-from opencwm.debugger.object_shapes import bound_in
+from opencwm.debugger.imported_names import Imports
+from opencwm.debugger.object_shapes import bound_in, last_name
 from opencwm.debugger.pure_numbers import CONTEXT
 from opencwm.debugger.pure_values import READERS
 from opencwm.debugger.shown import with_places
-from opencwm.tracer.bound_names import BoundNames
 
-_UNNAMED: Final = (bytes, complex, dict, float, int, list, str, tuple)
-"""Types whose subclasses read as they do."""
-_UNKNOWN: Final = frozenset({"?"})
-_MODULES: Final = frozenset(
-    {"abc", "collections", "collections.abc", "contextlib", "datetime", "decimal", "enum", "fractions", "io"}
-    | {"json", "numbers", "string", "threading", "types", "typing"}
+VALUES: Final = (int, float, complex, str, bytes, list, tuple, dict)
+"""Built-in types whose subclasses read as they do."""
+_LIBRARY: Final = frozenset(
+    {"abc", "collections", "collections.abc", "contextlib", "datetime", "decimal", "enum", "fractions"}
+    | {"functools", "io", "json", "numbers", "string", "threading", "typing"}
 )
-"""Modules of the standard library whose classes are looked up."""
-_OF_TYPING: Final = frozenset({"Generic", "NamedTuple", "Protocol", "TypedDict"})
-"""What looks like a class there and makes none that hides anything."""
+"""Modules whose classes are looked into."""
+_RECORDS: Final = frozenset(
+    {"fstat", "fstatvfs", "get_terminal_size", "gmtime", "localtime", "lstat", "stat", "statvfs", "strptime"}
+    | {"struct_time", "times", "uname", "wait3", "wait4", "get_asyncgen_hooks", "getwindowsversion"}
+    | {name for name, value in vars(sys).items() if isinstance(value, tuple) and type(value) is not tuple}
+)
+"""What of ``os``, ``sys`` and ``time`` gives tuples that have names for their items, and read as tuples."""
+_DISPLAYS: Final = {ast.List: list, ast.ListComp: list, ast.Tuple: tuple, ast.Dict: dict, ast.DictComp: dict}
 _HARMLESS: Final = frozenset(
-    """__annotations__ __doc__ __hash__ __init__ __init_subclass__ __module__ __new__ __repr__ __slots__
-    __str__""".split()  # noqa: SIM905 - it reads better
+    {"__init__", "__new__", "__slots__", "__doc__", "__module__", "__qualname__", "__annotations__"}
 )
-_SHOWING: Final = (BaseException, enum.Enum, type)
-"""Classes whose objects read as what they are, whatever else they derive from."""
+"""What a class may have without behaving otherwise."""
+_MAKING: Final = frozenset({"new_class", "make_dataclass", "NewType"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Disguises:
-    """Which values may be of classes of a program, by the types that they read as.
+    """What may be in disguise in one program.
 
     Attributes:
-        kinds: names of those types, ``?`` for any type.
-        changed: names of those among them whose operations such a class may change, and of classes of the
-            program that are called as what values of Python read as; ``?`` where all of them may be other
-            ones, because the context is changed in which decimals are computed.
+        kinds: the types of literals that may; None for any.
+        names: of values that read like calls, those that may as well.
+        are_odd: some of them may behave otherwise than what they read as.
     """
 
-    kinds: frozenset[str] = frozenset()
-    changed: frozenset[str] = frozenset()
+    kinds: frozenset[type] | None = None
+    names: frozenset[str] = frozenset()
+    are_odd: bool = True
 
     @classmethod
-    def of(cls, tree: ast.Module, constants: Mapping[str, str], bound: BoundNames) -> Disguises:
-        """Read the classes of a program.
-
-        Args:
-            tree: the program.
-            constants: how names of its module read that stand for the same always.
-            bound: how names are bound in it.
-        """
-        classes: dict[str, list[ast.ClassDef]] = {}
-        changed: set[str] = set()
-        for node in nodes_of(tree):
-            if CONTEXT.intersection(getattr(node, field, "") for field in ("id", "attr", "name")):
-                changed |= _UNKNOWN
+    def of(cls, tree: ast.Module) -> Disguises:
+        """Read a program."""
+        nodes = nodes_of(tree)
+        if any(isinstance(node, ast.Call) and _makes_class(node) for node in nodes):
+            return cls()
+        names = frozenset(_doubtful_names(nodes))
+        classes = {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
+        imports = Imports.of(tree)
+        stored = collections.Counter(
+            node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        )
+        own = {*classes, *(name for name in _namedtuples(nodes) if stored[name] == 1)}
+        has_records = any(_has_records(node, imports) for node in nodes)
+        kinds: set[type] = {tuple} if has_records else set()
+        are_odd = bool(names)
+        for node in nodes:
             if isinstance(node, ast.ClassDef):
-                classes.setdefault(node.name, []).append(node)
-                changed |= {node.name} & READERS.keys()
-        reader = _Classes(tree, classes, constants, bound)
-        kinds: set[str] = set(_UNKNOWN) if reader.makes_classes else set()
-        for name in classes:
-            found = reader.kinds(name)
-            kinds |= found
-            if reader.has_a_say(name, found - _UNKNOWN):
-                changed |= found - _UNKNOWN
-        return cls(frozenset(kinds), frozenset(changed))
+                inherited = _kinds(node, own, imports, stored)
+                if inherited is None:
+                    return cls()
+                are_odd = are_odd or _behaves_otherwise(node, classes, inherited)
+                kinds |= inherited
+        are_odd = are_odd or (bool(kinds) and any(map(_sets_attribute, nodes)))
+        return cls(frozenset(kinds), names, are_odd)
+
+    @property
+    def may_be_any(self) -> bool:
+        """Whether there are values in disguise at all."""
+        return self.kinds != frozenset()
+
+    def spare(self, *texts: str) -> bool:
+        """Whether no literal in some rendered values, or in evaluations, may be in disguise."""
+        if self.kinds is None or not (self.kinds or self.names):
+            return self.kinds is not None
+        doubtful = self.kinds | self.names
+        try:
+            return not any(doubtful.intersection(_literals(text)) for text in texts)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return False
 
     def may_hide(self, *texts: str | None) -> bool:
         """Whether there may be an object of the program among the values that stand in some texts."""
-        return _are_among(self.kinds, texts)
+        return not self.spare(*(text for text in texts if text is not None))
 
     def may_change(self, *texts: str | None) -> bool:
         """Whether an operation on the values that stand in some texts may not be the one of their types."""
-        return _are_among(self.changed, texts)
-
-    def may_stand_for(self, text: str | None) -> bool:
-        """Whether a value itself, whatever is in it, may be an object of the program."""
-        if text is None or not self.kinds:
-            return False
-        tree = _tree(text)
-        return "?" in self.kinds or tree is None or _kind_of(tree.body) in self.kinds
+        return self.are_odd and self.may_hide(*texts)
 
     def may_be(self, kind: type) -> bool:
         """Whether a value that reads as one of a type may be of a class of the program."""
-        return kind in _UNNAMED and (kind.__name__ in self.kinds or not _UNKNOWN.isdisjoint(self.kinds))
+        return kind in VALUES and (self.kinds is None or kind in self.kinds)
 
-
-class _Classes:
-    """The classes of one program."""
-
-    def __init__(
-        self,
-        tree: ast.Module,
-        classes: Mapping[str, list[ast.ClassDef]],
-        constants: Mapping[str, str],
-        bound: BoundNames,
-    ) -> None:
-        self._classes = classes
-        self._constants = constants
-        self._constant = bound.constant
-        self._imported = {name: (module, what) for name, module, what in _imported(tree)}
-        self._namedtuples = {
-            target.id
-            for node in tree.body
-            if isinstance(node, ast.Assign) and _is_namedtuple(node.value)
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        } - set(_bound_again(tree))
-        self._set = {
-            node.attr
-            for node in nodes_of(tree)
-            if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
-        }
-        self._is_setting_any = any(
-            isinstance(node, ast.Name) and node.id in ("setattr", "vars") for node in nodes_of(tree)
-        )
-        self._shows_otherwise = "__repr__" in self._set or any(
-            isinstance(node, ast.ClassDef) and "__repr__" in bound_in(node) and not _defines_repr(node)
-            for node in nodes_of(tree)
-        )
-        self.makes_classes = any(map(_makes_class, nodes_of(tree)))
-
-    def kinds(self, name: str, within: Collection[str] = ()) -> frozenset[str]:
-        """Return the types as whose values objects of a class may read; ``?`` where that is not known."""
-        found: set[str] = set()
-        if name in within:
-            return _UNKNOWN
-        for node in self._classes[name]:
-            kinds = [self._of_base(base, (*within, name)) for base in node.bases]
-            if None in kinds or (self._is_named(node) and not self._shows_otherwise):
-                continue
-            found |= {kind for part in kinds for kind in part or ()}
-        return frozenset(found)
-
-    def _is_named(self, node: ast.ClassDef) -> bool:
-        """Whether objects of a class read as made by it: it has a ``__repr__`` before those of Python."""
-        if _defines_repr(node):
-            return True
-        first = node.bases[0] if node.bases else None
-        if not isinstance(first, ast.Name) or first.id == node.name:
+    def may_stand_for(self, text: str | None) -> bool:
+        """Whether a value itself, whatever is in it, may be an object of the program."""
+        if text is None or not self.may_be_any:
             return False
-        others = self._classes.get(first.id, [])
-        return len(others) == 1 and first.id in self._constant and self._is_named(others[0])
-
-    def _of_base(self, base: ast.expr, within: Collection[str]) -> frozenset[str] | None:
-        """Return what a base adds to what objects may read as; None where they show what they are."""
-        base = base.value if isinstance(base, ast.Subscript) else base
-        if _is_namedtuple(base) or (isinstance(base, ast.Name) and base.id in self._namedtuples):
-            return frozenset({"tuple"} if self._shows_otherwise else ())
-        if isinstance(base, ast.Attribute) and isinstance(base.value, ast.Name):
-            module, what = self._imported.get(base.value.id, ("", ""))
-            is_module = module and not what and base.value.id in self._constant
-            return self._of_library(module, base.attr) if is_module else _UNKNOWN
-        if not isinstance(base, ast.Name) or base.id not in self._constant:
-            return _UNKNOWN
-        if base.id in self._classes:
-            return self.kinds(base.id, within) if base.id not in self._imported else _UNKNOWN
-        if base.id in self._imported:
-            return self._of_library(*self._imported[base.id])
-        if self._constants.get(base.id) == f"<class '{base.id}'>":
-            return _of_class(getattr(builtins, base.id, None))
-        return _UNKNOWN
-
-    def _of_library(self, module: str, name: str) -> frozenset[str] | None:
-        if module in ("typing", "collections") and name in _OF_TYPING:
-            return frozenset({"tuple"} if self._shows_otherwise and name == "NamedTuple" else ())
-        found = getattr(importlib.import_module(module), name, None) if module in _MODULES else None
-        return _of_class(found)
-
-    def has_a_say(self, name: str, kinds: Collection[str]) -> bool:
-        """Whether a class, or one it derives from, may change operations of types that it derives from."""
-        return bool(kinds) and any(self._changes(node, kinds) for node in self._with_bases(name, set()))
-
-    def _with_bases(self, name: str, seen: set[str]) -> Iterator[ast.ClassDef]:
-        seen.add(name)
-        for node in self._classes[name]:
-            yield node
-            for base in node.bases:
-                if isinstance(base, ast.Name) and base.id in self._classes and base.id not in seen:
-                    yield from self._with_bases(base.id, seen)
-
-    def _changes(self, node: ast.ClassDef, kinds: Collection[str]) -> bool:
-        types = [getattr(builtins, kind) for kind in kinds]
-        is_plain = not node.decorator_list and not node.keywords and not self._is_setting_any
-        names = (bound_in(node) | self._set) - _HARMLESS
-        return not is_plain or any(
-            (word.startswith("__") and word.endswith("__")) or any(hasattr(kind, word) for kind in types)
-            for word in names
-        )
+        try:
+            return self.kinds is None or not self.kinds.isdisjoint(itertools.islice(_literals(text), 1))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return True
 
 
-def _of_class(found: Any) -> frozenset[str] | None:
-    """Return as what objects read that derive from a class of Python; None where they show what they are."""
-    if not isinstance(found, type):
-        return _UNKNOWN
-    if issubclass(found, _SHOWING):
-        return None
-    return frozenset(kind.__name__ for kind in _UNNAMED if issubclass(found, kind) and not _is_named(found))
+def _doubtful_names(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """Yield the names of values that read like calls, and may be something else than those of Python.
+
+    A class is called as one; or the context is changed in which decimals are computed.
+    """
+    for node in nodes:
+        words = getattr(node, "id", ""), getattr(node, "attr", ""), getattr(node, "name", "")
+        if not CONTEXT.isdisjoint(words):
+            yield "Decimal"
+        if isinstance(node, ast.ClassDef) and node.name in READERS:
+            yield node.name
 
 
-def _is_named(found: type) -> bool:
-    """Whether a class of the library that derives from a built-in type reads as made by it."""
-    return found not in _UNNAMED and found.__name__ in READERS
+def _behaves_otherwise(
+    node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], kinds: Iterable[type]
+) -> bool:
+    """Whether a class puts anything in the place of what types of values have that it derives from."""
+    own, names = [node], set[str]()
+    for kind in own:
+        names |= bound_in(kind)
+        bases = [classes[name] for base in kind.bases if (name := last_name(base)) in classes]
+        own += [base for base in bases if base not in own]
+    return any(name.startswith("__") or hasattr(kind, name) for name in names - _HARMLESS for kind in kinds)
 
 
-def _defines_repr(node: ast.ClassDef) -> bool:
-    """Whether the body of a class defines ``__repr__``, and does so once."""
-    stored = [
-        inner for inner in ast.walk(node) if getattr(inner, "name", getattr(inner, "id", "")) == "__repr__"
-    ]
-    return (
-        len(stored) == 1
-        and stored[0] in node.body
-        and isinstance(stored[0], ast.FunctionDef)
-        and not (stored[0].decorator_list)
-    )
-
-
-def _is_namedtuple(node: ast.expr) -> bool:
-    if not isinstance(node, ast.Call):
+def _sets_attribute(node: ast.AST) -> bool:
+    """Whether a statement may give a class something."""
+    if not isinstance(node, ast.Attribute) or isinstance(node.ctx, ast.Load):
         return False
-    return ast.unparse(node.func) in (
-        "namedtuple",
-        "collections.namedtuple",
-        "NamedTuple",
-        "typing.NamedTuple",
-    )
+    return not (isinstance(node.value, ast.Name) and node.value.id == "self")
 
 
-def _makes_class(node: ast.AST) -> bool:
-    """Whether an expression may make a class without a statement for it."""
-    if not isinstance(node, ast.Call):
-        return False
-    name = ast.unparse(node.func).rpartition(".")[2]
-    is_starred = any(isinstance(item, ast.Starred) for item in node.args)
-    return name in ("new_class", "make_dataclass") or (name == "type" and (is_starred or len(node.args) == 3))
-
-
-def _imported(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
-    """Yield the names that imports bind anywhere, the module, and what of it, empty for the module."""
-    for node in nodes_of(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                if "." not in alias.name or alias.asname:
-                    yield alias.asname or alias.name, alias.name, ""
-        elif isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                yield alias.asname or alias.name, "" if node.level else node.module or "", alias.name
-
-
-def _bound_again(tree: ast.Module) -> Iterator[str]:
-    """Yield the names that are bound more than once, or as anything but variables."""
-    seen: set[str] = set()
-    for node in nodes_of(tree):
-        name = getattr(node, "name", None) or getattr(node, "arg", None)
-        if isinstance(name, str):
-            yield name
-        elif isinstance(node, ast.Global | ast.Nonlocal):
-            yield from node.names
-        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            if node.id in seen:
-                yield node.id
-            seen.add(node.id)
-
-
-def _are_among(kinds: Collection[str], texts: Collection[str | None]) -> bool:
-    """Whether a value that stands in some texts reads as one of some types."""
-    return bool(kinds) and ("?" in kinds or not _kinds_in(texts).isdisjoint({*kinds, *_UNKNOWN}))
-
-
-def _kinds_in(texts: Collection[str | None]) -> set[str]:
-    """Return the names of the types as whose values parts of some texts read; ``?`` for what is not read."""
-    found: set[str] = set()
-    for text in texts:
-        if text is None:
-            continue
-        tree = _tree(text)
-        found |= _UNKNOWN if tree is None else set(map(_kind_of, ast.walk(tree)))
-    return found
-
-
-def _tree(text: str) -> ast.Expression | None:
-    """Return the syntax tree of a value, or an evaluation; None where it is none, or was cut."""
-    try:
-        return ast.parse(with_places(text)[0], mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
-def _kind_of(node: ast.AST) -> str:
-    """Return the name of the type as whose values something reads, or that made it; empty for others."""
-    if isinstance(node, ast.UnaryOp):
-        return _kind_of(node.operand)
-    if isinstance(node, ast.Constant):
-        return type(node.value).__name__
-    if isinstance(node, ast.List | ast.Tuple | ast.Dict | ast.Set):
-        return type(node).__name__.lower()
+def _has_records(node: ast.AST, imports: Imports) -> bool:
+    """Whether an expression may give a tuple that has names for its items."""
     if isinstance(node, ast.Name):
-        return "float" if node.id in ("nan", "inf") else ""
-    name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
-    return name if name in READERS else ""
+        module, part = imports.certain.get(node.id, ("", ""))
+        return module in ("grp", "pwd", "resource") or (module in ("os", "sys", "time") and part in _RECORDS)
+    if not isinstance(node, ast.Attribute):
+        return False
+    is_module = isinstance(node.value, ast.Name) and imports.module(node.value.id) in ("os", "sys", "time")
+    return node.attr in ("timetuple", "utctimetuple") or (is_module and node.attr in _RECORDS)
+
+
+def _makes_class(node: ast.Call) -> bool:
+    """Whether a call may make a class whose bases are not looked at."""
+    name = last_name(node.func)
+    is_starred = any(isinstance(item, ast.Starred) for item in node.args)
+    return name in _MAKING or (name == "type" and (is_starred or len(node.args) + len(node.keywords) > 2))
+
+
+def _namedtuples(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """Yield what is bound to a call that makes a named tuple."""
+    for node in nodes:
+        value = node.value if isinstance(node, ast.Assign) else None
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(value, ast.Call)
+            and last_name(value.func) == "namedtuple"
+        ):
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+
+
+def _has_repr(node: ast.ClassDef) -> bool:
+    return any(isinstance(item, ast.FunctionDef) and item.name == "__repr__" for item in node.body)
+
+
+def _kinds(
+    node: ast.ClassDef, own: Collection[str], imports: Imports, stored: Collection[str]
+) -> frozenset[type] | None:
+    """Return the types of values that objects of a class read as because of its bases; None if not known."""
+    found: set[type] = set()
+    for base in node.bases:
+        name = last_name(base.func if isinstance(base, ast.Call) else base)
+        kind = object if name in own else _class(base, imports, stored)
+        if kind is None:
+            return None
+        if isinstance(kind, type) and issubclass(kind, enum.Enum):
+            return frozenset()
+        found.update(value for value in VALUES if isinstance(kind, type) and issubclass(kind, value))
+    return frozenset() if _has_repr(node) else frozenset(found)
+
+
+def _class(base: ast.expr, imports: Imports, stored: Collection[str]) -> Any:
+    """Return the class of Python, or what else of its library, that a base is; None where it is not known."""
+    while isinstance(base, ast.Call | ast.Subscript):
+        base = base.func if isinstance(base, ast.Call) else base.value
+    name, module, part = last_name(base), "", last_name(base)
+    if isinstance(base, ast.Name):
+        module, part = imports.certain.get(name, ("" if name in stored else "builtins", name))
+    elif isinstance(base, ast.Attribute):
+        module = imports.module(ast.unparse(base.value))
+    if module == "builtins":
+        return getattr(builtins, part, None)
+    if module not in _LIBRARY or not imports.is_trusted:
+        return None
+    found = getattr(importlib.import_module(module), part, None)
+    return typing.get_origin(found) or found
+
+
+def _literals(text: str) -> Iterator[type | str]:
+    """Yield the types of the literals in a text, and the names in it."""
+    for node in ast.walk(ast.parse(with_places(text)[0], mode="eval").body):
+        if isinstance(node, ast.Constant):
+            yield type(node.value)
+        elif isinstance(node, ast.JoinedStr):
+            yield str
+        elif isinstance(node, ast.Name):
+            yield float if node.id in ("inf", "nan") else node.id
+        elif type(node) in _DISPLAYS:
+            yield _DISPLAYS[type(node)]

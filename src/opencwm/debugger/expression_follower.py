@@ -340,7 +340,8 @@ class ExpressionFollower(CallFollower):
                 self._objects_change()  # a method may have carried it out
             is_silent = is_lazy(node) and not (known or "").startswith("<generator object ")
             is_written = not (about.drops_none and known == "None") and not is_silent
-            is_written = is_written and not (about.is_lookup and isinstance(known, Made))
+            is_function = isinstance(known, Made) and not known.startswith("<class '")
+            is_written = is_written and not (about.is_lookup and is_function)
             text = self._told(expected) if is_written else known or self._unwritten(expected)
             text = known if isinstance(known, Made) and text == known else with_source(text, expected)
             self.outcome.is_told = self.outcome.is_told and text is not None
@@ -351,7 +352,7 @@ class ExpressionFollower(CallFollower):
     def _by_source(self, node: ast.expr, expected: Expected) -> Expected:
         """Return what is expected of the call of a local that is a function of Python, with what it is."""
         name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
-        source = self._python_source(name) if name in self._state else ""
+        source = (self._python_source(name) or self._method_source(name)) if name in self._state else ""
         text, names = expected.formula or (expected.text or "", {})
         if not source or not text.startswith(f"{name}("):
             return expected

@@ -36,7 +36,7 @@ class Introspection:
         entries: its functions that calls are sure to enter.
         constants: how names of its module read that stand for the same always.
         abstract: abstract classes that its names stand for; none where it registers classes.
-        disguises: objects of its classes that may read as values of built-in types.
+        disguises: which values may be objects of its classes.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Introspection:
         self._ways: Mapping[str, Callable[[Sequence[ast.expr], list[str]], str | None]] = {
             "type": self._type,
             "isinstance": self._isinstance,
+            "issubclass": self._issubclass,
             "callable": self._callable,
             "hasattr": self._hasattr,
             "getattr": self._getattr,
@@ -128,7 +129,7 @@ class Introspection:
     def _value(self, text: str) -> Any:
         """Return the value of a literal or of a class of Python; a :class:`Shown` for any other."""
         try:
-            return Shown(text) if text.partition("(")[0] in self._disguises.changed else known_value(text)
+            return Shown(text) if text.partition("(")[0] in self._disguises.names else known_value(text)
         except Undecided:
             return Shown(text)
 
@@ -142,10 +143,23 @@ class Introspection:
     def _isinstance(self, nodes: Sequence[ast.expr], texts: list[str]) -> str | None:
         if len(nodes) != _PLACES:
             return None
-        kinds = nodes[1].elts if isinstance(nodes[1], ast.Tuple) else [nodes[1]]
-        answers = [self.is_of(texts[0], kind.id if isinstance(kind, ast.Name) else "") for kind in kinds]
+        answers = [self.is_of(texts[0], kind) for kind in _kinds(nodes[1], texts[1])]
         known = [answer for answer in answers if answer is not None]
         return repr(any(known)) if True in known or len(known) == len(answers) else None
+
+    def _issubclass(self, nodes: Sequence[ast.expr], texts: list[str]) -> str | None:
+        """Answer for classes of Python alone."""
+        value = self._python(texts[0])
+        if len(nodes) != _PLACES or value is None:
+            return None
+        kinds = [self._python(kind) for kind in _kinds(nodes[1], texts[1])]
+        return None if None in kinds else repr(issubclass(value, tuple(kinds)))
+
+    def _python(self, name: str) -> Any:
+        """Return the class of Python that a name, or a text, stands for; None for anything else."""
+        found = self._value(name) if name.startswith("<") else getattr(builtins, name, None)
+        is_it = name.startswith("<") or self._constants.get(name) == f"<class '{name}'>"
+        return found if isinstance(found, type) and is_it else None
 
     def is_of(self, text: str, name: str) -> bool | None:
         """Return whether a value is of a class, by the name it is called by; None where that is not known."""
@@ -161,8 +175,8 @@ class Introspection:
             return found if is_literal and (found or not self._disguises.may_be(kind_of(value))) else None
         if name in own:
             return True
-        of_python = getattr(builtins, name, None)
-        if isinstance(of_python, type) and self._constants.get(name) == f"<class '{name}'>":
+        of_python = self._python(name)
+        if of_python is not None:
             if own:
                 return of_python is object
             raised = self._exception(text)
@@ -257,6 +271,14 @@ def _whole(text: str) -> str | None:
         return text if isinstance(ast.literal_eval(text), str | bytes) else None
     except (SyntaxError, ValueError):
         return None
+
+
+def _kinds(node: ast.expr, text: str) -> list[str]:
+    """Return the names, or texts, of the classes that one is, or that stand in a tuple."""
+    found = marked_tree(text) if isinstance(node, ast.Tuple) else None
+    if found is None or not isinstance(found[0], ast.Tuple):
+        return [text]
+    return [text_at(item, *found[1:]) for item in found[0].elts]
 
 
 def _string(nodes: Sequence[ast.expr], place: int) -> str | None:

@@ -32,7 +32,7 @@ from opencwm.debugger.introspection import Introspection
 from opencwm.debugger.plain_exceptions import made
 from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.readings import read_off
-from opencwm.debugger.rendered import UnreadableError, is_atom, is_literal, items_of, truth_of
+from opencwm.debugger.rendered import UnreadableError, is_atom, items_of, truth_of
 from opencwm.debugger.shown import holds_shown, own_class, with_places
 from opencwm.debugger.tables import Table
 from opencwm.debugger.with_blocks import WithBlock
@@ -42,7 +42,9 @@ from opencwm.tracer.sites import Site
 
 BUILT_IN: Final = ("<built-in function ", *(f"<class '{name}'>" for name in vars(builtins)))
 """What rendered built-in functions and classes begin with."""
-_IN_WORDS: Final = frozenset({"str", "repr", "ascii", "format", "%", "f'", 'f"', "type"})
+_IN_WORDS: Final = frozenset(
+    {"str", "repr", "ascii", "format", "%", "f'", 'f"', "hash", "isinstance", "type"}
+)
 """What stands in operations that tell how a value says it reads, or which class it is of."""
 _OF_CLASS: Final = re.compile(r"(\w+|<class 'program\.\w+'>)\.(\w+)")
 MAX_VALUE: Final = 1_000
@@ -59,7 +61,7 @@ class Known:
         functions: its own functions.
         shared: names that a function of the program may rebind for another one.
         attributes: what its classes say of setting attributes.
-        disguises: objects of its classes that may read as values of built-in types.
+        disguises: which values may be such objects, whether or not they behave so.
         apart: its functions that reach no object of a caller but what they are given, with their first lines.
         is_isolated: nothing that can change is held by the module, by its classes, or by defaults.
         entries: its functions that calls are sure to enter; None: no call is.
@@ -83,9 +85,9 @@ class Known:
     functions: Functions
     shared: frozenset[str] = frozenset()
     attributes: Attributes = dataclasses.field(default_factory=Attributes)
-    disguises: Disguises = dataclasses.field(default_factory=Disguises)
     apart: Mapping[str, int] = dataclasses.field(default_factory=dict)
     is_isolated: bool = False
+    disguises: Disguises = dataclasses.field(default_factory=lambda: Disguises(frozenset(), are_odd=False))
     entries: Entries | None = None
     builtins: Builtins = dataclasses.field(default_factory=lambda: Builtins({}))
     exceptions: frozenset[str] = frozenset()
@@ -144,7 +146,7 @@ class Known:
 
     def is_bare(self, text: str) -> bool:
         """Whether no pattern of a constant, sequence or mapping matches an object of the program."""
-        if self.names_matching or self.has_hashes or self.disguises.kinds or self.entries is None:
+        if self.names_matching or self.has_hashes or self.disguises.may_be_any or self.entries is None:
             return False
         return text.partition("(")[0] not in self.made_of_fields.tuples and bool(
             self.entries.classes_of(text)
@@ -245,11 +247,11 @@ class Known:
 
     def _read_as(self, name: str) -> str:
         """Return what a name of the module that stands in an evaluation reads as; empty if not known."""
-        text = self.constants.get(name, name if name in ("inf", "nan") else "")
+        text = self.constants.get(name, "")
         if text.startswith("<function ") and self.functions.is_renaming:
             return ""
         is_shown = text.startswith(("<function ", "<class '")) and name not in self.builtins.functions
-        return text if is_shown or is_literal(text) else ""
+        return text if is_shown else ""
 
     def _read(self, expected: Expected) -> Result | None:
         """Return an attribute as an object of the program shows it."""

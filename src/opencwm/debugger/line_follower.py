@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
+from opencwm.debugger.bound_methods import assigned, remembered
 from opencwm.debugger.expectations import (
     STOP,
     Ask,
@@ -61,8 +62,7 @@ class LineFollower(WithFollower):
     def __init__(self, node: Followed, known: Known, memory: Memory, ask: Ask, *, calculates: bool) -> None:
         super().__init__(known, memory, ask, calculates=calculates)
         self._node = node
-        heads = node.items if isinstance(node, ast.With) else [node]
-        parts = [part for head in heads for part in ast.walk(head)]
+        parts = [part for head in _heads(node) for part in ast.walk(head)]
         self._bound = {part.id for part in parts if _is_store(part)}  # type: ignore[attr-defined]
         if isinstance(node, ast.FunctionDef):
             self._bound.add(node.name)
@@ -182,8 +182,9 @@ class LineFollower(WithFollower):
     def _assignment(self, node: ast.stmt) -> bool:
         """Follow a statement that binds names, and only does that; return whether it is one."""
         if isinstance(node, ast.Assign):
+            self._looked_up = {id(attribute) for _, attribute, _ in assigned(node)}
             self._assign(node.targets, self._value(node.value), node.value)
-            self._remember_method(node)
+            self._memory.methods.update(remembered(node, self._state, self._bound))
         elif isinstance(node, ast.AnnAssign):
             if node.value is not None:
                 self._assign([node.target], self._value(node.value))
@@ -192,7 +193,7 @@ class LineFollower(WithFollower):
         elif isinstance(node, ast.Import | ast.ImportFrom):
             self.outcome.is_told = self.outcome.is_pure = False
             self._changing.anything()
-            self.outcome.values.update(_imported(node))
+            self.outcome.values.update(_imported(node) if self._known.builtins.submodules is not None else {})
         else:
             return False
         return True
@@ -227,18 +228,6 @@ class LineFollower(WithFollower):
             found = None if changed is None else self._replaced(target.value, container, changed)
         self._stores_in(target, container)
         self._changed(*(found or ("", None)))
-
-    def _remember_method(self, node: ast.Assign) -> None:
-        """Note that a local becomes a method of what another one is: ``add = found.append``."""
-        owner, fields = holders(node.value)
-        target = node.targets[0]
-        if (
-            isinstance(target, ast.Name)
-            and len(fields) == 1
-            and fields[0] is not None
-            and owner in self._state
-        ):
-            self._memory.methods[target.id] = owner, fields[0]
 
     def _other(self, node: ast.stmt) -> None:
         """Follow a statement that does more than its values say."""
@@ -557,6 +546,15 @@ def _names_in(source: ast.expr | None, count: int) -> list[str]:
 
 def _is_store(node: ast.AST) -> bool:
     return isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+
+
+def _heads(node: Followed) -> Sequence[ast.AST]:
+    """Return the parts of a statement that its own line runs."""
+    if isinstance(node, ast.With):
+        return node.items
+    if isinstance(node, ast.For):
+        return [node.target, node.iter]
+    return [node.test] if isinstance(node, ast.If | ast.While) else [node]
 
 
 def _holds_names(target: ast.expr) -> bool:

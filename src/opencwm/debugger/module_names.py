@@ -20,12 +20,14 @@ from opencwm.core.syntax import nodes_of
 from opencwm.debugger.abstract_classes import ABSTRACT
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.field_classes import made_by_call
+from opencwm.debugger.imported_names import Imports
 from opencwm.debugger.inlined import Returning
+from opencwm.debugger.library_classes import BY_TEXT
 from opencwm.debugger.library_objects import library_objects
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
 from opencwm.debugger.object_shapes import is_only_dataclass
 from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, METHODS, MODULES
-from opencwm.debugger.pure_values import as_in_python, is_fixed, kind_of
+from opencwm.debugger.pure_values import as_in_python, is_fixed, kind_of, text_of
 from opencwm.debugger.qualified_names import FunctionNode, QualifiedNames
 from opencwm.debugger.read_only import read_only
 from opencwm.debugger.single_objects import single_objects
@@ -40,6 +42,7 @@ _STANDARD: Final = frozenset(
     | {"numbers", "operator", "string", "types"}
 )
 """Modules whose classes and functions, once imported, are told by name."""
+_SPECIAL: Final = {"inf": float("inf"), "nan": float("nan")}
 MAX_CHARS: Final = 4_000
 """Longer constants are left to the model."""
 
@@ -53,7 +56,8 @@ class ModuleNames:
         builtins: the functions of Python among them.
         fixed: names that the module binds to what never changes.
         tables: dictionaries of functions that nothing changes, by name.
-        abstract: abstract classes of the standard library, by name; none where classes are registered.
+        abstract: abstract classes of the standard library by name, and others by how they read; none where
+            classes are registered.
     """
 
     texts: Mapping[str, str]
@@ -65,10 +69,16 @@ class ModuleNames:
     @classmethod
     def of(cls, tree: ast.Module, bound: BoundNames) -> ModuleNames:
         """Read a module."""
-        texts = dict(_built_in(bound))
+        counts = collections.Counter(_bindings(tree))
+        imports = Imports.of(tree)
+        texts = {
+            name: text
+            for name, text in _built_in(bound)
+            if name not in imports.doubtful | imports.certain.keys()
+        }
         functions: dict[str, Any] = {name: FUNCTIONS[name] for name in FUNCTIONS.keys() & texts.keys()}
         modules: dict[str, str] = {}
-        counts = collections.Counter(_bindings(tree))
+        values: dict[str, Any] = {}
         for node in tree.body:
             if isinstance(node, FunctionNode | ast.ClassDef):
                 functions.pop(node.name, None)
@@ -77,43 +87,57 @@ class ModuleNames:
                 is_plain = not node.decorator_list or (
                     isinstance(node, ast.ClassDef) and is_only_dataclass(node)
                 )
-                if node.name in bound.constant and is_plain:
+                if node.name in bound.constant and is_plain and node.name not in imports.doubtful:
                     texts[node.name] = (
                         f"<class 'program.{node.name}'>" if is_class else f"<function {node.name}>"
                     )
-        for name, module, what in _imported(tree):
-            functions.pop(name, None)
-            texts.pop(name, None)
-            if name not in bound.constant:
+        for name, (module, what) in imports.certain.items():
+            is_hiding = name in imports.doubtful and hasattr(builtins, name)
+            if name not in bound.constant or is_hiding or not imports.is_trusted:
                 continue
-            if module in MODULES and what in MODULES[module]:
+            text = imported_text(module, what) if what else ""
+            if module_read := imports.module(name):
+                text = f"<module '{module_read}'>"
+                is_known = (
+                    module_read in MODULES or module_read in CONSTANTS or module_read in imports.packages
+                )
+                modules |= {name: module_read} if is_known else {}
+            elif what in MODULES.get(module, ()):
                 functions[name] = MODULES[module][what]
-            elif not what and (module in MODULES or module in CONSTANTS):
-                modules[name] = module
-            text = f"<module '{module}'>" if not what else imported_text(module, what)
-            number = CONSTANTS.get(module, {}).get(what)
-            text = repr(number) if isinstance(number, float) and counts[name] == 1 else text
-            texts |= {} if text is None else {name: text}
-        found = Builtins(functions, modules)
+            elif what in CONSTANTS.get(module, ()):
+                values[name] = CONSTANTS[module][what]
+                text = text_of(values[name])
+            texts |= {name: text} if text and name in imports.top else {}
+        if imports.certain.keys().isdisjoint(_SPECIAL) and not any(
+            isinstance(node, ast.Name) and node.id in _SPECIAL for node in nodes_of(tree)
+        ):
+            values |= _SPECIAL  # then only rendered numbers read so
+        trusted = imports.submodules if imports.is_trusted else None
+        found = Builtins(functions, modules, values=values, submodules=trusted)
         by_name = QualifiedNames(tree)
-        values, methods, tables = _values(
+        fixed, methods, tables = _values(
             tree, counts, found, texts, lambda text: by_name.first(text[len("<function ") : -1])
         )
-        objects, single = ({}, frozenset()) if names_by_string(tree) else single_objects(tree, texts, counts)
-        values |= objects
-        texts |= values | ({} if names_by_string(tree) else library_objects(tree, counts))
-        texts |= {name: "" for name in ("inf", "nan") if counts[name] and name not in texts}
-        found = Builtins({**functions, **methods}, modules, frozenset(objects.values()), single)
-        return cls(texts, found, frozenset(values), dict(_abstract(tree, bound)), tables)
+        is_named = not names_by_string(tree)
+        objects, single = single_objects(tree, texts, counts) if is_named else ({}, frozenset())
+        fixed |= objects
+        texts |= fixed | (library_objects(tree, counts) if is_named else {})
+        found = dataclasses.replace(
+            found, functions={**functions, **methods}, lasting=frozenset(objects.values()), single=single
+        )
+        return cls(texts, found, frozenset(fixed), dict(_abstract(tree, bound, imports)), tables)
 
 
-def _abstract(tree: ast.Module, bound: BoundNames) -> Iterator[tuple[str, Any]]:
-    """Yield the names of abstract classes that are imported at the top."""
+def _abstract(tree: ast.Module, bound: BoundNames, imports: Imports) -> Iterator[tuple[str, Any]]:
+    """Yield abstract classes by the names they are imported by, and classes by how they read."""
     if any(isinstance(node, ast.Attribute) and node.attr == "register" for node in nodes_of(tree)):
         return
-    for name, module, what in _imported(tree):
-        if (module, what) in ABSTRACT and name in bound.constant:
-            yield name, ABSTRACT[module, what]
+    if not imports.is_trusted:
+        return
+    yield from BY_TEXT.items()
+    for name, what in imports.certain.items():
+        if what in ABSTRACT and name in bound.constant:
+            yield name, ABSTRACT[what]
 
 
 def imported_text(module: str, name: str) -> str | None:
@@ -139,22 +163,6 @@ def _built_in(bound: BoundNames) -> Iterator[tuple[str, str]]:
 def names_by_string(tree: ast.Module) -> bool:
     """Whether a program may bind names, or set attributes, that do not stand in it as such."""
     return any(isinstance(node, ast.Name) and node.id in _BY_STRING for node in nodes_of(tree))
-
-
-def _imported(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
-    """Yield the names that imports at the top bind, the module, and what of it, empty for the module."""
-    for node in tree.body:
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                if "." not in alias.name:
-                    yield alias.asname or alias.name, alias.name, ""
-        elif isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                yield (
-                    alias.asname or alias.name,
-                    node.module if node.module and not node.level else "",
-                    alias.name,
-                )
 
 
 def _values(

@@ -8,7 +8,9 @@ Nothing of a program is run: what is made are objects of Python's own types, fro
 
 from __future__ import annotations
 
+import builtins
 import collections
+import datetime
 import decimal
 import fractions
 import functools
@@ -247,6 +249,7 @@ def is_fixed(value: object) -> bool:
         re.Pattern,
         decimal.Decimal,
         fractions.Fraction,
+        *DAYS,
     )
     return value is None or isinstance(value, kinds)
 
@@ -257,12 +260,15 @@ _FACTORIES: Final = {
     f"<class '{kind.__name__}'>": kind
     for kind in (list, dict, set, int, str, float, tuple, bool, bytes, frozenset, complex, bytearray, type)
 }
+DAYS: Final = (datetime.date, datetime.datetime, datetime.timedelta)
 _CLASSES: Final = (
+    *DAYS,
     *(collections.Counter, collections.OrderedDict, collections.defaultdict, collections.deque),
-    *(decimal.Decimal, fractions.Fraction),
+    *(decimal.Decimal, fractions.Fraction, re.Match, re.Pattern),
 )
 _NAMED: Final = (*_CLASSES, re.Pattern, re.Match)
 _KINDS: Final = {
+    **{f"<class '{name}'>": kind for name, kind in vars(builtins).items() if isinstance(kind, type)},
     **_FACTORIES,
     **{f"<class '{kind.__module__}.{kind.__name__}'>": kind for kind in _NAMED},
     "<class 'NoneType'>": type(None),
@@ -307,6 +313,19 @@ def _set_of(kind: type) -> Callable[..., Any]:
     return make
 
 
+def _day(kind: type) -> Callable[..., Any]:
+    def make(*args: Any, **named: Any) -> Any:
+        if any(type(part) is not int for part in (*args, *named.values())):
+            raise ValueError("a time zone")
+        return kind(*args, **named)
+
+    return make
+
+
+def _slice_of(start: Any, stop: Any, step: Any) -> Any:
+    return slice(start, stop, step)
+
+
 READERS: Final[Mapping[str, Callable[..., Any]]] = {
     "Counter": _counter,
     "Decimal": decimal.Decimal,
@@ -318,8 +337,10 @@ READERS: Final[Mapping[str, Callable[..., Any]]] = {
     "deque": _deque,
     "frozenset": _set_of(frozenset),
     "range": range,
+    **{f"datetime.{kind.__name__}": _day(kind) for kind in DAYS},
     "re.compile": _pattern,
     "set": _set_of(set),
+    "slice": _slice_of,
 }
 """What makes the values that read like calls, by name; what they are given are literals."""
 
@@ -374,6 +395,10 @@ def _other(value: Any) -> str:
         return Renderer(DEFAULT_LIMITS).render(_OF_PYTHON.get(value, value))
     if isinstance(value, type) and value in _OF_PYTHON:
         return Renderer(DEFAULT_LIMITS).render(_OF_PYTHON[value])
+    if isinstance(value, slice):
+        return f"slice({text_of(value.start)}, {text_of(value.stop)}, {text_of(value.step)})"
+    if type(value) in DAYS:
+        return repr(value)
     if isinstance(value, decimal.Decimal | fractions.Fraction | re.Match | re.Pattern | re.RegexFlag):
         return Renderer(DEFAULT_LIMITS).render(value)
     raise Undecided(f"how objects of type {kind_of(value).__name__!r} read is not known")

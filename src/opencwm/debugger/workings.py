@@ -97,10 +97,10 @@ class Workings:
         source = syntax_tree(text)
         names = ModuleNames.of(source, bound)
         attributes = Attributes.of(source, names.texts, names.builtins)
-        disguises = Disguises.of(source, names.texts, bound)
         functions = Functions(source, names.texts, attributes.lines)
         enumerations = Enumerations.of(source, names.texts)
         entries = None if names_by_string(source) else Entries(source, functions, attributes, enumerations)
+        disguises = Disguises.of(source)
         introspection = Introspection(attributes, entries, names.texts, names.abstract, disguises)
         decorated = Decorated() if names_by_string(source) else Decorated.of(source)
         known = Known(
