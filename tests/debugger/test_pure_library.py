@@ -242,7 +242,7 @@ def test_what_depends_on_more_or_takes_long_is_not_said(expression: str) -> None
 
 
 DAYS = st.dates(datetime.date(1900, 1, 1), datetime.date(2100, 1, 1))
-MOMENTS = st.datetimes(datetime.datetime(1900, 1, 1), datetime.datetime(2100, 1, 1))
+MOMENTS = st.datetimes(*map(datetime.datetime.fromisoformat, ("1900-01-01", "2100-01-01")))
 SPANS = st.timedeltas(datetime.timedelta(days=-9999), datetime.timedelta(days=9999))
 OF_DAYS = [
     *("{0} - {1}", "{0} + {2}", "{0} - {2}", "{0} < {1}", "{0} == {1}", "{0}.year", "{0}.day", "{2} * 2"),
@@ -284,6 +284,6 @@ def test_what_the_library_holds_reads_as_the_recorder_writes_it() -> None:
         for name, value in names.items():
             if value is not sys.float_info:  # only what it holds is told
                 assert text_of(value) == rendered(value), (module, name)
-    source = "import os, math, string\ndef f():\n    return os.sep, os.curdir, math.tau, string.digits, os.path.sep\n"
+    source = "import os, math, string\ndef f():\n    return os.sep, os.curdir, math.tau, string.digits, os.extsep\n"
     assert _Witness(_recorded(source, "f()"), calculates=True).run().counts["calculated"] >= 5
     assert operator.add is MODULES["operator"]["add"]
