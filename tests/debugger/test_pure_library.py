@@ -284,6 +284,7 @@ def test_what_the_library_holds_reads_as_the_recorder_writes_it() -> None:
         for name, value in names.items():
             if value is not sys.float_info:  # only what it holds is told
                 assert text_of(value) == rendered(value), (module, name)
-    source = "import os, math, string\ndef f():\n    return os.sep, os.curdir, math.tau, string.digits, os.extsep\n"
+    found = "os.sep, os.curdir, math.tau, string.digits, os.extsep"
+    source = f"import os, math, string\ndef f():\n    return {found}\n"
     assert _Witness(_recorded(source, "f()"), calculates=True).run().counts["calculated"] >= 5
     assert operator.add is MODULES["operator"]["add"]
