@@ -15,6 +15,7 @@ IMPORTS = """
 import collections.abc
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sized
 from collections.abc import Mapping, MutableMapping, MutableSequence, MutableSet, Sequence, Set
+from os import PathLike
 from numbers import Number, Complex, Real, Rational, Integral
 
 class Plain:

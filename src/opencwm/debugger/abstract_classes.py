@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc
 import numbers
+import os
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,8 +15,10 @@ BY_METHODS: Final[Mapping[Any, frozenset[str]]] = {
     collections.abc.Iterable: frozenset({"__iter__"}),
     collections.abc.Iterator: frozenset({"__iter__", "__next__"}),
     collections.abc.Sized: frozenset({"__len__"}),
+    os.PathLike: frozenset({"__fspath__"}),
 }
 """Classes to which another one belongs that has these methods."""
+_OF_CONTAINERS: Final = tuple(kind for kind in BY_METHODS if kind is not os.PathLike)
 _BY_NAME: Final[tuple[Any, ...]] = (
     *(collections.abc.Mapping, collections.abc.MutableMapping, collections.abc.MutableSequence),
     *(collections.abc.MutableSet, collections.abc.Sequence, collections.abc.Set),
@@ -28,8 +31,9 @@ _OF_NUMBERS: Final[tuple[Any, ...]] = (
 ABSTRACT: Final[Mapping[tuple[str, str], Any]] = {
     (module, kind.__name__): kind
     for modules, kinds in (
-        (("collections.abc", "typing"), (*BY_METHODS, *_BY_NAME)),
+        (("collections.abc", "typing"), (*_OF_CONTAINERS, *_BY_NAME)),
         (("numbers",), _OF_NUMBERS),
+        (("os",), (os.PathLike,)),
     )
     for module in modules
     for kind in kinds

@@ -110,7 +110,7 @@ class AttributeFollower(WithFollower):
             if isinstance(target, ast.Subscript)
             else self._known.attributes.shows(holder, mangled(target.attr, self._owner))
         )
-        if is_plain_object and not self._known.is_disguised:
+        if is_plain_object and not self._known.disguises.may_change(holder):
             self._changing.one(holder, self._changing.moment)
         else:
             self._changing.anything()

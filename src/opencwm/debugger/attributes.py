@@ -12,13 +12,14 @@ import builtins
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from opencwm.core.syntax import nodes_of
-from opencwm.debugger.class_constants import class_constants
+from opencwm.debugger.class_constants import NOTHING, class_constants, fixed_in
 from opencwm.debugger.class_stores import set_on_classes
-from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate
+from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.object_shapes import (
     ROOTS,
     Shape,
@@ -78,8 +79,19 @@ class Attributes:
     refusing: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, tree: ast.Module) -> Attributes:
-        """Read the classes of a program."""
+    def of(
+        cls,
+        tree: ast.Module,
+        texts: Mapping[str, str] = MappingProxyType({}),
+        functions: Builtins = NOTHING,
+    ) -> Attributes:
+        """Read the classes of a program.
+
+        Args:
+            tree: the program.
+            texts: how names of its module read that stand for the same always.
+            functions: those of Python that its names stand for.
+        """
         managed: set[str] = set()
         bases: dict[str, list[str]] = {}
         classes: dict[str, ast.ClassDef] = {}
@@ -94,7 +106,7 @@ class Attributes:
             classes[node.name] = node
             if not _is_harmless(node) or not _OWN_HOOKS.isdisjoint(bound_in(node)):
                 bases[node.name].append("")
-            managed |= _managed_in(node)
+            managed |= _managed_in(node, dict(fixed_in(node, texts, functions)))
         bare = _deriving(bases, ROOTS)
         shapes = {name: shape_of(name, classes) for name in sorted(bare)}
         lines = dict(_lines({name: bases[name] for name in bare}))
@@ -106,7 +118,7 @@ class Attributes:
             {name: shape for name, shape in shapes.items() if shape != Shape()},
             _deriving(bases, ROOTS | _EXCEPTIONS) - bare,
             lines,
-            class_constants({name: classes[name] for name in bare}, set_later, tree),
+            class_constants({name: classes[name] for name in bare}, set_later, texts, functions),
             set_later,
             frozenset(
                 name for name in bare if any(_is_frozen(classes[own]) for own in lines.get(name, [name]))
@@ -130,6 +142,19 @@ class Attributes:
             return None
         kind, parts = found
         return parts[name] if name in parts else self._inherited(kind, name)
+
+    def read_of_class(self, kind: str, name: str, owner: str = "") -> str | None:
+        """Return how an attribute of a class of the program reads; None where that is not certain.
+
+        Args:
+            kind: the class, by name.
+            name: of the attribute, as it is written.
+            owner: class in whose body it is written, empty for none.
+        """
+        name = mangled(name, owner)
+        if not self.is_plain or name in self.managed or name.startswith("__"):
+            return None
+        return self._inherited(kind, name)
 
     def _inherited(self, kind: str, name: str) -> str | None:
         """Return how an attribute reads that an object has from its class alone; None where not certain."""
@@ -277,8 +302,8 @@ def _lines(bases: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, tuple[str,
             yield name, linearized(name, bases)
 
 
-def _managed_in(node: ast.ClassDef) -> set[str]:
-    """Return the names of a class that may be more than attributes."""
+def _managed_in(node: ast.ClassDef, fixed: Collection[str]) -> set[str]:
+    """Return the names of a class that may be more than attributes: none of those that are ``fixed``."""
     found = {
         inner.name
         for inner in node.body
@@ -290,7 +315,9 @@ def _managed_in(node: ast.ClassDef) -> set[str]:
             if has_fields and isinstance(inner, ast.AnnAssign) and last_name(inner.value.func) == "field":
                 continue
             targets = inner.targets if isinstance(inner, ast.Assign) else [inner.target]
-            found |= {target.id for target in targets if isinstance(target, ast.Name)}
+            found |= {
+                target.id for target in targets if isinstance(target, ast.Name) and target.id not in fixed
+            }
     return found
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from opencwm.debugger.arguments import CallSite
+from opencwm.debugger.bound_methods import bound_method
 from opencwm.debugger.comprehension_follower import consumed
 from opencwm.debugger.expectations import (
     Entered,
@@ -82,12 +83,15 @@ class CallFollower(SpecialFollower):
         self.calls: list[CallSite] = []
         self.to_come: list[CallSite] = []
         self.loose: dict[str, Iterating] = {}
+        self._looked_up: set[int] = set()  # attributes that the line gives to names
         self._entered = list(memory.entered)
         self._changing = Changing(memory.state, is_renaming=known.functions.is_renaming)
         self.outcome.is_pure = all(entered.is_apart for entered in memory.entered)
 
     def _name(self, node: ast.Name) -> str | None:
         text = self._state.get(node.id, self._known.constants.get(node.id)) or None
+        if text is None and node.id not in self._state and node.id not in self._inner:
+            text = self._memory.variables.get(node.id)
         made = self._memory.made.get(node.id) if node.id not in self._inner else None
         if made is not None and made == text and node.id not in self._known.shared:
             if isinstance(made, Iterating):
@@ -122,7 +126,7 @@ class CallFollower(SpecialFollower):
         else:
             receiver = self._value(function.value)
             is_followed = self._calculates or function.attr in MOVING_METHODS
-            changing = receiver if is_followed and not self._known.is_disguised else None
+            changing = None if not is_followed or self._known.disguises.may_change(receiver) else receiver
         owner, fields = holders(function.value) if isinstance(function, ast.Attribute) else ("", [])
         began = self._changing.moment
         node, values, named_values, is_plain = self._given(node)
@@ -280,16 +284,26 @@ class CallFollower(SpecialFollower):
                 return ast.Attribute(ast.Name(owner, ast.Load()), method, ast.Load())
         return node
 
+    def _method_source(self, name: str) -> str:
+        """Return an expression for the method that a local is of what another one is, empty for none."""
+        bound = self._bound_method(ast.Name(name, ast.Load()))
+        if not isinstance(bound, ast.Attribute) or not isinstance(bound.value, ast.Name):
+            return ""
+        owner = bound.value.id
+        is_known = owner in self._state and owner not in self._known.shared and not self._has_entered
+        text = self._current(self._state[owner], self._born.get(owner, 0)) if is_known else None
+        return "" if text is None or isinstance(text, Made) else f"({text}).{bound.attr}"
+
     def _after_function(self, node: ast.Call, receiver: str | None, args: Sequence[str | None]) -> str | None:
         """Take note of what a function of ``heapq`` does to its list; return what it gives, if known."""
         function = node.func
         if isinstance(function, ast.Attribute):
-            name = function.attr if receiver == "<module 'heapq'>" else ""
+            name = function.attr if self._known.builtins.read(receiver or "") == "heapq" else ""
         else:
             text = self._known.constants.get(plain_name(function), "")
             name = text.removeprefix("<built-in function ").removesuffix(">")
         changed = after_function(name, args)
-        if changed is None or args[0] is None:
+        if changed is None or args[0] is None or self._known.disguises.may_change(*args):
             return None
         return self._noted(node.args[0], args[0], changed)
 
@@ -308,6 +322,8 @@ class CallFollower(SpecialFollower):
         if function.attr == "sort" and receiver[0] == "[" and not args and "key" in named:
             return self._sorted_in_place(node, function, receiver, named)
         texts = list(map(self._listed, args)) if function.attr in PUTTING else args
+        if self._known.disguises.may_change(*texts, *named.values()):
+            return None
         changed = after_method(receiver, function.attr, texts, named)
         given = None if changed is None else self._noted(function.value, receiver, changed)
         return given if given is None or self._calculates or given == "None" else ""
@@ -370,7 +386,7 @@ class CallFollower(SpecialFollower):
             if function.attr in TUPLE_METHODS and self._known.made_of_fields.items(receiver):
                 return True
             if receiver.startswith("<module '"):
-                return function.attr in MODULES.get(receiver[len("<module '") : -len("'>")], ())
+                return function.attr in MODULES.get(self._known.builtins.read(receiver), ())
             is_fixed = is_atom(receiver) or receiver.startswith("<re.Match object; ")
             return is_fixed or (function.attr in READING_METHODS and is_built_in(receiver))
         if not isinstance(function, ast.Name) or function.id in _CHANGING:
@@ -534,6 +550,8 @@ class CallFollower(SpecialFollower):
         text = self._value(node.value)
         if node.attr in attributes_of(text):
             return attributes_of(text)[node.attr]
+        if id(node) in self._looked_up and (method := bound_method(text, node.attr, self._known.disguises)):
+            return method
         python = self._python(node)
         if python is not None:
             return Made(looked_up(python), f"{plain_name(node.value)}.{node.attr}")

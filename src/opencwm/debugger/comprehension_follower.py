@@ -189,7 +189,7 @@ class ComprehensionFollower(Following, abc.ABC):
 
     def _is_new(self, node: ast.expr, text: str) -> bool:
         """Whether the value of an expression is a list, dictionary or set that nothing else holds."""
-        if text[0] not in "[{" or self._known.is_disguised:
+        if text[0] not in "[{" or self._known.disguises.may_change(text):
             return False
         while hook_name(node) in ("operand", "result"):
             node = arguments(node)[-1]

@@ -55,7 +55,7 @@ class ExceptionFollower(SortingFollower):
             return None
         is_own = bool(args) and self._owner in tuples.tuples and own_class(args[0] or "") == self._owner
         given = [text for text in args[1:] if text is not None]
-        if not is_own or self._known.is_disguised:
+        if not is_own or self._known.disguises.may_change(*given):
             return None
         if receiver == "<class 'tuple'>" and len(given) == 1 and not named:
             try:

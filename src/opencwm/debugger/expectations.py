@@ -189,6 +189,7 @@ class Outcome:
         is_yield: a generator hands out a value next, for certain: :attr:`returned`.
         enters_nothing: no further function of the program is entered before the line ends.
         resumes_nothing: nor does a generator of it go on.
+        stored: what variables of the module are bound to by it.
         leads_to: lines one of which is the next of the activation, or what stands for leaving it, see
             :mod:`.with_blocks`; None where that is not known.
     """
@@ -203,6 +204,7 @@ class Outcome:
     is_yield: bool = False
     enters_nothing: bool = False
     resumes_nothing: bool = False
+    stored: dict[str, str] = dataclasses.field(default_factory=dict)
     leads_to: frozenset[int] | None = None
 
 
@@ -295,6 +297,7 @@ class Memory:
         managers: those of ``with`` statements under way, by line.
         jump: the statement because of which blocks are being left, ``Return`` for example; empty for none.
         waiting: what is to be returned then: the local that it is, empty for none, and how it read.
+        variables: how variables of the module read that are not bound anew since the line began.
     """
 
     first: int = 0
@@ -318,6 +321,7 @@ class Memory:
     managers: dict[int, list[Manager]] = dataclasses.field(default_factory=dict)
     jump: str = ""
     waiting: tuple[str, str | None] = "", None
+    variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def see(self, state: Mapping[str, str], *, is_new_line: bool) -> None:
         """Take note of how the locals read now."""

@@ -157,7 +157,8 @@ class ExpressionFollower(CallFollower):
         if len(known) < len(pairs):
             return None
         if not has_all:
-            return self._merged(node, iter(known))
+            is_known = self._calculates and not self._known.disguises.may_change(*known)
+            return self._merged(node, iter(known)) if is_known else None
         texts = [f"{key}: {value}" for key, value in zip(known[::2], known[1::2], strict=True)]
         if len({text.partition(":")[0] for text in texts}) < len(texts):
             return None
@@ -165,8 +166,6 @@ class ExpressionFollower(CallFollower):
 
     def _merged(self, node: ast.Dict, values: Iterator[str]) -> str | None:
         """Return a dictionary that is made of others by ``**``, from what stands in it."""
-        if not self._calculates or self._known.is_disguised:
-            return None
         found: dict[Any, Any] = {}
         try:
             for key in node.keys:
@@ -350,7 +349,8 @@ class ExpressionFollower(CallFollower):
                 self._objects_change()  # a method may have carried it out
             is_silent = is_lazy(node) and not (known or "").startswith("<generator object ")
             is_written = not (about.drops_none and known == "None") and not is_silent
-            is_written = is_written and not (about.is_lookup and isinstance(known, Made))
+            is_function = isinstance(known, Made) and not known.startswith("<class '")
+            is_written = is_written and not (about.is_lookup and is_function)
             text = self._told(expected) if is_written else known or self._unwritten(expected)
             text = known if isinstance(known, Made) and text == known else with_source(text, expected)
             self.outcome.is_told = self.outcome.is_told and text is not None
@@ -361,7 +361,7 @@ class ExpressionFollower(CallFollower):
     def _by_source(self, node: ast.expr, expected: Expected) -> Expected:
         """Return what is expected of the call of a local that is a function of Python, with what it is."""
         name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
-        source = self._python_source(name) if name in self._state else ""
+        source = (self._python_source(name) or self._method_source(name)) if name in self._state else ""
         text, names = expected.formula or (expected.text or "", {})
         if not source or not text.startswith(f"{name}("):
             return expected
@@ -450,6 +450,8 @@ class ExpressionFollower(CallFollower):
         is_iterator = value is not None or (hook_name(node) == "result" and is_lazy(arguments(node)[-1]))
         if text is None and is_iterator and self._last[0] == self._sites[site].iterable >= 0:
             text = f"list({self._last[1]})"
+        if self._known.disguises.may_stand_for(value):
+            text = None  # it reads otherwise there if it is of a class of the program
         source = ""
         if isinstance(value, Iterating) and value.source and text is not None:
             source = f"list({value.source})"
@@ -540,7 +542,7 @@ class ExpressionFollower(CallFollower):
     def _unwritten(self, expected: Expected) -> str | None:
         """Return the value of an evaluation that is not written, where it is certain; None for any other."""
         text, value = expected.text or "", expected.value
-        if value is None and not self._known.is_disguised:
+        if value is None and not self._known.disguises.may_change(text):
             if 2 * len(text) > MAX_EVALUATION_CHARS:
                 value = read_off(expected, self._known.attributes, self._known.made_of_fields)
             if value is None and self._calculates:

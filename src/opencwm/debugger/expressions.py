@@ -8,13 +8,16 @@ There is no ``eval``.
 from __future__ import annotations
 
 import ast
+import builtins
 import contextlib
 import dataclasses
 import re
+import types
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from opencwm.debugger.library_classes import class_of
 from opencwm.debugger.pure_limits import (
     ExpressionError,
     Undecided,
@@ -48,7 +51,15 @@ from opencwm.debugger.pure_values import (
     text_of,
     unordered,
 )
-from opencwm.debugger.shown import holds_objects, holds_shown, is_object, read, shown_literal, with_places
+from opencwm.debugger.shown import (
+    holds_objects,
+    holds_shown,
+    is_object,
+    read,
+    restored,
+    shown_literal,
+    with_places,
+)
 
 __all__ = [
     "Builtins",
@@ -72,16 +83,36 @@ class Builtins:
     Attributes:
         functions: those that may be called, by name.
         modules: of :data:`opencwm.debugger.pure_operations.MODULES`, by the names they are imported as.
+        lasting: texts of objects that never read otherwise.
+        single: those of them as which nothing else reads.
+        values: other attributes of modules that are imported by name.
+        submodules: modules that are attributes of others, ``os.path``; None where modules may be changed.
     """
 
     functions: Mapping[str, Any] = dataclasses.field(default_factory=lambda: FUNCTIONS)
     modules: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    lasting: frozenset[str] = frozenset()
+    single: frozenset[str] = frozenset()
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    submodules: Mapping[str, str] | None = None
 
     def module(self, node: ast.expr) -> str:
         """Return the module that an expression is, empty when it is none."""
+        if isinstance(node, ast.Attribute):
+            return self.submodule(self.module(node.value), node.attr)
         return self.modules.get(node.id, "") if isinstance(node, ast.Name) else ""
 
+    def submodule(self, module: str, name: str) -> str:
+        """Return the module that is an attribute of another one, empty when none is."""
+        return (self.submodules or {}).get(f"{module}.{name}", "")
 
+    def read(self, text: str) -> str:
+        """Return the module that reads so, empty when none does that is known to be as in the library."""
+        match = _MODULE.fullmatch(text)
+        return match[1] if match is not None and self.submodules is not None else ""
+
+
+_MODULE: Final = re.compile(r"<module '([\w.]+)'>")
 _ALL = Builtins()
 
 
@@ -195,11 +226,12 @@ def known_value(text: str) -> Any:
 
 _ALWAYS_THE_SAME: Final = re.compile(r"<class '[\w.]+'>|<function [\w.<>]+>|<object object>")
 """How objects read of which the text never changes."""
-_CLASS: Final = re.compile(r"<class 'program\.\w+'>")
-"""How classes read that a program defines at its top, each once where expressions name them."""
+_BUILT_IN: Final = "|".join(name for name, value in vars(builtins).items() if isinstance(value, type))
+_CLASS: Final = re.compile(rf"<class '(?:program\.\w+|{_BUILT_IN})'>")
+"""How classes read that a program defines at its top, each once where expressions name them, or Python."""
 
 
-def _are_same(left: Any, right: Any) -> bool:
+def _are_same(left: Any, right: Any, builtins: Builtins) -> bool:
     """Return whether two values are one object.
 
     One of which the text never changes is no other that reads otherwise.
@@ -210,6 +242,10 @@ def _are_same(left: Any, right: Any) -> bool:
     if isinstance(left, type) and isinstance(right, type):
         return left is right
     texts = text_of(left), text_of(right)
+    if not builtins.single.isdisjoint(texts) or (
+        not builtins.lasting.isdisjoint(texts) and texts[0] != texts[1]
+    ):
+        return texts[0] == texts[1]
     if any(map(_ALWAYS_THE_SAME.fullmatch, texts)) and (texts[0] != texts[1] or _CLASS.fullmatch(texts[0])):
         return texts[0] == texts[1]
     raise Undecided("identity of objects is not known")
@@ -296,7 +332,10 @@ class _Evaluation:
             self.has_objects = self.has_objects or holds_shown(value)
             return value
         if node.id in self.builtins.functions:
-            return self.builtins.functions[node.id]
+            function = self.builtins.functions[node.id]
+            return Shown(f"<function {node.id}>") if isinstance(function, types.FunctionType) else function
+        if node.id in self.builtins.values:
+            return self.builtins.values[node.id]
         raise Undecided(f"{node.id} is no local variable here")
 
     def _tuple(self, node: ast.Tuple, bound: _Names) -> Any:
@@ -355,7 +394,7 @@ class _Evaluation:
             right = self.visit(right_node, bound)
             identity = isinstance(op, ast.Is | ast.IsNot)
             if identity and not any(side is None or isinstance(side, bool) for side in (left, right)):
-                result = _are_same(left, right) is isinstance(op, ast.Is)
+                result = _are_same(left, right, self.builtins) is isinstance(op, ast.Is)
             else:
                 result = COMPARISONS[type(op)](left, right)
             if not result:
@@ -388,10 +427,10 @@ class _Evaluation:
             ):
                 raise UnsupportedError("such arguments by name are not supported here")
             keywords |= more
-        if "key" in keywords and (not is_key(keywords["key"]) or holds_objects(args)):
+        if keywords.get("key") is not None and (not is_key(keywords["key"]) or holds_objects(args)):
             raise UnsupportedError("key= is supported here for a few built-in functions only")
         if isinstance(node.func, ast.Attribute):
-            module = self.builtins.module(node.func.value)
+            module = self._module(node.func.value)
             if module:
                 if node.func.attr not in MODULES.get(module, ()):
                     raise UnsupportedError(f"{module}.{node.func.attr} is not supported here")
@@ -402,17 +441,37 @@ class _Evaluation:
             if isinstance(target, type) and name in METHODS.get(target, ()) and args and not keywords:
                 return call_unbound(vars(target)[name], *args)
             return call_method(target, name, args, keywords)
-        function = self.visit(node.func, bound)
+        function = self._function(node.func, bound) or self.visit(node.func, bound)
         if not any(function is known for known in (*FUNCTIONS.values(), *self.builtins.functions.values())):
             raise UnsupportedError(f"{ast.unparse(node.func)} cannot be called here")
         if function in LOOKING and holds_shown(args):
             raise LookedIntoError(f"{ast.unparse(node.func)} would look into an object")
         return call_function(function, args, keywords)
 
+    def _function(self, node: ast.expr, bound: _Names) -> Any:
+        """Return the function that a name is called as; None for anything else."""
+        if not isinstance(node, ast.Name) or node.id in self.texts or node.id in bound:
+            return None
+        return self.builtins.functions.get(node.id)
+
+    def _module(self, node: ast.expr) -> str:
+        """Return the module that an expression is, by its name or as it reads; empty when it is none."""
+        if isinstance(node, ast.Attribute):
+            return self.builtins.submodule(self._module(node.value), node.attr)
+        if self.objects is not None and is_object(node) and isinstance(node, ast.Name):
+            return self.builtins.read(restored(node.id, self.objects.places))
+        return self.builtins.module(node)
+
     def _attribute(self, node: ast.Attribute, bound: _Names) -> Any:
-        module = self.builtins.module(node.value)
+        module = self._module(node.value)
+        if submodule := self.builtins.submodule(module, node.attr):
+            return Shown(f"<module '{submodule}'>")
         if module in CONSTANTS and node.attr in CONSTANTS[module]:
             return CONSTANTS[module][node.attr]
+        if isinstance(MODULES.get(module, {}).get(node.attr), types.BuiltinFunctionType):
+            return MODULES[module][node.attr]
+        if module and (kind := class_of(module, node.attr)) is not None:
+            return kind
         if not module:
             value = self.visit(node.value, bound)
             if node.attr in ATTRIBUTES.get(kind_of(value), ()):

@@ -28,6 +28,7 @@ from opencwm.debugger.expectations import (
     UnforeseenError,
 )
 from opencwm.debugger.hooks import plain_name, raises_again
+from opencwm.debugger.module_variables import FollowedVariables
 from opencwm.debugger.rendered import is_atom
 from opencwm.debugger.workings import Workings
 from opencwm.traces import Activation, CodeInfo, Step, StepFlags, StepKind, apply_step
@@ -48,11 +49,13 @@ class Foresight:
         self._suspended: dict[int, list[Memory]] = {}  # by code
         self._leaving: str | None = None  # the exception that the last step left a function with
         self._closures = Closures(workings.free, workings.known.decorated.kept)
+        self._variables = FollowedVariables(workings.variables)
 
     def restart(self, steps: Sequence[Step], codes: Sequence[CodeInfo]) -> None:
         """Stand where a run stands after ``steps``."""
         self._memories, self._suspended, self._leaving = [], {}, None
         self._closures = Closures(self.workings.free, self.workings.known.decorated.kept)
+        self._variables = FollowedVariables(self.workings.variables)
         stack: list[Activation] = []
         for step in steps:
             apply_step(stack, step, tuple(codes))
@@ -67,6 +70,7 @@ class Foresight:
         del self._memories[running:]
         while len(self._memories) < running:
             self._memories.append(Memory())
+            self._variables.lose()
         if self._memories:
             self._memories[-1].written += written
         if step.kind is StepKind.CALL:
@@ -83,24 +87,32 @@ class Foresight:
         elif step.kind is StepKind.LINE:
             self._proceed(self._memories[-1], step.lineno)
         elif step.kind is StepKind.EXCEPTION:
-            self._memories[-1].throws(self._thrown(step.value))
+            thrown = self._thrown(step.value)
+            self._bind({})
+            self._memories[-1].throws(thrown)
         elif step.kind is StepKind.RETURN:
-            memory = self._memories.pop()
-            self._leaving = self._left_with(memory, step)
-            state = memory.resumed if memory.num_yields > 0 else memory.state
-            left = {**state, **dict(step.changed)}
-            self._closures.reads(memory.first, left)
-            self._returned(memory, step)
-            if step.flags & StepFlags.YIELD:
-                memory.left = left
-                memory.num_yields += memory.num_yields >= 0
-                self._suspended.setdefault(step.code, []).append(memory)
+            self._leave(step)
         if step.kind is not StepKind.RETURN:
             self._leaving = None
         if stack:
             self._memories[-1].see(stack[-1].locals, is_new_line=step.kind is StepKind.LINE)
             if step.kind is not StepKind.RETURN:
                 self._closures.reads(self._memories[-1].first, stack[-1].locals)
+
+    def _leave(self, step: Step) -> None:
+        """Take note that the innermost activation is left, or waits to be asked for its next item."""
+        if self._variables.binds(self._memories[-1]) and not step.flags & StepFlags.YIELD:
+            self._bind({} if step.flags & StepFlags.UNWIND else self._stored())
+        memory = self._memories.pop()
+        self._leaving = self._left_with(memory, step)
+        state = memory.resumed if memory.num_yields > 0 else memory.state
+        left = {**state, **dict(step.changed)}
+        self._closures.reads(memory.first, left)
+        self._returned(memory, step)
+        if step.flags & StepFlags.YIELD:
+            memory.left = left
+            memory.num_yields += memory.num_yields >= 0
+            self._suspended.setdefault(step.code, []).append(memory)
 
     def _left_with(self, memory: Memory, step: Step) -> str | None:
         """Return the exception that leaves a function, None for none, and where there may be others in it."""
@@ -188,6 +200,19 @@ class Foresight:
             pass
         return None
 
+    def _bind(self, stored: Mapping[str, str]) -> None:
+        """Take note of what the line that has run binds variables of the module to."""
+        suspended = (memory for memories in self._suspended.values() for memory in memories)
+        self._variables.bind(self._memories[-1], stored, [*self._memories, *suspended])
+
+    def _stored(self) -> Mapping[str, str]:
+        """Return what the line that has run binds variables of the module to, where that is known."""
+        memory = self._memories[-1].copy()
+        try:
+            return self.workings.follower(memory, _nothing_more, calculates=self.calculates).run().stored
+        except UnforeseenError:
+            return {}
+
     def _proceed(self, memory: Memory, lineno: int) -> None:
         """Go to the next line, once the one that ran has brought its loops up to date."""
         if memory.lineno:
@@ -198,6 +223,7 @@ class Foresight:
             if memory.raised is not None:  # not before the first line
                 memory.made.clear()
         memory.before, memory.lineno, memory.written, memory.entered = memory.lineno, lineno, [], []
+        self._variables.begin(memory)
         memory.lines.add(lineno)
         memory.num_yields = 0
 
@@ -216,6 +242,8 @@ class Foresight:
             if not self.workings.binds_plainly(memory):
                 memory.methods.clear()
             memory.passing = "" if is_thrown else memory.passing
+        if self._variables.binds(memory):
+            self._bind(outcome.stored)
         if follower is not None and follower.is_leaving:
             return
         caught = self.workings.caught(memory)

@@ -17,9 +17,11 @@ from typing import Any, Final
 
 from opencwm.debugger.abstract_classes import BY_METHODS
 from opencwm.debugger.attributes import Attributes
+from opencwm.debugger.disguises import Disguises
 from opencwm.debugger.entering import Entries
 from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.field_classes import FieldClasses
+from opencwm.debugger.library_objects import ACQUIRED, LOCAL
 from opencwm.debugger.own_exceptions import OwnExceptions
 from opencwm.debugger.pure_values import Shown, kind_of, text_of
 from opencwm.debugger.shown import marked_tree, text_at
@@ -38,7 +40,7 @@ class Introspection:
         exceptions: those that it defines.
         made_of_fields: its named tuples.
         abstract: abstract classes that its names stand for; none where it registers classes.
-        is_disguised: objects of its classes may read as values of built-in types.
+        disguises: which values may be objects of its classes.
     """
 
     def __init__(
@@ -47,21 +49,21 @@ class Introspection:
         entries: Entries | None,
         constants: Mapping[str, str],
         abstract: Mapping[str, Any],
+        disguises: Disguises,
         exceptions: OwnExceptions,
         made_of_fields: FieldClasses,
-        *,
-        is_disguised: bool,
     ) -> None:
         self._attributes = attributes
         self._entries = entries
         self._constants = constants
         self._abstract = abstract
+        self._disguises = disguises
         self._exceptions = exceptions
         self._made_of_fields = made_of_fields
-        self._is_disguised = is_disguised
         self._ways: Mapping[str, Callable[[Sequence[ast.expr], list[str]], str | None]] = {
             "type": self._type,
             "isinstance": self._isinstance,
+            "issubclass": self._issubclass,
             "callable": self._callable,
             "hasattr": self._hasattr,
             "getattr": self._getattr,
@@ -69,6 +71,8 @@ class Introspection:
 
     def answer(self, text: str) -> str | None:
         """Return the value of an expression that asks about an object; None for any other."""
+        if text in ACQUIRED:
+            return "True"
         if not any(word in text for word in (*self._ways, "__class__", "__name__", "<re.Match")):
             return None
         found = marked_tree(text)
@@ -96,7 +100,7 @@ class Introspection:
     def _name(self, text: str) -> str | None:
         if self._entries is None or self._entries.is_stored("__name__"):
             return None
-        value = _value(text)
+        value = self._value(text)
         if isinstance(value, type):
             return repr(value.__name__)
         function = _FUNCTION.fullmatch(text)
@@ -119,8 +123,10 @@ class Introspection:
         raised = self._exception(text)
         if raised is not None:
             return f"<class '{raised.__name__}'>"
-        value = _value(text)
-        return None if self._is_disguised or isinstance(value, Shown | type) else text_of(kind_of(value))
+        value = self._value(text)
+        if isinstance(value, Shown | type) or self._disguises.may_be(kind_of(value)):
+            return None
+        return text_of(kind_of(value))
 
     def _exception(self, text: str) -> type[BaseException] | None:
         """Return the class of an exception of Python, as it reads; None for anything else."""
@@ -128,6 +134,13 @@ class Introspection:
         if not isinstance(kind, type) or not issubclass(kind, BaseException) or "(" not in text:
             return None
         return kind if self._constants.get(kind.__name__) == f"<class '{kind.__name__}'>" else None
+
+    def _value(self, text: str) -> Any:
+        """Return the value of a literal or of a class of Python; a :class:`Shown` for any other."""
+        try:
+            return Shown(text) if text.partition("(")[0] in self._disguises.names else known_value(text)
+        except Undecided:
+            return Shown(text)
 
     def _own(self, text: str) -> Sequence[str]:
         """Return the class of an object of the program, and those it inherits from; none for any other."""
@@ -139,10 +152,23 @@ class Introspection:
     def _isinstance(self, nodes: Sequence[ast.expr], texts: list[str]) -> str | None:
         if len(nodes) != _PLACES:
             return None
-        kinds = nodes[1].elts if isinstance(nodes[1], ast.Tuple) else [nodes[1]]
-        answers = [self.is_of(texts[0], kind.id if isinstance(kind, ast.Name) else "") for kind in kinds]
+        answers = [self.is_of(texts[0], kind) for kind in _kinds(nodes[1], texts[1])]
         known = [answer for answer in answers if answer is not None]
         return repr(any(known)) if True in known or len(known) == len(answers) else None
+
+    def _issubclass(self, nodes: Sequence[ast.expr], texts: list[str]) -> str | None:
+        """Answer for classes of Python alone."""
+        value = self._python(texts[0])
+        if len(nodes) != _PLACES or value is None:
+            return None
+        kinds = [self._python(kind) for kind in _kinds(nodes[1], texts[1])]
+        return None if None in kinds else repr(issubclass(value, tuple(kinds)))
+
+    def _python(self, name: str) -> Any:
+        """Return the class of Python that a name, or a text, stands for; None for anything else."""
+        found = self._value(name) if name.startswith("<") else getattr(builtins, name, None)
+        is_it = name.startswith("<") or self._constants.get(name) == f"<class '{name}'>"
+        return found if isinstance(found, type) and is_it else None
 
     def is_of(self, text: str, name: str) -> bool | None:
         """Return whether a value is of a class, by the name it is called by; None where that is not known."""
@@ -152,7 +178,7 @@ class Introspection:
         row = self._made_of_fields.tuple_of(text)
         if row:
             return self._is_row(row, name)
-        own, value = self._own(text), _value(text)
+        own, value = self._own(text), self._value(text)
         is_literal = not own and not isinstance(value, Shown)
         if name in self._abstract:
             kind = self._abstract[name]
@@ -160,11 +186,12 @@ class Introspection:
                 return self._has_methods(own, kind)
             if text.startswith(_CALLED):
                 return kind is collections.abc.Callable
-            return isinstance(value, kind) if is_literal and not self._is_disguised else None
+            found = isinstance(value, kind)
+            return found if is_literal and (found or not self._disguises.may_be(kind_of(value))) else None
         if name in own:
             return True
-        of_python = getattr(builtins, name, None)
-        if isinstance(of_python, type) and self._constants.get(name) == f"<class '{name}'>":
+        of_python = self._python(name)
+        if of_python is not None:
             if own:
                 return of_python is object
             raised = self._exception(text)
@@ -174,8 +201,9 @@ class Introspection:
                 return of_python is object
             if text.startswith("<class "):
                 return of_python in (object, type)
-            return isinstance(value, of_python) if is_literal and not self._is_disguised else None
+            return isinstance(value, of_python) if is_literal else None
         is_bare = name in self._attributes.bare and self._constants.get(name) == f"<class 'program.{name}'>"
+        is_literal = is_literal and not self._disguises.may_be(kind_of(value))
         return False if is_bare and (own or is_literal or text.startswith("<function ")) else None
 
     def _is_row(self, row: str, name: str) -> bool | None:
@@ -208,13 +236,13 @@ class Introspection:
         name = _string(nodes, 1)
         if len(nodes) != _PLACES or name is None:
             return None
-        value = _value(texts[0])
+        value = self._value(texts[0])
         row = self._made_of_fields.tuple_of(texts[0])
         if row and self._entries is not None:
             has_it = hasattr(tuple, name) or self._made_of_fields.read(texts[0], name) is not None
             return "True" if has_it or self._entries.binds([row], name) else None
         if not self._own(texts[0]):
-            if self._is_disguised or isinstance(value, Shown | type):
+            if isinstance(value, Shown | type) or self._disguises.may_be(kind_of(value)):
                 return None
             return repr(any(name in vars(kind) for kind in kind_of(value).__mro__))
         if self._attributes.read(texts[0], name) is not None:
@@ -223,6 +251,9 @@ class Introspection:
 
     def _getattr(self, nodes: Sequence[ast.expr], texts: list[str]) -> str | None:
         name = _string(nodes, 1)
+        if name is not None and texts[0] == LOCAL and len(nodes) == _PLACES + 1:
+            is_set = self._entries is None or self._entries.is_stored(name) or not self._attributes.is_plain
+            return None if is_set or name.startswith("__") else texts[2]
         if name is None or not self._own(texts[0]):
             return None
         found = self._attributes.read(texts[0], name)
@@ -270,15 +301,15 @@ def _whole(text: str) -> str | None:
         return None
 
 
+def _kinds(node: ast.expr, text: str) -> list[str]:
+    """Return the names, or texts, of the classes that one is, or that stand in a tuple."""
+    found = marked_tree(text) if isinstance(node, ast.Tuple) else None
+    if found is None or not isinstance(found[0], ast.Tuple):
+        return [text]
+    return [text_at(item, *found[1:]) for item in found[0].elts]
+
+
 def _string(nodes: Sequence[ast.expr], place: int) -> str | None:
     """Return the string that an argument is; None for another one."""
     node = nodes[place] if place < len(nodes) else None
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
-
-
-def _value(text: str) -> Any:
-    """Return the value of a literal or of a class of Python; a :class:`Shown` for any other."""
-    try:
-        return known_value(text)
-    except Undecided:
-        return Shown(text)

@@ -12,6 +12,7 @@ import ast
 import builtins
 import collections
 import itertools
+import math
 import types
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -58,7 +59,7 @@ from opencwm.tracer.rendering import Renderer
 
 _WHOLE: Final = (
     *(list, tuple, set, frozenset, sorted, sum, min, max, dict, collections.Counter, collections.deque),
-    *(collections.OrderedDict,),
+    *(collections.OrderedDict, math.prod, math.fsum),
 )
 """Functions that ask the iterator they are given first for all its items."""
 PUTTING: Final = frozenset({"extend", "update", "join", "union", "difference", "intersection"})
@@ -81,7 +82,7 @@ _OF_PYTHON: Final = (
         "any",
         "all",
     ),
-    *("ord", "chr", "repr", "round", "divmod", "bin", "hex", "oct"),
+    *("abs", "ord", "chr", "repr", "round", "divmod", "bin", "hex", "oct"),
 )
 """Functions of Python that no others are called like."""
 _DECIDED: Final = {any: True, all: False}
@@ -188,7 +189,10 @@ class IteratorFollower(ComprehensionFollower):
         Raises:
             UnforeseenError: that is not known, or it raises.
         """
-        if None in texts or self._known.is_disguised:
+        disguises = self._known.disguises
+        if None in texts or disguises.may_change(*texts):
+            raise UnforeseenError
+        if function in LOOKING and disguises.may_hide(*texts):
             raise UnforeseenError
         try:
             values = [known_value(text or "") for text in texts]
@@ -254,16 +258,20 @@ class IteratorFollower(ComprehensionFollower):
         while hook_name(node) in ("operand", "result"):
             node = arguments(node)[-1]
         if isinstance(node, ast.Name):
-            text = "" if node.id in self._state else self._known.constants.get(node.id, "")
             found = self._known.builtins.functions.get(node.id)
+            text = self._known.constants.get(node.id, "")
+            if node.id in self._state:
+                is_it = found is not None and self._state[node.id] == looked_up(found)
+                text = self._state[node.id] if is_it else ""
             if found is None and text in (f"<built-in function {node.id}>", f"<class '{node.id}'>"):
                 found = getattr(builtins, node.id, None)
             return found if text else None
         if not isinstance(node, ast.Attribute):
             return None
         name = plain_name(node.value)
-        if name and name not in self._state and name in self._known.builtins.modules:
-            return MODULES.get(self._known.builtins.modules[name], {}).get(node.attr)
+        module = self._known.builtins.modules.get(name, "")
+        if module and self._state.get(name, f"<module '{module}'>") == f"<module '{module}'>":
+            return MODULES.get(module, {}).get(node.attr)
         kind = self._python(node.value)
         is_method = isinstance(kind, type) and node.attr in METHODS.get(kind, ())
         found = getattr(kind, node.attr, None) if is_method else None

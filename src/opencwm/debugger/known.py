@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from opencwm.core.syntax import nodes_of
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.decorated import Decorated
+from opencwm.debugger.disguises import Disguises
 from opencwm.debugger.entering import Entries
 from opencwm.debugger.enumerations import Enumerations
 from opencwm.debugger.expectations import Expected, Iterating, RaisingError
@@ -27,15 +29,13 @@ from opencwm.debugger.expressions import (
 )
 from opencwm.debugger.field_classes import FieldClasses
 from opencwm.debugger.introspection import Introspection
-from opencwm.debugger.module_names import VALUES
 from opencwm.debugger.one_line import ShortIf
 from opencwm.debugger.own_exceptions import OwnExceptions
 from opencwm.debugger.plain_exceptions import made
-from opencwm.debugger.pure_numbers import CONTEXT
-from opencwm.debugger.pure_values import READERS, is_told, text_of
+from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.readings import read_off
 from opencwm.debugger.rendered import UnreadableError, is_atom, items_of, truth_of
-from opencwm.debugger.shown import holds_shown, with_places
+from opencwm.debugger.shown import holds_shown, own_class, with_places
 from opencwm.debugger.tables import Table
 from opencwm.debugger.with_blocks import WithBlock
 from opencwm.tracer.limits import DEFAULT_LIMITS
@@ -44,8 +44,11 @@ from opencwm.tracer.sites import Site
 
 BUILT_IN: Final = ("<built-in function ", *(f"<class '{name}'>" for name in vars(builtins)))
 """What rendered built-in functions and classes begin with."""
-_HARMLESS: Final = frozenset({"__init__", "__new__", "__repr__", "__str__", "__hash__"})
-_IN_WORDS: Final = frozenset({"str", "repr", "ascii", "format"})
+_IN_WORDS: Final = frozenset(
+    {"str", "repr", "ascii", "format", "%", "f'", 'f"', "hash", "isinstance", "type"}
+)
+"""What stands in operations that tell how a value says it reads, or which class it is of."""
+_OF_CLASS: Final = re.compile(r"(\w+|<class 'program\.\w+'>)\.(\w+)")
 MAX_VALUE: Final = 1_000
 """Most characters of a value that is worked out; the tracer cuts longer ones."""
 
@@ -60,10 +63,9 @@ class Known:
         functions: its own functions.
         shared: names that a function of the program may rebind for another one.
         attributes: what its classes say of setting attributes.
-        is_disguised: objects of its classes may read as values of built-in types, and not behave as such.
+        disguises: which values may be such objects, whether or not they behave so.
         apart: its functions that reach no object of a caller but what they are given, with their first lines.
         is_isolated: nothing that can change is held by the module, by its classes, or by defaults.
-        has_values: classes of it derive from built-in types of values.
         entries: its functions that calls are sure to enter; None: no call is.
         builtins: the functions of Python that its names stand for.
         exceptions: those that it defines, and those of Python that it uses.
@@ -87,10 +89,9 @@ class Known:
     functions: Functions
     shared: frozenset[str] = frozenset()
     attributes: Attributes = dataclasses.field(default_factory=Attributes)
-    is_disguised: bool = False
     apart: Mapping[str, int] = dataclasses.field(default_factory=dict)
     is_isolated: bool = False
-    has_values: bool = False
+    disguises: Disguises = dataclasses.field(default_factory=lambda: Disguises(frozenset(), are_odd=False))
     entries: Entries | None = None
     builtins: Builtins = dataclasses.field(default_factory=lambda: Builtins({}))
     exceptions: OwnExceptions = dataclasses.field(default_factory=OwnExceptions)
@@ -132,6 +133,8 @@ class Known:
         Raises:
             UnreadableError: that is not known.
         """
+        if self.disguises.may_change(text):
+            raise UnreadableError
         if not isinstance(text, Iterating):
             shown = self.enumerations.items(text or "") or self.made_of_fields.items(text or "")
             return [known_value(item) for item in shown] if shown else items_of(text)
@@ -149,7 +152,7 @@ class Known:
 
     def is_bare(self, text: str) -> bool:
         """Whether no pattern of a constant, sequence or mapping matches an object of the program."""
-        if self.names_matching or self.has_hashes or self.has_values or self.entries is None:
+        if self.names_matching or self.has_hashes or self.disguises.may_be_any or self.entries is None:
             return False
         return text.partition("(")[0] not in self.made_of_fields.tuples and bool(
             self.entries.classes_of(text)
@@ -167,7 +170,7 @@ class Known:
 
     def truth(self, text: str | None) -> bool | None:
         """Return the truth of a rendered value, an object of the program too; None if not known."""
-        found = truth_of(text)
+        found = None if self.disguises.may_change(text) else truth_of(text)
         if found is None and text and self.entries is not None and not self.has_truths:
             return True if self.entries.classes_of(text) else None
         return found
@@ -186,7 +189,7 @@ class Known:
         found = self._worked_out(expected)
         if not isinstance(found, Exception) or expected.at_end is not None:
             return None
-        if isinstance(found, AttributeError) and self.has_values:  # perhaps of such a class
+        if isinstance(found, AttributeError) and self.disguises.may_hide(expected.text):
             return None
         return Renderer(DEFAULT_LIMITS).render(found)
 
@@ -208,7 +211,7 @@ class Known:
 
     def set_of(self, texts: Sequence[str]) -> str | None:
         """Return how a set of values reads; None where they are not known."""
-        if self.is_disguised:
+        if self.disguises.may_change(*texts):
             return None
         try:
             values = {literal(text) for text in texts}
@@ -218,9 +221,10 @@ class Known:
 
     def _worked_out(self, expected: Expected) -> Result | Exception | None:
         """Return what a pure operation on literals comes to; None for any other."""
-        if expected.text is None or expected.is_old or self.is_disguised:
+        if expected.text is None or expected.is_old:
             return None
         text, texts = expected.formula or (expected.text, {})
+        is_hidden = self._is_hidden(expected.text, text, *texts.values())
         has_rounds = False
         try:
             tree = parsed(with_places(text)[0])
@@ -228,12 +232,11 @@ class Known:
             if any(isinstance(node, ast.Constant) and node.value is Ellipsis for node in nodes):
                 return None  # a value that was cut
             names = {node.id for node in nodes if isinstance(node, ast.Name)}
-            if self.has_values and not names.isdisjoint(_IN_WORDS):  # perhaps in words of its own
-                return None
             has_rounds = any(isinstance(node, ast.comprehension) for node in nodes)
-            found = self._read(expected) or self._told(expected)
-            own = {name: self.constants[name] for name in names & self.constants.keys() - texts.keys()}
-            own = {name: shown for name, shown in own.items() if shown.startswith("<class 'program.")}
+            found = self._told(expected) if is_hidden else self._read(expected) or self._told(expected)
+            if is_hidden and found is None:
+                return None
+            own = {name: shown for name in names - texts.keys() if (shown := self._read_as(name))}
             found = found or evaluate(text, {**own, **texts}, builtins=self.builtins, with_objects=True)
         except ExpressionError as error:
             return None if has_rounds else error.raised
@@ -241,9 +244,28 @@ class Known:
             return None
         return found if is_told(found.value) and len(found.text) <= MAX_VALUE else None
 
+    def _is_hidden(self, *texts: str) -> bool:
+        """Whether an operation may be on objects of the program that read as values, and give another one."""
+        if self.disguises.may_change(*texts):
+            return True
+        is_telling = any(word in text for word in _IN_WORDS for text in texts)
+        return is_telling and self.disguises.may_hide(*texts)
+
+    def _read_as(self, name: str) -> str:
+        """Return what a name of the module that stands in an evaluation reads as; empty if not known."""
+        text = self.constants.get(name, "")
+        if text.startswith("<function ") and self.functions.is_renaming:
+            return ""
+        is_shown = text.startswith(("<function ", "<class '")) and name not in self.builtins.functions
+        return text if is_shown else ""
+
     def _read(self, expected: Expected) -> Result | None:
         """Return an attribute as an object of the program shows it."""
         text = read_off(expected, self.attributes, self.made_of_fields) if expected.at_end is None else None
+        of_class = _OF_CLASS.fullmatch(expected.text or "") if text is None else None
+        if of_class is not None:
+            kind = own_class(self.constants.get(of_class[1], of_class[1]))
+            text = self.attributes.read_of_class(kind, of_class[2], expected.owner)
         return None if text is None else Result(known_value(text), text, frozenset())
 
     def _told(self, expected: Expected) -> Result | None:
@@ -271,32 +293,6 @@ def _unpacked(value: Any, target: ast.Tuple | ast.List) -> tuple[Any, ...] | Non
             return None
         parts.append(item)
     return tuple(parts)
-
-
-def has_disguises(tree: ast.AST) -> bool:
-    """Whether values may not be what they read as, or not behave as such.
-
-    A class derives from a built-in type of values and has a say in how they behave, or is called as one; or
-    the context is changed in which decimals are computed.
-    """
-    for node in nodes_of(tree):
-        if CONTEXT.intersection(
-            (getattr(node, "id", ""), getattr(node, "attr", ""), getattr(node, "name", ""))
-        ):
-            return True
-        if not isinstance(node, ast.ClassDef):
-            continue
-        if node.name in READERS:
-            return True
-        bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
-        special = {
-            item.name for item in node.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)
-        }
-        if not bases.isdisjoint(VALUES) and any(
-            name.startswith("__") and name not in _HARMLESS for name in special
-        ):
-            return True
-    return False
 
 
 def has_truths(tree: ast.AST) -> bool:

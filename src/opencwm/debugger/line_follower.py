@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
+from opencwm.debugger.bound_methods import assigned, remembered
 from opencwm.debugger.expectations import (
     STOP,
     Ask,
@@ -61,8 +62,7 @@ class LineFollower(OneLineFollower):
     def __init__(self, node: Followed, known: Known, memory: Memory, ask: Ask, *, calculates: bool) -> None:
         super().__init__(known, memory, ask, calculates=calculates)
         self._node = node
-        heads = node.items if isinstance(node, ast.With) else [node]
-        parts = [part for head in heads for part in ast.walk(head)]
+        parts = [part for head in _heads(node) for part in ast.walk(head)]
         self._bound = {part.id for part in parts if _is_store(part)}  # type: ignore[attr-defined]
         if isinstance(node, ast.FunctionDef):
             self._bound.add(node.name)
@@ -93,7 +93,10 @@ class LineFollower(OneLineFollower):
         if self._written:
             self.outcome.is_told = False
         functions, first = self._known.functions, self._memory.first
-        for name in functions.globals_in(first) | (functions.caught_in(first) - bound):  # no locals for long
+        for name in functions.globals_in(first):  # no locals
+            value = self.outcome.values.pop(name, None)
+            self.outcome.stored |= {} if value is None else {name: value}
+        for name in functions.caught_in(first) - bound:  # no locals for long
             self.outcome.values.pop(name, None)
         if self._entered or not self._known.attributes.is_plain:
             self._changing.anything()
@@ -183,7 +186,7 @@ class LineFollower(OneLineFollower):
     def _case(self, node: ast.match_case) -> None:
         """Follow one pattern of a ``match``, and its guard."""
         subject = self._memory.subject
-        if subject is None or self._known.is_disguised:
+        if subject is None or self._known.disguises.may_change(subject):
             raise UnforeseenError
         try:
             bound = matched(node.pattern, subject, self._known)
@@ -200,8 +203,9 @@ class LineFollower(OneLineFollower):
     def _assignment(self, node: ast.stmt) -> bool:
         """Follow a statement that binds names, and only does that; return whether it is one."""
         if isinstance(node, ast.Assign):
+            self._looked_up = {id(attribute) for _, attribute, _ in assigned(node)}
             self._assign(node.targets, self._value(node.value), node.value)
-            self._remember_method(node)
+            self._memory.methods.update(remembered(node, self._state, self._bound))
         elif isinstance(node, ast.AnnAssign):
             if node.value is not None:
                 self._assign([node.target], self._value(node.value))
@@ -210,7 +214,7 @@ class LineFollower(OneLineFollower):
         elif isinstance(node, ast.Import | ast.ImportFrom):
             self.outcome.is_told = self.outcome.is_pure = False
             self._changing.anything()
-            self.outcome.values.update(_imported(node))
+            self.outcome.values.update(_imported(node) if self._known.builtins.submodules is not None else {})
         else:
             return False
         return True
@@ -240,23 +244,11 @@ class LineFollower(OneLineFollower):
         container, key = self._current(*parts[0]), parts[1][0]
         self.outcome.is_pure = False
         found = None
-        if container is not None and not self._known.is_disguised:
+        if container is not None and not self._known.disguises.may_change(container, key):
             changed = after_delete(container, key)
             found = None if changed is None else self._replaced(target.value, container, changed)
         self._stores_in(target, container)
         self._changed(*(found or ("", None)))
-
-    def _remember_method(self, node: ast.Assign) -> None:
-        """Note that a local becomes a method of what another one is: ``add = found.append``."""
-        owner, fields = holders(node.value)
-        target = node.targets[0]
-        if (
-            isinstance(target, ast.Name)
-            and len(fields) == 1
-            and fields[0] is not None
-            and owner in self._state
-        ):
-            self._memory.methods[target.id] = owner, fields[0]
 
     def _other(self, node: ast.stmt) -> None:
         """Follow a statement that does more than its values say."""
@@ -402,7 +394,8 @@ class LineFollower(OneLineFollower):
     ) -> None:
         """Note ``container[key] = value``, or ``container[key] += value`` for a symbol."""
         found = None
-        if container is not None and not self._known.is_disguised and (self._calculates or not symbol):
+        is_changed = self._known.disguises.may_change(container, key, value)
+        if container is not None and not is_changed and (self._calculates or not symbol):
             changed = after_store(container, key, value, symbol)
             found = None if changed is None else self._replaced(target.value, container, changed)
         self._stores_in(target, container)
@@ -478,7 +471,7 @@ class LineFollower(OneLineFollower):
     ) -> str | None:
         """Return the item of a loop that its evaluation tells."""
         text = None if loop.text is None else f"{loop.text}[{number}]"
-        is_certain = text is not None and 2 * len(text) < MAX_EVALUATION_CHARS
+        is_certain = text is not None and 2 * len(text) < MAX_EVALUATION_CHARS and " object" not in text
         pattern = re.compile(rf".+\[{number}\]", re.DOTALL)
         is_going = loop.stream is not None or loop.text is None or is_iterator(loop.text)
         if is_going:  # to go on may run anything
@@ -536,6 +529,15 @@ def _names_in(source: ast.expr | None, count: int) -> list[str]:
 
 def _is_store(node: ast.AST) -> bool:
     return isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+
+
+def _heads(node: Followed) -> Sequence[ast.AST]:
+    """Return the parts of a statement that its own line runs."""
+    if isinstance(node, ast.With):
+        return node.items
+    if isinstance(node, ast.For):
+        return [node.target, node.iter]
+    return [node.test] if isinstance(node, ast.If | ast.While) else [node]
 
 
 def _holds_names(target: ast.expr) -> bool:

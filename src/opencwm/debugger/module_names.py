@@ -20,31 +20,29 @@ from opencwm.core.syntax import nodes_of
 from opencwm.debugger.abstract_classes import ABSTRACT
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.field_classes import made_by_call
+from opencwm.debugger.imported_names import Imports
+from opencwm.debugger.inlined import Returning
+from opencwm.debugger.library_classes import BY_TEXT
+from opencwm.debugger.library_objects import library_objects
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
 from opencwm.debugger.object_shapes import is_decorated, is_only_dataclass
 from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, METHODS, MODULES
-from opencwm.debugger.pure_values import as_in_python, is_fixed, kind_of
+from opencwm.debugger.pure_values import as_in_python, is_fixed, kind_of, text_of
 from opencwm.debugger.qualified_names import FunctionNode, QualifiedNames
 from opencwm.debugger.read_only import read_only
+from opencwm.debugger.single_objects import single_objects
 from opencwm.debugger.tables import Table, table
 from opencwm.tracer.bound_names import BoundNames
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
 
-VALUES: Final = frozenset({"int", "float", "str", "bytes", "list", "tuple", "dict", "set", "frozenset"})
-"""Built-in types whose subclasses may read as they do."""
 _BY_STRING: Final = frozenset({"globals", "vars", "eval", "exec", "setattr", "__import__"})
-_HARMLESS_BASES: Final = frozenset({"object", "ABC", "Generic", "Protocol", "Exception"}) | {
-    name
-    for name, value in vars(builtins).items()
-    if isinstance(value, type) and issubclass(value, BaseException)
-}
-_ABOUT_TYPES: Final = frozenset({"isinstance", "type"})
 _STANDARD: Final = frozenset(
     {"collections", "collections.abc", "datetime", "decimal", "fractions", "functools", "io", "itertools"}
     | {"numbers", "operator", "string", "types"}
 )
 """Modules whose classes and functions, once imported, are told by name."""
+_SPECIAL: Final = {"inf": float("inf"), "nan": float("nan")}
 MAX_CHARS: Final = 4_000
 """Longer constants are left to the model."""
 
@@ -58,7 +56,8 @@ class ModuleNames:
         builtins: the functions of Python among them.
         fixed: names that the module binds to what never changes.
         tables: dictionaries of functions that nothing changes, by name.
-        abstract: abstract classes of the standard library, by name; none where classes are registered.
+        abstract: abstract classes of the standard library by name, and others by how they read; none where
+            classes are registered.
     """
 
     texts: Mapping[str, str]
@@ -70,12 +69,16 @@ class ModuleNames:
     @classmethod
     def of(cls, tree: ast.Module, bound: BoundNames) -> ModuleNames:
         """Read a module."""
-        texts = dict(_built_in(bound))
-        hidden = _ABOUT_TYPES if has_values(tree) else frozenset()
-        functions: dict[str, Any] = {
-            name: FUNCTIONS[name] for name in (FUNCTIONS.keys() & texts.keys()) - hidden
+        counts = collections.Counter(_bindings(tree))
+        imports = Imports.of(tree)
+        texts = {
+            name: text
+            for name, text in _built_in(bound)
+            if name not in imports.doubtful | imports.certain.keys()
         }
+        functions: dict[str, Any] = {name: FUNCTIONS[name] for name in FUNCTIONS.keys() & texts.keys()}
         modules: dict[str, str] = {}
+        values: dict[str, Any] = {}
         for node in tree.body:
             if isinstance(node, FunctionNode | ast.ClassDef):
                 functions.pop(node.name, None)
@@ -84,38 +87,57 @@ class ModuleNames:
                 is_plain = not node.decorator_list or (
                     isinstance(node, ast.ClassDef) and (is_only_dataclass(node) or not is_decorated(node))
                 )
-                if node.name in bound.constant and is_plain:
+                if node.name in bound.constant and is_plain and node.name not in imports.doubtful:
                     texts[node.name] = (
                         f"<class 'program.{node.name}'>" if is_class else f"<function {node.name}>"
                     )
-        for name, module, what in _imported(tree):
-            functions.pop(name, None)
-            texts.pop(name, None)
-            if name not in bound.constant:
+        for name, (module, what) in imports.certain.items():
+            is_hiding = name in imports.doubtful and hasattr(builtins, name)
+            if name not in bound.constant or is_hiding or not imports.is_trusted:
                 continue
-            if module in MODULES and what in MODULES[module]:
+            text = imported_text(module, what) if what else ""
+            if module_read := imports.module(name):
+                text = f"<module '{module_read}'>"
+                is_known = (
+                    module_read in MODULES or module_read in CONSTANTS or module_read in imports.packages
+                )
+                modules |= {name: module_read} if is_known else {}
+            elif what in MODULES.get(module, ()):
                 functions[name] = MODULES[module][what]
-            elif not what and (module in MODULES or module in CONSTANTS):
-                modules[name] = module
-            text = f"<module '{module}'>" if not what else imported_text(module, what)
-            texts |= {} if text is None else {name: text}
-        found = Builtins(functions, modules)
+            elif what in CONSTANTS.get(module, ()):
+                values[name] = CONSTANTS[module][what]
+                text = text_of(values[name])
+            texts |= {name: text} if text and name in imports.top else {}
+        if imports.certain.keys().isdisjoint(_SPECIAL) and not any(
+            isinstance(node, ast.Name) and node.id in _SPECIAL for node in nodes_of(tree)
+        ):
+            values |= _SPECIAL  # then only rendered numbers read so
+        trusted = imports.submodules if imports.is_trusted else None
+        found = Builtins(functions, modules, values=values, submodules=trusted)
         by_name = QualifiedNames(tree)
-        values, methods, tables = _values(
-            tree, found, texts, lambda text: by_name.first(text[len("<function ") : -1])
+        fixed, methods, tables = _values(
+            tree, counts, found, texts, lambda text: by_name.first(text[len("<function ") : -1])
         )
-        texts.update(values)
-        found = Builtins({**functions, **methods}, modules)
-        return cls(texts, found, frozenset(values), dict(_abstract(tree, bound)), tables)
+        is_named = not names_by_string(tree)
+        objects, single = single_objects(tree, texts, counts) if is_named else ({}, frozenset())
+        fixed |= objects
+        texts |= fixed | (library_objects(tree, counts) if is_named else {})
+        found = dataclasses.replace(
+            found, functions={**functions, **methods}, lasting=frozenset(objects.values()), single=single
+        )
+        return cls(texts, found, frozenset(fixed), dict(_abstract(tree, bound, imports)), tables)
 
 
-def _abstract(tree: ast.Module, bound: BoundNames) -> Iterator[tuple[str, Any]]:
-    """Yield the names of abstract classes that are imported at the top."""
+def _abstract(tree: ast.Module, bound: BoundNames, imports: Imports) -> Iterator[tuple[str, Any]]:
+    """Yield abstract classes by the names they are imported by, and classes by how they read."""
     if any(isinstance(node, ast.Attribute) and node.attr == "register" for node in nodes_of(tree)):
         return
-    for name, module, what in _imported(tree):
-        if (module, what) in ABSTRACT and name in bound.constant:
-            yield name, ABSTRACT[module, what]
+    if not imports.is_trusted:
+        return
+    yield from BY_TEXT.items()
+    for name, what in imports.certain.items():
+        if what in ABSTRACT and name in bound.constant:
+            yield name, ABSTRACT[what]
 
 
 def imported_text(module: str, name: str) -> str | None:
@@ -143,43 +165,12 @@ def names_by_string(tree: ast.Module) -> bool:
     return any(isinstance(node, ast.Name) and node.id in _BY_STRING for node in nodes_of(tree))
 
 
-def has_values(tree: ast.Module) -> bool:
-    """Whether objects of classes of a program may read as values of built-in types."""
-    classes = [node for node in nodes_of(tree) if isinstance(node, ast.ClassDef)]
-    harmless = _HARMLESS_BASES | {node.name for node in classes}
-    own = {node.name for node in nodes_of(tree) if isinstance(node, FunctionNode)}
-    harmless |= {"Enum", "NamedTuple", "namedtuple"} - own  # what derives from them reads as no other value
-    return any(
-        _last_name(base.func if isinstance(base, ast.Call) else base) not in harmless
-        for node in classes
-        for base in node.bases
-    )
-
-
-def _last_name(node: ast.expr) -> str:
-    if isinstance(node, ast.Subscript):
-        node = node.value
-    return ast.unparse(node).rpartition(".")[2]
-
-
-def _imported(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
-    """Yield the names that imports at the top bind, the module, and what of it, empty for the module."""
-    for node in tree.body:
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                if "." not in alias.name:
-                    yield alias.asname or alias.name, alias.name, ""
-        elif isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                yield (
-                    alias.asname or alias.name,
-                    node.module if node.module and not node.level else "",
-                    alias.name,
-                )
-
-
 def _values(
-    tree: ast.Module, known: Builtins, texts_before: Mapping[str, str], first_of: Callable[[str], int]
+    tree: ast.Module,
+    counts: Mapping[str, int],
+    known: Builtins,
+    texts_before: Mapping[str, str],
+    first_of: Callable[[str], int],
 ) -> tuple[dict[str, str], dict[str, Any], dict[str, Table]]:
     """Return how the names read that are bound once, at the top, to what cannot change.
 
@@ -187,11 +178,12 @@ def _values(
     """
     if names_by_string(tree):
         return {}, {}, {}
-    counts = collections.Counter(_bindings(tree))
     unchanged = frozenset(read_only(tree, known.functions.keys()))
     texts: dict[str, str] = {}
     methods: dict[str, Any] = {}
     tables: dict[str, Table] = {}
+    sets: dict[str, ast.expr] = {}
+    returning = Returning(tree, texts_before)
     for node in tree.body:
         value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
@@ -213,14 +205,28 @@ def _values(
             texts |= dict.fromkeys(names, Renderer(DEFAULT_LIMITS).render(method))
             methods |= dict.fromkeys(names, method)
             continue
+        whole = _with_sets(returning.inlined(value), sets)
         try:
-            found = evaluate(ast.unparse(value), texts, builtins=known, with_objects=True)
+            found = evaluate(ast.unparse(whole), texts, builtins=known, with_objects=True)
         except (ExpressionError, Undecided):
             continue
+        if kind_of(found.value) is frozenset:
+            sets |= dict.fromkeys(names, whole)
         is_alone = len(targets) == 1 and names[0] in unchanged and _holds_what_is_fixed(found.value)
         if len(found.text) <= MAX_CHARS and (is_fixed(found.value) or is_alone):
             texts |= dict.fromkeys(names, found.text)
     return texts, methods, tables
+
+
+def _with_sets(node: ast.expr, sets: Mapping[str, ast.expr]) -> ast.expr:
+    """Return an expression with those in the places of names that make the sets that they stand for.
+
+    How a set was made says in which order its items come; how it reads does not.
+    """
+    if isinstance(node, ast.Call) and not node.keywords:
+        args = [sets.get(item.id, item) if isinstance(item, ast.Name) else item for item in node.args]
+        return ast.Call(node.func, args, [])
+    return node
 
 
 def _method_of_constant(node: ast.expr, texts: Mapping[str, str], known: Builtins) -> Any:

@@ -16,6 +16,8 @@ MAX_BITS: Final = 20_000
 MOST_DIGITS: Final = 400
 """Most digits of a number of another kind, bits of its parts, and size of its exponent."""
 _MOST_POWER: Final = 64
+OF_DAYS: Final = re.compile(r"(?:[^%]|%[YmdHMSfjyIpaAbBGuVUWw%])*", re.ASCII | re.DOTALL)
+"""Formats of days and points in time that are the same in every time zone."""
 
 
 class Undecided(Exception):  # noqa: N818 - a result, not a failure
@@ -105,6 +107,8 @@ def check_size(op: ast.operator, left: Any, right: Any) -> None:
 
 
 def check_spec(spec: str) -> None:
-    """Refuse a format that may ask for a huge width, with an :class:`ExpressionError`."""
+    """Refuse a format that may be huge, or asks for the time zone, with an :class:`ExpressionError`."""
     if sum(character.isdigit() for character in spec) > 4:
         raise ExpressionError("the result is too large")
+    if "%" in spec.rstrip("%") and OF_DAYS.fullmatch(spec) is None:
+        raise UnsupportedError("such a format of days is not supported here")

@@ -10,6 +10,7 @@ import builtins
 import decimal
 import fractions
 import numbers
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -48,6 +49,7 @@ FAMILY: Final = Family(
         "decimal": {"Decimal": decimal.Decimal},
         "fractions": {"Fraction": fractions.Fraction},
     },
+    constants={"sys": {"float_info": sys.float_info}},
     methods={
         decimal.Decimal: words(
             """adjusted as_integer_ratio compare copy_abs copy_negate is_finite is_infinite is_nan is_signed
@@ -60,7 +62,8 @@ FAMILY: Final = Family(
         int: words("numerator denominator real imag"),
         float: words("real imag"),
         complex: words("real imag"),
+        type(sys.float_info): words("dig epsilon mant_dig max max_exp min min_exp radix"),
     },
     check=_check,
 )
-"""Decimals and fractions."""
+"""Decimals and fractions, and what floats are."""

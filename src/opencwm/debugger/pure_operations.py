@@ -12,7 +12,15 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from opencwm.debugger import pure_collections, pure_iteration, pure_json, pure_numbers, pure_regex
+from opencwm.debugger import (
+    pure_collections,
+    pure_dates,
+    pure_iteration,
+    pure_json,
+    pure_library,
+    pure_numbers,
+    pure_regex,
+)
 from opencwm.debugger.pure_families import Family
 from opencwm.debugger.pure_limits import (
     ExpressionError,
@@ -23,15 +31,17 @@ from opencwm.debugger.pure_limits import (
     check_spec,
     size_of,
 )
-from opencwm.debugger.pure_values import Iterated, Shown, as_in_python, items_in_order, kind_of, plain
+from opencwm.debugger.pure_values import Iterated, Shown, as_in_python, frozen, items_in_order, kind_of, plain
 
 _MOST_FACTORS: Final = 1_000
 _OF_FUNCTIONS: Final = frozenset({filter, iter, map, type})
 """Functions that are not mapped themselves."""
 FAMILIES: Final[tuple[Family, ...]] = (
     pure_collections.FAMILY,
+    pure_dates.FAMILY,
     pure_iteration.FAMILY,
     pure_json.FAMILY,
+    pure_library.FAMILY,
     pure_numbers.FAMILY,
     pure_regex.FAMILY,
 )
@@ -72,6 +82,7 @@ FUNCTIONS: Final[Mapping[str, Any]] = _named(
         *(
             format,
             frozenset,
+            hash,
             hex,
             int,
             isinstance,
@@ -88,8 +99,7 @@ FUNCTIONS: Final[Mapping[str, Any]] = _named(
             repr,
             reversed,
         ),
-        *(round, set, sorted, str, sum, tuple, type, zip),
-        pure_numbers.hash,
+        *(round, set, slice, sorted, str, sum, tuple, type, zip),
     ]
 )
 """Built-in functions, by name."""
@@ -104,13 +114,13 @@ def is_key(function: Any) -> bool:
     return is_method or any(function is key for key in KEYS)
 
 
-LOOKING: Final = frozenset({ascii, callable, format, isinstance, repr, str, type})
+LOOKING: Final = frozenset({ascii, callable, format, hash, isinstance, repr, str, type})
 """Functions that look into whatever they are given."""
 
 _OF_NUMBERS: Final = frozenset(
     """acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh degrees dist erf erfc exp exp2 expm1
     fabs floor fmod frexp fsum gamma gcd hypot isclose isfinite isinf isnan isqrt lcm ldexp lgamma log log10
-    log1p log2 modf nextafter pow prod radians remainder sin sinh sqrt tan tanh trunc ulp""".split()  # noqa: SIM905
+    log1p log2 modf nextafter pow prod radians remainder sin sinh sqrt sumprod tan tanh trunc ulp""".split()  # noqa: SIM905
 )
 _GROWING: Final = frozenset({"comb", "factorial", "perm"})
 _MODULES: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -120,6 +130,9 @@ _MODULES: Final[Mapping[str, Mapping[str, Any]]] = {
             *(operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod),
             *(operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge, operator.neg),
             *(operator.not_, operator.truth, operator.getitem, operator.contains, operator.xor),
+            *(operator.and_, operator.or_, operator.lshift, operator.rshift, operator.pow, operator.abs),
+            *(operator.pos, operator.invert, operator.index, operator.concat, operator.countOf),
+            operator.indexOf,
         ]
     ),
 }
@@ -127,6 +140,8 @@ MODULES: Final[Mapping[str, Mapping[str, Any]]] = _merged(
     _MODULES, *(family.functions for family in FAMILIES)
 )
 """Functions and classes of modules, by the names of both."""
+_MAPPED: Final = (*FUNCTIONS.values(), *_MODULES["math"].values(), *_MODULES["operator"].values())
+"""What ``map`` and ``filter`` may call."""
 CONSTANTS: Final[Mapping[str, Mapping[str, Any]]] = _merged(
     {"math": {name: getattr(math, name) for name in ("pi", "e", "tau", "inf", "nan")}},
     *(family.constants for family in FAMILIES),
@@ -141,23 +156,24 @@ _METHODS: Final[Mapping[type, frozenset[str]]] = {
         rstrip split splitlines startswith strip swapcase title translate upper zfill""".split()  # noqa: SIM905
     ),
     bytes: frozenset(
-        """count decode endswith find hex index isalnum isalpha isdigit join lower lstrip partition
-        removeprefix removesuffix replace rfind rpartition rsplit rstrip split splitlines startswith strip
-        translate upper""".split()  # noqa: SIM905
+        """capitalize center count decode endswith expandtabs find hex index isalnum isalpha isascii isdigit
+        islower isspace istitle isupper join ljust lower lstrip partition removeprefix removesuffix replace
+        rfind rindex rjust rpartition rsplit rstrip split splitlines startswith strip swapcase title translate
+        upper zfill""".split()  # noqa: SIM905
     ),
-    list: frozenset({"copy", "count", "index"}),
-    tuple: frozenset({"count", "index"}),
+    list: frozenset({"copy", "count", "index", "__contains__", "__getitem__", "__len__"}),
+    tuple: frozenset({"count", "index", "__contains__", "__getitem__", "__len__"}),
     range: frozenset({"count", "index"}),
-    dict: frozenset({"copy", "get", "items", "keys", "values"}),
+    dict: frozenset({"copy", "get", "items", "keys", "values", "__contains__", "__getitem__", "__len__"}),
     set: frozenset(
         {"copy", "difference", "intersection", "isdisjoint", "issubset", "issuperset", "union"}
-        | {"symmetric_difference"}
+        | {"symmetric_difference", "__contains__", "__len__"}
     ),
     frozenset: frozenset(
         {"copy", "difference", "intersection", "isdisjoint", "issubset", "issuperset", "union"}
-        | {"symmetric_difference"}
+        | {"symmetric_difference", "__contains__", "__len__"}
     ),
-    int: frozenset({"bit_length", "bit_count", "to_bytes", "conjugate"}),
+    int: frozenset({"as_integer_ratio", "bit_length", "bit_count", "conjugate", "is_integer", "to_bytes"}),
     float: frozenset({"is_integer", "hex", "as_integer_ratio"}),
 }
 METHODS: Final[Mapping[type, frozenset[str]]] = {
@@ -179,6 +195,13 @@ CHECKS: Final = {
     **{id(kind): family.check for family in FAMILIES for kind in (*family.methods, *family.changing)},
 }
 """What is asked before a function, or a method of a type, is called."""
+_SIZES: Final[Mapping[Any, ast.operator]] = {
+    **dict.fromkeys((pow, operator.pow, math.pow), ast.Pow()),
+    operator.mul: ast.Mult(),
+    operator.mod: ast.Mod(),
+    operator.lshift: ast.LShift(),
+}
+"""Functions that do what an operator does, which may make something huge."""
 WITHOUT_ORDER: Final[Mapping[Any, frozenset[str]]] = {
     sorted: frozenset({"reverse"}),
     **dict.fromkeys((min, max), frozenset({"default"})),
@@ -187,15 +210,18 @@ WITHOUT_ORDER: Final[Mapping[Any, frozenset[str]]] = {
 """Functions that give the same in whatever order the items of a set come, with their keywords."""
 
 CLASS_METHODS: Final[Mapping[type, frozenset[str]]] = {
-    bytes: frozenset({"fromhex"}),
+    bytes: frozenset({"fromhex", "maketrans"}),
     int: frozenset({"from_bytes"}),
     float: frozenset({"fromhex"}),
     dict: frozenset({"fromkeys"}),
     str: frozenset({"maketrans"}),
+    **{kind: names for family in FAMILIES for kind, names in family.class_methods.items()},
 }
 """Methods that are called on a type, by the type."""
 
-_ENCODINGS: Final = ("utf-8", "utf8", "UTF-8", "ascii", "latin-1", "latin1", "iso-8859-1", "utf-16", "utf-32")
+_ENCODINGS: Final = frozenset(
+    {"utf_8", "utf8", "ascii", "latin_1", "latin1", "iso_8859_1", "utf_16", "utf_32"}
+)
 """Others may load code that is not loaded yet."""
 
 BINARY: Final[Mapping[type[ast.operator], Callable[[Any, Any], Any]]] = {
@@ -247,12 +273,10 @@ def call_function(function: Any, args: list[Any], keywords: dict[str, Any]) -> A
         check_spec(str(args[1]))
     if function in (bytes, str, list, tuple) and args and isinstance(args[0], int) and args[0] is not True:
         check_count(args[0])
-    if function in (pow, operator.pow, math.pow) and len(args) == 2:
-        check_size(ast.Pow(), *args)
-    elif function is operator.mul and len(args) == 2:
-        check_size(ast.Mult(), *args)
-    elif function is operator.mod and len(args) == 2:
-        check_size(ast.Mod(), *args)
+    if function in _SIZES and len(args) == 2:
+        check_size(_SIZES[function], *args)
+    elif function is hash and not (len(args) == 1 and _is_hashed_alike(args[0])):
+        raise UnsupportedError("hash of this differs from run to run")
     elif getattr(function, "__name__", "") in _GROWING and any(
         isinstance(arg, int) and arg > _MOST_FACTORS for arg in args
     ):
@@ -267,7 +291,14 @@ def call_function(function: Any, args: list[Any], keywords: dict[str, Any]) -> A
         args = [_in_some_order(function, args[0])]
     if id(function) in CHECKS:
         CHECKS[id(function)](None, function.__name__, args, keywords)
-    return plain(function(*args, **keywords))
+    return plain((frozen if function is frozenset else function)(*args, **keywords))
+
+
+def _is_hashed_alike(value: Any) -> bool:
+    """Whether a value has the same hash in every run: a number, or a tuple of those."""
+    if type(value) is tuple:
+        return all(map(_is_hashed_alike, value))
+    return type(value) in (bool, int) or (isinstance(value, float) and value == value)
 
 
 def _mapped(function: Any, args: list[Any], keywords: dict[str, Any]) -> list[Any]:
@@ -278,7 +309,7 @@ def _mapped(function: Any, args: list[Any], keywords: dict[str, Any]) -> list[An
     if function is filter and called is None:
         return list(filter(None, iterables[0]))
     is_method = isinstance(called, types.MethodDescriptorType)
-    if not is_method and (called not in FUNCTIONS.values() or called in _OF_FUNCTIONS):
+    if not is_method and (not any(called is known for known in _MAPPED) or called in _OF_FUNCTIONS):
         raise UnsupportedError("a function of the program would be called")
     if any(isinstance(part, Shown) and not isinstance(part, Iterated) for part in iterables):
         raise Undecided("what it goes through is not known")
@@ -327,8 +358,8 @@ def call_method(target: Any, name: str, args: list[Any], keywords: dict[str, Any
             raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}")
         raise UnsupportedError(f"{kind.__name__}.{name} is not supported here")
     _check_growth(name, target, args)
-    if id(kind) in CHECKS and not isinstance(target, type):
-        CHECKS[id(kind)](target, name, args, keywords)
+    if id(kind) in CHECKS:
+        CHECKS[id(kind)](None if isinstance(target, type) else target, name, args, keywords)
     if kind in (set, frozenset):  # methods of sets do not mind in which order the items of others come
         args = [as_in_python(arg) for arg in args]
     return plain(getattr(target, name)(*args, **keywords))
@@ -345,10 +376,15 @@ def _check_growth(method: str, target: Any, args: list[Any]) -> None:
         check_count(size * (target.count("\t") + 1) if method == "expandtabs" else size)
     elif method == "translate" and args and isinstance(args[0], dict):
         check_count(len(target) * max(map(size_of, args[0].values()), default=1))
-    elif method in ("encode", "decode") and args and args[0] not in _ENCODINGS:
+    elif method in ("encode", "decode") and args and not _is_loaded(args[0]):
         raise UnsupportedError(f"the encoding {args[0]!r} is not supported here")
     elif method == "format" and isinstance(target, str):
         _check_fields(target)
+
+
+def _is_loaded(encoding: Any) -> bool:
+    """Whether an encoding is one of those that Python starts with."""
+    return isinstance(encoding, str) and encoding.lower().replace("-", "_") in _ENCODINGS
 
 
 def _items(value: Any) -> Iterable[Any]:

@@ -31,6 +31,8 @@ _SEARCHING: Final = frozenset({"search", "findall", "finditer", "sub", "subn", "
 _FUNCTIONS: Final = named(
     [re.match, re.search, re.fullmatch, re.findall, re.finditer, re.split, re.sub, re.subn]
 )
+_FLAGS_WITHIN: Final = re.compile(r"\(\?(?:[aiLmsux]+|[aiLmsux]*-[imsx]+):")
+"""Flags of a part of a pattern."""
 
 
 def compiled(pattern: str | bytes, flags: int = 0) -> re.Pattern[Any]:
@@ -55,18 +57,22 @@ def _syntax_of(pattern: str | bytes, flags: int) -> Any:
         return _syntax.parse(pattern, flags & ~int(re.DEBUG))
 
 
-def _steps_of(pattern: re.Pattern[Any], text: str | bytes) -> int:
-    """Return how many steps a match at one place of a text takes at most."""
+def _steps_of(pattern: re.Pattern[Any], text: str | bytes, *, is_searching: bool) -> int:
+    """Return how many steps a match at the start of a text takes at most, or at all of its places."""
     flags = pattern.flags & ~int(re.UNICODE)
     tree = _syntax_of(pattern.pattern, flags)
-    return _Ways(tree.state, flags, text).of(tree) * (len(text) + len(pattern.pattern) + 1)
+    source = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode("latin-1")
+    ways = _Ways(tree.state, flags, text, has_flags_within=_FLAGS_WITHIN.search(source) is not None)
+    places = ways.starts(tree) if is_searching else 1
+    return ways.of(tree) * places * (len(text) + len(pattern.pattern) + 1) + len(text)
 
 
 class _Ways:
     """In how many ways the parts of one pattern match at one place of one text at most."""
 
-    def __init__(self, state: Any, flags: int, text: str | bytes) -> None:
+    def __init__(self, state: Any, flags: int, text: str | bytes, *, has_flags_within: bool) -> None:
         self._state, self._flags, self._text = state, flags, text
+        self._has_flags_within = has_flags_within
 
     def of(self, parts: Any) -> int:
         """Return in how many ways they do.
@@ -91,7 +97,23 @@ class _Ways:
                 raise ExpressionError("the pattern may take long")
         return total
 
+    def starts(self, parts: Any) -> int:
+        """Return at how many places a match of some parts, one after the other, begins at most."""
+        argument: Any
+        kind, argument = parts[0] if len(parts) else ("", None)
+        name = str(kind)
+        if name in _CHARACTERS and not self._has_flags_within:
+            one = self._compiled(parts[0])
+            return sum(
+                one.match(self._text, place, place + 1) is not None for place in range(len(self._text))
+            )
+        if name == "BRANCH":
+            return sum(self.starts(branch) for branch in argument[1])
+        return self.starts(argument[-1]) if name == "SUBPATTERN" else len(self._text) + 1
+
     def _repeated(self, low: int, high: int, inner: Any) -> int:
+        if low == 0 and not self.starts(inner):
+            return 1
         inside = self.of(inner)
         longest = self._longest(inner) if len(inner) == 1 else len(self._text)
         times = min(int(high), longest + 1)
@@ -104,20 +126,23 @@ class _Ways:
         kind, _ = inner[0]
         if str(kind) not in _CHARACTERS:
             return len(self._text)
-        one = _compiler.compile(_syntax.SubPattern(self._state, [inner[0]]), self._flags)
+        one = self._compiled(inner[0])
         found = longest = 0
         for place in range(len(self._text)):
             found = found + 1 if one.match(self._text, place, place + 1) else 0
             longest = max(longest, found)
         return longest
 
+    def _compiled(self, part: Any) -> re.Pattern[Any]:
+        made: re.Pattern[Any] = _compiler.compile(_syntax.SubPattern(self._state, [part]), self._flags)
+        return made
+
 
 def check_match(pattern: re.Pattern[Any], method: str, text: str | bytes) -> None:
     """Refuse to match a pattern that may take long on a text, with an :class:`.ExpressionError`."""
     if not isinstance(text, str | bytes) or len(text) > _MOST_CHARS:
         raise UnsupportedError("the text is too long")
-    places = len(text) + 1 if method in _SEARCHING else 1
-    if _steps_of(pattern, text) * places > _MOST_STEPS:
+    if _steps_of(pattern, text, is_searching=method in _SEARCHING) > _MOST_STEPS:
         raise ExpressionError("the pattern may take long")
 
 
@@ -151,7 +176,7 @@ _FLAGS: Final = words("A ASCII I IGNORECASE M MULTILINE S DOTALL X VERBOSE U UNI
 
 FAMILY: Final = Family(
     functions={"re": {**_FUNCTIONS, "compile": compiled, "escape": re.escape}},
-    constants={"re": {name: getattr(re, name) for name in _FLAGS}},
+    constants={"re": {name: getattr(re, name) for name in (*_FLAGS, "Match", "Pattern")}},
     methods={re.Pattern: _MATCHING, re.Match: words("group groups groupdict start end span")},
     attributes={
         re.Pattern: words("pattern groups"),

@@ -8,7 +8,9 @@ Nothing of a program is run: what is made are objects of Python's own types, fro
 
 from __future__ import annotations
 
+import builtins
 import collections
+import datetime
 import decimal
 import fractions
 import functools
@@ -26,6 +28,7 @@ MAX_NESTING: Final = 8
 MAX_ITEMS: Final = 200
 """Most items of a container that is told; the tracer shows no more."""
 _NUMBERS: Final = (int, float, bool)
+_FEWEST_PLACES: Final = 8
 _SPECIAL: Final = {"nan": float("nan"), "inf": float("inf")}
 
 
@@ -122,6 +125,27 @@ UnorderedSet: Final[type] = type("set", (set,), {"__iter__": _iterated(set), "__
 UnorderedFrozenset: Final[type] = type(
     "frozenset", (frozenset,), {"__iter__": _iterated(frozenset), "__repr__": _written_set}
 )
+_OrderedFrozenset: Final[type] = type(
+    "frozenset",
+    (frozenset,),
+    {"__iter__": lambda self: iter(sorted(frozenset.__iter__(self))), "__repr__": _written_set},
+)
+
+
+def frozen(*args: Any, **keywords: Any) -> Any:
+    """Return what ``frozenset`` makes of its arguments; it has an order if that is the one of its items.
+
+    As CPython puts them into its table: small integers stand where they say, if nothing was there before, and
+    a table has more places than five thirds of its items.
+    """
+    made: frozenset[Any] = frozenset(*args, **keywords)
+    places = _FEWEST_PLACES
+    while (places - 1) * 3 <= len(made) * 5:
+        places *= 2
+    is_new = any(type(items) in (bytes, list, tuple, range) for items in args)
+    if is_new and all(type(item) is int and 0 <= item < places for item in made):
+        return _OrderedFrozenset(made)
+    return made
 
 
 class _UnorderedCounter(collections.Counter[Any]):
@@ -154,6 +178,7 @@ _UNORDERED: Final[Mapping[type, type]] = {set: UnorderedSet, frozenset: Unordere
 _OF_PYTHON: Final[Mapping[type, Any]] = {
     UnorderedSet: set,
     UnorderedFrozenset: frozenset,
+    _OrderedFrozenset: frozenset,
     _UnorderedCounter: collections.Counter,
 }
 
@@ -224,6 +249,7 @@ def is_fixed(value: object) -> bool:
         re.Pattern,
         decimal.Decimal,
         fractions.Fraction,
+        *DAYS,
     )
     return value is None or isinstance(value, kinds)
 
@@ -234,13 +260,17 @@ _FACTORIES: Final = {
     f"<class '{kind.__name__}'>": kind
     for kind in (list, dict, set, int, str, float, tuple, bool, bytes, frozenset, complex, bytearray, type)
 }
+DAYS: Final = (datetime.date, datetime.datetime, datetime.timedelta)
 _CLASSES: Final = (
+    *DAYS,
     *(collections.Counter, collections.OrderedDict, collections.defaultdict, collections.deque),
-    *(decimal.Decimal, fractions.Fraction),
+    *(decimal.Decimal, fractions.Fraction, re.Match, re.Pattern),
 )
+_NAMED: Final = (*_CLASSES, re.Pattern, re.Match)
 _KINDS: Final = {
+    **{f"<class '{name}'>": kind for name, kind in vars(builtins).items() if isinstance(kind, type)},
     **_FACTORIES,
-    **{f"<class '{kind.__module__}.{kind.__name__}'>": kind for kind in _CLASSES},
+    **{f"<class '{kind.__module__}.{kind.__name__}'>": kind for kind in _NAMED},
     "<class 'NoneType'>": type(None),
 }
 _FLAG: Final = re.compile(r"<RegexFlag\.[A-Z|]+: (\d+)>")
@@ -283,6 +313,19 @@ def _set_of(kind: type) -> Callable[..., Any]:
     return make
 
 
+def _day(kind: type) -> Callable[..., Any]:
+    def make(*args: Any, **named: Any) -> Any:
+        if any(type(part) is not int for part in (*args, *named.values())):
+            raise ValueError("a time zone")
+        return kind(*args, **named)
+
+    return make
+
+
+def _slice_of(start: Any, stop: Any, step: Any) -> Any:
+    return slice(start, stop, step)
+
+
 READERS: Final[Mapping[str, Callable[..., Any]]] = {
     "Counter": _counter,
     "Decimal": decimal.Decimal,
@@ -294,8 +337,10 @@ READERS: Final[Mapping[str, Callable[..., Any]]] = {
     "deque": _deque,
     "frozenset": _set_of(frozenset),
     "range": range,
+    **{f"datetime.{kind.__name__}": _day(kind) for kind in DAYS},
     "re.compile": _pattern,
     "set": _set_of(set),
+    "slice": _slice_of,
 }
 """What makes the values that read like calls, by name; what they are given are literals."""
 
@@ -346,10 +391,14 @@ def text_of(value: Any, nesting: int = 0) -> str:
 def _other(value: Any) -> str:
     if isinstance(value, Shown):
         return value.text
-    if isinstance(value, type) and (value.__module__ == "builtins" or value in _CLASSES):
+    if isinstance(value, type) and (value.__module__ == "builtins" or value in _NAMED):
         return Renderer(DEFAULT_LIMITS).render(_OF_PYTHON.get(value, value))
     if isinstance(value, type) and value in _OF_PYTHON:
         return Renderer(DEFAULT_LIMITS).render(_OF_PYTHON[value])
+    if isinstance(value, slice):
+        return f"slice({text_of(value.start)}, {text_of(value.stop)}, {text_of(value.step)})"
+    if type(value) in DAYS:
+        return repr(value)
     if isinstance(value, decimal.Decimal | fractions.Fraction | re.Match | re.Pattern | re.RegexFlag):
         return Renderer(DEFAULT_LIMITS).render(value)
     raise Undecided(f"how objects of type {kind_of(value).__name__!r} read is not known")
@@ -418,6 +467,7 @@ _WRITERS: Final[Mapping[type, Callable[[Any, int], str]]] = {
     frozenset: lambda value, nesting: _set(unordered(value), nesting),
     UnorderedSet: _set,
     UnorderedFrozenset: _set,
+    _OrderedFrozenset: _set,
     collections.Counter: _counts,
     _UnorderedCounter: _counts,
     collections.defaultdict: _default,

@@ -55,7 +55,8 @@ class QualifiedNames:
         self._firsts = {name: first for first, name in self._names.items() if counts[name] == 1}
         self._foreign = set(_foreign_names(tree))
         wrapping = set(_wrapping(tree))
-        self.is_renaming = any(_may_rename(node) for node in ast.walk(tree) if node not in wrapping)
+        defined = {node.name for node in ast.walk(tree) if isinstance(node, (FunctionNode, ast.ClassDef))}
+        self.is_renaming = any(_may_rename(node, defined) for node in ast.walk(tree) if node not in wrapping)
         self._generators = {id(node) for _, node, _ in self.functions if _yields(node)}
 
     def is_generator(self, node: FunctionNode) -> bool:
@@ -104,10 +105,10 @@ def _wrapping(tree: ast.Module) -> Iterator[ast.AST]:
                 yield from ast.walk(decorator.func)
 
 
-def _may_rename(node: ast.AST) -> bool:
-    """Whether something may have functions read otherwise than they are written."""
+def _may_rename(node: ast.AST, defined: set[str]) -> bool:
+    """Whether something may have functions read otherwise than they are written; of the names ``defined``."""
     if isinstance(node, ast.Global):  # a function that is defined there has a short name
-        return True
+        return not defined.isdisjoint(node.names)
     if isinstance(node, ast.Constant):
         return isinstance(node.value, str) and node.value in _NAMES
     name = getattr(node, "id", "") or getattr(node, "attr", "") or getattr(node, "name", "")

@@ -35,11 +35,15 @@ _SOME: Final = 2
 READING_METHODS: Final = frozenset(
     {"get", "keys", "values", "items", "index", "count", "copy", "union", "intersection", "difference"}
     | {"issubset", "issuperset", "isdisjoint", "symmetric_difference"}
+    | {"__contains__", "__getitem__", "__len__"}
 )
 """Methods that do not change an object of a built-in type."""
 _MOST_DOUBLINGS: Final = 64
 _ATOM: Final = re.compile(r"""[-\d'"]|b['"]|(?:True|False|None|nan|inf)$""")
-_FIXED: Final = re.compile(r"(?:Decimal|Fraction|range)\([^()]*\)|re\.compile\(.*\)", re.DOTALL)
+_FIXED: Final = re.compile(
+    r"(?:Decimal|Fraction|range|slice)\([^()=]+\)|datetime\.\w+\([^()]*\)|re\.compile\(.*\)", re.DOTALL
+)
+"""Other values that nothing changes; objects of a class of that name show attributes, or nothing."""
 
 
 class UnreadableError(Exception):

@@ -50,6 +50,8 @@ class SortingFollower(ArgumentFollower):
             keys.append(self.applied(key, [(text_of(item), since)])[0])
             if keys[-1] is None:
                 return None
+        if self._known.disguises.may_change(text, *keys):
+            return None
         found = chosen(name, items, [text for text in keys if text is not None], named)
         return None if found is None or self._is_changed_inside(found, since) else found
 

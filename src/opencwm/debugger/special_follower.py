@@ -93,10 +93,10 @@ class SpecialFollower(ExceptionFollower):
         entries = self._known.entries
         if entries is None or text is None:
             return None
-        words = None if self._known.is_disguised else self._known.exceptions.words(text)
+        words = None if self._known.disguises.may_change(text) else self._known.exceptions.words(text)
         if words is not None:
             return repr(text if is_repr else words)
-        if self._known.made_of_fields.is_worded(text) and not self._known.is_disguised:
+        if self._known.made_of_fields.is_worded(text) and not self._known.disguises.may_change(text):
             return repr(text)
         is_own = not is_repr and entries.binds(entries.line_of(text), "__str__") is not False
         value = self._special("__str__" if is_own else "__repr__", text)

@@ -21,8 +21,8 @@ from opencwm.debugger.rendered import is_atom
 from opencwm.debugger.shown import is_cut, is_object, object_text, with_places
 
 _CLOSED: Final = re.compile(
-    r"<(?:class '[^']*'|function [\w.]+|built-in function \w+|module '[^']*'|method_descriptor object"
-    rf"|re\.Match object; .*)>|{MEMBER}",
+    r"<(?:class '[^']*'|function [\w.]+|built-in function \w+|module '[^']*'"
+    rf"|(?:method_descriptor|object) object|re\.Match object; .*)>|{MEMBER}",
     re.DOTALL,
 )
 """Things that hold no object of a run."""

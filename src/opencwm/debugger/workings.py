@@ -21,6 +21,7 @@ from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.closures import closed_functions, free_variables
 from opencwm.debugger.decorated import Decorated
+from opencwm.debugger.disguises import Disguises
 from opencwm.debugger.entering import Entries
 from opencwm.debugger.enumerations import Enumerations
 from opencwm.debugger.exceptions import catches
@@ -29,9 +30,10 @@ from opencwm.debugger.field_classes import FieldClasses
 from opencwm.debugger.hooks import is_note
 from opencwm.debugger.introspection import Introspection
 from opencwm.debugger.isolation import functions_apart, shares
-from opencwm.debugger.known import Known, has_disguises, has_finalizers, has_hashes, has_truths, mentions
+from opencwm.debugger.known import Known, has_finalizers, has_hashes, has_truths, mentions
 from opencwm.debugger.line_follower import Followed, LineFollower
-from opencwm.debugger.module_names import ModuleNames, has_values, names_by_string
+from opencwm.debugger.module_names import ModuleNames, names_by_string
+from opencwm.debugger.module_variables import ModuleVariables
 from opencwm.debugger.one_line import Together, is_short, on_one_line, short_ifs
 from opencwm.debugger.own_exceptions import OwnExceptions
 from opencwm.debugger.qualified_names import FunctionNode
@@ -54,6 +56,7 @@ class Workings:
         handed_on: lines of those, after which another clause is asked when they do not catch.
         text: of the program.
         free: the free variables of its inner functions, see :func:`.closures.free_variables`.
+        variables: those of its module that functions bind anew.
     """
 
     known: Known
@@ -63,6 +66,7 @@ class Workings:
     handed_on: frozenset[tuple[int, int]] = frozenset()
     text: str = ""
     free: Mapping[int, Mapping[str, int]] = dataclasses.field(default_factory=dict)
+    variables: ModuleVariables = dataclasses.field(default_factory=ModuleVariables)
 
     @classmethod
     @functools.lru_cache(maxsize=8)
@@ -96,8 +100,8 @@ class Workings:
         bound = BoundNames(tree)
         shared = frozenset(bound.shared)
         source = syntax_tree(text)
-        attributes = Attributes.of(source)
         names = ModuleNames.of(source, bound)
+        attributes = Attributes.of(source, names.texts, names.builtins)
         exceptions = OwnExceptions.of(source, names.texts)
         functions = Functions(source, names.texts, attributes.lines, exceptions)
         enumerations = Enumerations.of(source, names.texts)
@@ -105,14 +109,9 @@ class Workings:
         entries = None
         if not names_by_string(source):
             entries = Entries(source, functions, attributes, enumerations, made_of_fields.tuples)
+        disguises = Disguises.of(source)
         introspection = Introspection(
-            attributes,
-            entries,
-            names.texts,
-            names.abstract,
-            exceptions,
-            made_of_fields,
-            is_disguised=has_values(source),
+            attributes, entries, names.texts, names.abstract, disguises, exceptions, made_of_fields
         )
         decorated = Decorated() if names_by_string(source) else Decorated.of(source)
         known = Known(
@@ -121,10 +120,9 @@ class Workings:
             functions,
             shared,
             attributes,
-            is_disguised=has_disguises(tree),
+            disguises=disguises,
             apart=functions_apart(source, names.fixed | decorated.plain),
             is_isolated=not shares(source, names.fixed | decorated.plain),
-            has_values=has_values(source),
             entries=entries,
             builtins=names.builtins,
             exceptions=exceptions,
@@ -145,7 +143,16 @@ class Workings:
         )
         handlers = dict(_handlers(owned))
         passing = frozenset(_handed_on(owned))
-        return cls(known, lines, frozenset(_returning(owned)), handlers, passing, text, free_variables(text))
+        return cls(
+            known,
+            lines,
+            frozenset(_returning(owned)),
+            handlers,
+            passing,
+            text,
+            free_variables(text),
+            ModuleVariables.of(source, names),
+        )
 
     def follower(self, memory: Memory, ask: Ask, *, calculates: bool = False) -> LineFollower:
         """Return what follows the line that runs in an activation.

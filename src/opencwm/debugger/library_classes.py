@@ -1,0 +1,46 @@
+"""Classes of the standard library that programs name as attributes of a module, and how they read."""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import decimal
+import fractions
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from opencwm.debugger.abstract_classes import ABSTRACT
+from opencwm.debugger.pure_values import Shown, read_angles
+from opencwm.tracer.limits import DEFAULT_LIMITS
+from opencwm.tracer.rendering import Renderer
+
+_PLAIN: Final[Mapping[str, tuple[type, ...]]] = {
+    "collections": (
+        *(collections.ChainMap, collections.Counter, collections.OrderedDict, collections.UserDict),
+        *(collections.UserList, collections.UserString, collections.defaultdict, collections.deque),
+    ),
+    "datetime": (
+        *(datetime.date, datetime.datetime, datetime.time, datetime.timedelta, datetime.timezone),
+        datetime.tzinfo,
+    ),
+    "decimal": (decimal.Decimal,),
+    "fractions": (fractions.Fraction,),
+    "re": (re.Match, re.Pattern),
+}
+CLASSES: Final[Mapping[tuple[str, str], Any]] = {
+    **{key: kind for key, kind in ABSTRACT.items() if key[0] != "typing"},
+    **{(module, kind.__name__): kind for module, kinds in _PLAIN.items() for kind in kinds},
+}
+"""Classes that nothing of a program derives from unseen, by module and name."""
+BY_TEXT: Final[Mapping[str, Any]] = {Renderer(DEFAULT_LIMITS).render(kind): kind for kind in CLASSES.values()}
+"""The same by how they read."""
+
+
+def class_of(module: str, name: str) -> Any:
+    """Return the class that an attribute of a module is, as known or only shown; None for anything else."""
+    kind = CLASSES.get((module, name))
+    if kind is None:
+        return None
+    found = read_angles(Renderer(DEFAULT_LIMITS).render(kind))
+    return found if isinstance(found, Shown | type) else None
