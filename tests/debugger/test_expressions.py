@@ -185,7 +185,9 @@ def test_operators_agree_with_python(left: object, right: object, operator: str)
         with pytest.raises(ExpressionError, match=type(error).__name__):
             evaluate(expression, {"a": repr(left), "b": repr(right)})
         return
-    if not isinstance(expected, list | tuple) or len(expected) <= MAX_ITEMS:  # else only a part would be shown
+    if (
+        not isinstance(expected, list | tuple) or len(expected) <= MAX_ITEMS
+    ):  # else only a part would be shown
         assert evaluate(expression, {"a": repr(left), "b": repr(right)}).value == expected
 
 
