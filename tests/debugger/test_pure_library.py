@@ -282,8 +282,6 @@ def test_what_the_library_holds_reads_as_the_recorder_writes_it() -> None:
     for module, names in CONSTANTS.items():
         for name, value in names.items():
             assert text_of(value) == rendered(value), (module, name)
-    source = (
-        "import os, math, string\ndef f():\n    return os.sep, os.curdir, math.tau, string.digits, 1 + 1\n"
-    )
-    assert _Witness(_recorded(source, "f()"), calculates=True).run().counts["calculated"] >= 5
+    source = "import os, math, string\ndef f():\n    return os.sep, os.curdir, math.tau, string.digits\n"
+    assert _Witness(_recorded(source, "f()"), calculates=True).run().counts["calculated"] >= 4
     assert operator.add is MODULES["operator"]["add"]
