@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, literal
-from opencwm.debugger.pure_values import kind_of
+from opencwm.debugger.pure_values import MAX_ITEMS, kind_of
 
 LOCALS = {
     "n": "3",
@@ -185,7 +185,10 @@ def test_operators_agree_with_python(left: object, right: object, operator: str)
         with pytest.raises(ExpressionError, match=type(error).__name__):
             evaluate(expression, {"a": repr(left), "b": repr(right)})
         return
-    assert evaluate(expression, {"a": repr(left), "b": repr(right)}).value == expected
+    if (
+        not isinstance(expected, list | tuple) or len(expected) <= MAX_ITEMS
+    ):  # else only a part would be shown
+        assert evaluate(expression, {"a": repr(left), "b": repr(right)}).value == expected
 
 
 @settings(max_examples=150, deadline=None)

@@ -42,8 +42,9 @@ _RECORDS: Final = frozenset(
 _DISPLAYS: Final = {ast.List: list, ast.ListComp: list, ast.Tuple: tuple, ast.Dict: dict, ast.DictComp: dict}
 _HARMLESS: Final = frozenset(
     {"__init__", "__new__", "__slots__", "__doc__", "__module__", "__qualname__", "__annotations__"}
+    | {"__repr__", "__str__", "__format__", "__hash__"}
 )
-"""What a class may have without behaving otherwise."""
+"""What a class may have without behaving otherwise, but where it is asked for words or a hash."""
 _MAKING: Final = frozenset({"new_class", "make_dataclass", "NewType"})
 
 
