@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opencwm.debugger.attributes import Attributes
+from opencwm.debugger.module_names import ModuleNames
 from opencwm.debugger.object_shapes import linearized
 from opencwm.debugger.rendered import MAX_CHARS
 from opencwm.tracer import record
+from opencwm.tracer.bound_names import BoundNames
 from opencwm.traces import Program
 
 NODE = "class Node:\n    def __init__(self):\n        self.value = 1\n"
@@ -190,7 +192,9 @@ def test_a_class_named_as_its_base_is_not_known(base: str) -> None:
 
 def test_types_that_a_class_binds_are_read_unless_they_may_be_others() -> None:
     source = "class C:\n    kind = dict\n    other = list\n    made = dict()\ndef list(): pass\n"
-    attributes = Attributes.of(ast.parse(source))
+    tree = ast.parse(source)
+    names = ModuleNames.of(tree, BoundNames(tree))
+    attributes = Attributes.of(tree, names.texts, names.builtins)
     assert attributes.read("C()", "kind") == "<class 'dict'>"
     assert attributes.read("C()", "other") is None
     assert attributes.read("C()", "made") is None

@@ -62,7 +62,8 @@ class LineFollower(OneLineFollower):
     def __init__(self, node: Followed, known: Known, memory: Memory, ask: Ask, *, calculates: bool) -> None:
         super().__init__(known, memory, ask, calculates=calculates)
         self._node = node
-        parts = [part for head in _heads(node) for part in ast.walk(head)]
+        is_short = isinstance(node, ast.If) and node.lineno in known.short_ifs
+        parts = [part for head in ([node] if is_short else _heads(node)) for part in ast.walk(head)]
         self._bound = {part.id for part in parts if _is_store(part)}  # type: ignore[attr-defined]
         if isinstance(node, ast.FunctionDef):
             self._bound.add(node.name)
@@ -96,7 +97,8 @@ class LineFollower(OneLineFollower):
         for name in functions.globals_in(first):  # no locals
             value = self.outcome.values.pop(name, None)
             self.outcome.stored |= {} if value is None else {name: value}
-        for name in functions.caught_in(first) - bound:  # no locals for long
+        of_module = self._known.constants.keys() - self._state.keys() - bound
+        for name in (functions.caught_in(first) - bound) | of_module:  # no locals, or not for long
             self.outcome.values.pop(name, None)
         if self._entered or not self._known.attributes.is_plain:
             self._changing.anything()
@@ -537,6 +539,8 @@ def _heads(node: Followed) -> Sequence[ast.AST]:
         return node.items
     if isinstance(node, ast.For):
         return [node.target, node.iter]
+    if isinstance(node, Together):
+        return node.body
     return [node.test] if isinstance(node, ast.If | ast.While) else [node]
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from opencwm.core.syntax import nodes_of
-from opencwm.debugger.class_stores import set_on_classes
 
 _OBJECT: Final = "<object object>"
 _GIVING: Final = frozenset(
@@ -42,7 +41,7 @@ def single_objects(
     is_giving = not _GIVING.isdisjoint(words)
     is_copying = is_giving or not _COPYING.isdisjoint(words)
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    are_bare = not is_giving and not set_on_classes(tree) and not _calls_on(tree, classes)
+    are_bare = not is_giving and not _sets_attributes(tree) and not _calls_on(tree, classes)
     for node in tree.body:
         made = node.value if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
         if (
@@ -65,6 +64,15 @@ def single_objects(
         if not is_copying and _uses(tree, kind) == 1 and not _is_private_used(tree):
             single.add(found[target.id])
     return found, frozenset(single)
+
+
+def _sets_attributes(tree: ast.Module) -> bool:
+    """Whether an attribute is set on anything that is not called ``self``."""
+    return any(
+        not (isinstance(node.value, ast.Name) and node.value.id == "self")
+        for node in nodes_of(tree)
+        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
+    )
 
 
 def _words(node: ast.AST) -> Iterator[str]:
