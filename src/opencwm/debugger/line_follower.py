@@ -61,8 +61,7 @@ class LineFollower(WithFollower):
     def __init__(self, node: Followed, known: Known, memory: Memory, ask: Ask, *, calculates: bool) -> None:
         super().__init__(known, memory, ask, calculates=calculates)
         self._node = node
-        heads = node.items if isinstance(node, ast.With) else [node]
-        parts = [part for head in heads for part in ast.walk(head)]
+        parts = [part for head in _heads(node) for part in ast.walk(head)]
         self._bound = {part.id for part in parts if _is_store(part)}  # type: ignore[attr-defined]
         if isinstance(node, ast.FunctionDef):
             self._bound.add(node.name)
@@ -551,6 +550,17 @@ def _names_in(source: ast.expr | None, count: int) -> list[str]:
     """Return which of some values are locals, by name, from the expression for all of them."""
     items = source.elts if isinstance(source, ast.Tuple | ast.List) else []
     return [plain_name(item) for item in items] if len(items) == count else [""] * count
+
+
+def _heads(node: Followed) -> Sequence[ast.AST]:
+    """Return the parts of a statement that its own line runs."""
+    if isinstance(node, ast.With):
+        return node.items
+    if isinstance(node, ast.If | ast.While):
+        return [node.test]
+    if isinstance(node, ast.For):
+        return [node.target, node.iter]
+    return [node.subject] if isinstance(node, ast.Match) else [node]
 
 
 def _is_store(node: ast.AST) -> bool:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import ast
 import collections
 import contextlib
+import functools
+import operator
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -28,6 +30,8 @@ from opencwm.debugger.pure_values import (
 _ANGLES: Final = re.compile(r"<[a-zA-Z_][^<>]*(?:<[a-z]+>[^<>]*)*>")
 """How functions, classes, modules and objects of other modules read."""
 _PLACE: Final = "_shown_"
+_FLAGS: Final = re.compile(r"re\.(?:{0})(?: \| re\.(?:{0}))*".format("|".join(re.RegexFlag.__members__)))
+"""How the flags of a pattern read within it."""
 _OWN_CLASS: Final = re.compile(r"<class 'program\.(\w+)'>")
 
 
@@ -159,6 +163,9 @@ def read(node: ast.expr, marked: str, places: list[str]) -> Any:
         return float(node.id)
     if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Name) and node.operand.id == "inf":
         return float("-inf")
+    if isinstance(node, ast.Attribute | ast.BinOp) and (found := _FLAGS.fullmatch(ast.unparse(node))):
+        flags = [re.RegexFlag[name.removeprefix("re.")] for name in found[0].split(" | ")]
+        return functools.reduce(operator.or_, flags)
     return ast.literal_eval(node)
 
 
