@@ -63,6 +63,10 @@ class ComprehensionFollower(Following, abc.ABC):
         """Note that an iterator is asked for items, or becomes a part of another one."""
 
     @abc.abstractmethod
+    def _hash(self, texts: Iterable[str | None]) -> None:
+        """Note that values are hashed, and compared, in which the program may have a say."""
+
+    @abc.abstractmethod
     def _truth(self, node: ast.expr) -> bool:
         """Follow an expression; return the truth of its value."""
 
@@ -70,8 +74,10 @@ class ComprehensionFollower(Following, abc.ABC):
         return self._joined_rounds("[%s]", self._comprehension(node.generators, [node.elt]))
 
     def _setcomp(self, node: ast.SetComp) -> str | None:
-        self._comprehension(node.generators, [node.elt])
-        return None
+        made = self._comprehension(node.generators, [node.elt])
+        self._hash([text for (text,) in made])
+        texts = [text for (text,) in made if text is not None]
+        return self._known.set_of(texts) if len(texts) == len(made) else None
 
     def _dictcomp(self, node: ast.DictComp) -> str | None:
         text = self._joined_rounds("{%s}", self._comprehension(node.generators, [node.key, node.value]))

@@ -193,7 +193,7 @@ def known_value(text: str) -> Any:
         raise Undecided(f"its value {_short(text)} is not known") from None
 
 
-_ALWAYS_THE_SAME: Final = re.compile(r"<class '[\w.]+'>|<function [\w.<>]+>|<object object>")
+_ALWAYS_THE_SAME: Final = re.compile(r"<class '[\w.]+'>|<function [\w.<>]+>|<\w+ object>")
 """How objects read of which the text never changes."""
 _CLASS: Final = re.compile(r"<class 'program\.\w+'>")
 """How classes read that a program defines at its top, each once where expressions name them."""
@@ -388,7 +388,8 @@ class _Evaluation:
             ):
                 raise UnsupportedError("such arguments by name are not supported here")
             keywords |= more
-        if "key" in keywords and (not is_key(keywords["key"]) or holds_objects(args)):
+        key = keywords.get("key")
+        if key is not None and (not is_key(key) or holds_objects(args)):
             raise UnsupportedError("key= is supported here for a few built-in functions only")
         if isinstance(node.func, ast.Attribute):
             module = self.builtins.module(node.func.value)

@@ -167,6 +167,9 @@ class Foresight:
 
     def _settle(self, memory: Memory) -> None:
         """Take note of what the line that has run leaves behind for those to come."""
+        if self.workings.begins_block(memory) and memory.passing is None:
+            memory.jump, memory.subject = "?", None
+            return
         node, follower, outcome = self.workings.statement(memory), None, Outcome()
         is_thrown = memory.passing is not None
         try:

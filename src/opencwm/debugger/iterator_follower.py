@@ -12,6 +12,7 @@ import ast
 import builtins
 import collections
 import itertools
+import math
 import types
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -58,7 +59,7 @@ from opencwm.tracer.rendering import Renderer
 
 _WHOLE: Final = (
     *(list, tuple, set, frozenset, sorted, sum, min, max, dict, collections.Counter, collections.deque),
-    *(collections.OrderedDict,),
+    *(collections.OrderedDict, math.prod, math.fsum),
 )
 """Functions that ask the iterator they are given first for all its items."""
 PUTTING: Final = frozenset({"extend", "update", "join", "union", "difference", "intersection"})
