@@ -91,9 +91,7 @@ class CallFollower(SortingFollower):
         text = self._state.get(node.id, self._known.constants.get(node.id)) or None
         made = self._memory.made.get(node.id) if node.id not in self._inner else None
         if made is not None and made == text and node.id not in self._known.shared:
-            if isinstance(made, Iterating):
-                made = self.loose[node.id] = Iterating(made, stream=made.stream)
-            return made
+            return self._kept_iterator(node.id, made) if isinstance(made, Iterating) else made
         if node.id in self._known.decorated.functions and node.id not in self._state:
             return self._known.decorated.functions[node.id]
         if text is None:  # perhaps unbound
@@ -101,6 +99,16 @@ class CallFollower(SortingFollower):
         if node.id in self._state and node.id not in self.changed_names and self._has_entered:
             text = None if node.id in self._known.shared else text
         return self._current(text, self._born.get(node.id, 0)) if node.id in self._state else text
+
+    def _kept_iterator(self, name: str, made: Iterating) -> str:
+        """Return the iterator that a local is."""
+        if made.stream is None:
+            try:
+                made.stream = self._stream(made)
+            except UnforeseenError:
+                return str(made)
+        self.loose[name] = Iterating(made, stream=made.stream)
+        return self.loose[name]
 
     def _uses(self, iterator: Iterating) -> None:
         for name in [name for name, other in self.loose.items() if other is iterator]:
@@ -134,6 +142,7 @@ class CallFollower(SortingFollower):
             found = self._with_iterators(node, function, args, named)
             if found is not None:
                 return found
+        self._hands_on([*args, *texts])
         if self._changing.moment != began:
             receiver = self._again(owner if not fields else "", receiver, began)
             changing = None if changing is None or fields or not owner else receiver
@@ -154,6 +163,12 @@ class CallFollower(SortingFollower):
         if not is_harmless and len(self._entered) == num_entered:
             self._handed_on(node, receiver, given)
         return result
+
+    def _hands_on(self, texts: Sequence[str | None]) -> None:
+        """Note that a call may ask iterators for items that it is given, or keep them."""
+        for text in texts:
+            if isinstance(text, Iterating) and text.stream is not None:
+                text.stream.lose()
 
     def _with_iterators(
         self,

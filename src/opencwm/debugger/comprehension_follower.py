@@ -19,7 +19,7 @@ from opencwm.debugger.known import BUILT_IN, Known
 from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.rendered import MAX_CHARS, MAX_ITEMS, UnreadableError, is_atom, truth_of
 from opencwm.debugger.streams import Fixed, Following, Item, Rounds, Stream
-from opencwm.debugger.touching import FOREVER, Changing, held_by, pieces
+from opencwm.debugger.touching import FOREVER, Changing, held_by, is_unchanging, pieces
 
 _CONSUMERS: Final = frozenset(
     {"sum", "any", "all", "list", "tuple", "set", "frozenset", "sorted", "min", "max", "dict"}
@@ -29,6 +29,8 @@ WHOLE_CONSUMERS: Final = _CONSUMERS - {"any", "all"}
 """Those that always ask until it ends."""
 _BRACKETS: Final = ast.List | ast.Dict | ast.Set | ast.Tuple
 _DISPLAYS: Final = ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp
+_UNCHANGING: Final = "None"
+"""Stands for what an iterator goes through that cannot change."""
 _DECIDED: Final = {"any": True, "all": False}
 
 Round = tuple["str | None", ...]
@@ -193,6 +195,29 @@ class ComprehensionFollower(Following, abc.ABC):
         )
         return FOREVER if is_alone else self._changing.moment
 
+    def _is_apart_from_all(self, node: ast.expr) -> bool:
+        """Whether the call of a function of Python gets nothing but displays of what cannot change."""
+        while hook_name(node) in ("operand", "result"):
+            node = arguments(node)[-1]
+        if isinstance(node, ast.Constant):
+            return True
+        if isinstance(node, ast.UnaryOp):
+            return self._is_apart_from_all(node.operand)
+        if isinstance(node, ast.List | ast.Tuple | ast.Set):
+            return all(map(self._is_apart_from_all, node.elts))
+        if isinstance(node, ast.Dict):
+            return all(key is not None and self._is_apart_from_all(key) for key in node.keys) and all(
+                map(self._is_apart_from_all, node.values)
+            )
+        if isinstance(node, ast.Name):
+            text = self._state.get(node.id, self._known.constants.get(node.id, ""))
+            return not isinstance(text, Made) and bool(text) and self._is_unchanging(text)
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            return False
+        name, given = node.func.id, [*node.args, *(keyword.value for keyword in node.keywords)]
+        is_python = name not in self._state and name in self._known.builtins.functions
+        return is_python and all(map(self._is_apart_from_all, given))
+
     def _is_new(self, node: ast.expr, text: str) -> bool:
         """Whether the value of an expression is a list, dictionary or set that nothing else holds."""
         if text[0] not in "[{" or self._known.is_disguised:
@@ -235,10 +260,17 @@ class ComprehensionFollower(Following, abc.ABC):
         if len(values) > MAX_ITEMS:
             raise UnforeseenError
         whole = text.source if isinstance(text, Iterating) else text or ""
+        items = [self._item_text(value, whole, place) for place, value in enumerate(values)]
+        if isinstance(text, Iterating) and (text.is_apart or self._is_unchanging(whole)):
+            return Fixed(items, _UNCHANGING, self, {})
         holders, is_hidden = held_by(whole, self._state)
         is_hidden = is_hidden or not (holders or is_atom(whole) or self._known.is_isolated)
-        items = [self._item_text(value, whole, place) for place, value in enumerate(values)]
         return Fixed(items, whole, self, None if is_hidden else holders)
+
+    def _is_unchanging(self, source: str) -> bool:
+        """Whether an expression for what an iterator goes through has nothing in it that can change."""
+        builtins = self._known.builtins
+        return is_unchanging(source, {*builtins.functions, *builtins.modules})
 
     def _item_text(self, value: Any, whole: str, place: int) -> str | None:
         """Return how an item of what an expression gives reads."""
@@ -250,6 +282,8 @@ class ComprehensionFollower(Following, abc.ABC):
         if text is None:
             raise UnforeseenError
         if isinstance(target, ast.Name):
+            if isinstance(text, Iterating):
+                text.stream = self._stream(text)
             self._state[target.id] = text
             self._born[target.id] = min(since, self._changing.moment)
             return

@@ -109,17 +109,24 @@ class Iterating(Made):
         source: an expression for what it goes through, empty where that is not known.
         stream: what it gives item by item, where that is to be followed; None where its source says it all.
         is_spent: it has been asked for all that its source says.
+        is_apart: nothing else reaches it, nor anything that can change of what it goes through.
+        is_over_another: it asks another iterator of the line for its items.
     """
 
-    __slots__ = ("is_spent", "stream")
+    __slots__ = ("is_apart", "is_over_another", "is_spent", "stream")
     stream: Stream | None
     is_spent: bool
+    is_apart: bool
+    is_over_another: bool
 
-    def __new__(cls, text: str, source: str = "", stream: Stream | None = None) -> Iterating:
+    def __new__(
+        cls, text: str, source: str = "", stream: Stream | None = None, *, is_apart: bool = False
+    ) -> Iterating:
         """Return the text, with what belongs to it."""
         made = super().__new__(cls, text, source)
         assert isinstance(made, Iterating)  # noqa: S101 - as it was made
         made.stream, made.is_spent = stream, False
+        made.is_apart, made.is_over_another = is_apart, False
         return made
 
 
@@ -336,6 +343,7 @@ class Memory:
 
 
 def _copied(text: Made, streams: dict[int, Stream]) -> Made:
-    if not isinstance(text, Iterating) or text.stream is None:
+    if not isinstance(text, Iterating):
         return text
-    return Iterating(text, text.source, text.stream.copy(streams))
+    stream = text.stream and text.stream.copy(streams)
+    return Iterating(text, text.source, stream, is_apart=text.is_apart)

@@ -123,7 +123,8 @@ class ExpressionFollower(CallFollower):
         self._state.pop(node.target.id, None)
         if value is not None:
             self._reads_now(node.target.id, str(value))
-        return value
+        self._hands_on([value])
+        return str(value) if isinstance(value, Iterating) else value
 
     def _tuple(self, node: ast.Tuple) -> str | None:
         texts = self._texts(node.elts)
@@ -345,6 +346,8 @@ class ExpressionFollower(CallFollower):
             is_written = is_written and not (about.is_lookup and isinstance(known, Made))
             text = self._told(expected) if is_written else known or self._unwritten(expected)
             text = known if isinstance(known, Made) and text == known else with_source(text, expected)
+            if isinstance(text, Iterating) and text.stream is None:
+                text.is_apart = self._is_apart_from_all(node)
             self.outcome.is_told = self.outcome.is_told and text is not None
         if about.push is not None:
             self._wait(about.push, text, node)

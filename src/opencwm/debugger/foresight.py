@@ -232,8 +232,14 @@ class Foresight:
         return {
             name: text
             for name, text in given.items()
-            if isinstance(text, Made) and not isinstance(text, Iterating) and shown.get(name) == text
+            if isinstance(text, Made) and shown.get(name) == text and self._may_keep(first, name, text)
         }
+
+    def _may_keep(self, first: int, name: str, text: Made) -> bool:
+        """Whether a function alone has what is handed to it, if it is an iterator."""
+        if not isinstance(text, Iterating):
+            return True
+        return text.is_apart and text.stream is None and not self.workings.known.functions.is_reached(first, name)
 
     def _kept(self, first: int) -> dict[str, str]:
         """Return the free variables that nothing but a function changes, and no line does now."""

@@ -108,6 +108,7 @@ class IteratorFollower(ComprehensionFollower):
 
     outcome: Outcome
     calls: list[CallSite]
+    loose: dict[str, Iterating]
     _memory: Memory
     _entered: list[Entered]
 
@@ -149,6 +150,7 @@ class IteratorFollower(ComprehensionFollower):
     def applied(self, function: Called, args: Sequence[Item]) -> Item:
         """Follow the call of a function."""
         texts = [self._current(*item) for item in args]
+        texts = [str(text) if isinstance(text, Iterating) else text for text in texts]  # others may hold it
         if function.python is not None:
             return self._worked_out(function.python, texts), self.moment
         call = self._call_of(function.text, function.first, texts, {})
@@ -318,13 +320,14 @@ class IteratorFollower(ComprehensionFollower):
         return None
 
     def _generatorexp(self, node: ast.GeneratorExp) -> str | None:
+        before = dict(self.loose)
         outermost = self._gone_through(node.generators[0].iter)
         text = None if self._inner else self._known.functions.inner_text(self._memory.first, "<genexpr>")
         if text is None:
             raise UnforeseenError
         name = text.removeprefix("<function ")
         stream = Rounds(node.generators, [node.elt], outermost)
-        return Iterating(f"<generator object {name}", stream=stream)
+        return self._over(before, Iterating(f"<generator object {name}", stream=stream))
 
     def _iterator(
         self, function: Any, node: ast.Call, args: Sequence[str | None], named: Mapping[str, str | None]
@@ -355,8 +358,18 @@ class IteratorFollower(ComprehensionFollower):
             return None
         if not is_followed and function not in _ENDLESS:
             return None
+        before = dict(self.loose)
         stream = self._stream_by(function, called, through, named)
-        return None if stream is None else Iterating(f"<{function.__name__} object>", stream=stream)
+        if stream is None:
+            return None
+        return self._over(before, Iterating(f"<{function.__name__} object>", stream=stream))
+
+    def _over(self, before: Mapping[str, Iterating], iterator: Iterating) -> Iterating:
+        """Note that an iterator asks those of locals for items that have become a part of it."""
+        for name in before.keys() - self.loose.keys():
+            self.loose[name] = iterator
+            iterator.is_over_another = True
+        return iterator
 
     def _stream_by(
         self,

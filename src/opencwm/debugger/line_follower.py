@@ -113,21 +113,33 @@ class LineFollower(WithFollower):
     def keep(self, outcome: Outcome) -> None:
         """Remember what locals are now whose text does not tell."""
         self._memory.subject = self._subject
+        kept = {
+            name: text
+            for name, text in outcome.values.items()
+            if isinstance(text, Made) and self._may_keep(name, text)
+        }
         made = self._memory.made
         for name in {*self._bound, *self.loose}:
-            made.pop(name, None)
-        for name, text in outcome.values.items():
-            is_other = any(text is other for other in self.loose.values())
-            if not isinstance(text, Made) or is_other:
-                continue
-            if isinstance(text, Iterating) and self._known.functions.is_reached(self._memory.first, name):
-                continue
-            if isinstance(text, Iterating) and text.stream is None:
-                try:
-                    text.stream = self._stream(text)
-                except UnforeseenError:
-                    continue
-            made[name] = text
+            other = self.loose.get(name)
+            is_part = other is not None and any(other is text for text in kept.values())
+            if name in self._bound or not is_part:
+                made.pop(name, None)
+        made.update(kept)
+
+    def _may_keep(self, name: str, text: Made) -> bool:
+        """Whether what a local is now is known from now on, an iterator item by item."""
+        if any(text is other and not other.is_over_another for other in self.loose.values()):
+            return False
+        if not isinstance(text, Iterating):
+            return True
+        if self._known.functions.is_reached(self._memory.first, name):
+            return False
+        if text.stream is None:
+            try:
+                text.stream = self._stream(text)
+            except UnforeseenError:
+                return False
+        return True
 
     def _statement(self, node: Followed) -> None:
         outcome = self.outcome
@@ -253,6 +265,9 @@ class LineFollower(WithFollower):
     def _assign(self, targets: Sequence[ast.expr], value: str | None, source: ast.expr | None = None) -> None:
         """Follow one value, of an expression, into all targets, from left to right."""
         since = self._changing.moment
+        if isinstance(value, Iterating) and not all(isinstance(target, ast.Name) for target in targets):
+            self._hands_on([value])
+            value = value if isinstance(targets[0], ast.Tuple | ast.List) else str(value)
         for number, target in enumerate(targets):
             is_read_next = not all(map(_holds_names, targets[number + 1 :]))
             if is_read_next and _holds_names(target) and (value is None or not isinstance(target, ast.Name)):

@@ -76,7 +76,13 @@ class Following(Protocol):
 
 
 class Stream(abc.ABC):
-    """An iterator."""
+    """An iterator.
+
+    Attributes:
+        is_lost: something else may have asked it, or what it asks, for items.
+    """
+
+    is_lost = False
 
     @abc.abstractmethod
     def pull(self, by: Following) -> Item | None:
@@ -86,6 +92,14 @@ class Stream(abc.ABC):
             EnteringError, ResumingError: a function is entered for it, or a generator goes on.
             UnforeseenError: it is not known.
         """
+
+    def lose(self) -> None:
+        """Note that something else may ask for its items from now on, and those of its parts."""
+        self.is_lost = True
+        for value in vars(self).values():
+            for part in value if isinstance(value, list) else [value]:
+                if isinstance(part, Stream) and not part.is_lost:
+                    part.lose()
 
     def copy(self, known: dict[int, Stream]) -> Stream:
         """Return an independent copy; ``known`` has those made already, by identity."""
@@ -128,6 +142,8 @@ class Fixed(Stream):
 
     def pull(self, by: Following) -> Item | None:
         """Return the next item."""
+        if self.is_lost:
+            raise UnforeseenError
         if by is not self._by:  # another line: what it holds reads as it did, or has changed meanwhile
             if self._holders is None:
                 raise UnforeseenError
@@ -164,6 +180,8 @@ class Generated(Stream):
 
     def pull(self, by: Following) -> Item | None:
         """Return what it hands out."""
+        if self.is_lost:
+            raise UnforeseenError
         text = None if self._is_over else by.resumed(self)
         self._is_over = text is None
         return None if text is None else (text, by.moment)
@@ -294,6 +312,8 @@ class Counted(Stream):
 
     def pull(self, by: Following) -> Item | None:
         """Return the next number."""
+        if self.is_lost:
+            raise UnforeseenError
         item = self._item
         if self._step is not None:
             self._item = by.summed(item, self._step)
@@ -346,6 +366,8 @@ class Rounds(Stream):
 
     def pull(self, by: Following) -> Item | None:
         """Return what the next round makes."""
+        if self.is_lost:
+            raise UnforeseenError
         made = by.next_round(self)
         return None if made is None else made[0]
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from opencwm.debugger.enumerations import MEMBER
 from opencwm.debugger.expressions import Undecided, known_value
-from opencwm.debugger.pure_values import text_of
+from opencwm.debugger.pure_values import READERS, text_of
 from opencwm.debugger.rendered import is_atom
 from opencwm.debugger.shown import is_cut, is_object, object_text, with_places
 
@@ -65,6 +65,38 @@ def _names_a_call(tree: ast.expr, name: ast.Name) -> bool:
             if function is name:
                 return True
     return False
+
+
+_FIXED_READERS: Final = frozenset({"Decimal", "Fraction", "frozenset", "range", "re.compile"})
+
+
+def is_unchanging(source: str, functions: Collection[str]) -> bool:
+    """Whether an expression for what an iterator goes through has nothing in it that can change.
+
+    Args:
+        source: the expression, with the values of its operands filled in.
+        functions: names that stand for functions of Python.
+    """
+    marked, places = with_places(source)
+    if places or is_cut(source):
+        return False
+    try:
+        tree = ast.parse(marked, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return all(_is_unchanging(node, functions) for node in ast.walk(tree))
+
+
+def _is_unchanging(node: ast.AST, functions: Collection[str]) -> bool:
+    if isinstance(node, ast.Call):
+        name = ast.unparse(node.func)
+        root = name.partition(".")[0]
+        return name in _FIXED_READERS or (name not in READERS and root in functions)
+    return isinstance(
+        node,
+        ast.Tuple | ast.Constant | ast.UnaryOp | ast.unaryop | ast.Name | ast.Attribute | ast.keyword
+        | ast.expr_context,
+    )
 
 
 class Changing:
