@@ -138,10 +138,10 @@ class ComprehensionFollower(Following, abc.ABC):
     def next_round(self, rounds: Rounds) -> Sequence[Item] | None:
         """Follow the next round of a comprehension; return what its parts are worth, None at its end."""
         own, state, born = rounds.own, self._state, self._born
-        if rounds.by not in (None, self) and any(not is_atom(text) for text, _ in rounds.bound.values()):
+        if rounds.epoch not in (None, self.epoch) and any(not is_atom(text) for text, _ in rounds.bound.values()):
             raise UnforeseenError  # perhaps changed since
         hidden = {name: (state[name], born.get(name, 0)) for name in own if name in state}
-        outer, self._inner, rounds.by = self._inner, self._inner | own, self
+        outer, self._inner, rounds.epoch = self._inner, self._inner | own, self.epoch
         self._substitute(own, rounds.bound)
         made = self._round(rounds)
         rounds.bound = {
@@ -266,6 +266,26 @@ class ComprehensionFollower(Following, abc.ABC):
         holders, is_hidden = held_by(whole, self._state)
         is_hidden = is_hidden or not (holders or is_atom(whole) or self._known.is_isolated)
         return Fixed(items, whole, self, None if is_hidden else holders)
+
+    def _only_here(self, node: ast.expr, text: str | None) -> Stream | None:
+        """Return what is gone through of a value that cannot change, or that nothing else holds."""
+        if text is None or isinstance(text, Iterating):
+            return None
+        try:
+            items = [text_of(item) for item in self._known.iterated(text)]
+        except (UnreadableError, Undecided):
+            return None
+        is_new = self._is_new(node, text) or self._is_made_new(node)
+        is_fixed = self._is_unchanging(text) or (is_new and all(map(is_atom, items)))
+        return Fixed(items, _UNCHANGING, self, {}) if is_fixed and len(items) <= MAX_ITEMS else None
+
+    def _is_made_new(self, node: ast.expr) -> bool:
+        """Whether an expression is the call of a function of Python that makes a new list."""
+        while hook_name(node) in ("operand", "result"):
+            node = arguments(node)[-1]
+        name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+        is_python = name not in self._state and name in self._known.builtins.functions
+        return is_python and name in ("list", "sorted")
 
     def _is_unchanging(self, source: str) -> bool:
         """Whether an expression for what an iterator goes through has nothing in it that can change."""

@@ -281,6 +281,7 @@ class Memory:
         lines: those it has come to.
         num_yields: how often it has handed out a value since the line began; -1 where that is not known.
         resumed: rendered values of the locals when it went on after that; ``state`` is from before.
+        is_steady: the locals have read the same since the line began, whenever it handed out a value.
         left: rendered values of the locals when it handed out the last value.
         is_asked: it went on because it was asked for its next item, not to be closed or sent something.
         raised_on: the line on which an exception was raised last.
@@ -304,6 +305,7 @@ class Memory:
     lines: set[int] = dataclasses.field(default_factory=set)
     num_yields: int = 0
     resumed: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    is_steady: bool = True
     left: Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_asked: bool = False
     raised_on: int = 0
@@ -317,6 +319,8 @@ class Memory:
         if is_new_line or self.num_yields <= 0:
             self.state = dict(state)
         else:
+            before = self.resumed if self.num_yields > 1 else self.state
+            self.is_steady = self.is_steady and before == state
             self.resumed = dict(state)
 
     def throws(self, value: str | None) -> None:

@@ -36,6 +36,7 @@ from opencwm.debugger.rendered import (
     loop_text,
     truth_of,
 )
+from opencwm.debugger.streams import Generated
 from opencwm.debugger.touching import held_by
 from opencwm.tracer.sites import Push, Site, SiteKind
 
@@ -299,6 +300,26 @@ class ExpressionFollower(CallFollower):
         if self._num_yields != 1:
             raise UnforeseenError
         self._num_yields = 0
+        self._take_up()
+        return "None" if self._memory.is_asked else None
+
+    def _yieldfrom(self, node: ast.YieldFrom) -> str | None:
+        """Follow what hands out all items of something else, as often as it has handed out one."""
+        if self._num_yields > 1 and not self._memory.is_steady:
+            raise UnforeseenError  # the rounds before had other values
+        text = self._value(node.value)
+        stream = self._only_here(node.value, text) or self._stream(text)
+        while (item := stream.pull(self)) is not None:
+            if self._num_yields == 0:
+                raise YieldingError(self._current(*item))
+            if self._num_yields < 0:
+                raise UnforeseenError
+            self._num_yields -= 1
+            self._take_up()
+        return stream.returned if isinstance(stream, Generated) else "None"
+
+    def _take_up(self) -> None:
+        """Take up the line after it has handed out a value."""
         self._before, self._state = self._memory.resumed, dict(self._memory.resumed)
         self._changing.resume(self._before)
         self._born = dict.fromkeys(self._state, self._changing.moment)
@@ -306,7 +327,6 @@ class ExpressionFollower(CallFollower):
         self.changed_names.clear()
         self.outcome.values.clear()
         self.outcome.is_told = self.outcome.is_told and self._memory.is_asked  # it may have been closed
-        return "None" if self._memory.is_asked else None
 
     # -- what the hooks of the tracer do; see opencwm.tracer.evaluator
 

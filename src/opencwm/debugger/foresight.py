@@ -106,6 +106,7 @@ class Foresight:
             if functions.is_generator(memory.first):
                 is_yield = bool(step.flags & StepFlags.YIELD)
                 entered[-1].item = step.value if is_yield else STOP
+                entered[-1].value = None if is_yield or step.flags & StepFlags.TRUNCATED else step.value
                 entered[-1].suspended = memory if is_yield else None
         if not self._memories or step.flags & (StepFlags.YIELD | StepFlags.UNWIND | StepFlags.TRUNCATED):
             return
@@ -163,7 +164,7 @@ class Foresight:
                 memory.made.clear()
         memory.before, memory.lineno, memory.written, memory.entered = memory.lineno, lineno, [], []
         memory.lines.add(lineno)
-        memory.num_yields = 0
+        memory.num_yields, memory.is_steady = 0, True
 
     def _settle(self, memory: Memory) -> None:
         """Take note of what the line that has run leaves behind for those to come."""

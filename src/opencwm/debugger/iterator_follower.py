@@ -132,6 +132,11 @@ class IteratorFollower(ComprehensionFollower):
         return self._changing.moment
 
     @property
+    def epoch(self) -> tuple[object, int]:
+        """The line, and the moment at which it began or went on."""
+        return self, self._changing.began
+
+    @property
     def locals_now(self) -> Mapping[str, str]:
         """How the locals read."""
         return self._state
@@ -246,7 +251,7 @@ class IteratorFollower(ComprehensionFollower):
         else:
             self._objects_change()
         stream.reached = [*stream.reached, entered.item]
-        stream.suspended = entered.suspended
+        stream.suspended, stream.returned = entered.suspended, entered.value
         stream.left = self, self.moment, len(self.calls)
         return None if entered.item == STOP else entered.item
 

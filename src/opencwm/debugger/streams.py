@@ -47,6 +47,10 @@ class Following(Protocol):
         """How many changes there have been on the line."""
 
     @property
+    def epoch(self) -> tuple[object, int]:
+        """The line, and the moment at which it began or went on: before, anything may have happened."""
+
+    @property
     def locals_now(self) -> Mapping[str, str]:
         """How the locals read."""
 
@@ -136,7 +140,7 @@ class Fixed(Stream):
     ) -> None:
         self._items = tuple(items)
         self._text = text
-        self._by, self._since = by, by.moment
+        self._epoch, self._since = by.epoch, by.moment
         self._holders = holders
         self._place = 0
 
@@ -144,14 +148,15 @@ class Fixed(Stream):
         """Return the next item."""
         if self.is_lost:
             raise UnforeseenError
-        if by is not self._by:  # another line: what it holds reads as it did, or has changed meanwhile
+        if by.epoch != self._epoch:  # what it holds reads as it did then, or has changed meanwhile
             if self._holders is None:
                 raise UnforeseenError
             state = by.locals_now
             held = [(state.get(name, ""), shown) for name, shown in self._holders.items()]
             if any(piece not in text for text, shown in held for piece in shown):
                 raise UnforeseenError
-            self._by, self._since = by, 0
+            self._epoch = by.epoch
+            self._since = self._epoch[1]
         if by.has_changed(self._text, self._since):
             raise UnforeseenError
         if self._place == len(self._items):
@@ -167,6 +172,7 @@ class Generated(Stream):
         first: first line of its function.
         reached: how the objects read that it was given, or has handed out.
         is_closed: its function has no free variables.
+        returned: what it has returned at its end, as it reads; None where that is not known.
         suspended: its activation, once it has handed out something.
         left: who followed the line on which it did, and what that line had done until then.
     """
@@ -174,6 +180,7 @@ class Generated(Stream):
     def __init__(self, first: int, reached: Sequence[str | None], *, is_closed: bool) -> None:
         self.first = first
         self.reached, self.is_closed = list(reached), is_closed
+        self.returned: str | None = None
         self.suspended: Memory | None = None
         self.left: tuple[Any, ...] = ()
         self._is_over = False
@@ -352,7 +359,7 @@ class Rounds(Stream):
         levels: what the loops go through that are under way, the outermost first.
         own: its variables.
         bound: how those read, and since when.
-        by: who followed the last round.
+        epoch: of the line that followed the last round.
     """
 
     def __init__(
@@ -362,7 +369,7 @@ class Rounds(Stream):
         targets = [node for part in generators for node in ast.walk(part.target)]
         self.own = frozenset(node.id for node in targets if isinstance(node, ast.Name))
         self.bound: dict[str, tuple[str, int]] = {}
-        self.by: object = None
+        self.epoch: tuple[object, int] | None = None
 
     def pull(self, by: Following) -> Item | None:
         """Return what the next round makes."""

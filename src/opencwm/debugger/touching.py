@@ -104,6 +104,9 @@ class Changing:
 
     A text that was current at some moment is current still if it shows nothing that has changed since.
 
+    Attributes:
+        began: the moment at which the line began, or went on after it was left.
+
     Args:
         state: rendered values of the locals before the line runs.
         is_renaming: functions may come to be called otherwise.
@@ -113,7 +116,7 @@ class Changing:
         self._state = state
         self._is_renaming = is_renaming
         self._changes: list[frozenset[str] | None] = []
-        self._began = 0
+        self.began = 0
 
     @property
     def moment(self) -> int:
@@ -127,7 +130,7 @@ class Changing:
     def resume(self, state: Mapping[str, str]) -> None:
         """Note that the line was left, and goes on with other locals: anything may have happened."""
         self.anything()
-        self._state, self._began = state, self.moment
+        self._state, self.began = state, self.moment
 
     def one(self, text: str | None, since: int) -> None:
         """Note that an object changes, which read as ``text`` at a moment; None: not known how."""
@@ -172,7 +175,7 @@ class Changing:
         return frozenset(
             name
             for name, text in self._state.items()
-            if name not in bound and not self.is_changed(text, self._began)
+            if name not in bound and not self.is_changed(text, self.began)
         )
 
 
