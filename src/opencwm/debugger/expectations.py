@@ -281,7 +281,8 @@ class Memory:
         lines: those it has come to.
         num_yields: how often it has handed out a value since the line began; -1 where that is not known.
         resumed: rendered values of the locals when it went on after that; ``state`` is from before.
-        is_steady: the locals have read the same since the line began, whenever it handed out a value.
+        is_steady: the locals have read the same whenever it went on since the line began.
+        is_at_once: nothing had run then since it had handed out the value before.
         left: rendered values of the locals when it handed out the last value.
         is_asked: it went on because it was asked for its next item, not to be closed or sent something.
         raised_on: the line on which an exception was raised last.
@@ -306,6 +307,7 @@ class Memory:
     num_yields: int = 0
     resumed: Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_steady: bool = True
+    is_at_once: bool = True
     left: Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_asked: bool = False
     raised_on: int = 0

@@ -23,7 +23,7 @@ from opencwm.debugger.expectations import (
     YieldingError,
 )
 from opencwm.debugger.expressions import Undecided, known_value
-from opencwm.debugger.hooks import arguments, hook_name, is_lazy, plain_name
+from opencwm.debugger.hooks import arguments, hook_name, is_call_of_names, is_lazy, plain_name
 from opencwm.debugger.known import Known
 from opencwm.debugger.mutations import after_look
 from opencwm.debugger.pure_values import text_of
@@ -95,6 +95,7 @@ class ExpressionFollower(CallFollower):
         self._right: str | None = None  # of an augmented assignment
         self._formula: tuple[str, Mapping[str, str]] | None = None
         self.is_leaving = self.is_passing_on = False  # a block; an exception goes on behind it
+        self.holds_all = False  # it has come by no value that it does not hold any more
         self._open: list[Expected] = []  # evaluations whose value was not known beforehand
 
     # -- expressions
@@ -311,6 +312,7 @@ class ExpressionFollower(CallFollower):
         stream = self._only_here(node.value, text) or self._stream(text)
         while (item := stream.pull(self)) is not None:
             if self._num_yields == 0:
+                self.holds_all = isinstance(stream, Generated) and len(self.calls) == 1 and is_call_of_names(node.value)
                 raise YieldingError(self._current(*item))
             if self._num_yields < 0:
                 raise UnforeseenError
@@ -321,7 +323,7 @@ class ExpressionFollower(CallFollower):
     def _take_up(self) -> None:
         """Take up the line after it has handed out a value."""
         self._before, self._state = self._memory.resumed, dict(self._memory.resumed)
-        self._changing.resume(self._before)
+        self._changing.resume(self._before, is_at_once=self._memory.is_at_once)
         self._born = dict.fromkeys(self._state, self._changing.moment)
         self._has_entered, self.outcome.is_pure = False, True
         self.changed_names.clear()

@@ -134,21 +134,23 @@ class Foresight:
         asked = self._asked()
         suspended = self._suspended.get(step.code, [])
         if asked is not None:
-            memory = asked
-            self._suspended[step.code] = [other for other in suspended if other is not asked]
+            memory = asked.suspended
+            memory.is_at_once = memory.is_at_once and asked.is_at_once
+            self._suspended[step.code] = [other for other in suspended if other is not memory]
         else:
             memory = suspended[0] if len(suspended) == 1 else Memory(first, num_yields=-1)
+            memory.is_at_once = False
             self._suspended.pop(step.code, None)
         memory.lineno, memory.is_asked = step.lineno, asked is not None
         return memory
 
-    def _asked(self) -> Memory | None:
-        """Return the activation of the generator that the line is sure to ask for an item; None for none."""
+    def _asked(self) -> ResumingError | None:
+        """Return the generator that the line is sure to ask for an item; None for none."""
         try:
             if self._memories:
                 self.workings.follower(self._memories[-1].copy(), _nothing_more).run()
         except ResumingError as resuming:
-            return resuming.suspended
+            return resuming
         except UnforeseenError:
             pass
         return None
@@ -164,7 +166,7 @@ class Foresight:
                 memory.made.clear()
         memory.before, memory.lineno, memory.written, memory.entered = memory.lineno, lineno, [], []
         memory.lines.add(lineno)
-        memory.num_yields, memory.is_steady = 0, True
+        memory.num_yields, memory.is_steady, memory.is_at_once = 0, True, True
 
     def _settle(self, memory: Memory) -> None:
         """Take note of what the line that has run leaves behind for those to come."""

@@ -108,6 +108,7 @@ class LineFollower(WithFollower):
         may_drop = isinstance(self._node, ast.Expr | ast.Return | ast.Break | ast.With) or any(
             not is_atom(self._state.get(name, "0")) for name in bound
         )  # a generator that nothing holds any more is closed
+        may_drop = may_drop and not self.holds_all
         outcome.resumes_nothing = outcome.enters_nothing and not may_drop
 
     def keep(self, outcome: Outcome) -> None:

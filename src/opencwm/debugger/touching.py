@@ -127,9 +127,10 @@ class Changing:
         """Note that any object may change."""
         self._changes.append(None)
 
-    def resume(self, state: Mapping[str, str]) -> None:
-        """Note that the line was left, and goes on with other locals: anything may have happened."""
-        self.anything()
+    def resume(self, state: Mapping[str, str], *, is_at_once: bool) -> None:
+        """Note that the line was left, and goes on: anything may have happened if not at once."""
+        if not is_at_once:
+            self.anything()
         self._state, self.began = state, self.moment
 
     def one(self, text: str | None, since: int) -> None:
