@@ -10,6 +10,7 @@ from typing import Any
 
 from opencwm.core.syntax import nodes_of
 from opencwm.debugger.qualified_names import FunctionNode, QualifiedNames, is_wraps
+from opencwm.debugger.shown import is_cut
 
 MAX_ARGUMENT_CHARS = 200
 """Longer arguments are left to the model, which has seen how the tracer cuts them."""
@@ -187,6 +188,24 @@ class Functions:
         rebound = _rebound(definition, lines)
         names = [item.arg for item in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
         return {name: state[name] for name in names if name in state and name not in rebound}
+
+    def is_reading(
+        self, first: int, given: Mapping[str, str], left: Mapping[str, str], lines: Collection[int]
+    ) -> bool:
+        """Whether all parameters of a function read in the end as they did, and are what it was given.
+
+        Args:
+            first: first line of its definition.
+            given: rendered values of its locals when it was entered, or went on.
+            left: those when it returned, or handed out something.
+            lines: those that it has come to.
+        """
+        definition = self.definition(first)
+        if definition is None or definition.args.vararg or definition.args.kwarg:
+            return False
+        names = signature(definition.args).parameters.keys()
+        is_same = all(name in given and given[name] == left.get(name) for name in names)
+        return is_same and names.isdisjoint(_rebound(definition, lines)) and not any(map(is_cut, given.values()))
 
     def bound_on(self, first: int, lineno: int) -> set[str]:
         """Return the names that a line of a function, or of one within it, binds."""

@@ -160,7 +160,8 @@ class CallFollower(SortingFollower):
         num_entered, result = len(self._entered), None
         if is_plain:
             result = self._called_with(node, function, receiver, args, named, called)
-        if not is_harmless and len(self._entered) == num_entered:
+        makes_generator = isinstance(result, Iterating) and isinstance(result.stream, Generated)
+        if not (is_harmless or makes_generator) and len(self._entered) == num_entered:
             self._handed_on(node, receiver, given)
         return result
 

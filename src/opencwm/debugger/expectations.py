@@ -236,6 +236,8 @@ class Entered:
         is_apart: it can change no object that there was before, see :mod:`opencwm.debugger.isolation`.
         item: what it handed out, of a generator, :data:`STOP` at its end; None where that is not known.
         suspended: the activation of a generator that has handed out something.
+        is_reading: a generator has left everything as it is that it was given.
+        given: how its locals read when it was entered, or went on.
     """
 
     first: int
@@ -245,6 +247,8 @@ class Entered:
     is_apart: bool = False
     item: str | None = None
     suspended: Memory | None = None
+    is_reading: bool = False
+    given: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -73,8 +73,9 @@ class Foresight:
             if not step.flags & StepFlags.RESUME:
                 entered.made = self._handed(entered.first, dict(step.changed))
             if self._memories:
+                is_apart = self._is_apart(entered.first, step)
                 self._memories[-1].entered.append(
-                    Entered(entered.first, is_apart=self._is_apart(entered.first, step))
+                    Entered(entered.first, is_apart=is_apart, given=dict(step.changed))
                 )
             self._memories.append(entered)
             if not step.flags & StepFlags.RESUME:
@@ -88,7 +89,7 @@ class Foresight:
             state = memory.resumed if memory.num_yields > 0 else memory.state
             left = {**state, **dict(step.changed)}
             self._closures.reads(memory.first, left)
-            self._returned(memory, step)
+            self._returned(memory, step, left)
             if step.flags & StepFlags.YIELD:
                 memory.left = left
                 memory.num_yields += memory.num_yields >= 0
@@ -98,7 +99,7 @@ class Foresight:
             if step.kind is not StepKind.RETURN:
                 self._closures.reads(self._memories[-1].first, stack[-1].locals)
 
-    def _returned(self, memory: Memory, step: Step) -> None:
+    def _returned(self, memory: Memory, step: Step, left: Mapping[str, str]) -> None:
         """Tell the caller of a function what its call is worth."""
         entered = self._memories[-1].entered if self._memories else []
         if entered and entered[-1].first == memory.first and not step.flags & StepFlags.UNWIND:
@@ -108,6 +109,7 @@ class Foresight:
                 entered[-1].item = step.value if is_yield else STOP
                 entered[-1].value = None if is_yield or step.flags & StepFlags.TRUNCATED else step.value
                 entered[-1].suspended = memory if is_yield else None
+                entered[-1].is_reading = functions.is_reading(memory.first, entered[-1].given, left, memory.lines)
         if not self._memories or step.flags & (StepFlags.YIELD | StepFlags.UNWIND | StepFlags.TRUNCATED):
             return
         entered = self._memories[-1].entered

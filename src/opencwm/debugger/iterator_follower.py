@@ -245,12 +245,11 @@ class IteratorFollower(ComprehensionFollower):
         entered = self._entered.pop(0)
         if entered.first != stream.first or entered.item is None:
             raise UnforeseenError
-        is_apart = self._known.is_isolated and stream.is_closed
-        if is_apart and all(text is not None and is_atom(text) for text in stream.reached):
+        if self._known.is_isolated and stream.is_closed and stream.is_fixed(entered):
             self._program_runs()
         else:
             self._objects_change()
-        stream.reached = [*stream.reached, entered.item]
+        stream.handed_out.append(entered.item)
         stream.suspended, stream.returned = entered.suspended, entered.value
         stream.left = self, self.moment, len(self.calls)
         return None if entered.item == STOP else entered.item

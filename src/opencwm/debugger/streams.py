@@ -17,7 +17,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from opencwm.debugger.expectations import Memory, UnforeseenError
+from opencwm.debugger.expectations import Entered, Memory, UnforeseenError
 from opencwm.debugger.rendered import is_atom
 
 Item = tuple["str | None", int]
@@ -170,20 +170,28 @@ class Generated(Stream):
 
     Attributes:
         first: first line of its function.
-        reached: how the objects read that it was given, or has handed out.
+        given: how the objects read that it was given.
+        handed_out: how those read that it has handed out.
         is_closed: its function has no free variables.
         returned: what it has returned at its end, as it reads; None where that is not known.
         suspended: its activation, once it has handed out something.
         left: who followed the line on which it did, and what that line had done until then.
     """
 
-    def __init__(self, first: int, reached: Sequence[str | None], *, is_closed: bool) -> None:
+    def __init__(self, first: int, given: Sequence[str | None], *, is_closed: bool) -> None:
         self.first = first
-        self.reached, self.is_closed = list(reached), is_closed
+        self.given, self.is_closed = list(given), is_closed
+        self.handed_out: list[str | None] = []
         self.returned: str | None = None
         self.suspended: Memory | None = None
         self.left: tuple[Any, ...] = ()
         self._is_over = False
+
+    def is_fixed(self, entered: Entered) -> bool:
+        """Whether nothing that it reaches has changed while it ran: what it was given, and has handed out."""
+        is_given_fixed = all(text is not None and is_atom(text) for text in self.given)
+        is_handed_fixed = all(text is not None and is_atom(text) for text in self.handed_out)
+        return is_handed_fixed and (is_given_fixed or entered.is_reading)
 
     def pull(self, by: Following) -> Item | None:
         """Return what it hands out."""
