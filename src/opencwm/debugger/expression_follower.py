@@ -314,8 +314,6 @@ class ExpressionFollower(CallFollower):
             if self._num_yields == 0:
                 self.holds_all = isinstance(stream, Generated) and len(self.calls) == 1 and is_call_of_names(node.value)
                 raise YieldingError(self._current(*item))
-            if self._num_yields < 0:
-                raise UnforeseenError
             self._num_yields -= 1
             self._take_up()
         return stream.returned if isinstance(stream, Generated) else "None"

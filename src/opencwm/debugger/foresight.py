@@ -138,11 +138,11 @@ class Foresight:
         if asked is not None:
             memory = asked.suspended
             memory.is_at_once = memory.is_at_once and asked.is_at_once
-            self._suspended[step.code] = [other for other in suspended if other is not memory]
         else:
-            memory = suspended[0] if len(suspended) == 1 else Memory(first, num_yields=-1)
+            there = [other for other in suspended if other.lineno == step.lineno]
+            memory = there[0] if len(there) == 1 else Memory(first, num_yields=-1)
             memory.is_at_once = False
-            self._suspended.pop(step.code, None)
+        self._suspended[step.code] = [other for other in suspended if other is not memory]
         memory.lineno, memory.is_asked = step.lineno, asked is not None
         return memory
 

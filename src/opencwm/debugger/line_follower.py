@@ -75,6 +75,8 @@ class LineFollower(WithFollower):
         Raises:
             UnforeseenError: the rest of the line is not known.
         """
+        if self._num_yields < 0:
+            raise UnforeseenError
         bound = self._bound
         for name, (owner, _) in list(self._memory.methods.items()):
             if name in bound or owner in bound:
