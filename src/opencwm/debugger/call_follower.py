@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
+import types
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -23,6 +24,7 @@ from opencwm.debugger.expectations import (
     Outcome,
     UnforeseenError,
 )
+from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.field_classes import TUPLE_METHODS
 from opencwm.debugger.hooks import holders, is_super, plain_name
 from opencwm.debugger.inside import changed_inside
@@ -35,6 +37,7 @@ from opencwm.debugger.mutations import (
     after_method,
 )
 from opencwm.debugger.pure_operations import METHODS, MODULES
+from opencwm.debugger.pure_values import kind_of
 from opencwm.debugger.rendered import (
     READING_METHODS,
     is_atom,
@@ -286,7 +289,7 @@ class CallFollower(SortingFollower):
         """Return the attribute that a local bound to a method of another one's list stands for."""
         if isinstance(node, ast.Name) and node.id in self._memory.methods:
             owner, method = self._memory.methods[node.id]
-            if self._state.get(node.id, "").startswith(f"<built-in method {method} of "):
+            if self._method_of_local(node.id):
                 return ast.Attribute(ast.Name(owner, ast.Load()), method, ast.Load())
         return node
 
@@ -539,13 +542,32 @@ class CallFollower(SortingFollower):
         self._changing.all_in([(text, moment) for text in changed.values()], new)
         self._program_runs()
 
+    def _method_of(self, text: str, name: str) -> Made | None:
+        """Return the method of a value of Python that an attribute is; None for anything else.
+
+        With an expression for it where the value cannot change.
+        """
+        if self._known.is_disguised or self._known.has_values or not (is_built_in(text) or text[0] == "<"):
+            return None
+        is_match = text.startswith("<re.Match object; ")
+        try:
+            kind = re.Match if is_match else kind_of(known_value(text))
+        except Undecided:
+            return None
+        if not isinstance(getattr(kind, name, None), types.MethodDescriptorType):
+            return None
+        whole = text.source if is_match and isinstance(text, Made) else text if is_atom(text) else ""
+        is_told = bool(whole) and name in METHODS.get(kind, ())
+        return Made(f"<built-in method {name} of {kind.__name__} object>", f"({whole}).{name}" if is_told else "")
+
     def _attribute(self, node: ast.Attribute) -> str | None:
         text = self._value(node.value)
         python = self._python(node)
         if python is not None:
             return Made(looked_up(python), f"{plain_name(node.value)}.{node.attr}")
-        if text is not None and text.startswith("re.compile(") and node.attr in METHODS[re.Pattern]:
-            return Made("<builtin_method object>", f"{text}.{node.attr}")
+        method = None if text is None else self._method_of(text, node.attr)
+        if method is not None:
+            return method
         if text is None and node.attr in self._known.attributes.managed:  # perhaps a property
             if self._entered:
                 raise UnforeseenError

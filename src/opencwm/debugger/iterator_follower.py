@@ -36,7 +36,7 @@ from opencwm.debugger.hooks import arguments, hook_name, plain_name
 from opencwm.debugger.pure_operations import FUNCTIONS, LOOKING, METHODS, MODULES, call_function, call_unbound
 from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.qualified_names import is_wraps
-from opencwm.debugger.rendered import MAX_ITEMS, UnreadableError, is_atom, items_of
+from opencwm.debugger.rendered import MAX_ITEMS, UnreadableError, is_atom, is_iterator, items_of
 from opencwm.debugger.shown import holds_shown
 from opencwm.debugger.streams import (
     Accumulated,
@@ -82,7 +82,7 @@ _OF_PYTHON: Final = (
         "any",
         "all",
     ),
-    *("ord", "chr", "repr", "round", "divmod", "bin", "hex", "oct"),
+    *("abs", "ord", "chr", "repr", "round", "divmod", "bin", "hex", "oct"),
 )
 """Functions of Python that no others are called like."""
 _DECIDED: Final = {any: True, all: False}
@@ -279,12 +279,23 @@ class IteratorFollower(ComprehensionFollower):
     def _python_source(self, name: str) -> str:
         """Return an expression for the function of Python that a local is, empty for anything else."""
         text, made = self._state.get(name, ""), self._memory.made.get(name)
-        if made is not None and made == text and name not in self._known.shared:
+        if made is not None and made == text and made.source and name not in self._known.shared:
             return made.source
+        if name in self._memory.methods:
+            return self._method_of_local(name)
         called = next(
             (part for part in _OF_PYTHON if text in (f"<built-in function {part}>", f"<class '{part}'>")), ""
         )
         return called if called in self._known.builtins.functions else ""
+
+    def _method_of_local(self, name: str) -> str:
+        """Return an expression for the method of what another local is that a local is, empty if not known."""
+        owner, method = self._memory.methods[name]
+        text = self._state.get(owner, "")
+        is_plain = owner not in self._known.shared and owner not in self._inner and not is_iterator(text)
+        is_current = bool(text) and self._current(text, self._born.get(owner, 0)) is not None
+        is_it = self._state.get(name, "").startswith((f"<built-in method {method} of ", "<method-wrapper object>"))
+        return f"{text}.{method}" if is_plain and is_current and is_it else ""
 
     def _from_table(self, node: ast.expr, key: str | None) -> Made | None:
         """Return the function that a table of the module holds for a key; None for anything else."""

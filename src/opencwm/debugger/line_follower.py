@@ -67,6 +67,8 @@ class LineFollower(WithFollower):
             self._bound.add(node.name)
         elif isinstance(node, ast.match_case):
             self._bound |= names_in(node.pattern)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            self._bound |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
         self._subject: str | None = None  # of the match that the line is in
 
     def run(self) -> Outcome:
@@ -243,15 +245,16 @@ class LineFollower(WithFollower):
 
     def _remember_method(self, node: ast.Assign) -> None:
         """Note that a local becomes a method of what another one is: ``add = found.append``."""
-        owner, fields = holders(node.value)
-        target = node.targets[0]
-        if (
-            isinstance(target, ast.Name)
-            and len(fields) == 1
-            and fields[0] is not None
-            and owner in self._state
-        ):
-            self._memory.methods[target.id] = owner, fields[0]
+        pairs = [(node.targets[0], node.value)]
+        if isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Tuple):
+            pairs = list(zip(node.targets[0].elts, node.value.elts, strict=False))
+        for target, value in pairs:
+            if isinstance(target, ast.Starred) or isinstance(value, ast.Starred):
+                return
+            owner, fields = holders(value)
+            is_method = len(fields) == 1 and fields[0] is not None and owner not in self._bound
+            if isinstance(target, ast.Name) and is_method and owner in self._state:
+                self._memory.methods[target.id] = owner, fields[0] or ""
 
     def _other(self, node: ast.stmt) -> None:
         """Follow a statement that does more than its values say."""

@@ -34,7 +34,7 @@ _SOME: Final = 2
 """Items of a set whose order matters."""
 READING_METHODS: Final = frozenset(
     {"get", "keys", "values", "items", "index", "count", "copy", "union", "intersection", "difference"}
-    | {"issubset", "issuperset", "isdisjoint", "symmetric_difference"}
+    | {"issubset", "issuperset", "isdisjoint", "symmetric_difference", "__contains__"}
 )
 """Methods that do not change an object of a built-in type."""
 _MOST_DOUBLINGS: Final = 64

@@ -1,0 +1,214 @@
+"""What is foreseen of iterators that are handed on or shared, and of ``yield from``, against recorded runs."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_foresight import _recorded, _Witness
+
+_FUNCTIONS = """\
+from collections import deque
+from itertools import chain, islice, tee
+
+def inc(x):
+    return x + 1
+
+def once(it):
+    return next(it, 0)
+
+def each(it):
+    for x in it:
+        yield x
+
+def twice(it, jt):
+    return next(it, 0), next(jt, 0), list(it)
+
+def count(n):
+    for i in range(n):
+        yield i
+    return n
+
+def grow(xs):
+    xs.append(len(xs))
+    yield xs
+    xs.append(9)
+    yield len(xs)
+
+"""
+
+
+def _settled(source: str, call: str) -> list[str]:
+    """Return the evaluations of a recorded run whose values are foreseen, all of which have to come true."""
+    witness = _Witness(_recorded(source, call), calculates=True)
+    known: list[str] = []
+    ask = witness._ask
+
+    def noting(expected: object) -> tuple[str, str]:
+        text, value = ask(expected)  # type: ignore[arg-type]
+        found = expected.value or witness.foresight.workings.known.calculated(expected)  # type: ignore[attr-defined]
+        if found == value:
+            known.append(text)
+        return text, value
+
+    witness._ask = noting  # type: ignore[method-assign]
+    witness.run()
+    return known
+
+
+_ITERATORS = st.sampled_from(
+    [
+        "iter([4, 2, 3])",
+        "iter(xs)",
+        "iter((5, 6, 7))",
+        "map(inc, xs)",
+        "enumerate('abc')",
+        "each(xs)",
+        "(x * 2 for x in xs)",
+        "islice(count(9), 4)",
+        "reversed([1, 2, 3])",
+        "zip(xs, 'abc')",
+    ]
+)
+_LINES = st.sampled_from(
+    [
+        "a = next(it, None)",
+        "a = once(it)",
+        "a = once(map(str, it))",
+        "g = each(it)",
+        "a = next(g, None)",
+        "a = twice(it, it)",
+        "a = twice(iter([8, 9]), map(str, it))",
+        "a = once(iter(xs)), once(iter([3, 4]))",
+        "held = [map(str, it)]",
+        "a = next(held[0], None) if held else 0",
+        "a = once(jt := iter('xyz')), next(jt)",
+        "g = each(jt := iter('xyz'))",
+        "a = next(jt, None)",
+        "jt = map(str, it)",
+        "a = deque(it, 2), list(it)",
+        "a = list(it is jt for _ in 'ab'), next(it, 1)",
+        "xs.append(7)",
+        "xs[0] = 5",
+        "m = box.it = iter('pq')",
+        "a = next(m, None)",
+        "a = next(box.it, None)",
+        "a = list(filter(once, (iter(c) for c in 'ab')))",
+        "a = [next(i) + next(i, '') for i in map(iter, ['ab', 'c'])]",
+        "a = [(once(i), list(i)) for i in (iter(c) for c in ['ab', 'c'])]",
+        "try:\n        a = next(it)\n    except StopIteration:\n        a = -1",
+        "a, b = tee(it)",
+        "a, b = tee(xs)",
+        "a = next(b, None) if hasattr(b, '__next__') else 0",
+        "it, jt = tee(it)",
+        "for a in it:\n        break",
+        "for a, b in zip(it, it):\n        c = b",
+    ]
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(_ITERATORS, st.lists(_LINES, min_size=1, max_size=7), st.lists(st.integers(0, 4), max_size=4))
+def test_iterators_that_are_handed_on_are_told_as_they_are_or_not_at_all(
+    iterator: str, lines: list[str], xs: list[int]
+) -> None:
+    body = "".join(f"    {line}\n" for line in [f"it = {iterator}", *lines, "return list(it)"])
+    start = "    box, held, g, jt, m, b = Box(), [], iter(()), iter(()), iter(()), iter(())\n"
+    source = f"{_FUNCTIONS}class Box:\n    pass\n\ndef f(xs):\n{start}{body}"
+    _Witness(_recorded(source, f"f({xs})"), calculates=True).run()
+
+
+_DELEGATED = st.sampled_from(
+    [
+        "yield from xs",
+        "yield from [4, 5]",
+        "yield from sorted(xs)",
+        "yield from count(len(xs))",
+        "n = min(n, (yield from count(2)))",
+        "yield from (x + n for x in xs)",
+        "yield from (len(xs) for _ in 'abc')",
+        "yield from map(inc, xs)",
+        "yield from each(iter(xs))",
+        "yield from chain(count(1), 'ab')",
+        "yield from grow(xs)",
+        "yield from f(xs, n - 1) if n > 0 else ()",
+        "yield n",
+        "n -= 1",
+        "xs.append(n)",
+        "yield from iter((1, 2))",
+        "yield from xs[:2]",
+        "yield xs",
+        "n = yield",
+    ]
+)
+_DRIVERS = st.sampled_from(
+    [
+        "return list(f(xs, 1))",
+        "return [x for x in f(xs, 1)]",
+        "out = []\n    for x in f(xs, 1):\n        out.append(x)\n    return out",
+        "for x in f(xs, 1):\n        xs.append(3)\n        if len(xs) > 6:\n            break\n    return xs",
+        "g = f(xs, 1)\n    a = next(g, 0)\n    xs.insert(0, 8)\n    return a, list(islice(g, 20))",
+        "g, h = f(xs, 1), f(xs, 0)\n    return list(islice(zip(g, h), 20))",
+        "g = f(xs, 1)\n    next(g, 0)\n    g.close()\n    return list(g)",
+        "g = f(xs, 1)\n    next(g, 0)\n    try:\n        g.send(4)\n    except (StopIteration, AttributeError):\n"
+        "        pass\n    return list(islice(g, 20))",
+    ]
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(_DELEGATED, min_size=1, max_size=4), _DRIVERS, st.lists(st.integers(0, 4), max_size=3))
+def test_what_is_delegated_comes_as_python_hands_it_out(lines: list[str], driver: str, xs: list[int]) -> None:
+    body = "".join(f"    {line}\n" for line in [*lines, "return n", "yield"])
+    source = f"{_FUNCTIONS}def f(xs, n):\n{body}\ndef main(xs):\n    {driver}\n"
+    _Witness(_recorded(source, f"main({xs})"), calculates=True).run()
+
+
+_METHODS = st.sampled_from(
+    [
+        "get = d.get",
+        "get, n = d.get, n + 1",
+        "has = d.__contains__",
+        "d, get = {}, d.get",
+        "d = {2: 3}",
+        "d[n] = 1",
+        "set_one(d)",
+        "e = d",
+        "e[2] = 7",
+        "n = get(1, 5)",
+        "a = get(2), get(1)",
+        "a = has(2)",
+        "a = (d := {1: 8}), get(1)",
+        "add = xs.append",
+        "count = xs.count",
+        "add(n)",
+        "a = count(1)",
+        "xs = [1]",
+        "a = count(1), add(1), count(1)",
+        "m = re.match('(a)(b)?', 'ab')",
+        "group = m.group",
+        "m = re.match('(.)(c)?', 'xc')",
+        "a = group(1), group(2)",
+        "search = PATTERN.search",
+        "a = search('a1b22')",
+        "start = 'abc'.startswith",
+        "a = start('ab'), start('b')",
+        "start = 'b'.startswith if a else start",
+        "get, has = has, get",
+        "def get(x, y=0):\n        return x",
+        "for get in [d.get]:\n        a = get(2)",
+        "import collections as d",
+        "del d",
+        "a = list(map(get, [1, 2]))",
+    ]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_METHODS, min_size=1, max_size=8))
+def test_methods_of_locals_are_called_on_what_those_were(lines: list[str]) -> None:
+    body = "".join(f"    {line}\n" for line in [*lines, "return a, n"])
+    start = "    d, xs, n, a, m = {1: 4}, [1, 2], 0, None, re.match('(z)(y)?', 'z')\n"
+    start += "    get, has, add, count = d.get, d.__contains__, xs.append, xs.count\n"
+    start += "    group, search, start = m.group, None, 'a'.startswith\n"
+    source = f"import re\nPATTERN = re.compile(r'\\d+')\ndef set_one(d):\n    d[1] = 9\n\ndef f():\n{start}{body}"
+    _Witness(_recorded(source, "f()"), calculates=True).run()
