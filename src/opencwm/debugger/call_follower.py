@@ -11,7 +11,7 @@ import functools
 import re
 import types
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from opencwm.debugger.arguments import CallSite
 from opencwm.debugger.comprehension_follower import consumed
@@ -52,6 +52,12 @@ from opencwm.debugger.touching import Changing, pieces
 _ASKING: Final = {"len": "__len__", "repr": "__repr__", "str": "__str__", "abs": "__abs__"}
 """Built-in functions that give what a method of an object says."""
 _CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval"})
+_SAMPLES: Final[Mapping[Any, Any]] = {
+    re.Pattern: re.compile(""),
+    re.Match: re.match("", ""),
+    range: range(0),
+}
+"""Values of the types that make none of their own when they are called."""
 _MAPPING: Final = frozenset({"map", "filter"})
 
 
@@ -554,11 +560,12 @@ class CallFollower(SortingFollower):
             kind = re.Match if is_match else kind_of(known_value(text))
         except Undecided:
             return None
-        if not isinstance(getattr(kind, name, None), types.MethodDescriptorType):
+        if kind not in METHODS or not isinstance(getattr(kind, name, None), types.MethodDescriptorType):
             return None
         whole = text.source if is_match and isinstance(text, Made) else text if is_atom(text) else ""
         is_told = bool(whole) and name in METHODS.get(kind, ())
-        return Made(f"<built-in method {name} of {kind.__name__} object>", f"({whole}).{name}" if is_told else "")
+        sample = _SAMPLES[kind] if kind in _SAMPLES else kind()
+        return Made(looked_up(getattr(sample, name)), f"({whole}).{name}" if is_told else "")
 
     def _attribute(self, node: ast.Attribute) -> str | None:
         text = self._value(node.value)
