@@ -45,8 +45,8 @@ from opencwm.debugger.rendered import (
     is_iterator,
 )
 from opencwm.debugger.shown import own_class
-from opencwm.debugger.sorting_follower import SortingFollower
 from opencwm.debugger.streams import Generated
+from opencwm.debugger.substitution_follower import SubstitutionFollower
 from opencwm.debugger.touching import Changing, pieces
 
 _ASKING: Final = {"len": "__len__", "repr": "__repr__", "str": "__str__", "abs": "__abs__"}
@@ -61,7 +61,7 @@ _SAMPLES: Final[Mapping[Any, Any]] = {
 _MAPPING: Final = frozenset({"map", "filter"})
 
 
-class CallFollower(SortingFollower):
+class CallFollower(SubstitutionFollower):
     """Follows calls.
 
     Attributes:
@@ -149,6 +149,7 @@ class CallFollower(SortingFollower):
         named = {name: text for name, text in keywords.items() if name is not None}
         if is_plain:
             found = self._with_iterators(node, function, args, named)
+            found = found or self._substituted(function, receiver, args, named)
             if found is not None:
                 return found
         self._hands_on([*args, *texts])
