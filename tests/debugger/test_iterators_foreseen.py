@@ -100,6 +100,9 @@ _LINES = st.sampled_from(
         "a, b = tee(xs)",
         "a = next(b, None) if hasattr(b, '__next__') else 0",
         "it, jt = tee(it)",
+        "t = a, b = tee(it)",
+        "a, b = (t := tee(xs, 2))",
+        "a = next(t[0], 0), next(t[1], 1)",
         "for a in it:\n        break",
         "for a, b in zip(it, it):\n        c = b",
     ]
@@ -112,7 +115,7 @@ def test_iterators_that_are_handed_on_are_told_as_they_are_or_not_at_all(
     iterator: str, lines: list[str], xs: list[int]
 ) -> None:
     body = "".join(f"    {line}\n" for line in [f"it = {iterator}", *lines, "return list(it)"])
-    start = "    box, held, g, jt, m, b = Box(), [], iter(()), iter(()), iter(()), iter(())\n"
+    start = "    t = [iter('ab')] * 2\n    box, held, g, jt, m, b = Box(), [], iter(()), iter(()), iter(()), iter(())\n"
     source = f"{_FUNCTIONS}class Box:\n    pass\n\ndef f(xs):\n{start}{body}"
     _Witness(_recorded(source, f"f({xs})"), calculates=True).run()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import itertools
 import re
 import types
 from collections.abc import Mapping, Sequence
@@ -196,6 +197,8 @@ class CallFollower(SubstitutionFollower):
                     if isinstance(arg, Iterating) and arg.stream is not None:
                         self._exhaust(arg)
             return None
+        if python is itertools.tee:
+            return self._teed(args, named)
         iterator = self._iterator(python, node, args, named)
         if iterator is not None:
             return iterator

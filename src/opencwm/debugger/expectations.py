@@ -130,6 +130,24 @@ class Iterating(Made):
         return made
 
 
+class Several(Made):
+    """The text of a tuple of iterators.
+
+    Attributes:
+        parts: those, to be told apart once it is unpacked.
+    """
+
+    __slots__ = ("parts",)
+    parts: tuple[Iterating, ...]
+
+    def __new__(cls, parts: tuple[Iterating, ...]) -> Several:  # type: ignore[override]
+        """Return the text, with what belongs to it."""
+        made = super().__new__(cls, f"({', '.join(parts)}{',' * (len(parts) == 1)})")
+        assert isinstance(made, Several)  # noqa: S101 - as it was made
+        made.parts = parts
+        return made
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Expected:
     """The evaluation that comes next.

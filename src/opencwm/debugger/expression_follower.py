@@ -19,6 +19,7 @@ from opencwm.debugger.expectations import (
     Loop,
     Made,
     Memory,
+    Several,
     UnforeseenError,
     YieldingError,
 )
@@ -126,7 +127,7 @@ class ExpressionFollower(CallFollower):
         if value is not None:
             self._reads_now(node.target.id, str(value))
         self._hands_on([value])
-        return str(value) if isinstance(value, Iterating) else value
+        return str(value) if isinstance(value, Iterating | Several) else value
 
     def _tuple(self, node: ast.Tuple) -> str | None:
         texts = self._texts(node.elts)

@@ -25,6 +25,7 @@ from opencwm.debugger.expectations import (
     Memory,
     Outcome,
     ResumingError,
+    Several,
     UnforeseenError,
 )
 from opencwm.debugger.hooks import plain_name
@@ -243,7 +244,7 @@ class Foresight:
     def _may_keep(self, first: int, name: str, text: Made) -> bool:
         """Whether a function alone has what is handed to it, if it is an iterator."""
         if not isinstance(text, Iterating):
-            return True
+            return not isinstance(text, Several)
         return text.is_apart and text.stream is None and not self.workings.known.functions.is_reached(first, name)
 
     def _kept(self, first: int) -> dict[str, str]:

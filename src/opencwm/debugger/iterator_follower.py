@@ -29,6 +29,7 @@ from opencwm.debugger.expectations import (
     Memory,
     Outcome,
     ResumingError,
+    Several,
     UnforeseenError,
 )
 from opencwm.debugger.expressions import Undecided, known_value
@@ -40,6 +41,7 @@ from opencwm.debugger.rendered import MAX_ITEMS, UnreadableError, is_atom, is_it
 from opencwm.debugger.shown import holds_shown
 from opencwm.debugger.streams import (
     Accumulated,
+    Branch,
     Called,
     Chained,
     Counted,
@@ -51,6 +53,7 @@ from opencwm.debugger.streams import (
     Rounds,
     Sliced,
     Stream,
+    Trunk,
     While,
     Zipped,
 )
@@ -379,6 +382,16 @@ class IteratorFollower(ComprehensionFollower):
             return None
         return self._over(before, Iterating(f"<{function.__name__} object>", stream=stream))
 
+    def _teed(self, args: Sequence[str | None], named: Mapping[str, str | None]) -> Several | None:
+        """Return the iterators of ``itertools.tee``."""
+        number = args[1] if len(args) == 2 else "2"
+        if named or not args or number is None or not number.isdigit() or int(number) > MAX_ITEMS:
+            return None
+        before = dict(self.loose)
+        trunk = Trunk(self._stream(args[0]))
+        self._over(before, Iterating("<_tee object>"))
+        return Several(tuple([Iterating("<_tee object>", stream=Branch(trunk)) for _ in range(int(number))]))
+
     def _over(self, before: Mapping[str, Iterating], iterator: Iterating) -> Iterating:
         """Note that an iterator asks those of locals for items that have become a part of it."""
         for name in before.keys() - self.loose.keys():
@@ -399,6 +412,8 @@ class IteratorFollower(ComprehensionFollower):
             start = named.get("start", "0") if len(args) == 1 else args[1]
             is_known = start is not None and start.isdigit() and named.keys() <= {"start"}
             return Enumerated(self._stream(args[0]), int(start or 0)) if is_known else None
+        if function is zip and named in ({"strict": "True"}, {"strict": "False"}):
+            return Zipped([self._stream(text) for text in args], is_strict=named["strict"] == "True")
         if named or not args:
             return None
         if function is itertools.islice:

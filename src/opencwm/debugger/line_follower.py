@@ -19,6 +19,7 @@ from opencwm.debugger.expectations import (
     Memory,
     Outcome,
     RaisingError,
+    Several,
     UnforeseenError,
     YieldingError,
 )
@@ -136,7 +137,7 @@ class LineFollower(WithFollower):
         if any(text is other and not other.is_over_another for other in self.loose.values()):
             return False
         if not isinstance(text, Iterating):
-            return True
+            return not isinstance(text, Several)
         if self._known.functions.is_reached(self._memory.first, name):
             return False
         if text.stream is None:
@@ -271,6 +272,8 @@ class LineFollower(WithFollower):
     def _assign(self, targets: Sequence[ast.expr], value: str | None, source: ast.expr | None = None) -> None:
         """Follow one value, of an expression, into all targets, from left to right."""
         since = self._changing.moment
+        if isinstance(value, Several) and len(targets) > 1:
+            value = str(value)
         if isinstance(value, Iterating) and not all(isinstance(target, ast.Name) for target in targets):
             self._hands_on([value])
             value = value if isinstance(targets[0], ast.Tuple | ast.List) else str(value)
@@ -449,6 +452,11 @@ class LineFollower(WithFollower):
 
     def _unpack(self, target: ast.Tuple | ast.List, value: str | None) -> None:
         """Note what the names of a target get."""
+        if isinstance(value, Several) and len(value.parts) == len(target.elts):
+            for part, iterator in zip(target.elts, value.parts, strict=True):
+                if isinstance(part, ast.Name):
+                    self.outcome.values[part.id] = iterator
+            return
         items: Sequence[Any] = ()
         try:
             items = items_of(value) if isinstance(value, Iterating) else self._known.iterated(value)

@@ -254,15 +254,57 @@ class While(Stream):
 
 
 class Zipped(Stream):
-    """``zip``."""
+    """``zip``; with ``is_strict`` all parts have to come to their end together."""
 
-    def __init__(self, parts: list[Stream]) -> None:
-        self._parts = parts
+    def __init__(self, parts: list[Stream], *, is_strict: bool = False) -> None:
+        self._parts, self._is_strict = parts, is_strict
 
     def pull(self, by: Following) -> Item | None:
         """Return the next items of all parts."""
         items = _pulled(self._parts, by) if self._parts else None
+        if items is None and self._is_strict:
+            self.lose()  # one of them may have been asked that has more, and it raises
         return None if items is None else by.joined(items)
+
+
+class Trunk(Stream):
+    """What the iterators of ``itertools.tee`` share.
+
+    Args:
+        part: the iterator that they ask.
+    """
+
+    def __init__(self, part: Stream) -> None:
+        self._part = part
+        self._items: list[tuple[Item | None, tuple[object, int]]] = []
+
+    def pull(self, by: Following) -> Item | None:
+        """Return its next item."""
+        return self.at(len(self._items), by)
+
+    def at(self, place: int, by: Following) -> Item | None:
+        """Return the item at a place, or that behind the last one."""
+        if place == len(self._items):
+            self._items.append((self._part.pull(by), by.epoch))
+        item, epoch = self._items[place]
+        if item is not None and epoch != by.epoch and not is_atom(item[0] or ""):
+            raise UnforeseenError  # perhaps changed since
+        return item if item is None or epoch == by.epoch else (item[0], by.moment)
+
+
+class Branch(Stream):
+    """An iterator of ``itertools.tee``."""
+
+    def __init__(self, trunk: Trunk) -> None:
+        self._trunk, self._place = trunk, 0
+
+    def pull(self, by: Following) -> Item | None:
+        """Return the item that it has not handed out yet."""
+        if self.is_lost:
+            raise UnforeseenError
+        item = self._trunk.at(self._place, by)
+        self._place += item is not None
+        return item
 
 
 class Enumerated(Stream):
