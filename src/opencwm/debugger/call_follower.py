@@ -456,8 +456,7 @@ class CallFollower(SubstitutionFollower):
         text = self._known.functions.text(first, "generator object") if first else None
         if text is None:
             return None
-        reached = [*call.args, *call.keywords.values(), *([call.receiver] if call.is_method else [])]
-        stream = Generated(first, reached, is_closed=first in self._known.closed)
+        stream = Generated(first, call, self, is_closed=first in self._known.closed)
         return Iterating(text, stream=stream)
 
     def _is_entered_by(self, call: CallSite, first: int) -> bool:

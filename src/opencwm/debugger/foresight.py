@@ -222,8 +222,11 @@ class Foresight:
             first: first line of the function.
             written: evaluations since the last step, text and value.
         """
-        calls = [call for call in self._calls(written)[0] if self._may_enter(call, first)]
+        calls, _, starting = self._calls(written)
+        calls = [call for call in calls if self._may_enter(call, first)]
         number = sum(entered.first == first for entered in self._entered_now())
+        if starting is not None:
+            calls, number = [starting], 0
         functions = self.workings.known.functions
         free = self._closures.free(first)
         for memory in self._memories:  # the lines that run may have bound some anew
@@ -266,7 +269,7 @@ class Foresight:
 
         Those that stand there to be called later are left out; others, such as special methods, are not.
         """
-        _, calls = self._calls(written)
+        _, calls, _ = self._calls(written)
         functions = self.workings.known.functions
         places = {
             first: next(
@@ -305,18 +308,23 @@ class Foresight:
     def _entered_now(self) -> list[Entered]:
         return self._memories[-1].entered if self._memories else []
 
-    def _calls(self, written: Sequence[tuple[str, str]]) -> tuple[list[CallSite], list[CallSite]]:
-        """Return the calls of the line that runs, in order, as far as they are known; and those to come."""
+    def _calls(
+        self, written: Sequence[tuple[str, str]]
+    ) -> tuple[list[CallSite], list[CallSite], CallSite | None]:
+        """Return the calls of the line that runs, in order, as far as they are known; and those to come.
+
+        With them the one that has made the generator that is entered next, None where none is.
+        """
         if not self._memories:
-            return [], []
+            return [], [], None
         memory = self._memories[-1].copy()
         memory.written += written
         with contextlib.suppress(UnforeseenError):
             follower = self.workings.follower(memory, _not_known, calculates=self.calculates)
             with contextlib.suppress(UnforeseenError):
                 follower.run()
-            return follower.calls, follower.to_come
-        return [], []
+            return follower.calls, follower.to_come, follower.starting
+        return [], [], None
 
     @property
     def returns_none(self) -> bool:

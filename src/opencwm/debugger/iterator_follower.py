@@ -11,6 +11,7 @@ import abc
 import ast
 import builtins
 import collections
+import dataclasses
 import itertools
 import math
 import types
@@ -112,6 +113,8 @@ class IteratorFollower(ComprehensionFollower):
     outcome: Outcome
     calls: list[CallSite]
     loose: dict[str, Iterating]
+    starting: CallSite | None = None
+    """The call that made the generator that is entered next."""
     _memory: Memory
     _entered: list[Entered]
 
@@ -240,6 +243,7 @@ class IteratorFollower(ComprehensionFollower):
         """Return what a generator of the program hands out next, None at its end."""
         if not self._entered:
             if self.outcome.is_told and not stream.left:
+                self.starting = self._starting(stream)
                 raise EnteringError(stream.first)
             if self.outcome.is_told and stream.suspended is not None:
                 is_at_once = stream.left == (self, self.moment, len(self.calls))
@@ -256,6 +260,18 @@ class IteratorFollower(ComprehensionFollower):
         stream.suspended, stream.returned = entered.suspended, entered.value
         stream.left = self, self.moment, len(self.calls)
         return None if entered.item == STOP else entered.item
+
+    def _starting(self, stream: Generated) -> CallSite:
+        """Return the call that made a generator, with its arguments as they are when it is entered."""
+        (epoch, moment), call = stream.made_at, stream.call
+
+        def now(text: str | None) -> str | None:
+            if epoch == self.epoch:
+                return self._current(text, moment)
+            return text if isinstance(text, Made) or (text is not None and is_atom(text)) else None
+
+        args, keywords = tuple(map(now, call.args)), {name: now(text) for name, text in call.keywords.items()}
+        return dataclasses.replace(call, receiver=now(call.receiver), args=args, keywords=keywords)
 
     # -- which function is meant
 

@@ -17,6 +17,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from opencwm.debugger.arguments import CallSite
 from opencwm.debugger.expectations import Entered, Memory, UnforeseenError
 from opencwm.debugger.rendered import is_atom
 
@@ -170,6 +171,8 @@ class Generated(Stream):
 
     Attributes:
         first: first line of its function.
+        call: that made it.
+        made_at: the line on which that was, and the moment.
         given: how the objects read that it was given.
         handed_out: how those read that it has handed out.
         is_closed: its function has no free variables.
@@ -178,9 +181,10 @@ class Generated(Stream):
         left: who followed the line on which it did, and what that line had done until then.
     """
 
-    def __init__(self, first: int, given: Sequence[str | None], *, is_closed: bool) -> None:
-        self.first = first
-        self.given, self.is_closed = list(given), is_closed
+    def __init__(self, first: int, call: CallSite, by: Following, *, is_closed: bool) -> None:
+        self.first, self.call, self.is_closed = first, call, is_closed
+        self.made_at = by.epoch, by.moment
+        self.given = [*call.args, *call.keywords.values(), *([call.receiver] if call.is_method else [])]
         self.handed_out: list[str | None] = []
         self.returned: str | None = None
         self.suspended: Memory | None = None
