@@ -16,6 +16,13 @@ def inc(x):
 def once(it):
     return next(it, 0)
 
+def total(it):
+    n = 0
+    for x in it:
+        n += 1 if isinstance(x, int) else 2
+        xs = [n]
+    return n
+
 def each(it):
     for x in it:
         yield x
@@ -80,6 +87,14 @@ _LINES = st.sampled_from(
         "a = twice(iter([8, 9]), map(str, it))",
         "a = once(iter(xs)), once(iter([3, 4]))",
         "held = [map(str, it)]",
+        "held = [jt]",
+        "a = total(it)",
+        "a = total(jt)",
+        "a = total(each(count(3)))",
+        "a = total(map(inc, count(3)))",
+        "a = list(chain(count(1), count(2), count(3)))",
+        "g = each(count(3))",
+        "a = total(map(lambda x: len(xs), [1, 2]))",
         "a = next(held[0], None) if held else 0",
         "a = once(jt := iter('xyz')), next(jt)",
         "g = each(jt := iter('xyz'))",

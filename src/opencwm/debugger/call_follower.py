@@ -46,7 +46,7 @@ from opencwm.debugger.rendered import (
     is_iterator,
 )
 from opencwm.debugger.shown import own_class
-from opencwm.debugger.streams import Generated
+from opencwm.debugger.streams import Generated, Stream
 from opencwm.debugger.substitution_follower import SubstitutionFollower
 from opencwm.debugger.touching import Changing, pieces
 
@@ -117,8 +117,9 @@ class CallFollower(SubstitutionFollower):
                 made.stream = self._stream(made)
             except UnforeseenError:
                 return str(made)
-        self.loose[name] = Iterating(made, stream=made.stream)
-        return self.loose[name]
+        iterator = self.loose[name] = Iterating(made, stream=made.stream)
+        iterator.is_held = True
+        return iterator
 
     def _uses(self, iterator: Iterating) -> None:
         for name in [name for name, other in self.loose.items() if other is iterator]:
@@ -178,8 +179,13 @@ class CallFollower(SubstitutionFollower):
 
     def _hands_on(self, texts: Sequence[str | None]) -> None:
         """Note that a call may ask iterators for items that it is given, or keep them."""
-        for text in texts:
-            if isinstance(text, Iterating) and text.stream is not None:
+        given = [text for text in texts if isinstance(text, Iterating) and text.stream is not None]
+        copies: dict[int, Stream] = {}
+        for text in given:
+            if text.stream is not None and text.stream.is_free():
+                text.handed = text.stream.copy(copies)
+        for text in given:
+            if text.stream is not None:
                 text.stream.lose()
 
     def _with_iterators(

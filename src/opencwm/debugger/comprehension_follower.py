@@ -18,7 +18,7 @@ from opencwm.debugger.hooks import arguments, hook_name
 from opencwm.debugger.known import BUILT_IN, Known
 from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.rendered import MAX_CHARS, MAX_ITEMS, UnreadableError, is_atom, truth_of
-from opencwm.debugger.streams import Fixed, Following, Item, Rounds, Stream
+from opencwm.debugger.streams import UNCHANGING, Fixed, Following, Item, Rounds, Stream
 from opencwm.debugger.touching import FOREVER, Changing, held_by, is_unchanging, pieces
 
 _CONSUMERS: Final = frozenset(
@@ -29,8 +29,6 @@ WHOLE_CONSUMERS: Final = _CONSUMERS - {"any", "all"}
 """Those that always ask until it ends."""
 _BRACKETS: Final = ast.List | ast.Dict | ast.Set | ast.Tuple
 _DISPLAYS: Final = ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp
-_UNCHANGING: Final = "None"
-"""Stands for what an iterator goes through that cannot change."""
 _DECIDED: Final = {"any": True, "all": False}
 
 Round = tuple["str | None", ...]
@@ -262,7 +260,7 @@ class ComprehensionFollower(Following, abc.ABC):
         whole = text.source if isinstance(text, Iterating) else text or ""
         items = [self._item_text(value, whole, place) for place, value in enumerate(values)]
         if isinstance(text, Iterating) and (text.is_apart or self._is_unchanging(whole)):
-            return Fixed(items, _UNCHANGING, self, {})
+            return Fixed(items, UNCHANGING, self, {})
         holders, is_hidden = held_by(whole, self._state)
         is_hidden = is_hidden or not (holders or is_atom(whole) or self._known.is_isolated)
         return Fixed(items, whole, self, None if is_hidden else holders)
@@ -277,7 +275,7 @@ class ComprehensionFollower(Following, abc.ABC):
             return None
         is_new = self._is_new(node, text) or self._is_made_new(node)
         is_fixed = self._is_unchanging(text) or (is_new and all(map(is_atom, items)))
-        return Fixed(items, _UNCHANGING, self, {}) if is_fixed and len(items) <= MAX_ITEMS else None
+        return Fixed(items, UNCHANGING, self, {}) if is_fixed and len(items) <= MAX_ITEMS else None
 
     def _is_made_new(self, node: ast.expr) -> bool:
         """Whether an expression is the call of a function of Python that makes a new list."""
@@ -303,7 +301,7 @@ class ComprehensionFollower(Following, abc.ABC):
             raise UnforeseenError
         if isinstance(target, ast.Name):
             if isinstance(text, Iterating):
-                text.stream = self._stream(text)
+                text.stream, text.is_held = self._stream(text), True
             self._state[target.id] = text
             self._born[target.id] = min(since, self._changing.moment)
             return

@@ -111,13 +111,17 @@ class Iterating(Made):
         is_spent: it has been asked for all that its source says.
         is_apart: nothing else reaches it, nor anything that can change of what it goes through.
         is_over_another: it asks another iterator of the line for its items.
+        is_held: a local holds it.
+        handed: what it gave item by item when it was handed to a function, where that can be told there.
     """
 
-    __slots__ = ("is_apart", "is_over_another", "is_spent", "stream")
+    __slots__ = ("handed", "is_apart", "is_held", "is_over_another", "is_spent", "stream")
     stream: Stream | None
     is_spent: bool
     is_apart: bool
     is_over_another: bool
+    is_held: bool
+    handed: Stream | None
 
     def __new__(
         cls, text: str, source: str = "", stream: Stream | None = None, *, is_apart: bool = False
@@ -127,6 +131,7 @@ class Iterating(Made):
         assert isinstance(made, Iterating)  # noqa: S101 - as it was made
         made.stream, made.is_spent = stream, False
         made.is_apart, made.is_over_another = is_apart, False
+        made.is_held, made.handed = False, None
         return made
 
 

@@ -238,17 +238,21 @@ class Foresight:
     def _handed(self, first: int, shown: Mapping[str, str]) -> dict[str, Made]:
         """Return the parameters of a function that is entered whose text does not tell what they are."""
         given = self.arguments(first, ()) if any(text.startswith("<") for text in shown.values()) else {}
-        return {
-            name: text
-            for name, text in given.items()
-            if isinstance(text, Made) and shown.get(name) == text and self._may_keep(first, name, text)
-        }
+        found = {name: text for name, text in given.items() if isinstance(text, Made) and shown.get(name) == text}
+        kept = {name: self._for_function(first, name, text) for name, text in found.items()}
+        return {name: text for name, text in kept.items() if text is not None}
 
-    def _may_keep(self, first: int, name: str, text: Made) -> bool:
-        """Whether a function alone has what is handed to it, if it is an iterator."""
+    def _for_function(self, first: int, name: str, text: Made) -> Made | None:
+        """Return what a parameter is that a function has alone as long as it runs; None where it may not."""
         if not isinstance(text, Iterating):
-            return not isinstance(text, Several)
-        return text.is_apart and text.stream is None and not self.workings.known.functions.is_reached(first, name)
+            return None if isinstance(text, Several) else text
+        functions = self.workings.known.functions
+        if functions.is_reached(first, name):
+            return None
+        if text.stream is None:
+            return text if text.is_apart else None
+        is_alone = functions.is_plain(first) or not (text.is_held or text.is_over_another)
+        return Iterating(text, stream=text.handed) if is_alone and text.handed is not None else None
 
     def _kept(self, first: int) -> dict[str, str]:
         """Return the free variables that nothing but a function changes, and no line does now."""

@@ -128,6 +128,8 @@ class LineFollower(WithFollower):
         for name in {*self._bound, *self.loose}:
             other = self.loose.get(name)
             is_part = other is not None and any(other is text for text in kept.values())
+            if other is not None and other.stream is not None and not is_part:
+                other.stream.lose()
             if name in self._bound or not is_part:
                 made.pop(name, None)
         made.update(kept)

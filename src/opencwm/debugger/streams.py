@@ -15,7 +15,7 @@ import ast
 import copy
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from opencwm.debugger.arguments import CallSite
 from opencwm.debugger.expectations import Entered, Memory, UnforeseenError
@@ -106,6 +106,18 @@ class Stream(abc.ABC):
                 if isinstance(part, Stream) and not part.is_lost:
                     part.lose()
 
+    def is_free(self) -> bool:
+        """Whether what it gives does not depend on the locals around it."""
+        functions = [value for value in vars(self).values() if isinstance(value, Called)]
+        parts = [
+            part
+            for value in vars(self).values()
+            for part in (value if isinstance(value, list) else [value])
+            if isinstance(part, Stream)
+        ]
+        is_closed = all(called.python is not None or "<locals>" not in called.text for called in functions)
+        return not self.is_lost and is_closed and all(part.is_free() for part in parts)
+
     def copy(self, known: dict[int, Stream]) -> Stream:
         """Return an independent copy; ``known`` has those made already, by identity."""
         if id(self) not in known:
@@ -120,6 +132,10 @@ class Stream(abc.ABC):
 
 def _copied(item: Any, known: dict[int, Stream]) -> Any:
     return item.copy(known) if isinstance(item, Stream) else item
+
+
+UNCHANGING: Final = "None"
+"""Stands for what an iterator goes through that cannot change."""
 
 
 class Fixed(Stream):
@@ -144,6 +160,10 @@ class Fixed(Stream):
         self._epoch, self._since = by.epoch, by.moment
         self._holders = holders
         self._place = 0
+
+    def is_free(self) -> bool:
+        """Whether it is known that nothing changes what it goes through."""
+        return not self.is_lost and self._text == UNCHANGING
 
     def pull(self, by: Following) -> Item | None:
         """Return the next item."""
@@ -190,6 +210,10 @@ class Generated(Stream):
         self.suspended: Memory | None = None
         self.left: tuple[Any, ...] = ()
         self._is_over = False
+
+    def is_free(self) -> bool:
+        """Whether nothing but its arguments has a part in it."""
+        return not self.is_lost and self.is_closed
 
     def is_fixed(self, entered: Entered) -> bool:
         """Whether nothing that it reaches has changed while it ran: what it was given, and has handed out."""
@@ -371,6 +395,10 @@ class Counted(Stream):
     def __init__(self, start: Item, step: Item | None) -> None:
         self._item, self._step = start, step
 
+    def is_free(self) -> bool:
+        """Whether nothing changes what it hands out."""
+        return not self.is_lost and self._item[0] is not None and is_atom(self._item[0])
+
     def pull(self, by: Following) -> Item | None:
         """Return the next number."""
         if self.is_lost:
@@ -425,8 +453,12 @@ class Rounds(Stream):
         self.bound: dict[str, tuple[str, int]] = {}
         self.epoch: tuple[object, int] | None = None
 
+    def is_free(self) -> bool:
+        """Whether its expressions mean the same elsewhere: they do not."""
+        return False
+
     def pull(self, by: Following) -> Item | None:
-        """Return what the next round makes."""
+        """Return what the next round makes; its expressions are those of the line around it."""
         if self.is_lost:
             raise UnforeseenError
         made = by.next_round(self)
