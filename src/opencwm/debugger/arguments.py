@@ -205,7 +205,9 @@ class Functions:
             return False
         names = signature(definition.args).parameters.keys()
         is_same = all(name in given and given[name] == left.get(name) for name in names)
-        return is_same and names.isdisjoint(_rebound(definition, lines)) and not any(map(is_cut, given.values()))
+        return (
+            is_same and names.isdisjoint(_rebound(definition, lines)) and not any(map(is_cut, given.values()))
+        )
 
     def bound_on(self, first: int, lineno: int) -> set[str]:
         """Return the names that a line of a function, or of one within it, binds."""

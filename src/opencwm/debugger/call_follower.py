@@ -9,10 +9,8 @@ from __future__ import annotations
 import ast
 import functools
 import itertools
-import re
-import types
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from opencwm.debugger.arguments import CallSite
 from opencwm.debugger.comprehension_follower import consumed
@@ -25,20 +23,19 @@ from opencwm.debugger.expectations import (
     Outcome,
     UnforeseenError,
 )
-from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.field_classes import TUPLE_METHODS
 from opencwm.debugger.hooks import holders, is_super, plain_name
 from opencwm.debugger.inside import changed_inside
 from opencwm.debugger.iterator_follower import PUTTING, looked_up
 from opencwm.debugger.known import BUILT_IN, Known
+from opencwm.debugger.methods import method_of
 from opencwm.debugger.mutations import (
     CHANGING_FUNCTIONS,
     MOVING_METHODS,
     after_function,
     after_method,
 )
-from opencwm.debugger.pure_operations import METHODS, MODULES
-from opencwm.debugger.pure_values import kind_of
+from opencwm.debugger.pure_operations import MODULES
 from opencwm.debugger.rendered import (
     READING_METHODS,
     is_atom,
@@ -53,12 +50,6 @@ from opencwm.debugger.touching import Changing, pieces
 _ASKING: Final = {"len": "__len__", "repr": "__repr__", "str": "__str__", "abs": "__abs__"}
 """Built-in functions that give what a method of an object says."""
 _CHANGING: Final = frozenset({"next", "setattr", "delattr", "exec", "eval"})
-_SAMPLES: Final[Mapping[Any, Any]] = {
-    re.Pattern: re.compile(""),
-    re.Match: re.match("", ""),
-    range: range(0),
-}
-"""Values of the types that make none of their own when they are called."""
 _MAPPING: Final = frozenset({"map", "filter"})
 
 
@@ -557,31 +548,13 @@ class CallFollower(SubstitutionFollower):
         self._changing.all_in([(text, moment) for text in changed.values()], new)
         self._program_runs()
 
-    def _method_of(self, text: str, name: str) -> Made | None:
-        """Return the method of a value of Python that an attribute is; None for anything else.
-
-        With an expression for it where the value cannot change.
-        """
-        if self._known.is_disguised or self._known.has_values or not (is_built_in(text) or text[0] == "<"):
-            return None
-        is_match = text.startswith("<re.Match object; ")
-        try:
-            kind = re.Match if is_match else kind_of(known_value(text))
-        except Undecided:
-            return None
-        if kind not in METHODS or not isinstance(getattr(kind, name, None), types.MethodDescriptorType):
-            return None
-        whole = text.source if is_match and isinstance(text, Made) else text if is_atom(text) else ""
-        is_told = bool(whole) and name in METHODS.get(kind, ())
-        sample = _SAMPLES[kind] if kind in _SAMPLES else kind()
-        return Made(looked_up(getattr(sample, name)), f"({whole}).{name}" if is_told else "")
-
     def _attribute(self, node: ast.Attribute) -> str | None:
         text = self._value(node.value)
         python = self._python(node)
         if python is not None:
             return Made(looked_up(python), f"{plain_name(node.value)}.{node.attr}")
-        method = None if text is None else self._method_of(text, node.attr)
+        is_plain = not (self._known.is_disguised or self._known.has_values)
+        method = method_of(text, node.attr) if text is not None and is_plain else None
         if method is not None:
             return method
         if text is None and node.attr in self._known.attributes.managed:  # perhaps a property

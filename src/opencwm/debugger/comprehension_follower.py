@@ -136,7 +136,9 @@ class ComprehensionFollower(Following, abc.ABC):
     def next_round(self, rounds: Rounds) -> Sequence[Item] | None:
         """Follow the next round of a comprehension; return what its parts are worth, None at its end."""
         own, state, born = rounds.own, self._state, self._born
-        if rounds.epoch not in (None, self.epoch) and any(not is_atom(text) for text, _ in rounds.bound.values()):
+        if rounds.epoch not in (None, self.epoch) and any(
+            not is_atom(text) for text, _ in rounds.bound.values()
+        ):
             raise UnforeseenError  # perhaps changed since
         hidden = {name: (state[name], born.get(name, 0)) for name in own if name in state}
         outer, self._inner, rounds.epoch = self._inner, self._inner | own, self.epoch

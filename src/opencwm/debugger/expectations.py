@@ -145,7 +145,7 @@ class Several(Made):
     __slots__ = ("parts",)
     parts: tuple[Iterating, ...]
 
-    def __new__(cls, parts: tuple[Iterating, ...]) -> Several:  # type: ignore[override]
+    def __new__(cls, parts: tuple[Iterating, ...]) -> Several:
         """Return the text, with what belongs to it."""
         made = super().__new__(cls, f"({', '.join(parts)}{',' * (len(parts) == 1)})")
         assert isinstance(made, Several)  # noqa: S101 - as it was made

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS, is_written
-from opencwm.debugger.call_follower import CallFollower
 from opencwm.debugger.comprehension_follower import consumed
 from opencwm.debugger.expectations import (
     Ask,
@@ -21,10 +20,9 @@ from opencwm.debugger.expectations import (
     Memory,
     Several,
     UnforeseenError,
-    YieldingError,
 )
 from opencwm.debugger.expressions import Undecided, known_value
-from opencwm.debugger.hooks import arguments, hook_name, is_call_of_names, is_lazy, plain_name
+from opencwm.debugger.hooks import arguments, hook_name, is_lazy, plain_name
 from opencwm.debugger.known import Known
 from opencwm.debugger.mutations import after_look
 from opencwm.debugger.pure_values import text_of
@@ -37,8 +35,8 @@ from opencwm.debugger.rendered import (
     loop_text,
     truth_of,
 )
-from opencwm.debugger.streams import Generated
 from opencwm.debugger.touching import held_by
+from opencwm.debugger.yield_follower import YieldFollower
 from opencwm.tracer.sites import Push, Site, SiteKind
 
 MAX_TEXT: Final = MAX_EVALUATION_CHARS - 1
@@ -75,7 +73,7 @@ _LOOKED_UP: Final = frozenset({"<method_descriptor object>"})
 """How functions read that are looked up in something and do not tell which they are."""
 
 
-class ExpressionFollower(CallFollower):
+class ExpressionFollower(YieldFollower):
     """Follows the expressions of one line.
 
     Args:
@@ -90,13 +88,11 @@ class ExpressionFollower(CallFollower):
         self._sites = known.sites
         self._ask = ask
         self._written = list(reversed(memory.written))
-        self._num_yields = memory.num_yields
         self._waiting: list[tuple[int, int, str | None, int]] = []
         self._last = (-1, "")
         self._right: str | None = None  # of an augmented assignment
         self._formula: tuple[str, Mapping[str, str]] | None = None
         self.is_leaving = self.is_passing_on = False  # a block; an exception goes on behind it
-        self.holds_all = False  # it has come by no value that it does not hold any more
         self._open: list[Expected] = []  # evaluations whose value was not known beforehand
 
     # -- expressions
@@ -293,41 +289,6 @@ class ExpressionFollower(CallFollower):
         text = None if self._inner else self._known.functions.inner_text(self._memory.first, "<lambda>")
         is_alone = text is not None and self._known.functions.definition(node.lineno) is not None
         return Made(text, first=node.lineno) if text is not None and is_alone else text
-
-    def _yield(self, node: ast.Yield) -> str | None:
-        """Follow what is handed out; what a generator is sent when it is asked to go on is not known."""
-        value = "None" if node.value is None else self._value(node.value)
-        if self._num_yields == 0:
-            raise YieldingError(value)
-        if self._num_yields != 1:
-            raise UnforeseenError
-        self._num_yields = 0
-        self._take_up()
-        return "None" if self._memory.is_asked else None
-
-    def _yieldfrom(self, node: ast.YieldFrom) -> str | None:
-        """Follow what hands out all items of something else, as often as it has handed out one."""
-        if self._num_yields > 1 and not self._memory.is_steady:
-            raise UnforeseenError  # the rounds before had other values
-        text = self._value(node.value)
-        stream = self._only_here(node.value, text) or self._stream(text)
-        while (item := stream.pull(self)) is not None:
-            if self._num_yields == 0:
-                self.holds_all = isinstance(stream, Generated) and len(self.calls) == 1 and is_call_of_names(node.value)
-                raise YieldingError(self._current(*item))
-            self._num_yields -= 1
-            self._take_up()
-        return stream.returned if isinstance(stream, Generated) else "None"
-
-    def _take_up(self) -> None:
-        """Take up the line after it has handed out a value."""
-        self._before, self._state = self._memory.resumed, dict(self._memory.resumed)
-        self._changing.resume(self._before, is_at_once=self._memory.is_at_once)
-        self._born = dict.fromkeys(self._state, self._changing.moment)
-        self._has_entered, self.outcome.is_pure = False, True
-        self.changed_names.clear()
-        self.outcome.values.clear()
-        self.outcome.is_told = self.outcome.is_told and self._memory.is_asked  # it may have been closed
 
     # -- what the hooks of the tracer do; see opencwm.tracer.evaluator
 

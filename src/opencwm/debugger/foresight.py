@@ -110,7 +110,9 @@ class Foresight:
                 entered[-1].item = step.value if is_yield else STOP
                 entered[-1].value = None if is_yield or step.flags & StepFlags.TRUNCATED else step.value
                 entered[-1].suspended = memory if is_yield else None
-                entered[-1].is_reading = functions.is_reading(memory.first, entered[-1].given, left, memory.lines)
+                entered[-1].is_reading = functions.is_reading(
+                    memory.first, entered[-1].given, left, memory.lines
+                )
         if not self._memories or step.flags & (StepFlags.YIELD | StepFlags.UNWIND | StepFlags.TRUNCATED):
             return
         entered = self._memories[-1].entered
@@ -238,7 +240,9 @@ class Foresight:
     def _handed(self, first: int, shown: Mapping[str, str]) -> dict[str, Made]:
         """Return the parameters of a function that is entered whose text does not tell what they are."""
         given = self.arguments(first, ()) if any(text.startswith("<") for text in shown.values()) else {}
-        found = {name: text for name, text in given.items() if isinstance(text, Made) and shown.get(name) == text}
+        found = {
+            name: text for name, text in given.items() if isinstance(text, Made) and shown.get(name) == text
+        }
         kept = {name: self._for_function(first, name, text) for name, text in found.items()}
         return {name: text for name, text in kept.items() if text is not None}
 

@@ -308,12 +308,14 @@ class IteratorFollower(ComprehensionFollower):
         return called if called in self._known.builtins.functions else ""
 
     def _method_of_local(self, name: str) -> str:
-        """Return an expression for the method of what another local is that a local is, empty if not known."""
+        """Return an expression for the method of another local that a local is, empty if not known."""
         owner, method = self._memory.methods[name]
         text = self._state.get(owner, "")
         is_plain = owner not in self._known.shared and owner not in self._inner and not is_iterator(text)
         is_current = bool(text) and self._current(text, self._born.get(owner, 0)) is not None
-        is_it = self._state.get(name, "").startswith((f"<built-in method {method} of ", "<method-wrapper object>"))
+        is_it = self._state.get(name, "").startswith(
+            (f"<built-in method {method} of ", "<method-wrapper object>")
+        )
         return f"{text}.{method}" if is_plain and is_current and is_it else ""
 
     def _from_table(self, node: ast.expr, key: str | None) -> Made | None:
@@ -406,7 +408,8 @@ class IteratorFollower(ComprehensionFollower):
         before = dict(self.loose)
         trunk = Trunk(self._stream(args[0]))
         self._over(before, Iterating("<_tee object>"))
-        return Several(tuple([Iterating("<_tee object>", stream=Branch(trunk)) for _ in range(int(number))]))
+        parts = [Iterating("<_tee object>", stream=Branch(trunk)) for _ in range(int(number))]
+        return Several(tuple(parts))
 
     def _over(self, before: Mapping[str, Iterating], iterator: Iterating) -> Iterating:
         """Note that an iterator asks those of locals for items that have become a part of it."""

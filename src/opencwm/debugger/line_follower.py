@@ -26,6 +26,7 @@ from opencwm.debugger.expectations import (
 from opencwm.debugger.expression_follower import with_source
 from opencwm.debugger.expressions import Undecided
 from opencwm.debugger.hooks import holders, hook_name, is_note, marked, plain_name
+from opencwm.debugger.keeping_follower import KeepingFollower
 from opencwm.debugger.known import Known
 from opencwm.debugger.module_names import imported_text
 from opencwm.debugger.mutations import after_delete, after_store
@@ -41,14 +42,13 @@ from opencwm.debugger.rendered import (
     items_of,
 )
 from opencwm.debugger.streams import Stream
-from opencwm.debugger.with_follower import WithFollower
 from opencwm.tracer.expression_rewriter import BINARY
 
 Followed = ast.stmt | ast.expr | ast.match_case
 """What can stand on a line that is followed; the last for the pattern and the guard of a ``case``."""
 
 
-class LineFollower(WithFollower):
+class LineFollower(KeepingFollower):
     """Follows one line.
 
     Args:
@@ -115,39 +115,6 @@ class LineFollower(WithFollower):
         )  # a generator that nothing holds any more is closed
         may_drop = may_drop and not self.holds_all
         outcome.resumes_nothing = outcome.enters_nothing and not may_drop
-
-    def keep(self, outcome: Outcome) -> None:
-        """Remember what locals are now whose text does not tell."""
-        self._memory.subject = self._subject
-        kept = {
-            name: text
-            for name, text in outcome.values.items()
-            if isinstance(text, Made) and self._may_keep(name, text)
-        }
-        made = self._memory.made
-        for name in {*self._bound, *self.loose}:
-            other = self.loose.get(name)
-            is_part = other is not None and any(other is text for text in kept.values())
-            if other is not None and other.stream is not None and not is_part:
-                other.stream.lose()
-            if name in self._bound or not is_part:
-                made.pop(name, None)
-        made.update(kept)
-
-    def _may_keep(self, name: str, text: Made) -> bool:
-        """Whether what a local is now is known from now on, an iterator item by item."""
-        if any(text is other and not other.is_over_another for other in self.loose.values()):
-            return False
-        if not isinstance(text, Iterating):
-            return not isinstance(text, Several)
-        if self._known.functions.is_reached(self._memory.first, name):
-            return False
-        if text.stream is None:
-            try:
-                text.stream = self._stream(text)
-            except UnforeseenError:
-                return False
-        return True
 
     def _statement(self, node: Followed) -> None:
         outcome = self.outcome
@@ -245,19 +212,6 @@ class LineFollower(WithFollower):
             found = None if changed is None else self._replaced(target.value, container, changed)
         self._stores_in(target, container)
         self._changed(*(found or ("", None)))
-
-    def _remember_method(self, node: ast.Assign) -> None:
-        """Note that a local becomes a method of what another one is: ``add = found.append``."""
-        pairs = [(node.targets[0], node.value)]
-        if isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Tuple):
-            pairs = list(zip(node.targets[0].elts, node.value.elts, strict=False))
-        for target, value in pairs:
-            if isinstance(target, ast.Starred) or isinstance(value, ast.Starred):
-                return
-            owner, fields = holders(value)
-            is_method = len(fields) == 1 and fields[0] is not None and owner not in self._bound
-            if isinstance(target, ast.Name) and is_method and owner in self._state:
-                self._memory.methods[target.id] = owner, fields[0] or ""
 
     def _other(self, node: ast.stmt) -> None:
         """Follow a statement that does more than its values say."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from opencwm.debugger.expectations import Iterating
 from opencwm.debugger.expressions import Undecided, known_value
@@ -55,8 +56,9 @@ class SubstitutionFollower(SortingFollower):
         known = [known_value(part) for part in made if part is not None and is_literal(part)]
         if len(known) < len(matches) or not all(isinstance(part, type(whole)) for part in known):
             return None
-        end, parts = 0, []
+        end = 0
+        found: Any = whole[:0]
         for match, part in zip(matches, known, strict=True):
-            parts += [whole[end : match.start()], part]
+            found += whole[end : match.start()] + part
             end = match.end()
-        return repr(whole[:0].join([*parts, whole[end:]]))
+        return repr(found + whole[end:])

@@ -94,7 +94,13 @@ def _is_unchanging(node: ast.AST, functions: Collection[str]) -> bool:
         return name in _FIXED_READERS or (name not in READERS and root in functions)
     return isinstance(
         node,
-        ast.Tuple | ast.Constant | ast.UnaryOp | ast.unaryop | ast.Name | ast.Attribute | ast.keyword
+        ast.Tuple
+        | ast.Constant
+        | ast.UnaryOp
+        | ast.unaryop
+        | ast.Name
+        | ast.Attribute
+        | ast.keyword
         | ast.expr_context,
     )
 
