@@ -261,6 +261,7 @@ class Entered:
         suspended: the activation of a generator that has handed out something.
         is_reading: a generator has left everything as it is that it was given.
         given: how its locals read when it was entered, or went on.
+        continued: the activation of a generator that went on; None for one that was entered.
     """
 
     first: int
@@ -272,6 +273,7 @@ class Entered:
     suspended: Memory | None = None
     is_reading: bool = False
     given: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    continued: Memory | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -323,6 +323,7 @@ class ExpressionFollower(YieldFollower):
             expected = self._by_source(node, expected)
             if known is None and self._entered and not are_plain and self._known.calculated(expected) is None:
                 self._objects_change()  # a method may have carried it out
+                self.is_unsure = True
             is_silent = is_lazy(node) and not (known or "").startswith("<generator object ")
             is_written = not (about.drops_none and known == "None") and not is_silent
             is_written = is_written and not (about.is_lookup and isinstance(known, Made))

@@ -76,7 +76,12 @@ class Foresight:
             if self._memories:
                 is_apart = self._is_apart(entered.first, step)
                 self._memories[-1].entered.append(
-                    Entered(entered.first, is_apart=is_apart, given=dict(step.changed))
+                    Entered(
+                        entered.first,
+                        is_apart=is_apart,
+                        given=dict(step.changed),
+                        continued=entered if step.flags & StepFlags.RESUME else None,
+                    )
                 )
             self._memories.append(entered)
             if not step.flags & StepFlags.RESUME:

@@ -113,6 +113,8 @@ class IteratorFollower(ComprehensionFollower):
     outcome: Outcome
     calls: list[CallSite]
     loose: dict[str, Iterating]
+    is_unsure = False
+    """Something that is not followed may have entered a function on the line."""
     starting: CallSite | None = None
     """The call that made the generator that is entered next."""
     _memory: Memory
@@ -250,7 +252,8 @@ class IteratorFollower(ComprehensionFollower):
                 raise ResumingError(stream.suspended, is_at_once=is_at_once)
             raise UnforeseenError
         entered = self._entered.pop(0)
-        if entered.first != stream.first or entered.item is None:
+        is_it = entered.continued is stream.suspended and (stream.suspended is not None or not self.is_unsure)
+        if entered.first != stream.first or not is_it or entered.item is None:
             raise UnforeseenError
         if self._known.is_isolated and stream.is_closed and stream.is_fixed(entered):
             self._program_runs()
