@@ -349,3 +349,55 @@ def f(xs):
     return out, list(g)[:3], list(gen([], 5))
 """
     _Witness(_recorded(source, "f([1])"), calculates=True).run()
+
+
+_COUNTERS = st.sampled_from(
+    [
+        "c = Counter('abbccc')",
+        "c = Counter(xs)",
+        "c = Counter({'x': 1, 'y': 2})",
+        "d = c",
+        "del c['b']",
+        "c['b'] += 1",
+        "d['a'] = 1",
+        "d.pop('a', None)",
+        "c.update('ba')",
+        "a = touch(c)",
+        "a = list(c), list(c.values())",
+        "a = [k for k, v in c.items() if v == 1]",
+        "a = {k for k in c if c[k] == 2}",
+        "a = [k for k in c]",
+        "for k, v in c.items():\n        a = k",
+        "for k in c:\n        a = k",
+        "a = dict(c), sorted(c), max(c.values()), c.most_common(2)",
+        "a = list(c), c.pop('b', 0), c.update('b'), list(c)",
+        "held = [c]",
+        "held[0]['b'] = held[0].pop('b', 0)",
+        "a = list(see(c)), list(c)",
+        "g = see(c)",
+        "a = next(g, 0)",
+        "a = list(c + Counter('z'))",
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(_COUNTERS, min_size=1, max_size=7), st.text("abc", max_size=5))
+def test_the_order_of_a_counter_is_known_from_how_it_was_made(lines: list[str], xs: str) -> None:
+    body = "".join(f"    {line}\n" for line in [*lines, "return a, list(c)"])
+    source = f"""from collections import Counter
+
+def touch(c):
+    c["b"] = c.pop("b", 0)
+    return list(c)
+
+def see(c):
+    for k in c:
+        yield k
+    yield list(c.items())
+
+def f(xs):
+    a, c, g = 0, Counter("cbb"), iter(())
+    d, held = c, [Counter("b")]
+{body}"""
+    _Witness(_recorded(source, f"f({xs!r})"), calculates=True).run()

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from opencwm.debugger.expectations import Iterating, Made, UnforeseenError
+from opencwm.debugger.expectations import COUNTER, Iterating, Made, UnforeseenError
 from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.hooks import arguments, hook_name
 from opencwm.debugger.known import BUILT_IN, Known
@@ -233,7 +233,7 @@ class ComprehensionFollower(Following, abc.ABC):
         now = self._changing.moment if until is None else until
         if text is None or since >= now:
             return text
-        if isinstance(text, Made):
+        if isinstance(text, Made) and not text.startswith(COUNTER):
             is_changed = isinstance(text, Iterating) and not text.is_spent
         else:
             is_changed = self._changing.is_changed(text, since, until)
@@ -253,8 +253,10 @@ class ComprehensionFollower(Following, abc.ABC):
             self._uses(text)
             if text.stream is not None:
                 return text.stream
+        is_counter = isinstance(text, Made) and text.startswith(COUNTER)
+        gone_through = Iterating(text or "", getattr(text, "source", "")) if is_counter else text
         try:
-            values = self._known.iterated(text)
+            values = self._known.iterated(gone_through)
         except UnreadableError:
             raise UnforeseenError from None
         if len(values) > MAX_ITEMS:

@@ -102,6 +102,10 @@ class Made(str):
         return made
 
 
+COUNTER: Final = "Counter({"
+"""What the text of a counter begins with, which does not tell in which order its keys came."""
+
+
 class Iterating(Made):
     """The text of an iterator.
 

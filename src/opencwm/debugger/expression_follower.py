@@ -12,6 +12,7 @@ from typing import Any, Final
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS, is_written
 from opencwm.debugger.comprehension_follower import consumed
 from opencwm.debugger.expectations import (
+    COUNTER,
     Ask,
     Expected,
     Iterating,
@@ -561,10 +562,12 @@ def _source(text: str | None) -> str | None:
 
 def with_source(text: str | None, expected: Expected) -> str | None:
     """Return the text of a value, with the expression for it where it does not tell what it is."""
-    is_match = text is not None and text.startswith("<re.Match object; ")
-    if text is None or isinstance(text, Made) or not (is_match or text.endswith(" object>")):
+    if text is None or isinstance(text, Made):
+        return text
+    is_value = text.startswith(("<re.Match object; ", COUNTER)) or text in _LOOKED_UP
+    if not (is_value or text.endswith(" object>")):
         return text
     source, names = expected.formula or (expected.text or "", {})
     if names or not source:
         return text
-    return Made(text, source) if is_match or text in _LOOKED_UP else Iterating(text, source)
+    return Made(text, source) if is_value else Iterating(text, source)

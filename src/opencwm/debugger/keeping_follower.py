@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from opencwm.debugger.expectations import Iterating, Made, Outcome, Several, UnforeseenError
+from opencwm.debugger.expectations import COUNTER, Iterating, Made, Outcome, Several, UnforeseenError
 from opencwm.debugger.hooks import holders
 from opencwm.debugger.with_follower import WithFollower
 
@@ -33,6 +33,10 @@ class KeepingFollower(WithFollower):
                 other.stream.lose()
             if name in self._bound or not is_part:
                 made.pop(name, None)
+        is_elsewhere = self._memory.num_yields > 0 and not self._memory.is_at_once
+        for name in [name for name, text in made.items() if text.startswith(COUNTER)]:
+            if is_elsewhere or name not in outcome.untouched:
+                del made[name]
         made.update(kept)
 
     def _may_keep(self, name: str, text: Made) -> bool:

@@ -9,6 +9,7 @@ show what is in it may hold anything.
 from __future__ import annotations
 
 import ast
+import collections
 import re
 import sys
 from collections.abc import Collection, Iterable, Mapping
@@ -256,7 +257,10 @@ def _shows_items(whole: str, kind: str, items: str) -> bool:
         value = known_value(whole)
         if not isinstance(value, dict):
             return False
-        found = list(value.items() if kind == "dict_items" else value.values())
-        return text_of(found) == items.removeprefix(f"list({kind}(").removesuffix("))")
+        given = items.removeprefix(f"list({kind}(").removesuffix("))")
+        found = list(dict.items(value) if kind == "dict_items" else dict.values(value))
+        if isinstance(value, collections.Counter):  # its text does not tell their order
+            return sorted(map(text_of, found)) == sorted(map(text_of, known_value(given)))
+        return text_of(found) == given
     except (Undecided, ValueError):
         return False
