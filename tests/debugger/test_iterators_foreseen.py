@@ -401,3 +401,32 @@ def f(xs):
     d, held = c, [Counter("b")]
 {body}"""
     _Witness(_recorded(source, f"f({xs!r})"), calculates=True).run()
+
+
+@pytest.mark.parametrize(
+    ("more", "is_known"),
+    [
+        ("", True),
+        ("class U(T):\n    pat = re.compile('b')\n\n", True),
+        ("def other():\n    T.pat = None\n\n", False),
+        ("def other():\n    re = None\n\n", False),
+        ("def other(name):\n    setattr(T, name, None)\n\n", False),
+    ],
+)
+def test_patterns_that_classes_bind_are_known_unless_something_may_bind_others(
+    more: str, is_known: bool
+) -> None:
+    source = f"""import re
+
+class T:
+    pat = re.compile("[a-z]+", re.I)
+
+    def f(self, text):
+        search = self.pat.search
+        return search(text), self.pat.split(text)
+
+{more}def main():
+    return T().f("1a2")
+"""
+    witness = _Witness(_recorded(source, "main()"), calculates=True).run()
+    assert (witness.foresight.workings.known.attribute("T()", "pat") is not None) is is_known

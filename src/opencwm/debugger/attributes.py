@@ -77,7 +77,7 @@ class Attributes:
     @classmethod
     def of(cls, tree: ast.Module) -> Attributes:
         """Read the classes of a program."""
-        managed: set[str] = set()
+        managed: dict[str, set[str]] = {}
         bases: dict[str, list[str]] = {}
         classes: dict[str, ast.ClassDef] = {}
         is_plain_ = True
@@ -91,18 +91,24 @@ class Attributes:
             classes[node.name] = node
             if not _is_harmless(node) or not _OWN_HOOKS.isdisjoint(bound_in(node)):
                 bases[node.name].append("")
-            managed |= _managed_in(node)
+            managed.setdefault(node.name, set()).update(_managed_in(node))
         bare = _deriving(bases, ROOTS)
         shapes = {name: shape_of(name, classes) for name in sorted(bare)}
         lines = dict(_lines({name: bases[name] for name in bare}))
+        constants = class_constants({name: classes[name] for name in bare}, tree)
         return cls(
             is_plain_,
-            frozenset(managed),
+            frozenset(
+                name
+                for kind, names in managed.items()
+                for name in names
+                if not (constants.get((kind, mangled(name, kind))) or "").startswith("re.compile(")
+            ),
             bare | ROOTS,
             {name: shape for name, shape in shapes.items() if shape != Shape()},
             _deriving(bases, ROOTS | _EXCEPTIONS) - bare,
             lines,
-            class_constants({name: classes[name] for name in bare}, tree),
+            constants,
             frozenset(set_elsewhere(tree)),
             frozenset(
                 name for name in bare if any(_is_frozen(classes[own]) for own in lines.get(name, [name]))

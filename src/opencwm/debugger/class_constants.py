@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from opencwm.core.syntax import nodes_of
+from opencwm.debugger.bindings import bindings, names_by_string
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.object_shapes import bound_in, mangled
 from opencwm.debugger.pure_values import is_fixed
 
 MAX_CHARS: Final = 1_000
 """Longer values are left to the model."""
-_NOTHING: Final = Builtins({})
 
 
 def class_constants(
@@ -32,14 +32,27 @@ def class_constants(
     if any(map(_calls_its_class_self, nodes_of(tree))):
         return {(name, mangled(key, name)): None for name, node in classes.items() for key in bound_in(node)}
     found: dict[tuple[str, str], str | None] = {}
+    known = Builtins({}, dict(_modules(tree)))
     for name, node in classes.items():
-        values = dict(_values(node))
+        values = dict(_values(node, known))
         for key in bound_in(node):
             found[name, mangled(key, name)] = values.get(key) if key not in elsewhere else None
     return found
 
 
-def _values(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
+def _modules(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Yield the names that stand for ``re`` wherever they are used."""
+    if names_by_string(tree):
+        return
+    once = {name for name, number in collections.Counter(bindings(tree)).items() if number == 1}
+    for node in tree.body:
+        for alias in node.names if isinstance(node, ast.Import) else ():
+            name = alias.asname or alias.name
+            if alias.name == "re" and name in once:
+                yield name, alias.name
+
+
+def _values(node: ast.ClassDef, known: Builtins) -> Iterator[tuple[str, str]]:
     """Yield the names that the body of a class binds once, at its top, to what cannot change."""
     times = collections.Counter(
         inner.id
@@ -57,7 +70,7 @@ def _values(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
         if not isinstance(target, ast.Name) or value is None or times[target.id] != 1:
             continue
         try:
-            made = evaluate(ast.unparse(value), {}, builtins=_NOTHING)
+            made = evaluate(ast.unparse(value), {}, builtins=known)
         except (ExpressionError, Undecided):
             continue
         if is_fixed(made.value) and len(made.text) <= MAX_CHARS:

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from opencwm.core.syntax import nodes_of
 from opencwm.debugger.abstract_classes import ABSTRACT
+from opencwm.debugger.bindings import bindings, names_by_string
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.field_classes import made_by_call
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
@@ -33,7 +34,6 @@ from opencwm.tracer.rendering import Renderer
 
 VALUES: Final = frozenset({"int", "float", "str", "bytes", "list", "tuple", "dict", "set", "frozenset"})
 """Built-in types whose subclasses may read as they do."""
-_BY_STRING: Final = frozenset({"globals", "vars", "eval", "exec", "setattr", "__import__"})
 _HARMLESS_BASES: Final = frozenset({"object", "ABC", "Generic", "Protocol", "Exception"}) | {
     name
     for name, value in vars(builtins).items()
@@ -138,11 +138,6 @@ def _built_in(bound: BoundNames) -> Iterator[tuple[str, str]]:
             yield name, f"<built-in function {name}>"
 
 
-def names_by_string(tree: ast.Module) -> bool:
-    """Whether a program may bind names, or set attributes, that do not stand in it as such."""
-    return any(isinstance(node, ast.Name) and node.id in _BY_STRING for node in nodes_of(tree))
-
-
 def has_values(tree: ast.Module) -> bool:
     """Whether objects of classes of a program may read as values of built-in types."""
     classes = [node for node in nodes_of(tree) if isinstance(node, ast.ClassDef)]
@@ -181,7 +176,7 @@ def _values(
     """
     if names_by_string(tree):
         return {}, {}, {}
-    counts = collections.Counter(_bindings(tree))
+    counts = collections.Counter(bindings(tree))
     unchanged = frozenset(read_only(tree, known.functions.keys()))
     texts: dict[str, str] = {}
     methods: dict[str, Any] = {}
@@ -244,22 +239,3 @@ def _holds_what_is_fixed(value: object) -> bool:
     if kind_of(value) not in (list, set):
         return False
     return all(map(is_fixed, as_in_python(value)))
-
-
-def _bindings(tree: ast.AST) -> Iterator[str]:
-    """Yield every name as often as it is bound anywhere; more than once where functions may rebind it."""
-    for node in nodes_of(tree):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            yield node.id
-        elif isinstance(node, ast.arg):
-            yield node.arg
-        elif isinstance(node, FunctionNode | ast.ClassDef):
-            yield node.name
-        elif isinstance(node, ast.alias):
-            yield (node.asname or node.name).partition(".")[0]
-        elif isinstance(node, ast.Global | ast.Nonlocal):
-            yield from (*node.names, *node.names)
-        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
-            yield node.name
-        elif isinstance(node, ast.MatchMapping) and node.rest:
-            yield node.rest
