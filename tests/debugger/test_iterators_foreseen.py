@@ -430,3 +430,23 @@ class T:
 """
     witness = _Witness(_recorded(source, "main()"), calculates=True).run()
     assert (witness.foresight.workings.known.attribute("T()", "pat") is not None) is is_known
+
+
+@pytest.mark.parametrize("dropped", ["g = gen(3)", "g = gen(3)\n    next(g)", "g = [map(str, gen(3))]"])
+@pytest.mark.parametrize("call", ["f('a')", "caller()"])
+def test_generators_that_are_dropped_with_the_locals_of_a_function_are_closed(
+    dropped: str, call: str
+) -> None:
+    source = f"""def gen(n):
+    yield n
+    yield 2
+
+def f(text):
+    {dropped}
+    return [text * 30, text * 30]
+
+def caller():
+    a = f("b")
+    return len(f("c")), a
+"""
+    _Witness(_recorded(source, call), calculates=True).run()

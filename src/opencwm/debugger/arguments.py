@@ -141,6 +141,11 @@ class Functions:
             isinstance(part, ast.Name) and part.id == name for node in inner for part in ast.walk(node)
         )
 
+    @property
+    def has_generators(self) -> bool:
+        """Whether one of them makes generators."""
+        return any(map(self.is_generator, self._found))
+
     def is_generator(self, first: int) -> bool:
         """Whether a function is one that makes generators."""
         return first in self._found and self._qualnames.is_generator(self._found[first][0])

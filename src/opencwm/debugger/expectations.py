@@ -266,6 +266,7 @@ class Entered:
         is_reading: a generator has left everything as it is that it was given.
         given: how its locals read when it was entered, or went on.
         continued: the activation of a generator that went on; None for one that was entered.
+        is_clean: it has returned, and no generator can have been dropped with its locals, which closes it.
     """
 
     first: int
@@ -278,6 +279,12 @@ class Entered:
     is_reading: bool = False
     given: Mapping[str, str] = dataclasses.field(default_factory=dict)
     continued: Memory | None = None
+    is_clean: bool = False
+
+    @property
+    def drops_nothing(self) -> bool:
+        """Whether no generator was dropped when it was left."""
+        return self.is_clean or self.suspended is not None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

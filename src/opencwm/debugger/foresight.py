@@ -29,7 +29,8 @@ from opencwm.debugger.expectations import (
     UnforeseenError,
 )
 from opencwm.debugger.hooks import plain_name
-from opencwm.debugger.rendered import is_atom
+from opencwm.debugger.rendered import is_atom, is_iterator
+from opencwm.debugger.shown import is_cut
 from opencwm.debugger.workings import Workings
 from opencwm.traces import Activation, CodeInfo, Step, StepFlags, StepKind, apply_step
 
@@ -110,6 +111,10 @@ class Foresight:
         entered = self._memories[-1].entered if self._memories else []
         if entered and entered[-1].first == memory.first and not step.flags & StepFlags.UNWIND:
             functions = self.workings.known.functions
+            is_left = not step.flags & StepFlags.YIELD
+            entered[-1].is_clean = is_left and not any(
+                is_iterator(text) or is_cut(text) for text in left.values()
+            )
             if functions.is_generator(memory.first):
                 is_yield = bool(step.flags & StepFlags.YIELD)
                 entered[-1].item = step.value if is_yield else STOP

@@ -109,6 +109,11 @@ class LineFollower(KeepingFollower):
         outcome, known = self.outcome, self._known
         if not outcome.is_told or known.has_finalizers or self._entered:
             return
+        if (
+            not all(entered.drops_nothing for entered in self._memory.entered)
+            and known.functions.has_generators
+        ):
+            return
         outcome.enters_nothing = all(known.calculated(expected) is not None for expected in self._open)
         may_drop = isinstance(self._node, ast.Expr | ast.Return | ast.Break | ast.With) or any(
             not is_atom(self._state.get(name, "0")) for name in bound
