@@ -15,6 +15,7 @@ from typing import Final
 from opencwm.debugger.arguments import CallSite
 from opencwm.debugger.comprehension_follower import consumed
 from opencwm.debugger.expectations import (
+    COUNTER,
     Entered,
     EnteringError,
     Iterating,
@@ -43,7 +44,7 @@ from opencwm.debugger.rendered import (
     is_iterator,
 )
 from opencwm.debugger.shown import own_class
-from opencwm.debugger.streams import Generated, Stream
+from opencwm.debugger.streams import Generated
 from opencwm.debugger.substitution_follower import SubstitutionFollower
 from opencwm.debugger.touching import Changing, pieces
 
@@ -91,6 +92,8 @@ class CallFollower(SubstitutionFollower):
     def _name(self, node: ast.Name) -> str | None:
         text = self._state.get(node.id, self._known.constants.get(node.id)) or None
         made = self._memory.made.get(node.id) if node.id not in self._inner else None
+        if made is not None and made.startswith(COUNTER) and self._has_entered:
+            made = None  # a function may have put its keys in another order
         if made is not None and made == text and node.id not in self._known.shared:
             return self._kept_iterator(node.id, made) if isinstance(made, Iterating) else made
         if node.id in self._known.decorated.functions and node.id not in self._state:
@@ -171,10 +174,9 @@ class CallFollower(SubstitutionFollower):
     def _hands_on(self, texts: Sequence[str | None]) -> None:
         """Note that a call may ask iterators for items that it is given, or keep them."""
         given = [text for text in texts if isinstance(text, Iterating) and text.stream is not None]
-        copies: dict[int, Stream] = {}
-        for text in given:
+        for text in given[: len(given) == 1]:  # of several, one may be a part of another
             if text.stream is not None and text.stream.is_free():
-                text.handed = text.stream.copy(copies)
+                text.handed = text.stream.copy({})
         for text in given:
             if text.stream is not None:
                 text.stream.lose()
