@@ -33,8 +33,8 @@ class KeepingFollower(WithFollower):
                 other.stream.lose()
             if name in self._bound or not is_part:
                 made.pop(name, None)
-        is_elsewhere = (
-            bool(self._memory.entered) or self._memory.num_yields > 0 and not self._memory.is_at_once
+        is_elsewhere = bool(self._memory.entered) or (
+            self._memory.num_yields > 0 and not self._memory.is_at_once
         )
         for name in [name for name, text in made.items() if text.startswith(COUNTER)]:
             if is_elsewhere or name not in outcome.untouched:
