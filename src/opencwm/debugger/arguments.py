@@ -12,6 +12,7 @@ from opencwm.core.syntax import nodes_of
 from opencwm.debugger.object_shapes import is_decorated
 from opencwm.debugger.own_exceptions import OwnExceptions
 from opencwm.debugger.qualified_names import FunctionNode, QualifiedNames, is_wraps
+from opencwm.debugger.shown import is_cut
 
 MAX_ARGUMENT_CHARS = 200
 """Longer arguments are left to the model, which has seen how the tracer cuts them."""
@@ -163,6 +164,11 @@ class Functions:
         names = [item.arg for item in definition.args.args[:1]] if definition is not None else []
         return definition is not None and definition.name == "__init__" and names == ["self"]
 
+    @property
+    def has_generators(self) -> bool:
+        """Whether one of them makes generators."""
+        return any(map(self.is_generator, self._found))
+
     def is_generator(self, first: int) -> bool:
         """Whether a function is one that makes generators."""
         return first in self._found and self._qualnames.is_generator(self._found[first][0])
@@ -210,6 +216,26 @@ class Functions:
         rebound = _rebound(definition, lines)
         names = [item.arg for item in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
         return {name: state[name] for name in names if name in state and name not in rebound}
+
+    def is_reading(
+        self, first: int, given: Mapping[str, str], left: Mapping[str, str], lines: Collection[int]
+    ) -> bool:
+        """Whether all parameters of a function read in the end as they did, and are what it was given.
+
+        Args:
+            first: first line of its definition.
+            given: rendered values of its locals when it was entered, or went on.
+            left: those when it returned, or handed out something.
+            lines: those that it has come to.
+        """
+        definition = self.definition(first)
+        if definition is None or definition.args.vararg or definition.args.kwarg:
+            return False
+        names = signature(definition.args).parameters.keys()
+        is_same = all(name in given and given[name] == left.get(name) for name in names)
+        return (
+            is_same and names.isdisjoint(_rebound(definition, lines)) and not any(map(is_cut, given.values()))
+        )
 
     def bound_on(self, first: int, lineno: int) -> set[str]:
         """Return the names that a line of a function, or of one within it, binds."""

@@ -10,12 +10,12 @@ import ast
 from opencwm.debugger.arguments import CallSite
 from opencwm.debugger.expectations import Expected, Made, RaisingError, attributes_of
 from opencwm.debugger.hooks import plain_name
+from opencwm.debugger.keeping_follower import KeepingFollower
 from opencwm.debugger.object_shapes import mangled
 from opencwm.debugger.rendered import is_atom
-from opencwm.debugger.with_follower import WithFollower
 
 
-class AttributeFollower(WithFollower):
+class AttributeFollower(KeepingFollower):
     """Follows what sets attributes."""
 
     _gotten: str | None = None

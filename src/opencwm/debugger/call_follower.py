@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import ast
 import functools
-import re
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from opencwm.debugger.arguments import CallSite
-from opencwm.debugger.bound_methods import bound_method
 from opencwm.debugger.comprehension_follower import consumed
 from opencwm.debugger.expectations import (
+    COUNTER,
     Entered,
     EnteringError,
     Iterating,
@@ -30,13 +30,14 @@ from opencwm.debugger.hooks import holders, is_super, plain_name, unhooked
 from opencwm.debugger.inside import changed_inside
 from opencwm.debugger.iterator_follower import PUTTING, looked_up
 from opencwm.debugger.known import BUILT_IN, Known
+from opencwm.debugger.methods import method_of
 from opencwm.debugger.mutations import (
     CHANGING_FUNCTIONS,
     MOVING_METHODS,
     after_function,
     after_method,
 )
-from opencwm.debugger.pure_operations import METHODS, MODULES
+from opencwm.debugger.pure_operations import MODULES
 from opencwm.debugger.rendered import (
     READING_METHODS,
     is_atom,
@@ -83,7 +84,6 @@ class CallFollower(SpecialFollower):
         self.calls: list[CallSite] = []
         self.to_come: list[CallSite] = []
         self.loose: dict[str, Iterating] = {}
-        self._looked_up: set[int] = set()  # attributes that the line gives to names
         self._entered = list(memory.entered)
         self._changing = Changing(memory.state, is_renaming=known.functions.is_renaming)
         self.outcome.is_pure = all(entered.is_apart for entered in memory.entered)
@@ -93,10 +93,10 @@ class CallFollower(SpecialFollower):
         if text is None and node.id not in self._state and node.id not in self._inner:
             text = self._memory.variables.get(node.id)
         made = self._memory.made.get(node.id) if node.id not in self._inner else None
+        if made is not None and made.startswith(COUNTER) and self._has_entered:
+            made = None  # a function may have put its keys in another order
         if made is not None and made == text and node.id not in self._known.shared:
-            if isinstance(made, Iterating):
-                made = self.loose[node.id] = Iterating(made, stream=made.stream)
-            return made
+            return self._kept_iterator(node.id, made) if isinstance(made, Iterating) else made
         if node.id in self._known.decorated.functions and node.id not in self._state:
             return self._known.decorated.functions[node.id]
         if text is None:  # perhaps unbound
@@ -104,6 +104,17 @@ class CallFollower(SpecialFollower):
         if node.id in self._state and node.id not in self.changed_names and self._has_entered:
             text = None if node.id in self._known.shared else text
         return self._current(text, self._born.get(node.id, 0)) if node.id in self._state else text
+
+    def _kept_iterator(self, name: str, made: Iterating) -> str:
+        """Return the iterator that a local is."""
+        if made.stream is None:
+            try:
+                made.stream = self._stream(made)
+            except UnforeseenError:
+                return str(made)
+        iterator = self.loose[name] = Iterating(made, stream=made.stream)
+        iterator.is_held = True
+        return iterator
 
     def _uses(self, iterator: Iterating) -> None:
         for name in [name for name, other in self.loose.items() if other is iterator]:
@@ -137,11 +148,13 @@ class CallFollower(SpecialFollower):
         named = {name: text for name, text in keywords.items() if name is not None}
         if is_plain:
             found = self._with_iterators(node, function, args, named)
+            found = found or self._substituted(function, receiver, args, named)
             if found is None and self._calculates:
                 found = self._newly_made(node, receiver, args, named)
                 found = found or self._initialized(node, receiver, args, named)
             if found is not None:
                 return found
+        self._hands_on([*args, *texts])
         if self._changing.moment != began:
             receiver = self._again(owner if not fields else "", receiver, began)
             changing = None if changing is None or fields or not owner else receiver
@@ -159,7 +172,8 @@ class CallFollower(SpecialFollower):
         num_entered, result = len(self._entered), None
         if is_plain:
             result = self._called_with(node, function, receiver, args, named, called)
-        if not is_harmless and len(self._entered) == num_entered:
+        makes_generator = isinstance(result, Iterating) and isinstance(result.stream, Generated)
+        if not (is_harmless or makes_generator) and len(self._entered) == num_entered:
             self._handed_on(node, receiver, given)
         return result
 
@@ -178,6 +192,8 @@ class CallFollower(SpecialFollower):
                     if isinstance(arg, Iterating) and arg.stream is not None:
                         self._exhaust(arg)
             return None
+        if python is itertools.tee:
+            return self._teed(args, named)
         iterator = self._iterator(python, node, args, named)
         if iterator is not None:
             return iterator
@@ -280,7 +296,7 @@ class CallFollower(SpecialFollower):
         """Return the attribute that a local bound to a method of another one's list stands for."""
         if isinstance(node, ast.Name) and node.id in self._memory.methods:
             owner, method = self._memory.methods[node.id]
-            if self._state.get(node.id, "").startswith(f"<built-in method {method} of "):
+            if self._method_of_local(node.id):
                 return ast.Attribute(ast.Name(owner, ast.Load()), method, ast.Load())
         return node
 
@@ -450,8 +466,7 @@ class CallFollower(SpecialFollower):
         text = self._known.functions.text(first, "generator object") if first else None
         if text is None:
             return None
-        reached = [*call.args, *call.keywords.values(), *([call.receiver] if call.is_method else [])]
-        stream = Generated(first, reached, is_closed=first in self._known.closed)
+        stream = Generated(first, call, self, is_closed=first in self._known.closed)
         return Iterating(text, stream=stream)
 
     def _is_entered_by(self, call: CallSite, first: int) -> bool:
@@ -550,13 +565,13 @@ class CallFollower(SpecialFollower):
         text = self._value(node.value)
         if node.attr in attributes_of(text):
             return attributes_of(text)[node.attr]
-        if id(node) in self._looked_up and (method := bound_method(text, node.attr, self._known.disguises)):
-            return method
         python = self._python(node)
         if python is not None:
             return Made(looked_up(python), f"{plain_name(node.value)}.{node.attr}")
-        if text is not None and text.startswith("re.compile(") and node.attr in METHODS[re.Pattern]:
-            return Made("<builtin_method object>", f"{text}.{node.attr}")
+        is_plain = text is not None and self._known.disguises.spare(text)
+        method = method_of(text, node.attr) if text is not None and is_plain else None
+        if method is not None:
+            return method
         if text is None and node.attr in self._known.attributes.managed:  # perhaps a property
             if self._entered:
                 raise UnforeseenError

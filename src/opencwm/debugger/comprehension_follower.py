@@ -12,14 +12,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from opencwm.debugger.expectations import Iterating, Made, UnforeseenError
+from opencwm.debugger.expectations import COUNTER, Iterating, Made, UnforeseenError
 from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.hooks import arguments, hook_name
 from opencwm.debugger.known import BUILT_IN, Known
 from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.rendered import MAX_CHARS, MAX_ITEMS, UnreadableError, is_atom, truth_of
-from opencwm.debugger.streams import Fixed, Following, Item, Rounds, Stream
-from opencwm.debugger.touching import FOREVER, Changing, held_by, pieces
+from opencwm.debugger.streams import UNCHANGING, Fixed, Following, Item, Rounds, Stream
+from opencwm.debugger.touching import FOREVER, Changing, held_by, is_unchanging, pieces
 
 _CONSUMERS: Final = frozenset(
     {"sum", "any", "all", "list", "tuple", "set", "frozenset", "sorted", "min", "max", "dict"}
@@ -63,6 +63,10 @@ class ComprehensionFollower(Following, abc.ABC):
         """Note that an iterator is asked for items, or becomes a part of another one."""
 
     @abc.abstractmethod
+    def _hash(self, texts: Iterable[str | None]) -> None:
+        """Note that values are hashed, and compared, in which the program may have a say."""
+
+    @abc.abstractmethod
     def _truth(self, node: ast.expr) -> bool:
         """Follow an expression; return the truth of its value."""
 
@@ -70,8 +74,10 @@ class ComprehensionFollower(Following, abc.ABC):
         return self._joined_rounds("[%s]", self._comprehension(node.generators, [node.elt]))
 
     def _setcomp(self, node: ast.SetComp) -> str | None:
-        self._comprehension(node.generators, [node.elt])
-        return None
+        made = self._comprehension(node.generators, [node.elt])
+        self._hash([text for (text,) in made])
+        texts = [text for (text,) in made if text is not None]
+        return self._known.set_of(texts) if len(texts) == len(made) else None
 
     def _dictcomp(self, node: ast.DictComp) -> str | None:
         text = self._joined_rounds("{%s}", self._comprehension(node.generators, [node.key, node.value]))
@@ -130,10 +136,12 @@ class ComprehensionFollower(Following, abc.ABC):
     def next_round(self, rounds: Rounds) -> Sequence[Item] | None:
         """Follow the next round of a comprehension; return what its parts are worth, None at its end."""
         own, state, born = rounds.own, self._state, self._born
-        if rounds.by not in (None, self) and any(not is_atom(text) for text, _ in rounds.bound.values()):
+        if rounds.epoch not in (None, self.epoch) and any(
+            not is_atom(text) for text, _ in rounds.bound.values()
+        ):
             raise UnforeseenError  # perhaps changed since
         hidden = {name: (state[name], born.get(name, 0)) for name in own if name in state}
-        outer, self._inner, rounds.by = self._inner, self._inner | own, self
+        outer, self._inner, rounds.epoch = self._inner, self._inner | own, self.epoch
         self._substitute(own, rounds.bound)
         made = self._round(rounds)
         rounds.bound = {
@@ -187,6 +195,29 @@ class ComprehensionFollower(Following, abc.ABC):
         )
         return FOREVER if is_alone else self._changing.moment
 
+    def _is_apart_from_all(self, node: ast.expr) -> bool:
+        """Whether the call of a function of Python gets nothing but displays of what cannot change."""
+        while hook_name(node) in ("operand", "result"):
+            node = arguments(node)[-1]
+        if isinstance(node, ast.Constant):
+            return True
+        if isinstance(node, ast.UnaryOp):
+            return self._is_apart_from_all(node.operand)
+        if isinstance(node, ast.List | ast.Tuple | ast.Set):
+            return all(map(self._is_apart_from_all, node.elts))
+        if isinstance(node, ast.Dict):
+            return all(key is not None and self._is_apart_from_all(key) for key in node.keys) and all(
+                map(self._is_apart_from_all, node.values)
+            )
+        if isinstance(node, ast.Name):
+            text = self._state.get(node.id, self._known.constants.get(node.id, ""))
+            return not isinstance(text, Made) and bool(text) and self._is_unchanging(text)
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            return False
+        name, given = node.func.id, [*node.args, *(keyword.value for keyword in node.keywords)]
+        is_python = name not in self._state and name in self._known.builtins.functions
+        return is_python and all(map(self._is_apart_from_all, given))
+
     def _is_new(self, node: ast.expr, text: str) -> bool:
         """Whether the value of an expression is a list, dictionary or set that nothing else holds."""
         if text[0] not in "[{" or self._known.disguises.may_change(text):
@@ -202,7 +233,7 @@ class ComprehensionFollower(Following, abc.ABC):
         now = self._changing.moment if until is None else until
         if text is None or since >= now:
             return text
-        if isinstance(text, Made):
+        if isinstance(text, Made) and not text.startswith(COUNTER):
             is_changed = isinstance(text, Iterating) and not text.is_spent
         else:
             is_changed = self._changing.is_changed(text, since, until)
@@ -222,17 +253,46 @@ class ComprehensionFollower(Following, abc.ABC):
             self._uses(text)
             if text.stream is not None:
                 return text.stream
+        is_counter = isinstance(text, Made) and text.startswith(COUNTER)
+        gone_through = Iterating(text or "", getattr(text, "source", "")) if is_counter else text
         try:
-            values = self._known.iterated(text)
+            values = self._known.iterated(gone_through)
         except UnreadableError:
             raise UnforeseenError from None
         if len(values) > MAX_ITEMS:
             raise UnforeseenError
         whole = text.source if isinstance(text, Iterating) else text or ""
+        items = [self._item_text(value, whole, place) for place, value in enumerate(values)]
+        if isinstance(text, Iterating) and (text.is_apart or self._is_unchanging(whole)):
+            return Fixed(items, UNCHANGING, self, {})
         holders, is_hidden = held_by(whole, self._state)
         is_hidden = is_hidden or not (holders or is_atom(whole) or self._known.is_isolated)
-        items = [self._item_text(value, whole, place) for place, value in enumerate(values)]
         return Fixed(items, whole, self, None if is_hidden else holders)
+
+    def _only_here(self, node: ast.expr, text: str | None) -> Stream | None:
+        """Return what is gone through of a value that cannot change, or that nothing else holds."""
+        if text is None or isinstance(text, Iterating):
+            return None
+        try:
+            items = [text_of(item) for item in self._known.iterated(text)]
+        except (UnreadableError, Undecided):
+            return None
+        is_new = self._is_new(node, text) or self._is_made_new(node)
+        is_fixed = self._is_unchanging(text) or (is_new and all(map(is_atom, items)))
+        return Fixed(items, UNCHANGING, self, {}) if is_fixed and len(items) <= MAX_ITEMS else None
+
+    def _is_made_new(self, node: ast.expr) -> bool:
+        """Whether an expression is the call of a function of Python that makes a new list."""
+        while hook_name(node) in ("operand", "result"):
+            node = arguments(node)[-1]
+        name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+        is_python = name not in self._state and name in self._known.builtins.functions
+        return is_python and name in ("list", "sorted")
+
+    def _is_unchanging(self, source: str) -> bool:
+        """Whether an expression for what an iterator goes through has nothing in it that can change."""
+        builtins = self._known.builtins
+        return is_unchanging(source, {*builtins.functions, *builtins.modules})
 
     def _item_text(self, value: Any, whole: str, place: int) -> str | None:
         """Return how an item of what an expression gives reads."""
@@ -244,6 +304,8 @@ class ComprehensionFollower(Following, abc.ABC):
         if text is None:
             raise UnforeseenError
         if isinstance(target, ast.Name):
+            if isinstance(text, Iterating):
+                text.stream, text.is_held = self._stream(text), True
             self._state[target.id] = text
             self._born[target.id] = min(since, self._changing.moment)
             return

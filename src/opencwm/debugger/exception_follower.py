@@ -12,10 +12,10 @@ from opencwm.debugger.plain_exceptions import raised_by
 from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.rendered import UnreadableError
 from opencwm.debugger.shown import own_class
-from opencwm.debugger.sorting_follower import SortingFollower
+from opencwm.debugger.substitution_follower import SubstitutionFollower
 
 
-class ExceptionFollower(SortingFollower):
+class ExceptionFollower(SubstitutionFollower):
     """What is known of exceptions that are made and raised, and of named tuples that are made."""
 
     outcome: Outcome

@@ -114,6 +114,10 @@ def attributes_of(text: str | None) -> Mapping[str, str]:
     return text.attributes if isinstance(text, Made) else {}
 
 
+COUNTER: Final = "Counter({"
+"""What the text of a counter begins with, which does not tell in which order its keys came."""
+
+
 class Iterating(Made):
     """The text of an iterator.
 
@@ -121,17 +125,47 @@ class Iterating(Made):
         source: an expression for what it goes through, empty where that is not known.
         stream: what it gives item by item, where that is to be followed; None where its source says it all.
         is_spent: it has been asked for all that its source says.
+        is_apart: nothing else reaches it, nor anything that can change of what it goes through.
+        is_over_another: it asks another iterator of the line for its items.
+        is_held: a local holds it.
+        handed: what it gave item by item when it was handed to a function, where that can be told there.
     """
 
-    __slots__ = ("is_spent", "stream")
+    __slots__ = ("handed", "is_apart", "is_held", "is_over_another", "is_spent", "stream")
     stream: Stream | None
     is_spent: bool
+    is_apart: bool
+    is_over_another: bool
+    is_held: bool
+    handed: Stream | None
 
-    def __new__(cls, text: str, source: str = "", stream: Stream | None = None) -> Iterating:
+    def __new__(
+        cls, text: str, source: str = "", stream: Stream | None = None, *, is_apart: bool = False
+    ) -> Iterating:
         """Return the text, with what belongs to it."""
         made = super().__new__(cls, text, source)
         assert isinstance(made, Iterating)  # noqa: S101 - as it was made
         made.stream, made.is_spent = stream, False
+        made.is_apart, made.is_over_another = is_apart, False
+        made.is_held, made.handed = False, None
+        return made
+
+
+class Several(Made):
+    """The text of a tuple of iterators.
+
+    Attributes:
+        parts: those, to be told apart once it is unpacked.
+    """
+
+    __slots__ = ("parts",)
+    parts: tuple[Iterating, ...]
+
+    def __new__(cls, parts: tuple[Iterating, ...]) -> Several:
+        """Return the text, with what belongs to it."""
+        made = super().__new__(cls, f"({', '.join(parts)}{',' * (len(parts) == 1)})")
+        assert isinstance(made, Several)  # noqa: S101 - as it was made
+        made.parts = parts
         return made
 
 
@@ -244,6 +278,10 @@ class Entered:
         is_apart: it can change no object that there was before, see :mod:`opencwm.debugger.isolation`.
         item: what it handed out, of a generator, :data:`STOP` at its end; None where that is not known.
         suspended: the activation of a generator that has handed out something.
+        is_reading: a generator has left everything as it is that it was given.
+        given: how its locals read when it was entered, or went on.
+        continued: the activation of a generator that went on; None for one that was entered.
+        is_clean: it has returned, and no generator can have been dropped with its locals, which closes it.
     """
 
     first: int
@@ -254,6 +292,15 @@ class Entered:
     is_apart: bool = False
     item: str | None = None
     suspended: Memory | None = None
+    is_reading: bool = False
+    given: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    continued: Memory | None = None
+    is_clean: bool = False
+
+    @property
+    def drops_nothing(self) -> bool:
+        """Whether no generator was dropped when it was left."""
+        return self.is_clean or self.suspended is not None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -290,6 +337,8 @@ class Memory:
         lines: those it has come to.
         num_yields: how often it has handed out a value since the line began; -1 where that is not known.
         resumed: rendered values of the locals when it went on after that; ``state`` is from before.
+        is_steady: the locals have read the same whenever it went on since the line began.
+        is_at_once: nothing had run then since it had handed out the value before.
         left: rendered values of the locals when it handed out the last value.
         is_asked: it went on because it was asked for its next item, not to be closed or sent something.
         raised_on: the line on which an exception was raised last.
@@ -314,6 +363,8 @@ class Memory:
     lines: set[int] = dataclasses.field(default_factory=set)
     num_yields: int = 0
     resumed: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    is_steady: bool = True
+    is_at_once: bool = True
     left: Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_asked: bool = False
     raised_on: int = 0
@@ -328,6 +379,8 @@ class Memory:
         if is_new_line or self.num_yields <= 0:
             self.state = dict(state)
         else:
+            before = self.resumed if self.num_yields > 1 else self.state
+            self.is_steady = self.is_steady and before == state
             self.resumed = dict(state)
 
     def throws(self, value: str | None) -> None:
@@ -354,6 +407,7 @@ class Memory:
 
 
 def _copied(text: Made, streams: dict[int, Stream]) -> Made:
-    if not isinstance(text, Iterating) or text.stream is None:
+    if not isinstance(text, Iterating):
         return text
-    return Iterating(text, text.source, text.stream.copy(streams))
+    stream = text.stream and text.stream.copy(streams)
+    return Iterating(text, text.source, stream, is_apart=text.is_apart)

@@ -10,17 +10,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS, is_written
-from opencwm.debugger.call_follower import CallFollower
 from opencwm.debugger.comprehension_follower import consumed
 from opencwm.debugger.expectations import (
+    COUNTER,
     Ask,
     Expected,
     Iterating,
     Loop,
     Made,
     Memory,
+    Several,
     UnforeseenError,
-    YieldingError,
 )
 from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.hooks import arguments, hook_name, is_lazy, plain_name, unhooked
@@ -36,6 +36,7 @@ from opencwm.debugger.rendered import (
     loop_text,
 )
 from opencwm.debugger.touching import held_by
+from opencwm.debugger.yield_follower import YieldFollower
 from opencwm.tracer.sites import Push, Site, SiteKind
 
 MAX_TEXT: Final = MAX_EVALUATION_CHARS - 1
@@ -72,7 +73,7 @@ _LOOKED_UP: Final = frozenset({"<method_descriptor object>"})
 """How functions read that are looked up in something and do not tell which they are."""
 
 
-class ExpressionFollower(CallFollower):
+class ExpressionFollower(YieldFollower):
     """Follows the expressions of one line.
 
     Args:
@@ -87,7 +88,6 @@ class ExpressionFollower(CallFollower):
         self._sites = known.sites
         self._ask = ask
         self._written = list(reversed(memory.written))
-        self._num_yields = memory.num_yields
         self._waiting: list[tuple[int, int, str | None, int]] = []
         self._last = (-1, "")
         self._right: str | None = None  # of an augmented assignment
@@ -122,7 +122,8 @@ class ExpressionFollower(CallFollower):
         self._state.pop(node.target.id, None)
         if value is not None:
             self._reads_now(node.target.id, str(value))
-        return value
+        self._hands_on([value])
+        return str(value) if isinstance(value, Iterating | Several) else value
 
     def _tuple(self, node: ast.Tuple) -> str | None:
         texts = self._texts(node.elts)
@@ -297,23 +298,6 @@ class ExpressionFollower(CallFollower):
         is_alone = text is not None and self._known.functions.definition(node.lineno) is not None
         return Made(text, first=node.lineno) if text is not None and is_alone else text
 
-    def _yield(self, node: ast.Yield) -> str | None:
-        """Follow what is handed out; what a generator is sent when it is asked to go on is not known."""
-        value = "None" if node.value is None else self._value(node.value)
-        if self._num_yields == 0:
-            raise YieldingError(value)
-        if self._num_yields != 1:
-            raise UnforeseenError
-        self._num_yields = 0
-        self._before, self._state = self._memory.resumed, dict(self._memory.resumed)
-        self._changing.resume(self._before)
-        self._born = dict.fromkeys(self._state, self._changing.moment)
-        self._has_entered, self.outcome.is_pure = False, True
-        self.changed_names.clear()
-        self.outcome.values.clear()
-        self.outcome.is_told = self.outcome.is_told and self._memory.is_asked  # it may have been closed
-        return "None" if self._memory.is_asked else None
-
     # -- what the hooks of the tracer do; see opencwm.tracer.evaluator
 
     def _hook_operand(self, site: int, number: int, node: ast.expr) -> str | None:
@@ -347,12 +331,15 @@ class ExpressionFollower(CallFollower):
             expected = self._by_source(node, expected)
             if known is None and self._entered and not are_plain and self._known.calculated(expected) is None:
                 self._objects_change()  # a method may have carried it out
+                self.is_unsure = True
             is_silent = is_lazy(node) and not (known or "").startswith("<generator object ")
             is_written = not (about.drops_none and known == "None") and not is_silent
             is_function = isinstance(known, Made) and not known.startswith("<class '")
             is_written = is_written and not (about.is_lookup and is_function)
             text = self._told(expected) if is_written else known or self._unwritten(expected)
             text = known if isinstance(known, Made) and text == known else with_source(text, expected)
+            if isinstance(text, Iterating) and text.stream is None:
+                text.is_apart = self._is_apart_from_all(node)
             self.outcome.is_told = self.outcome.is_told and text is not None
         if about.push is not None:
             self._wait(about.push, text, node)
@@ -580,10 +567,12 @@ def _source(text: str | None) -> str | None:
 
 def with_source(text: str | None, expected: Expected) -> str | None:
     """Return the text of a value, with the expression for it where it does not tell what it is."""
-    is_match = text is not None and text.startswith("<re.Match object; ")
-    if text is None or isinstance(text, Made) or not (is_match or text.endswith(" object>")):
+    if text is None or isinstance(text, Made):
+        return text
+    is_value = text.startswith(("<re.Match object; ", COUNTER)) or text in _LOOKED_UP
+    if not (is_value or text.endswith(" object>")):
         return text
     source, names = expected.formula or (expected.text or "", {})
     if names or not source:
         return text
-    return Made(text, source) if is_match or text in _LOOKED_UP else Iterating(text, source)
+    return Made(text, source) if is_value else Iterating(text, source)

@@ -224,7 +224,7 @@ def known_value(text: str) -> Any:
         raise Undecided(f"its value {_short(text)} is not known") from None
 
 
-_ALWAYS_THE_SAME: Final = re.compile(r"<class '[\w.]+'>|<function [\w.<>]+>|<object object>")
+_ALWAYS_THE_SAME: Final = re.compile(r"<class '[\w.]+'>|<function [\w.<>]+>|<\w+ object>")
 """How objects read of which the text never changes."""
 _BUILT_IN: Final = "|".join(name for name, value in vars(builtins).items() if isinstance(value, type))
 _CLASS: Final = re.compile(rf"<class '(?:program\.\w+|{_BUILT_IN})'>")
@@ -427,7 +427,8 @@ class _Evaluation:
             ):
                 raise UnsupportedError("such arguments by name are not supported here")
             keywords |= more
-        if keywords.get("key") is not None and (not is_key(keywords["key"]) or holds_objects(args)):
+        key = keywords.get("key")
+        if key is not None and (not is_key(key) or holds_objects(args)):
             raise UnsupportedError("key= is supported here for a few built-in functions only")
         if isinstance(node.func, ast.Attribute):
             module = self._module(node.func.value)

@@ -25,11 +25,13 @@ from opencwm.debugger.expectations import (
     Memory,
     Outcome,
     ResumingError,
+    Several,
     UnforeseenError,
 )
 from opencwm.debugger.hooks import plain_name, raises_again
 from opencwm.debugger.module_variables import FollowedVariables
-from opencwm.debugger.rendered import is_atom
+from opencwm.debugger.rendered import is_atom, is_iterator
+from opencwm.debugger.shown import is_cut
 from opencwm.debugger.workings import Workings
 from opencwm.traces import Activation, CodeInfo, Step, StepFlags, StepKind, apply_step
 
@@ -78,8 +80,14 @@ class Foresight:
             if not step.flags & StepFlags.RESUME:
                 entered.made = self._handed(entered.first, dict(step.changed))
             if self._memories:
+                is_apart = self._is_apart(entered.first, step)
                 self._memories[-1].entered.append(
-                    Entered(entered.first, is_apart=self._is_apart(entered.first, step))
+                    Entered(
+                        entered.first,
+                        is_apart=is_apart,
+                        given=dict(step.changed),
+                        continued=entered if step.flags & StepFlags.RESUME else None,
+                    )
                 )
             self._memories.append(entered)
             if not step.flags & StepFlags.RESUME:
@@ -108,7 +116,7 @@ class Foresight:
         state = memory.resumed if memory.num_yields > 0 else memory.state
         left = {**state, **dict(step.changed)}
         self._closures.reads(memory.first, left)
-        self._returned(memory, step)
+        self._returned(memory, step, left)
         if step.flags & StepFlags.YIELD:
             memory.left = left
             memory.num_yields += memory.num_yields >= 0
@@ -142,15 +150,23 @@ class Foresight:
         made = self._outcome(memory).values.get("self", memory.made.get("self"))
         return made if made == text else text
 
-    def _returned(self, memory: Memory, step: Step) -> None:
+    def _returned(self, memory: Memory, step: Step, left: Mapping[str, str]) -> None:
         """Tell the caller of a function what its call is worth."""
         entered = self._memories[-1].entered if self._memories else []
         if entered and entered[-1].first == memory.first and not step.flags & StepFlags.UNWIND:
             functions = self.workings.known.functions
+            is_left = not step.flags & StepFlags.YIELD
+            entered[-1].is_clean = is_left and not any(
+                is_iterator(text) or is_cut(text) for text in left.values()
+            )
             if functions.is_generator(memory.first):
                 is_yield = bool(step.flags & StepFlags.YIELD)
                 entered[-1].item = step.value if is_yield else STOP
+                entered[-1].value = None if is_yield or step.flags & StepFlags.TRUNCATED else step.value
                 entered[-1].suspended = memory if is_yield else None
+                entered[-1].is_reading = functions.is_reading(
+                    memory.first, entered[-1].given, left, memory.lines
+                )
         if not self._memories or step.flags & (StepFlags.YIELD | StepFlags.UNWIND | StepFlags.TRUNCATED):
             return
         entered = self._memories[-1].entered
@@ -181,21 +197,23 @@ class Foresight:
         asked = self._asked()
         suspended = self._suspended.get(step.code, [])
         if asked is not None:
-            memory = asked
-            self._suspended[step.code] = [other for other in suspended if other is not asked]
+            memory = asked.suspended
+            memory.is_at_once = memory.is_at_once and asked.is_at_once
         else:
-            memory = suspended[0] if len(suspended) == 1 else Memory(first, num_yields=-1)
-            self._suspended.pop(step.code, None)
+            there = [other for other in suspended if other.lineno == step.lineno]
+            memory = there[0] if len(there) == 1 else Memory(first, num_yields=-1)
+            memory.is_at_once = False
+        self._suspended[step.code] = [other for other in suspended if other is not memory]
         memory.lineno, memory.is_asked = step.lineno, asked is not None
         return memory
 
-    def _asked(self) -> Memory | None:
-        """Return the activation of the generator that the line is sure to ask for an item; None for none."""
+    def _asked(self) -> ResumingError | None:
+        """Return the generator that the line is sure to ask for an item; None for none."""
         try:
             if self._memories:
                 self.workings.follower(self._memories[-1].copy(), _nothing_more).run()
         except ResumingError as resuming:
-            return resuming.suspended
+            return resuming
         except UnforeseenError:
             pass
         return None
@@ -225,10 +243,13 @@ class Foresight:
         memory.before, memory.lineno, memory.written, memory.entered = memory.lineno, lineno, [], []
         self._variables.begin(memory)
         memory.lines.add(lineno)
-        memory.num_yields = 0
+        memory.num_yields, memory.is_steady, memory.is_at_once = 0, True, True
 
     def _settle(self, memory: Memory) -> None:
         """Take note of what the line that has run leaves behind for those to come."""
+        if self.workings.begins_block(memory) and memory.passing is None:
+            memory.jump, memory.subject = "?", None
+            return
         node, follower, outcome = self.workings.statement(memory), None, Outcome()
         is_thrown, ran = memory.passing is not None, self.workings.alone(memory)
         try:
@@ -284,8 +305,11 @@ class Foresight:
             first: first line of the function.
             written: evaluations since the last step, text and value.
         """
-        calls = [call for call in self._calls(written)[0] if self._may_enter(call, first)]
+        calls, _, starting = self._calls(written)
+        calls = [call for call in calls if self._may_enter(call, first)]
         number = sum(entered.first == first for entered in self._entered_now())
+        if starting is not None:
+            calls, number = [starting], 0
         functions = self.workings.known.functions
         free = self._closures.free(first)
         for memory in self._memories:  # the lines that run may have bound some anew
@@ -299,11 +323,23 @@ class Foresight:
         exceptions = self.workings.known.exceptions
         are_more = any(text.startswith("<") or exceptions.line_of(text) for text in shown.values())
         given = self.arguments(first, ()) if are_more else {}
-        return {
-            name: text
-            for name, text in given.items()
-            if isinstance(text, Made) and not isinstance(text, Iterating) and shown.get(name) == text
+        found = {
+            name: text for name, text in given.items() if isinstance(text, Made) and shown.get(name) == text
         }
+        kept = {name: self._for_function(first, name, text) for name, text in found.items()}
+        return {name: text for name, text in kept.items() if text is not None}
+
+    def _for_function(self, first: int, name: str, text: Made) -> Made | None:
+        """Return what a parameter is that a function has alone as long as it runs; None where it may not."""
+        if not isinstance(text, Iterating):
+            return None if isinstance(text, Several) else text
+        functions = self.workings.known.functions
+        if functions.is_reached(first, name):
+            return None
+        if text.stream is None:
+            return text if text.is_apart else None
+        is_alone = functions.is_plain(first) or not (text.is_held or text.is_over_another)
+        return Iterating(text, stream=text.handed) if is_alone and text.handed is not None else None
 
     def _kept(self, first: int) -> dict[str, str]:
         """Return the free variables that nothing but a function changes, and no line does now."""
@@ -324,7 +360,7 @@ class Foresight:
 
         Those that stand there to be called later are left out; others, such as special methods, are not.
         """
-        _, calls = self._calls(written)
+        _, calls, _ = self._calls(written)
         functions = self.workings.known.functions
         places = {
             first: next(
@@ -363,18 +399,23 @@ class Foresight:
     def _entered_now(self) -> list[Entered]:
         return self._memories[-1].entered if self._memories else []
 
-    def _calls(self, written: Sequence[tuple[str, str]]) -> tuple[list[CallSite], list[CallSite]]:
-        """Return the calls of the line that runs, in order, as far as they are known; and those to come."""
+    def _calls(
+        self, written: Sequence[tuple[str, str]]
+    ) -> tuple[list[CallSite], list[CallSite], CallSite | None]:
+        """Return the calls of the line that runs, in order, as far as they are known; and those to come.
+
+        With them the one that has made the generator that is entered next, None where none is.
+        """
         if not self._memories:
-            return [], []
+            return [], [], None
         memory = self._memories[-1].copy()
         memory.written += written
         with contextlib.suppress(UnforeseenError):
             follower = self.workings.follower(memory, _not_known, calculates=self.calculates)
             with contextlib.suppress(UnforeseenError):
                 follower.run()
-            return follower.calls, follower.to_come
-        return [], []
+            return follower.calls, follower.to_come, follower.starting
+        return [], [], None
 
     @property
     def returns_none(self) -> bool:

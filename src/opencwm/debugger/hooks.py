@@ -86,6 +86,15 @@ def holders(node: ast.expr) -> tuple[str, list[str | None]]:
         node = node.value
 
 
+def is_call_of_names(node: ast.expr) -> bool:
+    """Whether an expression is a call in which nothing but names, and what they hold, is looked up."""
+    while hook_name(node) in ("operand", "result"):
+        node = arguments(node)[-1]
+    if not isinstance(node, ast.Call) or node.keywords:
+        return False
+    return all(bool(holders(part)[0]) or isinstance(part, ast.Constant) for part in (node.func, *node.args))
+
+
 def plain_name(node: ast.expr) -> str:
     """Return the name that an expression is, whether or not it reports itself; empty for any other."""
     if hook_name(node) in ("operand", "holder"):

@@ -11,6 +11,7 @@ import abc
 import ast
 import builtins
 import collections
+import dataclasses
 import itertools
 import math
 import types
@@ -29,6 +30,7 @@ from opencwm.debugger.expectations import (
     Memory,
     Outcome,
     ResumingError,
+    Several,
     UnforeseenError,
 )
 from opencwm.debugger.expressions import Undecided, known_value
@@ -36,10 +38,11 @@ from opencwm.debugger.hooks import arguments, hook_name, plain_name
 from opencwm.debugger.pure_operations import FUNCTIONS, LOOKING, METHODS, MODULES, call_function, call_unbound
 from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.qualified_names import is_wraps
-from opencwm.debugger.rendered import MAX_ITEMS, UnreadableError, is_atom, items_of
+from opencwm.debugger.rendered import MAX_ITEMS, UnreadableError, is_atom, is_iterator, items_of
 from opencwm.debugger.shown import holds_shown
 from opencwm.debugger.streams import (
     Accumulated,
+    Branch,
     Called,
     Chained,
     Counted,
@@ -51,6 +54,7 @@ from opencwm.debugger.streams import (
     Rounds,
     Sliced,
     Stream,
+    Trunk,
     While,
     Zipped,
 )
@@ -108,6 +112,11 @@ class IteratorFollower(ComprehensionFollower):
 
     outcome: Outcome
     calls: list[CallSite]
+    loose: dict[str, Iterating]
+    is_unsure = False
+    """Something that is not followed may have entered a function on the line."""
+    starting: CallSite | None = None
+    """The call that made the generator that is entered next."""
     _memory: Memory
     _entered: list[Entered]
 
@@ -119,6 +128,16 @@ class IteratorFollower(ComprehensionFollower):
     def _program_runs(self) -> None:
         """Note that functions of the program may have run, which have changed what is noted already."""
 
+    def _hands_on(self, texts: Sequence[str | None]) -> None:
+        """Note that a call may ask iterators for items that it is given, or keep them."""
+        given = [text for text in texts if isinstance(text, Iterating) and text.stream is not None]
+        for text in given[: len(given) == 1]:  # of several, one may be a part of another
+            if text.stream is not None and text.stream.is_free():
+                text.handed = text.stream.copy({})
+        for text in given:
+            if text.stream is not None:
+                text.stream.lose()
+
     @abc.abstractmethod
     def _objects_change(self) -> None:
         """Note that any object may have changed."""
@@ -129,6 +148,11 @@ class IteratorFollower(ComprehensionFollower):
     def moment(self) -> int:
         """How many changes there have been on the line."""
         return self._changing.moment
+
+    @property
+    def epoch(self) -> tuple[object, int]:
+        """The line, and the moment at which it began or went on."""
+        return self, self._changing.began
 
     @property
     def locals_now(self) -> Mapping[str, str]:
@@ -149,6 +173,7 @@ class IteratorFollower(ComprehensionFollower):
     def applied(self, function: Called, args: Sequence[Item]) -> Item:
         """Follow the call of a function."""
         texts = [self._current(*item) for item in args]
+        texts = [str(text) if isinstance(text, Iterating) else text for text in texts]  # others may hold it
         if function.python is not None:
             return self._worked_out(function.python, texts), self.moment
         call = self._call_of(function.text, function.first, texts, {})
@@ -233,23 +258,36 @@ class IteratorFollower(ComprehensionFollower):
         """Return what a generator of the program hands out next, None at its end."""
         if not self._entered:
             if self.outcome.is_told and not stream.left:
+                self.starting = self._starting(stream)
                 raise EnteringError(stream.first)
             if self.outcome.is_told and stream.suspended is not None:
                 is_at_once = stream.left == (self, self.moment, len(self.calls))
                 raise ResumingError(stream.suspended, is_at_once=is_at_once)
             raise UnforeseenError
         entered = self._entered.pop(0)
-        if entered.first != stream.first or entered.item is None:
+        is_it = entered.continued is stream.suspended and (stream.suspended is not None or not self.is_unsure)
+        if entered.first != stream.first or not is_it or entered.item is None:
             raise UnforeseenError
-        is_apart = self._known.is_isolated and stream.is_closed
-        if is_apart and all(text is not None and is_atom(text) for text in stream.reached):
+        if self._known.is_isolated and stream.is_closed and stream.is_fixed(entered):
             self._program_runs()
         else:
             self._objects_change()
-        stream.reached = [*stream.reached, entered.item]
-        stream.suspended = entered.suspended
+        stream.handed_out.append(entered.item)
+        stream.suspended, stream.returned = entered.suspended, entered.value
         stream.left = self, self.moment, len(self.calls)
         return None if entered.item == STOP else entered.item
+
+    def _starting(self, stream: Generated) -> CallSite:
+        """Return the call that made a generator, with its arguments as they are when it is entered."""
+        (epoch, moment), call = stream.made_at, stream.call
+
+        def now(text: str | None) -> str | None:
+            if epoch == self.epoch:
+                return self._current(text, moment)
+            return text if isinstance(text, Made) or (text is not None and is_atom(text)) else None
+
+        args, keywords = tuple(map(now, call.args)), {name: now(text) for name, text in call.keywords.items()}
+        return dataclasses.replace(call, receiver=now(call.receiver), args=args, keywords=keywords)
 
     # -- which function is meant
 
@@ -280,12 +318,25 @@ class IteratorFollower(ComprehensionFollower):
     def _python_source(self, name: str) -> str:
         """Return an expression for the function of Python that a local is, empty for anything else."""
         text, made = self._state.get(name, ""), self._memory.made.get(name)
-        if made is not None and made == text and name not in self._known.shared:
+        if made is not None and made == text and made.source and name not in self._known.shared:
             return made.source
+        if name in self._memory.methods:
+            return self._method_of_local(name)
         called = next(
             (part for part in _OF_PYTHON if text in (f"<built-in function {part}>", f"<class '{part}'>")), ""
         )
         return called if called in self._known.builtins.functions else ""
+
+    def _method_of_local(self, name: str) -> str:
+        """Return an expression for the method of another local that a local is, empty if not known."""
+        owner, method = self._memory.methods[name]
+        text = self._state.get(owner, "")
+        is_plain = owner not in self._known.shared and owner not in self._inner and not is_iterator(text)
+        is_current = bool(text) and self._current(text, self._born.get(owner, 0)) is not None
+        is_it = self._state.get(name, "").startswith(
+            (f"<built-in method {method} of ", "<method-wrapper object>")
+        )
+        return f"{text}.{method}" if is_plain and is_current and is_it else ""
 
     def _from_table(self, node: ast.expr, key: str | None) -> Made | None:
         """Return the function that a table of the module holds for a key; None for anything else."""
@@ -325,13 +376,14 @@ class IteratorFollower(ComprehensionFollower):
         return None
 
     def _generatorexp(self, node: ast.GeneratorExp) -> str | None:
+        before = dict(self.loose)
         outermost = self._gone_through(node.generators[0].iter)
         text = None if self._inner else self._known.functions.inner_text(self._memory.first, "<genexpr>")
         if text is None:
             raise UnforeseenError
         name = text.removeprefix("<function ")
         stream = Rounds(node.generators, [node.elt], outermost)
-        return Iterating(f"<generator object {name}", stream=stream)
+        return self._over(before, Iterating(f"<generator object {name}", stream=stream))
 
     def _iterator(
         self, function: Any, node: ast.Call, args: Sequence[str | None], named: Mapping[str, str | None]
@@ -362,8 +414,29 @@ class IteratorFollower(ComprehensionFollower):
             return None
         if not is_followed and function not in _ENDLESS:
             return None
+        before = dict(self.loose)
         stream = self._stream_by(function, called, through, named)
-        return None if stream is None else Iterating(f"<{function.__name__} object>", stream=stream)
+        if stream is None:
+            return None
+        return self._over(before, Iterating(f"<{function.__name__} object>", stream=stream))
+
+    def _teed(self, args: Sequence[str | None], named: Mapping[str, str | None]) -> Several | None:
+        """Return the iterators of ``itertools.tee``."""
+        number = args[1] if len(args) == 2 else "2"
+        if named or not args or number is None or not number.isdigit() or int(number) > MAX_ITEMS:
+            return None
+        before = dict(self.loose)
+        trunk = Trunk(self._stream(args[0]))
+        self._over(before, Iterating("<_tee object>"))
+        parts = [Iterating("<_tee object>", stream=Branch(trunk)) for _ in range(int(number))]
+        return Several(tuple(parts))
+
+    def _over(self, before: Mapping[str, Iterating], iterator: Iterating) -> Iterating:
+        """Note that an iterator asks those of locals for items that have become a part of it."""
+        for name in before.keys() - self.loose.keys():
+            self.loose[name] = iterator
+            iterator.is_over_another = True
+        return iterator
 
     def _stream_by(
         self,
@@ -378,6 +451,8 @@ class IteratorFollower(ComprehensionFollower):
             start = named.get("start", "0") if len(args) == 1 else args[1]
             is_known = start is not None and start.isdigit() and named.keys() <= {"start"}
             return Enumerated(self._stream(args[0]), int(start or 0)) if is_known else None
+        if function is zip and named in ({"strict": "True"}, {"strict": "False"}):
+            return Zipped([self._stream(text) for text in args], is_strict=named["strict"] == "True")
         if named or not args:
             return None
         if function is itertools.islice:

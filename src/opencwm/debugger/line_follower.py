@@ -9,7 +9,6 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS
-from opencwm.debugger.bound_methods import assigned, remembered
 from opencwm.debugger.expectations import (
     STOP,
     Ask,
@@ -20,6 +19,7 @@ from opencwm.debugger.expectations import (
     Memory,
     Outcome,
     RaisingError,
+    Several,
     UnforeseenError,
     YieldingError,
 )
@@ -69,6 +69,8 @@ class LineFollower(OneLineFollower):
             self._bound.add(node.name)
         elif isinstance(node, ast.match_case):
             self._bound |= names_in(node.pattern)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            self._bound |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
         self._subject: str | None = None  # of the match that the line is in
 
     def run(self) -> Outcome:
@@ -77,6 +79,8 @@ class LineFollower(OneLineFollower):
         Raises:
             UnforeseenError: the rest of the line is not known.
         """
+        if self._num_yields < 0:
+            raise UnforeseenError
         bound = self._bound
         for name, (owner, _) in list(self._memory.methods.items()):
             if name in bound or owner in bound:
@@ -111,30 +115,17 @@ class LineFollower(OneLineFollower):
         outcome, known = self.outcome, self._known
         if not outcome.is_told or known.has_finalizers or self._entered:
             return
+        if (
+            not all(entered.drops_nothing for entered in self._memory.entered)
+            and known.functions.has_generators
+        ):
+            return
         outcome.enters_nothing = all(known.calculated(expected) is not None for expected in self._open)
         may_drop = isinstance(self._node, ast.Expr | ast.Return | ast.Break | ast.With) or any(
             not is_atom(self._state.get(name, "0")) for name in bound
         )  # a generator that nothing holds any more is closed
+        may_drop = may_drop and not self.holds_all
         outcome.resumes_nothing = outcome.enters_nothing and not may_drop
-
-    def keep(self, outcome: Outcome) -> None:
-        """Remember what locals are now whose text does not tell."""
-        self._memory.subject = self._subject
-        made = self._memory.made
-        for name in {*self._bound, *self.loose}:
-            made.pop(name, None)
-        for name, text in outcome.values.items():
-            is_other = any(text is other for other in self.loose.values())
-            if not isinstance(text, Made) or is_other:
-                continue
-            if isinstance(text, Iterating) and self._known.functions.is_reached(self._memory.first, name):
-                continue
-            if isinstance(text, Iterating) and text.stream is None:
-                try:
-                    text.stream = self._stream(text)
-                except UnforeseenError:
-                    continue
-            made[name] = text
 
     def _statement(self, node: Followed) -> None:
         self.last = node
@@ -205,9 +196,8 @@ class LineFollower(OneLineFollower):
     def _assignment(self, node: ast.stmt) -> bool:
         """Follow a statement that binds names, and only does that; return whether it is one."""
         if isinstance(node, ast.Assign):
-            self._looked_up = {id(attribute) for _, attribute, _ in assigned(node)}
             self._assign(node.targets, self._value(node.value), node.value)
-            self._memory.methods.update(remembered(node, self._state, self._bound))
+            self._remember_method(node)
         elif isinstance(node, ast.AnnAssign):
             if node.value is not None:
                 self._assign([node.target], self._value(node.value))
@@ -263,6 +253,11 @@ class LineFollower(OneLineFollower):
     def _assign(self, targets: Sequence[ast.expr], value: str | None, source: ast.expr | None = None) -> None:
         """Follow one value, of an expression, into all targets, from left to right."""
         since = self._changing.moment
+        if isinstance(value, Several) and len(targets) > 1:
+            value = str(value)
+        if isinstance(value, Iterating) and not all(isinstance(target, ast.Name) for target in targets):
+            self._hands_on([value])
+            value = value if isinstance(targets[0], ast.Tuple | ast.List) else str(value)
         for number, target in enumerate(targets):
             is_read_next = not all(map(_holds_names, targets[number + 1 :]))
             if is_read_next and _holds_names(target) and (value is None or not isinstance(target, ast.Name)):
@@ -405,6 +400,11 @@ class LineFollower(OneLineFollower):
 
     def _unpack(self, target: ast.Tuple | ast.List, value: str | None) -> None:
         """Note what the names of a target get."""
+        if isinstance(value, Several) and len(value.parts) == len(target.elts):
+            for part, iterator in zip(target.elts, value.parts, strict=True):
+                if isinstance(part, ast.Name):
+                    self.outcome.values[part.id] = iterator
+            return
         items: Sequence[Any] = ()
         try:
             items = items_of(value) if isinstance(value, Iterating) else self._known.iterated(value)
@@ -541,6 +541,8 @@ def _heads(node: Followed) -> Sequence[ast.AST]:
         return [node.target, node.iter]
     if isinstance(node, Together):
         return node.body
+    if isinstance(node, ast.Match):
+        return [node.subject]
     return [node.test] if isinstance(node, ast.If | ast.While) else [node]
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from opencwm.core.syntax import nodes_of
 from opencwm.debugger.abstract_classes import ABSTRACT
+from opencwm.debugger.bindings import bindings, names_by_string
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.field_classes import made_by_call
 from opencwm.debugger.imported_names import Imports
@@ -36,7 +37,6 @@ from opencwm.tracer.bound_names import BoundNames
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
 
-_BY_STRING: Final = frozenset({"globals", "vars", "eval", "exec", "setattr", "__import__"})
 _STANDARD: Final = frozenset(
     {"collections", "collections.abc", "datetime", "decimal", "fractions", "functools", "io", "itertools"}
     | {"numbers", "operator", "string", "types"}
@@ -69,7 +69,7 @@ class ModuleNames:
     @classmethod
     def of(cls, tree: ast.Module, bound: BoundNames) -> ModuleNames:
         """Read a module."""
-        counts = collections.Counter(_bindings(tree))
+        counts = collections.Counter(bindings(tree))
         imports = Imports.of(tree)
         texts = {
             name: text
@@ -158,11 +158,6 @@ def _built_in(bound: BoundNames) -> Iterator[tuple[str, str]]:
             yield name, f"<class '{name}'>"
         elif name in bound.constant and isinstance(value, types.BuiltinFunctionType):
             yield name, f"<built-in function {name}>"
-
-
-def names_by_string(tree: ast.Module) -> bool:
-    """Whether a program may bind names, or set attributes, that do not stand in it as such."""
-    return any(isinstance(node, ast.Name) and node.id in _BY_STRING for node in nodes_of(tree))
 
 
 def _values(
@@ -256,22 +251,3 @@ def _holds_what_is_fixed(value: object) -> bool:
     if kind_of(value) not in (list, set):
         return False
     return all(map(is_fixed, as_in_python(value)))
-
-
-def _bindings(tree: ast.AST) -> Iterator[str]:
-    """Yield every name as often as it is bound anywhere; more than once where functions may rebind it."""
-    for node in nodes_of(tree):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            yield node.id
-        elif isinstance(node, ast.arg):
-            yield node.arg
-        elif isinstance(node, FunctionNode | ast.ClassDef):
-            yield node.name
-        elif isinstance(node, ast.alias):
-            yield (node.asname or node.name).partition(".")[0]
-        elif isinstance(node, ast.Global | ast.Nonlocal):
-            yield from (*node.names, *node.names)
-        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
-            yield node.name
-        elif isinstance(node, ast.MatchMapping) and node.rest:
-            yield node.rest

@@ -17,9 +17,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from opencwm.core.syntax import nodes_of
+from opencwm.debugger.bindings import names_by_string
 from opencwm.debugger.expectations import Memory
 from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, literal
-from opencwm.debugger.module_names import ModuleNames, names_by_string
+from opencwm.debugger.module_names import ModuleNames
 from opencwm.debugger.object_shapes import last_name
 from opencwm.debugger.pure_values import is_fixed
 from opencwm.debugger.qualified_names import FunctionNode, QualifiedNames

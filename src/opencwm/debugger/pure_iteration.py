@@ -29,7 +29,14 @@ LAZY: Final[Mapping[str, Any]] = named(
 )
 """Functions of ``itertools`` whose iterators are worked out as lists."""
 FOLLOWED: Final[Mapping[str, Any]] = named(
-    [itertools.count, itertools.cycle, itertools.dropwhile, itertools.filterfalse, itertools.starmap]
+    [
+        itertools.count,
+        itertools.cycle,
+        itertools.dropwhile,
+        itertools.filterfalse,
+        itertools.starmap,
+        itertools.tee,
+    ]
 ) | {"takewhile": itertools.takewhile}
 """Functions of ``itertools`` whose iterators may not end, or call functions: not worked out."""
 _COMBINING: Final[Mapping[Any, Callable[[Any, Any], Any]]] = {

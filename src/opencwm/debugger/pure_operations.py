@@ -177,7 +177,10 @@ _METHODS: Final[Mapping[type, frozenset[str]]] = {
     float: frozenset({"is_integer", "hex", "as_integer_ratio"}),
 }
 METHODS: Final[Mapping[type, frozenset[str]]] = {
-    **_METHODS,
+    **{
+        kind: names | {"__contains__"} if hasattr(kind, "__len__") else names
+        for kind, names in _METHODS.items()
+    },
     **{kind: names for family in FAMILIES for kind, names in family.methods.items()},
 }
 """Methods by the type of their object."""

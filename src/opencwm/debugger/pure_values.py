@@ -277,6 +277,8 @@ _FLAG: Final = re.compile(r"<RegexFlag\.[A-Z|]+: (\d+)>")
 
 
 def _counter(items: Mapping[Any, Any] | None = None) -> Any:
+    if items is not None and not isinstance(items, dict):
+        raise ValueError("a counter reads with its counts")
     counts = list((items or {}).values())
     if not all(type(count) in _NUMBERS for count in counts):
         return collections.Counter(items)

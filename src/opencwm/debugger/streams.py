@@ -15,9 +15,10 @@ import ast
 import copy
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from opencwm.debugger.expectations import Memory, UnforeseenError
+from opencwm.debugger.arguments import CallSite
+from opencwm.debugger.expectations import Entered, Memory, UnforeseenError
 from opencwm.debugger.rendered import is_atom
 
 Item = tuple["str | None", int]
@@ -45,6 +46,10 @@ class Following(Protocol):
     @property
     def moment(self) -> int:
         """How many changes there have been on the line."""
+
+    @property
+    def epoch(self) -> tuple[object, int]:
+        """The line, and the moment at which it began or went on: before, anything may have happened."""
 
     @property
     def locals_now(self) -> Mapping[str, str]:
@@ -76,7 +81,13 @@ class Following(Protocol):
 
 
 class Stream(abc.ABC):
-    """An iterator."""
+    """An iterator.
+
+    Attributes:
+        is_lost: something else may have asked it, or what it asks, for items.
+    """
+
+    is_lost = False
 
     @abc.abstractmethod
     def pull(self, by: Following) -> Item | None:
@@ -86,6 +97,26 @@ class Stream(abc.ABC):
             EnteringError, ResumingError: a function is entered for it, or a generator goes on.
             UnforeseenError: it is not known.
         """
+
+    def lose(self) -> None:
+        """Note that something else may ask for its items from now on, and those of its parts."""
+        self.is_lost = True
+        for value in vars(self).values():
+            for part in value if isinstance(value, list) else [value]:
+                if isinstance(part, Stream) and not part.is_lost:
+                    part.lose()
+
+    def is_free(self) -> bool:
+        """Whether what it gives does not depend on the locals around it."""
+        functions = [value for value in vars(self).values() if isinstance(value, Called)]
+        parts = [
+            part
+            for value in vars(self).values()
+            for part in (value if isinstance(value, list) else [value])
+            if isinstance(part, Stream)
+        ]
+        is_closed = all(called.python is not None or "<locals>" not in called.text for called in functions)
+        return not self.is_lost and is_closed and all(part.is_free() for part in parts)
 
     def copy(self, known: dict[int, Stream]) -> Stream:
         """Return an independent copy; ``known`` has those made already, by identity."""
@@ -101,6 +132,10 @@ class Stream(abc.ABC):
 
 def _copied(item: Any, known: dict[int, Stream]) -> Any:
     return item.copy(known) if isinstance(item, Stream) else item
+
+
+UNCHANGING: Final = "None"
+"""Stands for what an iterator goes through that cannot change."""
 
 
 class Fixed(Stream):
@@ -122,20 +157,27 @@ class Fixed(Stream):
     ) -> None:
         self._items = tuple(items)
         self._text = text
-        self._by, self._since = by, by.moment
+        self._epoch, self._since = by.epoch, by.moment
         self._holders = holders
         self._place = 0
 
+    def is_free(self) -> bool:
+        """Whether it is known that nothing changes what it goes through."""
+        return not self.is_lost and self._text == UNCHANGING
+
     def pull(self, by: Following) -> Item | None:
         """Return the next item."""
-        if by is not self._by:  # another line: what it holds reads as it did, or has changed meanwhile
+        if self.is_lost:
+            raise UnforeseenError
+        if by.epoch != self._epoch:  # what it holds reads as it did then, or has changed meanwhile
             if self._holders is None:
                 raise UnforeseenError
             state = by.locals_now
             held = [(state.get(name, ""), shown) for name, shown in self._holders.items()]
             if any(piece not in text for text, shown in held for piece in shown):
                 raise UnforeseenError
-            self._by, self._since = by, 0
+            self._epoch = by.epoch
+            self._since = self._epoch[1]
         if by.has_changed(self._text, self._since):
             raise UnforeseenError
         if self._place == len(self._items):
@@ -149,21 +191,40 @@ class Generated(Stream):
 
     Attributes:
         first: first line of its function.
-        reached: how the objects read that it was given, or has handed out.
+        call: that made it.
+        made_at: the line on which that was, and the moment.
+        given: how the objects read that it was given.
+        handed_out: how those read that it has handed out.
         is_closed: its function has no free variables.
+        returned: what it has returned at its end, as it reads; None where that is not known.
         suspended: its activation, once it has handed out something.
         left: who followed the line on which it did, and what that line had done until then.
     """
 
-    def __init__(self, first: int, reached: Sequence[str | None], *, is_closed: bool) -> None:
-        self.first = first
-        self.reached, self.is_closed = list(reached), is_closed
+    def __init__(self, first: int, call: CallSite, by: Following, *, is_closed: bool) -> None:
+        self.first, self.call, self.is_closed = first, call, is_closed
+        self.made_at = by.epoch, by.moment
+        self.given = [*call.args, *call.keywords.values(), *([call.receiver] if call.is_method else [])]
+        self.handed_out: list[str | None] = []
+        self.returned: str | None = None
         self.suspended: Memory | None = None
         self.left: tuple[Any, ...] = ()
         self._is_over = False
 
+    def is_free(self) -> bool:
+        """Whether nothing but its arguments has a part in it."""
+        return not self.is_lost and self.is_closed
+
+    def is_fixed(self, entered: Entered) -> bool:
+        """Whether nothing that it reaches has changed while it ran: what it was given, and has handed out."""
+        is_given_fixed = all(text is not None and is_atom(text) for text in self.given)
+        is_handed_fixed = all(text is not None and is_atom(text) for text in self.handed_out)
+        return is_handed_fixed and (is_given_fixed or entered.is_reading)
+
     def pull(self, by: Following) -> Item | None:
         """Return what it hands out."""
+        if self.is_lost:
+            raise UnforeseenError
         text = None if self._is_over else by.resumed(self)
         self._is_over = text is None
         return None if text is None else (text, by.moment)
@@ -221,15 +282,57 @@ class While(Stream):
 
 
 class Zipped(Stream):
-    """``zip``."""
+    """``zip``; with ``is_strict`` all parts have to come to their end together."""
 
-    def __init__(self, parts: list[Stream]) -> None:
-        self._parts = parts
+    def __init__(self, parts: list[Stream], *, is_strict: bool = False) -> None:
+        self._parts, self._is_strict = parts, is_strict
 
     def pull(self, by: Following) -> Item | None:
         """Return the next items of all parts."""
         items = _pulled(self._parts, by) if self._parts else None
+        if items is None and self._is_strict:
+            self.lose()  # one of them may have been asked that has more, and it raises
         return None if items is None else by.joined(items)
+
+
+class Trunk(Stream):
+    """What the iterators of ``itertools.tee`` share.
+
+    Args:
+        part: the iterator that they ask.
+    """
+
+    def __init__(self, part: Stream) -> None:
+        self._part = part
+        self._items: list[tuple[Item | None, tuple[object, int]]] = []
+
+    def pull(self, by: Following) -> Item | None:
+        """Return its next item."""
+        return self.at(len(self._items), by)
+
+    def at(self, place: int, by: Following) -> Item | None:
+        """Return the item at a place, or that behind the last one."""
+        if place == len(self._items):
+            self._items.append((self._part.pull(by), by.epoch))
+        item, epoch = self._items[place]
+        if item is not None and epoch != by.epoch and not is_atom(item[0] or ""):
+            raise UnforeseenError  # perhaps changed since
+        return item if item is None or epoch == by.epoch else (item[0], by.moment)
+
+
+class Branch(Stream):
+    """An iterator of ``itertools.tee``."""
+
+    def __init__(self, trunk: Trunk) -> None:
+        self._trunk, self._place = trunk, 0
+
+    def pull(self, by: Following) -> Item | None:
+        """Return the item that it has not handed out yet."""
+        if self.is_lost:
+            raise UnforeseenError
+        item = self._trunk.at(self._place, by)
+        self._place += item is not None
+        return item
 
 
 class Enumerated(Stream):
@@ -292,8 +395,14 @@ class Counted(Stream):
     def __init__(self, start: Item, step: Item | None) -> None:
         self._item, self._step = start, step
 
+    def is_free(self) -> bool:
+        """Whether nothing changes what it hands out."""
+        return not self.is_lost and self._item[0] is not None and is_atom(self._item[0])
+
     def pull(self, by: Following) -> Item | None:
         """Return the next number."""
+        if self.is_lost:
+            raise UnforeseenError
         item = self._item
         if self._step is not None:
             self._item = by.summed(item, self._step)
@@ -332,7 +441,7 @@ class Rounds(Stream):
         levels: what the loops go through that are under way, the outermost first.
         own: its variables.
         bound: how those read, and since when.
-        by: who followed the last round.
+        epoch: of the line that followed the last round.
     """
 
     def __init__(
@@ -342,10 +451,16 @@ class Rounds(Stream):
         targets = [node for part in generators for node in ast.walk(part.target)]
         self.own = frozenset(node.id for node in targets if isinstance(node, ast.Name))
         self.bound: dict[str, tuple[str, int]] = {}
-        self.by: object = None
+        self.epoch: tuple[object, int] | None = None
+
+    def is_free(self) -> bool:
+        """Whether its expressions mean the same elsewhere: they do not."""
+        return False
 
     def pull(self, by: Following) -> Item | None:
-        """Return what the next round makes."""
+        """Return what the next round makes; its expressions are those of the line around it."""
+        if self.is_lost:
+            raise UnforeseenError
         made = by.next_round(self)
         return None if made is None else made[0]
 

@@ -9,6 +9,7 @@ show what is in it may hold anything.
 from __future__ import annotations
 
 import ast
+import collections
 import re
 import sys
 from collections.abc import Collection, Iterable, Mapping
@@ -16,7 +17,7 @@ from typing import Final
 
 from opencwm.debugger.enumerations import MEMBER
 from opencwm.debugger.expressions import Undecided, known_value
-from opencwm.debugger.pure_values import text_of
+from opencwm.debugger.pure_values import READERS, text_of
 from opencwm.debugger.rendered import is_atom
 from opencwm.debugger.shown import is_cut, is_object, object_text, with_places
 
@@ -67,10 +68,51 @@ def _names_a_call(tree: ast.expr, name: ast.Name) -> bool:
     return False
 
 
+_FIXED_READERS: Final = frozenset({"Decimal", "Fraction", "frozenset", "range", "re.compile"})
+
+
+def is_unchanging(source: str, functions: Collection[str]) -> bool:
+    """Whether an expression for what an iterator goes through has nothing in it that can change.
+
+    Args:
+        source: the expression, with the values of its operands filled in.
+        functions: names that stand for functions of Python.
+    """
+    marked, places = with_places(source)
+    if places or is_cut(source):
+        return False
+    try:
+        tree = ast.parse(marked, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return all(_is_unchanging(node, functions) for node in ast.walk(tree))
+
+
+def _is_unchanging(node: ast.AST, functions: Collection[str]) -> bool:
+    if isinstance(node, ast.Call):
+        name = ast.unparse(node.func)
+        root = name.partition(".")[0]
+        return name in _FIXED_READERS or (name not in READERS and root in functions)
+    return isinstance(
+        node,
+        ast.Tuple
+        | ast.Constant
+        | ast.UnaryOp
+        | ast.unaryop
+        | ast.Name
+        | ast.Attribute
+        | ast.keyword
+        | ast.expr_context,
+    )
+
+
 class Changing:
     """Collects what a line changes, one change after the other.
 
     A text that was current at some moment is current still if it shows nothing that has changed since.
+
+    Attributes:
+        began: the moment at which the line began, or went on after it was left.
 
     Args:
         state: rendered values of the locals before the line runs.
@@ -81,7 +123,7 @@ class Changing:
         self._state = state
         self._is_renaming = is_renaming
         self._changes: list[frozenset[str] | None] = []
-        self._began = 0
+        self.began = 0
 
     @property
     def moment(self) -> int:
@@ -92,10 +134,11 @@ class Changing:
         """Note that any object may change."""
         self._changes.append(None)
 
-    def resume(self, state: Mapping[str, str]) -> None:
-        """Note that the line was left, and goes on with other locals: anything may have happened."""
-        self.anything()
-        self._state, self._began = state, self.moment
+    def resume(self, state: Mapping[str, str], *, is_at_once: bool) -> None:
+        """Note that the line was left, and goes on: anything may have happened if not at once."""
+        if not is_at_once:
+            self.anything()
+        self._state, self.began = state, self.moment
 
     def one(self, text: str | None, since: int) -> None:
         """Note that an object changes, which read as ``text`` at a moment; None: not known how."""
@@ -140,7 +183,7 @@ class Changing:
         return frozenset(
             name
             for name, text in self._state.items()
-            if name not in bound and not self.is_changed(text, self._began)
+            if name not in bound and not self.is_changed(text, self.began)
         )
 
 
@@ -214,7 +257,10 @@ def _shows_items(whole: str, kind: str, items: str) -> bool:
         value = known_value(whole)
         if not isinstance(value, dict):
             return False
-        found = list(value.items() if kind == "dict_items" else value.values())
-        return text_of(found) == items.removeprefix(f"list({kind}(").removesuffix("))")
+        given = items.removeprefix(f"list({kind}(").removesuffix("))")
+        found = list(dict.items(value) if kind == "dict_items" else dict.values(value))
+        if isinstance(value, collections.Counter):  # its text does not tell their order
+            return sorted(map(text_of, found)) == sorted(map(text_of, known_value(given)))
+        return text_of(found) == given
     except (Undecided, ValueError):
         return False

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from opencwm.core.syntax import syntax_tree
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
+from opencwm.debugger.bindings import names_by_string
 from opencwm.debugger.closures import closed_functions, free_variables
 from opencwm.debugger.decorated import Decorated
 from opencwm.debugger.disguises import Disguises
@@ -32,7 +33,7 @@ from opencwm.debugger.introspection import Introspection
 from opencwm.debugger.isolation import functions_apart, shares
 from opencwm.debugger.known import Known, has_finalizers, has_hashes, has_truths, mentions
 from opencwm.debugger.line_follower import Followed, LineFollower
-from opencwm.debugger.module_names import ModuleNames, names_by_string
+from opencwm.debugger.module_names import ModuleNames
 from opencwm.debugger.module_variables import ModuleVariables
 from opencwm.debugger.one_line import Together, is_short, on_one_line, short_ifs
 from opencwm.debugger.own_exceptions import OwnExceptions
