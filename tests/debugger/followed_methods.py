@@ -429,7 +429,53 @@ def f(n):
         return c, d, e, add, str(error)
 """
 
+MADE_TWICE = """\
+import datetime
+from collections import namedtuple
+
+Pair = namedtuple("Pair", "left right")
+Step = namedtuple("Step", ["name", "function"])
+
+class Mark:
+    def __init__(self, note):
+        self.note = note
+
+class Number(Mark, int):
+    def __new__(cls, value, note):
+        return int.__new__(cls, value)
+    def __init__(self, value, note):
+        super().__init__(note)
+
+class Day(Mark, datetime.date):
+    def __new__(cls, year, note=""):
+        return datetime.date.__new__(cls, year, 1, 2)
+    def __init__(self, year, note=""):
+        super().__init__(note)
+
+class Inner(Mark):
+    def __init__(self, name, *parts):
+        self.name = name
+        super().__init__(parts)
+
+class Outer(Mark):
+    pass
+
+class Failure(Exception):
+    def __init__(self, expected):
+        self.expected = expected
+
+def f(n):
+    number = Number(n, "x")
+    day = Day(2020, note="y")
+    nested = Outer(Inner("em", n))
+    steps = [Step(f"take({n})", lambda xs: xs[:n]), Step(name="dict", function=dict), Pair(n, right=[dict])]
+    failure = Failure(IOError)
+    return number.note, day.note, nested.note.note, len(steps), failure.expected is OSError
+"""
+"""Objects that one method makes and another one fills, and named tuples of functions."""
+
 METHOD_PROGRAMS = [
+    (MADE_TWICE, "f(3)"),
     (CALLED, "f(3)"),
     (OPERATORS, "f(3)"),
     (ROWS, "f(3)"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from opencwm.core.syntax import nodes_of
-from opencwm.debugger.object_shapes import is_decorated
+from opencwm.debugger.object_shapes import bound_in, is_decorated, last_name
 from opencwm.debugger.own_exceptions import OwnExceptions
 from opencwm.debugger.qualified_names import FunctionNode, QualifiedNames, is_wraps
 from opencwm.debugger.shown import is_cut
@@ -76,6 +76,7 @@ class Functions:
         self._constants = constants or {}
         self._found: dict[int, tuple[FunctionNode, str]] = {}
         self._plain = _plain_classes(tree)
+        self._initialized = frozenset(_initialized(tree))
         self._classes = {
             node.name for node in tree.body if isinstance(node, ast.ClassDef) and not is_decorated(node)
         }
@@ -309,6 +310,8 @@ class Functions:
         ):
             return None
         if owner and definition.name == "__init__" and not call.is_method:
+            if self._makers.get(call.name) not in (None, owner):
+                return None  # another one hands it on
             if call.name in self._plain and owner in self._plain[call.name]:
                 return (f"{call.name}()",)
             if owner in self.exceptions.lines.get(call.name, ()):
@@ -316,6 +319,7 @@ class Functions:
             return (None,) if owner in (call.name, self._makers.get(call.name)) else None
         if owner and definition.name == "__new__" and not call.is_method:
             is_made = owner == call.name and owner in self._classes and owner not in self._metaclasses
+            is_made = is_made and owner not in self._initialized  # that is entered afterwards
             return (f"<class 'program.{owner}'>",) if is_made else None
         if definition.name != call.name or bool(owner) is not call.is_method:
             return None
@@ -392,6 +396,20 @@ def _plain_classes(tree: ast.Module) -> dict[str, frozenset[str]]:
         if is_plain and all(base in found for base in bases) and "__new__" not in members:
             found[node.name] = frozenset({node.name}).union(*(found[base] for base in bases))
     return found
+
+
+def _initialized(tree: ast.Module) -> Iterator[str]:
+    """Yield the classes that have an ``__init__``, or get one from another class of the program."""
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    for name in classes:
+        reached, pending = set[str](), [name]
+        while pending:
+            owner = pending.pop()
+            if owner in classes and owner not in reached:
+                reached.add(owner)
+                pending += map(last_name, classes[owner].bases)
+        if any("__init__" in bound_in(classes[owner]) for owner in reached):
+            yield name
 
 
 def _makers(tree: ast.Module, lines: Mapping[str, Sequence[str]]) -> dict[str, str]:

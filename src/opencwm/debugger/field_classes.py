@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from opencwm.debugger.attributes import reads_the_same_inside
-from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
+from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate, known_value
 from opencwm.debugger.object_shapes import bound_in, is_only_dataclass, last_name
 from opencwm.debugger.pure_values import is_fixed
 from opencwm.debugger.rendered import MAX_CHARS
@@ -156,6 +156,8 @@ class FieldClasses:
             return None
         args = [text_at(item, marked, places) for item in node.args]
         keywords = {item.arg or "": text_at(item.value, marked, places) for item in node.keywords}
+        if not all(map(_is_value, (*args, *keywords.values()))):
+            return None
         if isinstance(node.func, ast.Attribute):
             own = self._parts(text_at(node.func.value, marked, places)) if name in self.rows else None
             return None if own is None or args else self._of_method(name, node.func.attr, own, keywords)
@@ -303,6 +305,15 @@ def _of_call(base: ast.expr) -> Fields | None:
     except ValueError:
         return None
     return dict.fromkeys(names.replace(",", " ").split() if isinstance(names, str) else list(names))
+
+
+def _is_value(text: str) -> bool:
+    """Whether a text is that of a value, not the source of one: ``lambda x: x``, ``dict``."""
+    try:
+        known_value(text)
+    except Undecided:
+        return False
+    return True
 
 
 def _signature(fields: Fields) -> inspect.Signature:

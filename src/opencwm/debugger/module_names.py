@@ -155,7 +155,7 @@ def imported_text(module: str, name: str) -> str | None:
 def _built_in(bound: BoundNames) -> Iterator[tuple[str, str]]:
     for name, value in vars(builtins).items():
         if name in bound.constant and isinstance(value, type):
-            yield name, f"<class '{name}'>"
+            yield name, f"<class '{value.__name__}'>"  # ``IOError`` is another name of ``OSError``
         elif name in bound.constant and isinstance(value, types.BuiltinFunctionType):
             yield name, f"<built-in function {name}>"
 
