@@ -192,7 +192,7 @@ class Entries:
 
     def line_of(self, text: str) -> Sequence[str]:
         """Return the same of an exception, a named tuple and a member too, without those of Python."""
-        member = self._enumerations.kind_of(text)
+        member = self._enumerations.plain_kind_of(text)
         if member:
             return (member,)
         made = _OBJECT.fullmatch(text)

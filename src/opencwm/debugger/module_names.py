@@ -38,8 +38,8 @@ from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
 
 _STANDARD: Final = frozenset(
-    {"collections", "collections.abc", "datetime", "decimal", "fractions", "functools", "io", "itertools"}
-    | {"numbers", "operator", "string", "types"}
+    {"collections", "collections.abc", "datetime", "decimal", "enum", "fractions", "functools", "io"}
+    | {"itertools", "numbers", "operator", "string", "types"}
 )
 """Modules whose classes and functions, once imported, are told by name."""
 _SPECIAL: Final = {"inf": float("inf"), "nan": float("nan")}
