@@ -180,6 +180,10 @@ class Introspection:
             return self._is_row(row, name)
         own, value = self._own(text), self._value(text)
         is_literal = not own and not isinstance(value, Shown)
+        if self._constants.get(name, name) == _OF_FUNCTIONS:
+            of_function = text.startswith("<function ")
+            is_other = own or is_literal or text.startswith(("<class ", "<built-in function "))
+            return of_function if of_function or is_other else None
         if name in self._abstract:
             kind = self._abstract[name]
             if own:
@@ -271,6 +275,7 @@ class Introspection:
         )
 
 
+_OF_FUNCTIONS: Final = "<class 'function'>"
 _FUNCTION: Final = re.compile(r"<function (?:.*\.)?([\w]+|<lambda>)>")
 _MATCH: Final = re.compile(r"<re\.Match object; span=\((\d+), (\d+)\), match=(.*)>", re.DOTALL)
 
