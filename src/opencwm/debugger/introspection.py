@@ -152,7 +152,8 @@ class Introspection:
     def _isinstance(self, nodes: Sequence[ast.expr], texts: list[str]) -> str | None:
         if len(nodes) != _PLACES:
             return None
-        answers = [self.is_of(texts[0], kind) for kind in _kinds(nodes[1], texts[1])]
+        told = self._constants.get(texts[0], texts[0])
+        answers = [self.is_of(told, kind) for kind in _kinds(nodes[1], texts[1])]
         known = [answer for answer in answers if answer is not None]
         return repr(any(known)) if True in known or len(known) == len(answers) else None
 
@@ -172,6 +173,8 @@ class Introspection:
 
     def is_of(self, text: str, name: str) -> bool | None:
         """Return whether a value is of a class, by the name it is called by; None where that is not known."""
+        if name not in self._abstract and self._constants.get(name) in self._abstract:
+            name = self._constants[name]
         if self._exceptions.line_of(text):
             is_class = self._constants.get(name) in (f"<class '{name}'>", f"<class 'program.{name}'>")
             return self._exceptions.is_of(text, name) if is_class else None

@@ -47,6 +47,8 @@ _INSIDE: Final[Mapping[tuple[str, str], type]] = {
     ("types", name): getattr(types, name) for name in _TYPES.split()
 }
 """Classes that are called otherwise than they read, of what only the text is known of."""
+WITH_CLASSES: Final = frozenset(module for module, _ in (*CLASSES, *_INSIDE))
+"""Modules that have such classes."""
 MEMBERS: Final[Mapping[tuple[str, str], str]] = {
     ("<class 'datetime.timezone'>", "utc"): "datetime.timezone.utc",
 }

@@ -23,7 +23,7 @@ from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, e
 from opencwm.debugger.field_classes import made_by_call
 from opencwm.debugger.imported_names import Imports
 from opencwm.debugger.inlined import Returning
-from opencwm.debugger.library_classes import BY_TEXT
+from opencwm.debugger.library_classes import BY_TEXT, WITH_CLASSES
 from opencwm.debugger.library_objects import library_objects
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
 from opencwm.debugger.object_shapes import is_decorated, is_only_dataclass
@@ -99,7 +99,10 @@ class ModuleNames:
             if module_read := imports.module(name):
                 text = f"<module '{module_read}'>"
                 is_known = (
-                    module_read in MODULES or module_read in CONSTANTS or module_read in imports.packages
+                    module_read in MODULES
+                    or module_read in CONSTANTS
+                    or module_read in WITH_CLASSES
+                    or module_read in imports.packages
                 )
                 modules |= {name: module_read} if is_known else {}
             elif what in MODULES.get(module, ()):

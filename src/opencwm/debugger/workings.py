@@ -20,6 +20,7 @@ from opencwm.core.syntax import syntax_tree
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.bindings import names_by_string
+from opencwm.debugger.called_properties import with_properties
 from opencwm.debugger.closures import closed_functions, free_variables
 from opencwm.debugger.decorated import Decorated
 from opencwm.debugger.disguises import Disguises
@@ -109,7 +110,13 @@ class Workings:
         made_of_fields = FieldClasses.of(source, names.texts)
         entries = None
         if not names_by_string(source):
-            entries = Entries(source, functions, attributes, enumerations, made_of_fields.tuples)
+            entries = Entries(
+                with_properties(source, names.texts),
+                functions,
+                attributes,
+                enumerations,
+                made_of_fields.tuples,
+            )
         disguises = Disguises.of(source)
         introspection = Introspection(
             attributes, entries, names.texts, names.abstract, disguises, exceptions, made_of_fields
