@@ -134,11 +134,50 @@ def f(n):
     is_one = isinstance(wrapper, textwrap.TextWrapper)
     return a, b, c, d, e, g, h, i, is_one, datetime.now(timezone.utc).tzinfo
 """
+OPAQUE = """\
+import array, collections, itertools
+from collections.abc import Iterable, Iterator, Sized
+
+def asked(value):
+    has = hasattr(value, '__next__'), hasattr(value, 'read'), hasattr(value, '__len__'), hasattr(value, 'mro')
+    got = getattr(value, '__reversed__', None) is None, getattr(value, 'nothing', 3)
+    of = isinstance(value, Iterator), isinstance(value, (int, Sized)), isinstance(value, object)
+    return has, got, of, isinstance(value, Iterable), type(value), value.__class__
+
+def f(n):
+    values = [iter([n]), iter('a'), iter({}), map(str, [n]), zip(), enumerate([]), reversed([]), str.join]
+    values += [array.array('I'), itertools.count(), iter(collections.deque()), iter(int, 0)]
+    values.append(itertools.chain())
+    return [asked(value) for value in values]
+"""
+OWN = [
+    """\
+class map(zip):
+    read = 3
+
+def f():
+    value = map([1])
+    return hasattr(value, 'read'), isinstance(value, int), type(value)
+""",
+    """\
+kind = type('map', (zip,), {'read': 3})
+
+def f():
+    value = kind([1])
+    return hasattr(value, 'read'), isinstance(value, int), type(value)
+""",
+]
 
 
 @pytest.mark.parametrize("calculates", [False, True])
 @pytest.mark.parametrize(
-    ("source", "call"), [(PROPERTIES, "f(3)"), (LIBRARY, "f(1)"), *((source, "f()") for source in SILENT)]
+    ("source", "call"),
+    [
+        (PROPERTIES, "f(3)"),
+        (LIBRARY, "f(1)"),
+        (OPAQUE, "f(1)"),
+        *((source, "f()") for source in SILENT + OWN),
+    ],
 )
 def test_what_is_foreseen_of_members_comes_true(source: str, call: str, calculates: bool) -> None:
     _Witness(_recorded(source, call), calculates=calculates).run()
@@ -153,3 +192,8 @@ def test_properties_made_by_calls_are_entered() -> None:
 def test_much_of_the_library_is_told() -> None:
     counts = _Witness(_recorded(LIBRARY, "f(1)"), calculates=True).run().counts
     assert counts["calculated"] >= 29
+
+
+def test_what_iterators_are_and_have_is_told() -> None:
+    counts = _Witness(_recorded(OPAQUE, "f(1)"), calculates=True).run().counts
+    assert counts["calculated"] >= 13 * 12

@@ -37,6 +37,7 @@ from opencwm.debugger.line_follower import Followed, LineFollower
 from opencwm.debugger.module_names import ModuleNames
 from opencwm.debugger.module_variables import ModuleVariables
 from opencwm.debugger.one_line import Together, is_short, on_one_line, short_ifs
+from opencwm.debugger.opaque_types import opaque_types
 from opencwm.debugger.own_exceptions import OwnExceptions
 from opencwm.debugger.qualified_names import FunctionNode
 from opencwm.debugger.with_blocks import with_blocks
@@ -119,7 +120,14 @@ class Workings:
             )
         disguises = Disguises.of(source)
         introspection = Introspection(
-            attributes, entries, names.texts, names.abstract, disguises, exceptions, made_of_fields
+            attributes,
+            entries,
+            names.texts,
+            names.abstract,
+            disguises,
+            exceptions,
+            made_of_fields,
+            opaque_types(source),
         )
         decorated = Decorated() if names_by_string(source) else Decorated.of(source)
         known = Known(
