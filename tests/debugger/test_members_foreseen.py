@@ -134,6 +134,53 @@ def f(n):
     is_one = isinstance(wrapper, textwrap.TextWrapper)
     return a, b, c, d, e, g, h, i, is_one, datetime.now(timezone.utc).tzinfo
 """
+LONG = r'''\
+import re
+_token = re.compile(r"""
+        (?P<WHITESPACES>[ \t]+)                    | # spaces and horizontal tabs
+        (?P<NUMBER>[0-9]+\b)                       | # decimal integer
+        (?P<NAME>n\b)                              | # only n is allowed
+        (?P<PARENTHESIS>[()])                      |
+        (?P<OPERATOR>[-*/%+?:]|[><!]=?|==|&&|\|\|) | # operators
+        (?P<INVALID>\w+|.)                           # invalid token
+    """, re.VERBOSE | re.DOTALL)
+_other = re.compile('a' * 300)
+
+def tokens(text):
+    for mo in re.finditer(_token, text):
+        kind = mo.lastgroup
+        if kind == 'WHITESPACES':
+            continue
+        value = mo.group(kind)
+        if kind == 'INVALID':
+            raise ValueError('invalid token: %s' % value)
+        yield value
+    yield ''
+
+def f(text):
+    found = list(tokens(text))
+    first = _token.match(text)
+    pattern = _token
+    second = pattern.search('1 2')
+    told = first.lastgroup, second.group(), first['NAME'], _token.sub('x', text), _other.match(text)
+    is_same = pattern == _other, pattern is _token
+    return found, told, is_same, _token.groups, _token.groupindex['NAME'], _token.flags, _other.groupindex
+'''
+REBOUND = """\
+import re
+_pattern = re.compile('a' * 150 + '|(?P<FIRST>a)' + 'b' * 100 + '|(?P<SECOND>a)')
+
+def change():
+    global _pattern
+    _pattern = re.compile('a' * 150 + '|(?P<FIRST>a)' + 'b' * 100 + '|(?P<THIRD>a)')
+
+def f(_other):
+    found = [mo.lastgroup for mo in _pattern.finditer('a')]
+    change()
+    for mo in re.finditer(_pattern, 'a'):
+        found.append(mo.lastgroup)
+    return found, _pattern.groupindex['THIRD']
+"""
 OPAQUE = """\
 import array, collections, itertools
 from collections.abc import Iterable, Iterator, Sized
@@ -176,6 +223,8 @@ def f():
         (PROPERTIES, "f(3)"),
         (LIBRARY, "f(1)"),
         (OPAQUE, "f(1)"),
+        (REBOUND, "f(1)"),
+        (LONG, "f('n !==1')"),
         *((source, "f()") for source in SILENT + OWN),
     ],
 )
@@ -192,6 +241,12 @@ def test_properties_made_by_calls_are_entered() -> None:
 def test_much_of_the_library_is_told() -> None:
     counts = _Witness(_recorded(LIBRARY, "f(1)"), calculates=True).run().counts
     assert counts["calculated"] >= 29
+
+
+def test_patterns_of_which_the_text_is_cut_are_known() -> None:
+    witness = _Witness(_recorded(LONG, "f('n !==1')"), calculates=True).run()
+    assert witness.counts["calculated"] >= 12
+    assert "written" not in witness.counts
 
 
 def test_what_iterators_are_and_have_is_told() -> None:
