@@ -50,16 +50,25 @@ SAMPLES: dict[str, dict[str, list[str]]] = {
         "crc_hqx": ["b'a', 3"],
     },
     "calendar": {"isleap": ["1900"], "leapdays": ["1999, 2005"]},
+    "codecs": {
+        **every(
+            (n for n in TABLE["codecs"].split() if n.endswith("_decode")), ["b'ab'", "b'a\\xe4', 'replace'"]
+        ),
+        **every(
+            (n for n in TABLE["codecs"].split() if n.endswith("_encode")), ["'ab'", "'a\\u20ac', 'strict'"]
+        ),
+    },
     "colorsys": every(TABLE["colorsys"].split(), ["0, .5, .5", "0, 0, 0"]),
     "encodings": {"normalize_encoding": ["'UTF-8'"]},
     "fnmatch": {
         "filter": ["['a.py', 'b.c'], '*.py'"],
-        "fnmatchcase": ["'abc', 'a[!c]*'", "'abc', '?'"],
+        **every(("fnmatch", "fnmatchcase"), ["'abc', 'a[!c]*'", "'abc', '?'", "'A', 'a'"]),
         "translate": ["'*.t?t'"],
     },
     "heapq": {name: ["2, [3, 1, 2]", "0, (1,)"] for name in TABLE["heapq"].split()},
     "html": {"escape": ["'<a&\"'", "'\"', False"], "unescape": ["'&lt;&eacute;&#65;'"]},
     "keyword": {name: ["'if'", "'match'"] for name in TABLE["keyword"].split()},
+    "os": {"fspath": ["'a'", "b'a'", "[]"]},
     "posixpath": {
         **{name: ["'/a/b.c'", "''", "b'a/'"] for name in TABLE["posixpath"].split()},
         "commonpath": ["['/a/b', '/a/c']", "['/a', 'b']"],

@@ -583,7 +583,7 @@ class CallFollower(SpecialFollower):
         if self._known.entries is None or not self._known.entries.is_property(text, node.attr):
             return None
         num_entered = len(self._entered)
-        call = CallSite(node.attr, True, text, (), {}, is_property=True)
+        call = self._known.entries.getting(text, node.attr)
         result = self._made(call, ast.Call(node, [], []))
         if len(self._entered) == num_entered:
             self._objects_change()

@@ -30,7 +30,7 @@ VALUES: Final = (int, float, complex, str, bytes, list, tuple, dict)
 """Built-in types whose subclasses read as they do."""
 _LIBRARY: Final = frozenset(
     {"abc", "collections", "collections.abc", "contextlib", "datetime", "decimal", "enum", "fractions"}
-    | {"functools", "io", "json", "numbers", "string", "threading", "typing"}
+    | {"functools", "io", "json", "numbers", "string", "textwrap", "threading", "typing"}
 )
 """Modules whose classes are looked into."""
 _RECORDS: Final = frozenset(

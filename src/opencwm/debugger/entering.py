@@ -159,6 +159,15 @@ class Entries:
         member = self._of_object(text or "", name)
         return member is not None and _is_property(member)
 
+    def getting(self, text: str | None, name: str) -> CallSite:
+        """Return the call that it is to read a property of an object, as it reads."""
+        call = CallSite(name, True, text, (), {}, is_property=True)
+        first = self.method(call)
+        definition = self._functions.definition(first)
+        if definition is None or definition.name == name:
+            return call
+        return CallSite(definition.name, True, text, (), {}, first=first)  # the getter has its own name
+
     def setter(self, text: str, name: str) -> int | None:
         """Return the first line of the setter of a property that an object has, as it reads.
 
@@ -192,7 +201,7 @@ class Entries:
 
     def line_of(self, text: str) -> Sequence[str]:
         """Return the same of an exception, a named tuple and a member too, without those of Python."""
-        member = self._enumerations.kind_of(text)
+        member = self._enumerations.plain_kind_of(text)
         if member:
             return (member,)
         made = _OBJECT.fullmatch(text)

@@ -35,7 +35,7 @@ from opencwm.debugger.rendered import (
     longest_value,
     loop_text,
 )
-from opencwm.debugger.touching import held_by
+from opencwm.debugger.touching import are_matches, held_by
 from opencwm.debugger.yield_follower import YieldFollower
 from opencwm.tracer.sites import Push, Site, SiteKind
 
@@ -443,7 +443,7 @@ class ExpressionFollower(YieldFollower):
         if isinstance(value, Iterating) and value.source and text is not None:
             source = f"list({value.source})"
         holders, is_old = held_by(text, self._state)
-        if self._is_constant(node):
+        if self._is_constant(node) or are_matches(source):
             holders, is_old = {}, False
         stream = value.stream if isinstance(value, Iterating) else None
         if isinstance(value, Iterating):

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from opencwm.debugger.library_classes import class_of
+from opencwm.debugger.library_classes import MEMBERS, class_of
 from opencwm.debugger.pure_limits import (
     ExpressionError,
     Undecided,
@@ -475,6 +475,8 @@ class _Evaluation:
             return kind
         if not module:
             value = self.visit(node.value, bound)
+            if isinstance(value, Shown) and (value.text, node.attr) in MEMBERS:
+                return Shown(MEMBERS[value.text, node.attr])
             if node.attr in ATTRIBUTES.get(kind_of(value), ()):
                 return getattr(value, node.attr)
             if isinstance(value, type) and node.attr in METHODS.get(value, ()):

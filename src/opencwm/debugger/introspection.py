@@ -25,6 +25,8 @@ from opencwm.debugger.library_objects import ACQUIRED, LOCAL
 from opencwm.debugger.own_exceptions import OwnExceptions
 from opencwm.debugger.pure_values import Shown, kind_of, text_of
 from opencwm.debugger.shown import marked_tree, text_at
+from opencwm.tracer.limits import DEFAULT_LIMITS
+from opencwm.tracer.rendering import Renderer
 
 _PLACES: Final = 2
 _CALLED: Final = ("<function ", "<class '", "<built-in function ", "<bound method ", "<built-in method ")
@@ -39,6 +41,7 @@ class Introspection:
         constants: how names of its module read that stand for the same always.
         exceptions: those that it defines.
         made_of_fields: its named tuples.
+        opaque: types of Python by how their objects read, those that read as nothing else.
         abstract: abstract classes that its names stand for; none where it registers classes.
         disguises: which values may be objects of its classes.
     """
@@ -52,7 +55,9 @@ class Introspection:
         disguises: Disguises,
         exceptions: OwnExceptions,
         made_of_fields: FieldClasses,
+        opaque: Mapping[str, type],
     ) -> None:
+        self._opaque = opaque
         self._attributes = attributes
         self._entries = entries
         self._constants = constants
@@ -123,6 +128,8 @@ class Introspection:
         raised = self._exception(text)
         if raised is not None:
             return f"<class '{raised.__name__}'>"
+        if text in self._opaque:
+            return Renderer(DEFAULT_LIMITS).render(self._opaque[text])
         value = self._value(text)
         if isinstance(value, Shown | type) or self._disguises.may_be(kind_of(value)):
             return None
@@ -152,7 +159,8 @@ class Introspection:
     def _isinstance(self, nodes: Sequence[ast.expr], texts: list[str]) -> str | None:
         if len(nodes) != _PLACES:
             return None
-        answers = [self.is_of(texts[0], kind) for kind in _kinds(nodes[1], texts[1])]
+        told = self._constants.get(texts[0], texts[0])
+        answers = [self.is_of(told, kind) for kind in _kinds(nodes[1], texts[1])]
         known = [answer for answer in answers if answer is not None]
         return repr(any(known)) if True in known or len(known) == len(answers) else None
 
@@ -172,14 +180,18 @@ class Introspection:
 
     def is_of(self, text: str, name: str) -> bool | None:
         """Return whether a value is of a class, by the name it is called by; None where that is not known."""
+        name = name if name in self._abstract else self._abstract_name(name)
         if self._exceptions.line_of(text):
             is_class = self._constants.get(name) in (f"<class '{name}'>", f"<class 'program.{name}'>")
             return self._exceptions.is_of(text, name) if is_class else None
         row = self._made_of_fields.tuple_of(text)
-        if row:
-            return self._is_row(row, name)
+        if row or text in self._opaque:
+            return self._is_row(row, name) if row else self._is_opaque(self._opaque[text], name)
         own, value = self._own(text), self._value(text)
         is_literal = not own and not isinstance(value, Shown)
+        if self._constants.get(name, name) == _OF_FUNCTIONS:
+            is_other = own or is_literal or text.startswith(("<class ", "<built-in function "))
+            return _is_function(text) if _is_function(text) or is_other else None
         if name in self._abstract:
             kind = self._abstract[name]
             if own:
@@ -197,14 +209,14 @@ class Introspection:
             raised = self._exception(text)
             if raised is not None:
                 return issubclass(raised, of_python)
-            if text.startswith("<function "):
+            if _is_function(text):
                 return of_python is object
             if text.startswith("<class "):
                 return of_python in (object, type)
             return isinstance(value, of_python) if is_literal else None
         is_bare = name in self._attributes.bare and self._constants.get(name) == f"<class 'program.{name}'>"
         is_literal = is_literal and not self._disguises.may_be(kind_of(value))
-        return False if is_bare and (own or is_literal or text.startswith("<function ")) else None
+        return False if is_bare and (own or is_literal or _is_function(text)) else None
 
     def _is_row(self, row: str, name: str) -> bool | None:
         """Return whether a named tuple, by its class, is of a class."""
@@ -214,6 +226,16 @@ class Introspection:
         if isinstance(of_python, type) and self._constants.get(name) == f"<class '{name}'>":
             return issubclass(tuple, of_python)
         return row == name if self._constants.get(name) == f"<class 'program.{name}'>" else None
+
+    def _abstract_name(self, name: str) -> str:
+        """Return how a class of the library reads that has a name; the name for any other."""
+        text = self._constants.get(name, "")
+        return text if text in self._abstract else name
+
+    def _is_opaque(self, kind: type, name: str) -> bool | None:
+        """Return whether an object that shows its type alone is of a class."""
+        other = self._abstract.get(name) or self._python(name)
+        return None if other is None else issubclass(kind, other)
 
     def _has_methods(self, own: Sequence[str], kind: Any) -> bool | None:
         if kind not in BY_METHODS:
@@ -241,10 +263,12 @@ class Introspection:
         if row and self._entries is not None:
             has_it = hasattr(tuple, name) or self._made_of_fields.read(texts[0], name) is not None
             return "True" if has_it or self._entries.binds([row], name) else None
+        if texts[0] in self._opaque:
+            return repr(_has(self._opaque[texts[0]], name))
         if not self._own(texts[0]):
             if isinstance(value, Shown | type) or self._disguises.may_be(kind_of(value)):
                 return None
-            return repr(any(name in vars(kind) for kind in kind_of(value).__mro__))
+            return repr(_has(kind_of(value), name))
         if self._attributes.read(texts[0], name) is not None:
             return "True"
         return "False" if self._lacks(texts[0], name) else None
@@ -254,6 +278,8 @@ class Introspection:
         if name is not None and texts[0] == LOCAL and len(nodes) == _PLACES + 1:
             is_set = self._entries is None or self._entries.is_stored(name) or not self._attributes.is_plain
             return None if is_set or name.startswith("__") else texts[2]
+        if name is not None and texts[0] in self._opaque and len(nodes) == _PLACES + 1:
+            return None if _has(self._opaque[texts[0]], name) else texts[2]
         if name is None or not self._own(texts[0]):
             return None
         found = self._attributes.read(texts[0], name)
@@ -271,6 +297,16 @@ class Introspection:
         )
 
 
+def _is_function(text: str) -> bool:
+    return text.startswith("<function ")
+
+
+def _has(kind: type, name: str) -> bool:
+    """Whether an object that is of a type of Python has an attribute of a name."""
+    return any(name in vars(base) for base in kind.__mro__)
+
+
+_OF_FUNCTIONS: Final = "<class 'function'>"
 _FUNCTION: Final = re.compile(r"<function (?:.*\.)?([\w]+|<lambda>)>")
 _MATCH: Final = re.compile(r"<re\.Match object; span=\((\d+), (\d+)\), match=(.*)>", re.DOTALL)
 

@@ -274,6 +274,8 @@ class Known:
         if expected.text is not None and expected.formula is None:
             text = self.introspection.answer(expected.text) if self.introspection is not None else None
             text = text or self.made_of_fields.made(expected.text) or self.enumerations.answer(expected.text)
+            if not text and not self.disguises.may_change(expected.text):
+                text = self.enumerations.operated(expected.text, self.builtins)
             text = text or self.exceptions.answer(expected.text)
             text = text or self.made_of_fields.answer(expected.text, self.builtins)
         return None if text is None else Result(known_value(text), text, frozenset())

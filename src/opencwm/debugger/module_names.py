@@ -19,11 +19,12 @@ from typing import Any, Final
 from opencwm.core.syntax import nodes_of
 from opencwm.debugger.abstract_classes import ABSTRACT
 from opencwm.debugger.bindings import bindings, names_by_string
+from opencwm.debugger.expectations import Made
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.field_classes import made_by_call
 from opencwm.debugger.imported_names import Imports
 from opencwm.debugger.inlined import Returning
-from opencwm.debugger.library_classes import BY_TEXT
+from opencwm.debugger.library_classes import BY_TEXT, WITH_CLASSES
 from opencwm.debugger.library_objects import library_objects
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
 from opencwm.debugger.object_shapes import is_decorated, is_only_dataclass
@@ -38,11 +39,13 @@ from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
 
 _STANDARD: Final = frozenset(
-    {"collections", "collections.abc", "datetime", "decimal", "fractions", "functools", "io", "itertools"}
-    | {"numbers", "operator", "string", "types"}
+    {"collections", "collections.abc", "datetime", "decimal", "enum", "fractions", "functools", "io"}
+    | {"itertools", "numbers", "operator", "string", "types"}
 )
 """Modules whose classes and functions, once imported, are told by name."""
 _SPECIAL: Final = {"inf": float("inf"), "nan": float("nan")}
+_SHOWN_OF_PATTERNS: Final = 200
+"""Characters of a pattern, as it is written, that Python shows of it."""
 MAX_CHARS: Final = 4_000
 """Longer constants are left to the model."""
 
@@ -99,7 +102,10 @@ class ModuleNames:
             if module_read := imports.module(name):
                 text = f"<module '{module_read}'>"
                 is_known = (
-                    module_read in MODULES or module_read in CONSTANTS or module_read in imports.packages
+                    module_read in MODULES
+                    or module_read in CONSTANTS
+                    or module_read in WITH_CLASSES
+                    or module_read in imports.packages
                 )
                 modules |= {name: module_read} if is_known else {}
             elif what in MODULES.get(module, ()):
@@ -115,7 +121,7 @@ class ModuleNames:
         trusted = imports.submodules if imports.is_trusted else None
         found = Builtins(functions, modules, values=values, submodules=trusted)
         by_name = QualifiedNames(tree)
-        fixed, methods, tables = _values(
+        fixed, methods, tables, patterns = _values(
             tree, counts, found, texts, lambda text: by_name.first(text[len("<function ") : -1])
         )
         is_named = not names_by_string(tree)
@@ -123,7 +129,11 @@ class ModuleNames:
         fixed |= objects
         texts |= fixed | (library_objects(tree, counts) if is_named else {})
         found = dataclasses.replace(
-            found, functions={**functions, **methods}, lasting=frozenset(objects.values()), single=single
+            found,
+            functions={**functions, **methods},
+            values={**values, **patterns},
+            lasting=frozenset(objects.values()),
+            single=single,
         )
         return cls(texts, found, frozenset(fixed), dict(_abstract(tree, bound, imports)), tables)
 
@@ -166,17 +176,18 @@ def _values(
     known: Builtins,
     texts_before: Mapping[str, str],
     first_of: Callable[[str], int],
-) -> tuple[dict[str, str], dict[str, Any], dict[str, Table]]:
+) -> tuple[dict[str, str], dict[str, Any], dict[str, Table], dict[str, re.Pattern[Any]]]:
     """Return how the names read that are bound once, at the top, to what cannot change.
 
-    With them those that are methods of it, and tables of functions.
+    With them those that are methods of it, tables of functions, and patterns of which the text is cut.
     """
     if names_by_string(tree):
-        return {}, {}, {}
+        return {}, {}, {}, {}
     unchanged = frozenset(read_only(tree, known.functions.keys()))
     texts: dict[str, str] = {}
     methods: dict[str, Any] = {}
     tables: dict[str, Table] = {}
+    patterns: dict[str, re.Pattern[Any]] = {}
     sets: dict[str, ast.expr] = {}
     returning = Returning(tree, texts_before)
     for node in tree.body:
@@ -207,10 +218,14 @@ def _values(
             continue
         if kind_of(found.value) is frozenset:
             sets |= dict.fromkeys(names, whole)
+        if isinstance(found.value, re.Pattern) and len(repr(found.value.pattern)) > _SHOWN_OF_PATTERNS:
+            texts |= {name: Made(found.text, name) for name in names}
+            patterns |= dict.fromkeys(names, found.value)
+            continue
         is_alone = len(targets) == 1 and names[0] in unchanged and _holds_what_is_fixed(found.value)
         if len(found.text) <= MAX_CHARS and (is_fixed(found.value) or is_alone):
             texts |= dict.fromkeys(names, found.text)
-    return texts, methods, tables
+    return texts, methods, tables, patterns
 
 
 def _with_sets(node: ast.expr, sets: Mapping[str, ast.expr]) -> ast.expr:

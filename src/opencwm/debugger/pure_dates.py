@@ -1,4 +1,4 @@
-"""``datetime``: days, points in time without a zone, and the spans between them; and ``slice``.
+"""``datetime``: days, times and points in time without a zone, the spans between them; and ``slice``.
 
 Nothing of the clock, of time zones, or of the locale.
 """
@@ -17,7 +17,7 @@ from opencwm.debugger.pure_values import DAYS
 _NUMBERS: Final = re.compile(r"[^%]*(?:%Y[^%]*)(?:%[mdHMS][^%]*)*")
 """Formats that are read: the year, and then other numbers."""
 _DAY: Final = "year month day"
-_TIME: Final = "hour minute second microsecond fold"
+_TIME: Final = "hour minute second microsecond fold tzinfo"
 _OF_DAYS: Final = "isoformat isoweekday replace strftime toordinal weekday"
 
 
@@ -37,17 +37,20 @@ FAMILY: Final = Family(
     functions={"datetime": {kind.__name__: kind for kind in DAYS}},
     methods={
         datetime.date: words(_OF_DAYS),
-        datetime.datetime: words(f"{_OF_DAYS} date"),
+        datetime.datetime: words(f"{_OF_DAYS} date time"),
+        datetime.time: words("isoformat replace strftime"),
         datetime.timedelta: words("total_seconds"),
         slice: words("indices"),
     },
     class_methods={
         datetime.date: words("fromisoformat fromordinal fromisocalendar"),
         datetime.datetime: words("fromisoformat fromordinal fromisocalendar strptime"),
+        datetime.time: words("fromisoformat"),
     },
     attributes={
         datetime.date: words(_DAY),
         datetime.datetime: words(f"{_DAY} {_TIME}"),
+        datetime.time: words(_TIME),
         datetime.timedelta: words("days seconds microseconds"),
         slice: words("start stop step"),
     },

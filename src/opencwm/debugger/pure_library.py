@@ -34,12 +34,14 @@ TABLE: Final[Mapping[str, str]] = {
         urlsafe_b64encode""",
     "binascii": "a2b_base64 a2b_hex b2a_base64 b2a_hex crc32 crc_hqx hexlify unhexlify",
     "calendar": "isleap leapdays",
+    "codecs": "ascii_decode ascii_encode latin_1_decode latin_1_encode utf_8_decode utf_8_encode",
     "colorsys": "hls_to_rgb hsv_to_rgb rgb_to_hls rgb_to_hsv rgb_to_yiq yiq_to_rgb",
     "encodings": "normalize_encoding",
-    "fnmatch": "filter fnmatchcase translate",
+    "fnmatch": "filter fnmatch fnmatchcase translate",
     "heapq": "nlargest nsmallest",
     "html": "escape unescape",
     "keyword": "iskeyword issoftkeyword",
+    "os": "fspath",
     "posixpath": """basename commonpath commonprefix dirname isabs join normcase normpath split splitdrive
         splitext splitroot""",
     "shlex": "join quote split",
@@ -57,6 +59,7 @@ TABLE: Final[Mapping[str, str]] = {
 }
 """Functions by module, as far as the running version has them."""
 _OS: Final = ("altsep", "curdir", "devnull", "extsep", "linesep", "name", "pardir", "pathsep", "sep")
+_SEEKING: Final = ("SEEK_CUR", "SEEK_END", "SEEK_SET")
 _PATHS: Final = ("altsep", "curdir", "defpath", "devnull", "extsep", "pardir", "pathsep", "sep")
 
 
@@ -132,7 +135,7 @@ def _check_decoding(args: Sequence[Any], keywords: Mapping[str, Any]) -> None:
 
 _CHECKS: Final[Mapping[str, Callable[[Sequence[Any], Mapping[str, Any]], None]]] = {
     **dict.fromkeys(TABLE["struct"].split(), _check_layout),
-    **dict.fromkeys(TABLE["posixpath"].split(), _check_path),
+    **dict.fromkeys((*TABLE["posixpath"].split(), "fspath"), _check_path),
     **dict.fromkeys(TABLE["urllib.parse"].split(), _check_encoding),
     **dict.fromkeys(("unquote", "unquote_plus"), _check_decoding),
 }
@@ -142,7 +145,8 @@ FAMILY: Final = Family(
     functions={module: _functions(module) for module in TABLE},
     constants={
         "posixpath": {name: getattr(posixpath, name) for name in _PATHS},
-        "os": {name: getattr(os, name) for name in _OS},
+        "os": {name: getattr(os, name) for name in (*_OS, *_SEEKING)},
+        "io": {name: getattr(os, name) for name in _SEEKING},
     },
     check=_check,
 )

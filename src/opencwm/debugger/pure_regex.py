@@ -23,7 +23,7 @@ with warnings.catch_warnings():
 
 _MOST_STEPS: Final = 2_000_000
 _MOST_CHARS: Final = 400
-_MOST_PATTERN_CHARS: Final = 400
+_MOST_PATTERN_CHARS: Final = 2_000
 _CHARACTERS: Final = frozenset({"LITERAL", "NOT_LITERAL", "ANY", "IN", "CATEGORY", "RANGE"})
 _SINGLE: Final = _CHARACTERS | {"AT", "GROUPREF"}
 _REPEATS: Final = frozenset({"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"})
@@ -179,7 +179,7 @@ FAMILY: Final = Family(
     constants={"re": {name: getattr(re, name) for name in (*_FLAGS, "Match", "Pattern")}},
     methods={re.Pattern: _MATCHING, re.Match: words("group groups groupdict start end span")},
     attributes={
-        re.Pattern: words("pattern groups"),
+        re.Pattern: words("flags groupindex groups pattern"),
         re.Match: words("pos endpos lastindex lastgroup string"),
     },
     check=_check,

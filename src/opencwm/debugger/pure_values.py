@@ -260,7 +260,7 @@ _FACTORIES: Final = {
     f"<class '{kind.__name__}'>": kind
     for kind in (list, dict, set, int, str, float, tuple, bool, bytes, frozenset, complex, bytearray, type)
 }
-DAYS: Final = (datetime.date, datetime.datetime, datetime.timedelta)
+DAYS: Final = (datetime.date, datetime.datetime, datetime.time, datetime.timedelta)
 _CLASSES: Final = (
     *DAYS,
     *(collections.Counter, collections.OrderedDict, collections.defaultdict, collections.deque),

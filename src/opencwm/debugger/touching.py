@@ -249,6 +249,23 @@ def held_by(text: str | None, state: Mapping[str, str]) -> tuple[dict[str, froze
     return {name: found for name, found in shared.items() if found}, False
 
 
+def are_matches(source: str) -> bool:
+    """Whether an expression makes a list of the matches of a pattern in a text that is written out."""
+    try:
+        node = ast.parse(source, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    inner = node.args[0] if isinstance(node, ast.Call) and len(node.args) == 1 else None
+    if not isinstance(inner, ast.Call) or not isinstance(inner.func, ast.Attribute) or not inner.args:
+        return False
+    return (
+        ast.unparse(node.func) == "list"  # type: ignore[attr-defined]
+        and inner.func.attr == "finditer"
+        and isinstance(inner.func.value, ast.Name)
+        and all(isinstance(item, ast.Name | ast.Constant) for item in inner.args)
+    )
+
+
 def _shows_items(whole: str, kind: str, items: str) -> bool:
     """Whether a rendered value is a dictionary with the items, or the values, that a loop goes through."""
     if "{" not in whole or whole[-1] not in "})":

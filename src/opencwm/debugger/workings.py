@@ -20,6 +20,7 @@ from opencwm.core.syntax import syntax_tree
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.bindings import names_by_string
+from opencwm.debugger.called_properties import with_properties
 from opencwm.debugger.closures import closed_functions, free_variables
 from opencwm.debugger.decorated import Decorated
 from opencwm.debugger.disguises import Disguises
@@ -36,6 +37,7 @@ from opencwm.debugger.line_follower import Followed, LineFollower
 from opencwm.debugger.module_names import ModuleNames
 from opencwm.debugger.module_variables import ModuleVariables
 from opencwm.debugger.one_line import Together, is_short, on_one_line, short_ifs
+from opencwm.debugger.opaque_types import opaque_types
 from opencwm.debugger.own_exceptions import OwnExceptions
 from opencwm.debugger.qualified_names import FunctionNode
 from opencwm.debugger.with_blocks import with_blocks
@@ -109,10 +111,23 @@ class Workings:
         made_of_fields = FieldClasses.of(source, names.texts)
         entries = None
         if not names_by_string(source):
-            entries = Entries(source, functions, attributes, enumerations, made_of_fields.tuples)
+            entries = Entries(
+                with_properties(source, names.texts),
+                functions,
+                attributes,
+                enumerations,
+                made_of_fields.tuples,
+            )
         disguises = Disguises.of(source)
         introspection = Introspection(
-            attributes, entries, names.texts, names.abstract, disguises, exceptions, made_of_fields
+            attributes,
+            entries,
+            names.texts,
+            names.abstract,
+            disguises,
+            exceptions,
+            made_of_fields,
+            opaque_types(source),
         )
         decorated = Decorated() if names_by_string(source) else Decorated.of(source)
         known = Known(
