@@ -131,12 +131,16 @@ class IteratorFollower(ComprehensionFollower):
     def _hands_on(self, texts: Sequence[str | None]) -> None:
         """Note that a call may ask iterators for items that it is given, or keep them."""
         given = [text for text in texts if isinstance(text, Iterating) and text.stream is not None]
-        for text in given[: len(given) == 1]:  # of several, one may be a part of another
+        for text in given if len(given) == 1 or self._are_apart(given) else ():
             if text.stream is not None and text.stream.is_free():
                 text.handed = text.stream.copy({})
         for text in given:
             if text.stream is not None:
                 text.stream.lose()
+
+    @abc.abstractmethod
+    def _are_apart(self, given: Sequence[Iterating]) -> bool:
+        """Whether none of several iterators is a part of another."""
 
     @abc.abstractmethod
     def _objects_change(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from opencwm.debugger.buffers import Buffer, is_used_later
 from opencwm.debugger.expectations import COUNTER, Iterating, Made, Outcome, Several, UnforeseenError
 from opencwm.debugger.hooks import holders
 from opencwm.debugger.with_follower import WithFollower
@@ -47,7 +48,10 @@ class KeepingFollower(WithFollower):
             return False
         if not isinstance(text, Iterating):
             return not isinstance(text, Several)
-        if self._known.functions.is_reached(self._memory.first, name):
+        functions, first = self._known.functions, self._memory.first
+        if functions.is_reached(first, name):
+            return False
+        if isinstance(text.stream, Buffer) and is_used_later(functions.definition(first), name):
             return False
         if text.stream is None:
             try:
