@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS, is_written
+from opencwm.debugger.buffers import TEXTS
 from opencwm.debugger.comprehension_follower import consumed
 from opencwm.debugger.expectations import (
     COUNTER,
@@ -332,7 +333,7 @@ class ExpressionFollower(YieldFollower):
             if known is None and self._entered and not are_plain and self._known.calculated(expected) is None:
                 self._objects_change()  # a method may have carried it out
                 self.is_unsure = True
-            is_silent = is_lazy(node) and not (known or "").startswith("<generator object ")
+            is_silent = is_lazy(node) and not (known or "").startswith(("<generator object ", *TEXTS))
             is_written = not (about.drops_none and known == "None") and not is_silent
             is_function = isinstance(known, Made) and not known.startswith("<class '")
             is_written = is_written and not (about.is_lookup and is_function)

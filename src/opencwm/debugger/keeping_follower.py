@@ -26,6 +26,9 @@ class KeepingFollower(WithFollower):
             for name, text in outcome.values.items()
             if isinstance(text, Made) and self._may_keep(name, text)
         }
+        for before in self.loose_before:
+            if before.stream is not None and not any(before is text for text in kept.values()):
+                before.stream.lose()
         made = self._memory.made
         for name in {*self._bound, *self.loose}:
             other = self.loose.get(name)
