@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opencwm.debugger.arguments import CallSite
-from opencwm.debugger.buffers import METHODS, Buffer, buffer_in
+from opencwm.debugger.buffers import ABOUT, METHODS, Buffer, buffer_in
 from opencwm.debugger.call_follower import CallFollower
 from opencwm.debugger.expectations import Entered, Iterating, Made, UnforeseenError
 from opencwm.debugger.expressions import Undecided, known_value
@@ -33,7 +33,33 @@ class BufferFollower(CallFollower):
             is_new = isinstance(inner, ast.Call) and self._makes_buffer(inner.func)
             if is_new or self._is_buffer(plain_name(function.value)):
                 return self._method_of_buffer(node, function)
+        is_asking = isinstance(function, ast.Name) and bool(node.args) and self._asks(function.id)
+        if is_asking and self._is_buffer(plain_name(node.args[0])):
+            return self._asked_about(node, plain_name(function))
         return super()._call(node)
+
+    def _asks(self, name: str) -> bool:
+        """Whether a name stands for a function of Python that looks at an object and keeps nothing of it."""
+        return (
+            name in ABOUT
+            and name not in self._state
+            and self._known.constants.get(name) == f"<built-in function {name}>"
+        )
+
+    def _asked_about(self, node: ast.Call, name: str) -> str | None:
+        """Follow a call that asks about such a file; return what it gives, None if that is not known."""
+        node, values, named, is_plain = self._given(node)
+        text, *texts = [self._current(*item) for item in values]
+        buffer = buffer_in(text)
+        found: str | None = None
+        if is_plain and not named and buffer is not None and not self._known.disguises.may_change(*texts):
+            found = buffer.answer(name, texts)
+        if found is not None and isinstance(text, Iterating):
+            self._uses(text)
+            return found
+        self._hands_on([text, *texts])
+        self._handed_on(node, None, [text, *texts, *(item for item, _ in named)])
+        return None
 
     def _makes_buffer(self, function: ast.expr) -> bool:
         """Whether a call makes such a file for certain."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from opencwm.core.syntax import nodes_of
 from opencwm.debugger.expectations import Iterating, Made, UnforeseenError
-from opencwm.debugger.expressions import Builtins
+from opencwm.debugger.expressions import Builtins, Undecided, literal
 from opencwm.debugger.pure_values import text_of
 from opencwm.debugger.qualified_names import FunctionNode
 from opencwm.debugger.streams import Following, Item, Stream
@@ -30,6 +30,12 @@ _KINDS: Final[Mapping[str, type[io.BytesIO] | type[io.StringIO]]] = {
 }
 TEXTS: Final = frozenset(f"{kind.__name__}()" for kind in _KINDS.values())
 """How they read."""
+ABOUT: Final = frozenset({"getattr", "hasattr", "isinstance"})
+"""Functions that ask about them, and keep nothing of them but what they give."""
+_CLASSES: Final[Mapping[str, type]] = {
+    **_KINDS,
+    **{f"<class '{kind.__name__}'>": kind for kind in (bool, bytes, dict, float, int, list, str, tuple)},
+}
 _REACHING: Final = frozenset(
     {"locals", "_getframe", "settrace", "setprofile", "currentframe", "tb_frame", "gi_frame", "f_back"}
 )
@@ -136,6 +142,25 @@ class Buffer(Stream):
             self.lose()
             raise UnforeseenError from None
         return found
+
+    def answer(self, name: str, texts: Sequence[str | None]) -> str | None:
+        """Return what a function gives that is asked about it; None where that is not known.
+
+        Args:
+            name: of the function, one of :data:`ABOUT`.
+            texts: what it is given besides, as it reads.
+        """
+        if name == "isinstance":
+            kind = _CLASSES.get(texts[0] or "") if len(texts) == 1 else None
+            return None if kind is None else repr(issubclass(self._kind, kind))
+        try:
+            word = literal(texts[0] or "") if texts else None
+        except Undecided:
+            return None
+        if not isinstance(word, str) or len(texts) != (1 if name == "hasattr" else 2):
+            return None
+        has_it = hasattr(self._kind(), word)
+        return repr(has_it) if name == "hasattr" else None if has_it else texts[1]
 
     def goes_on_as(self, other: Buffer) -> None:
         """Take over how far a copy has come, which nothing but one function had."""

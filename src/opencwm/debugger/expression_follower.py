@@ -212,6 +212,8 @@ class ExpressionFollower(YieldFollower):
         """Follow operands; those of a chain report its links."""
         if len(node.ops) == 1 and hook_name(node.left) != "link":
             left, right = self._values([node.left, node.comparators[0]])
+            if isinstance(node.ops[0], ast.Is | ast.IsNot):  # keeps nothing of them
+                self._use(left[0], right[0])
             if isinstance(node.ops[0], ast.In | ast.NotIn) and isinstance(right[0], Iterating):
                 found = self._is_among(self._current(*left), right[0])
                 return repr(found is isinstance(node.ops[0], ast.In))

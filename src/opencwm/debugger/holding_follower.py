@@ -50,6 +50,12 @@ class HoldingFollower(ComprehensionFollower):
         for name in [name for name, other in self.loose.items() if other is iterator]:
             del self.loose[name]
 
+    def _use(self, *texts: str | None) -> None:
+        """Note that iterators among some values are looked at, and no more."""
+        for text in texts:
+            if isinstance(text, Iterating):
+                self._uses(text)
+
     def _is_had_twice(self, iterator: Iterating) -> bool:
         """Whether something else on the line may have an iterator, or what that asks for items."""
         others = [
