@@ -31,6 +31,9 @@ def each(it):
 def twice(it, jt):
     return next(it, 0), next(jt, 0), list(it)
 
+def first(xs, it=()):
+    return next(xs[0], 0), next(iter(it), 0)
+
 def count(n):
     for i in range(n):
         yield i
@@ -67,6 +70,11 @@ _LINES = st.sampled_from(
         "g = each(it)",
         "a = next(g, None)",
         "a = twice(it, it)",
+        "a = first([it]), next(it, 0)",
+        "a = first([it], it)",
+        "a = first((it,), zip(it, 'ab'))",
+        "a = first([it, next(it, 0)]), next(it, 0)",
+        "a = once(it=it), first(it=it, xs=[it])",
         "a = twice(iter([8, 9]), map(str, it))",
         "a = once(iter(xs)), once(iter([3, 4]))",
         "held = [map(str, it)]",

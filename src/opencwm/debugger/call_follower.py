@@ -61,7 +61,6 @@ class CallFollower(SpecialFollower):
         changed_names: locals whose objects the line has changed, and it is known how.
         calls: those that were come by, in order.
         to_come: those of them that have entered no function yet.
-        loose: iterators of locals that the line has done more with than ask them for items.
 
     Args:
         known: of the program.
@@ -84,6 +83,8 @@ class CallFollower(SpecialFollower):
         self.calls: list[CallSite] = []
         self.to_come: list[CallSite] = []
         self.loose: dict[str, Iterating] = {}
+        self.loose_before: list[Iterating] = []
+        self._loose_since = {}
         self._entered = list(memory.entered)
         self._changing = Changing(memory.state, is_renaming=known.functions.is_renaming)
         self.outcome.is_pure = all(entered.is_apart for entered in memory.entered)
@@ -104,21 +105,6 @@ class CallFollower(SpecialFollower):
         if node.id in self._state and node.id not in self.changed_names and self._has_entered:
             text = None if node.id in self._known.shared else text
         return self._current(text, self._born.get(node.id, 0)) if node.id in self._state else text
-
-    def _kept_iterator(self, name: str, made: Iterating) -> str:
-        """Return the iterator that a local is."""
-        if made.stream is None:
-            try:
-                made.stream = self._stream(made)
-            except UnforeseenError:
-                return str(made)
-        iterator = self.loose[name] = Iterating(made, stream=made.stream)
-        iterator.is_held = True
-        return iterator
-
-    def _uses(self, iterator: Iterating) -> None:
-        for name in [name for name, other in self.loose.items() if other is iterator]:
-            del self.loose[name]
 
     def _call(self, node: ast.Call) -> str | None:
         generator = consumed(node)

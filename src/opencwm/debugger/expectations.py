@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from opencwm.debugger.rendered import is_atom
 
 if TYPE_CHECKING:
+    from opencwm.debugger.buffers import Buffer
     from opencwm.debugger.streams import Stream
 
 STOP: Final = "StopIteration"
@@ -281,6 +282,7 @@ class Entered:
         is_reading: a generator has left everything as it is that it was given.
         given: how its locals read when it was entered, or went on.
         continued: the activation of a generator that went on; None for one that was entered.
+        buffers: files in memory that it had alone when it returned, see :mod:`.buffers`.
         is_clean: it has returned, and no generator can have been dropped with its locals, which closes it.
     """
 
@@ -296,6 +298,7 @@ class Entered:
     given: Mapping[str, str] = dataclasses.field(default_factory=dict)
     continued: Memory | None = None
     is_clean: bool = False
+    buffers: Sequence[Buffer] = ()
 
     @property
     def drops_nothing(self) -> bool:
@@ -382,6 +385,13 @@ class Memory:
             before = self.resumed if self.num_yields > 1 else self.state
             self.is_steady = self.is_steady and before == state
             self.resumed = dict(state)
+
+    def forget(self) -> None:
+        """Note that nothing is known any more of what locals are, nor of loops over them."""
+        for text in self.made.values():
+            if isinstance(text, Iterating) and text.stream is not None:
+                text.stream.lose()
+        self.made.clear()
 
     def throws(self, value: str | None) -> None:
         """Take note of an exception that is raised on the line that runs."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS, is_written
+from opencwm.debugger.buffers import TEXTS
 from opencwm.debugger.comprehension_follower import consumed
 from opencwm.debugger.expectations import (
     COUNTER,
@@ -211,6 +212,8 @@ class ExpressionFollower(YieldFollower):
         """Follow operands; those of a chain report its links."""
         if len(node.ops) == 1 and hook_name(node.left) != "link":
             left, right = self._values([node.left, node.comparators[0]])
+            if isinstance(node.ops[0], ast.Is | ast.IsNot):  # keeps nothing of them
+                self._use(left[0], right[0])
             if isinstance(node.ops[0], ast.In | ast.NotIn) and isinstance(right[0], Iterating):
                 found = self._is_among(self._current(*left), right[0])
                 return repr(found is isinstance(node.ops[0], ast.In))
@@ -332,7 +335,7 @@ class ExpressionFollower(YieldFollower):
             if known is None and self._entered and not are_plain and self._known.calculated(expected) is None:
                 self._objects_change()  # a method may have carried it out
                 self.is_unsure = True
-            is_silent = is_lazy(node) and not (known or "").startswith("<generator object ")
+            is_silent = is_lazy(node) and not (known or "").startswith(("<generator object ", *TEXTS))
             is_written = not (about.drops_none and known == "None") and not is_silent
             is_function = isinstance(known, Made) and not known.startswith("<class '")
             is_written = is_written and not (about.is_lookup and is_function)

@@ -13,12 +13,14 @@ from typing import NoReturn
 
 from opencwm.codec.native_writer import written_evaluations
 from opencwm.debugger.arguments import CallSite
+from opencwm.debugger.buffers import TEXTS, Buffer, buffers_in, is_used_later
 from opencwm.debugger.closures import Closures
 from opencwm.debugger.decorated import changes_at_once
 from opencwm.debugger.expectations import (
     STOP,
     Ask,
     Entered,
+    EnteringError,
     Expected,
     Iterating,
     Made,
@@ -179,6 +181,7 @@ class Foresight:
             functions = self.workings.known.functions
             entered[-1].value = functions.value(memory.first, step.value, state)
             entered[-1].returned = step.value
+            entered[-1].buffers = self._buffers_left(memory)
             entered[-1].after = functions.after(memory.first, state, memory.lines)
             if functions.is_initializer(memory.first):
                 entered[-1].value = self._initialized(memory, entered[-1].value)
@@ -239,7 +242,7 @@ class Foresight:
             memory.methods.clear()
             memory.subject = None
             if memory.raised is not None:  # not before the first line
-                memory.made.clear()
+                memory.forget()
         memory.before, memory.lineno, memory.written, memory.entered = memory.lineno, lineno, [], []
         self._variables.begin(memory)
         memory.lines.add(lineno)
@@ -258,7 +261,7 @@ class Foresight:
             follower.keep(outcome)
             ran = follower.last
         except UnforeseenError:
-            memory.made.clear()
+            memory.forget()
             memory.subject = None
             if not self.workings.binds_plainly(memory):
                 memory.methods.clear()
@@ -327,12 +330,64 @@ class Foresight:
             name: text for name, text in given.items() if isinstance(text, Made) and shown.get(name) == text
         }
         kept = {name: self._for_function(first, name, text) for name, text in found.items()}
-        return {name: text for name, text in kept.items() if text is not None}
+        found = {name: text for name, text in kept.items() if text is not None}
+        return found | self._buffers_handed(first, shown)
+
+    def _buffers_handed(self, first: int, shown: Mapping[str, str]) -> dict[str, Made]:
+        """Return the parameters of a function that are files in memory, which it has as long as it runs."""
+        names = [name for name, text in shown.items() if text in TEXTS]
+        call = self._entering(first) if names else None
+        functions = self.workings.known.functions
+        if call is None:
+            return {}
+        given = functions.arguments(first, [call], 0)
+        found: dict[str, Made] = {}
+        for name in names:
+            text = given.get(name)
+            if not isinstance(text, Iterating) or not isinstance(text.handed, Buffer):
+                continue
+            is_alone = functions.is_plain(first) or not text.is_held
+            if is_alone and text == shown[name] and not is_used_later(functions.definition(first), name):
+                found[name] = Iterating(text, stream=text.handed)
+        return found
+
+    def _entering(self, first: int) -> CallSite | None:
+        """Return the call by which the line is sure to enter a function next; None where it is not."""
+        if not self._memories:
+            return None
+        try:
+            follower = self.workings.follower(
+                self._memories[-1].copy(), _nothing_more, calculates=self.calculates
+            )
+        except UnforeseenError:
+            return None
+        try:
+            follower.run()
+        except EnteringError as entering:
+            if entering.first == first:
+                return follower.starting or follower.calls[-1]
+        except UnforeseenError:
+            pass
+        return None
+
+    def _buffers_left(self, memory: Memory) -> list[Buffer]:
+        """Return the files in memory that a function has alone when it returns now."""
+        if not buffers_in(memory.made):
+            return []
+        memory = memory.copy()
+        try:
+            follower = self.workings.follower(memory, _nothing_more, calculates=self.calculates)
+            follower.keep(follower.run())
+        except UnforeseenError:
+            return []
+        return buffers_in(memory.made)
 
     def _for_function(self, first: int, name: str, text: Made) -> Made | None:
         """Return what a parameter is that a function has alone as long as it runs; None where it may not."""
         if not isinstance(text, Iterating):
             return None if isinstance(text, Several) else text
+        if isinstance(text.stream, Buffer):
+            return None  # see below
         functions = self.workings.known.functions
         if functions.is_reached(first, name):
             return None

@@ -19,7 +19,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from opencwm.debugger.arguments import CallSite, signature
-from opencwm.debugger.comprehension_follower import ComprehensionFollower
 from opencwm.debugger.expectations import (
     STOP,
     Entered,
@@ -34,6 +33,7 @@ from opencwm.debugger.expectations import (
     UnforeseenError,
 )
 from opencwm.debugger.expressions import Undecided, known_value
+from opencwm.debugger.holding_follower import HoldingFollower
 from opencwm.debugger.hooks import arguments, hook_name, plain_name
 from opencwm.debugger.pure_operations import FUNCTIONS, LOOKING, METHODS, MODULES, call_function, call_unbound
 from opencwm.debugger.pure_values import is_told, text_of
@@ -107,12 +107,10 @@ def looked_up(function: Any) -> str:
     return Renderer(DEFAULT_LIMITS).render(function)
 
 
-class IteratorFollower(ComprehensionFollower):
+class IteratorFollower(HoldingFollower):
     """What is known of iterators that are made on the line, or kept in a local."""
 
     outcome: Outcome
-    calls: list[CallSite]
-    loose: dict[str, Iterating]
     is_unsure = False
     """Something that is not followed may have entered a function on the line."""
     starting: CallSite | None = None
@@ -127,16 +125,6 @@ class IteratorFollower(ComprehensionFollower):
     @abc.abstractmethod
     def _program_runs(self) -> None:
         """Note that functions of the program may have run, which have changed what is noted already."""
-
-    def _hands_on(self, texts: Sequence[str | None]) -> None:
-        """Note that a call may ask iterators for items that it is given, or keep them."""
-        given = [text for text in texts if isinstance(text, Iterating) and text.stream is not None]
-        for text in given[: len(given) == 1]:  # of several, one may be a part of another
-            if text.stream is not None and text.stream.is_free():
-                text.handed = text.stream.copy({})
-        for text in given:
-            if text.stream is not None:
-                text.stream.lose()
 
     @abc.abstractmethod
     def _objects_change(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from opencwm.debugger.buffers import Buffer, is_used_later
 from opencwm.debugger.expectations import COUNTER, Iterating, Made, Outcome, Several, UnforeseenError
 from opencwm.debugger.hooks import holders
 from opencwm.debugger.with_follower import WithFollower
@@ -25,6 +26,9 @@ class KeepingFollower(WithFollower):
             for name, text in outcome.values.items()
             if isinstance(text, Made) and self._may_keep(name, text)
         }
+        for before in self.loose_before:
+            if before.stream is not None and not any(before is text for text in kept.values()):
+                before.stream.lose()
         made = self._memory.made
         for name in {*self._bound, *self.loose}:
             other = self.loose.get(name)
@@ -47,7 +51,10 @@ class KeepingFollower(WithFollower):
             return False
         if not isinstance(text, Iterating):
             return not isinstance(text, Several)
-        if self._known.functions.is_reached(self._memory.first, name):
+        functions, first = self._known.functions, self._memory.first
+        if functions.is_reached(first, name):
+            return False
+        if isinstance(text.stream, Buffer) and is_used_later(functions.definition(first), name):
             return False
         if text.stream is None:
             try:

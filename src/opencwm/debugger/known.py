@@ -82,6 +82,7 @@ class Known:
         short_ifs: its conditions with what they decide on the same line, by line.
         prints_plainly: what it prints goes nowhere else than to what Python has for that.
         closed: first lines of its functions that have no free variables.
+        buffers: classes of files in memory, by what calls them, see :mod:`.buffers`.
     """
 
     sites: Sequence[Site]
@@ -103,6 +104,7 @@ class Known:
     blocks: Mapping[int, WithBlock] = dataclasses.field(default_factory=dict)
     enumerations: Enumerations = dataclasses.field(default_factory=Enumerations)
     closed: frozenset[int] = frozenset()
+    buffers: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     names_matching: bool = True
     short_ifs: Mapping[int, ShortIf] = dataclasses.field(default_factory=dict)
     prints_plainly: bool = False

@@ -255,7 +255,8 @@ class LineFollower(OneLineFollower):
         since = self._changing.moment
         if isinstance(value, Several) and len(targets) > 1:
             value = str(value)
-        if isinstance(value, Iterating) and not all(isinstance(target, ast.Name) for target in targets):
+        are_names = all(isinstance(target, ast.Name) for target in targets)
+        if isinstance(value, Iterating) and (len(targets) > 1 or not are_names):
             self._hands_on([value])
             value = value if isinstance(targets[0], ast.Tuple | ast.List) else str(value)
         for number, target in enumerate(targets):

@@ -100,21 +100,25 @@ class Stream(abc.ABC):
 
     def lose(self) -> None:
         """Note that something else may ask for its items from now on, and those of its parts."""
-        self.is_lost = True
-        for value in vars(self).values():
-            for part in value if isinstance(value, list) else [value]:
-                if isinstance(part, Stream) and not part.is_lost:
-                    part.lose()
+        for part in self.all_parts():
+            part.is_lost = True
+
+    def all_parts(self) -> list[Stream]:
+        """Return it and what it asks for items, and those in turn."""
+        found: list[Stream] = [self]
+        for stream in found:  # grows
+            found += [part for part in stream._own_parts() if not any(part is other for other in found)]
+        return found
+
+    def _own_parts(self) -> list[Stream]:
+        """Return what it asks for items itself."""
+        values = (value if isinstance(value, list) else [value] for value in vars(self).values())
+        return [part for several in values for part in several if isinstance(part, Stream)]
 
     def is_free(self) -> bool:
         """Whether what it gives does not depend on the locals around it."""
         functions = [value for value in vars(self).values() if isinstance(value, Called)]
-        parts = [
-            part
-            for value in vars(self).values()
-            for part in (value if isinstance(value, list) else [value])
-            if isinstance(part, Stream)
-        ]
+        parts = self._own_parts()
         is_closed = all(called.python is not None or "<locals>" not in called.text for called in functions)
         return not self.is_lost and is_closed and all(part.is_free() for part in parts)
 

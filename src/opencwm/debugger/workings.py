@@ -20,6 +20,7 @@ from opencwm.core.syntax import syntax_tree
 from opencwm.debugger.arguments import Functions
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.bindings import names_by_string
+from opencwm.debugger.buffers import makers_of
 from opencwm.debugger.called_properties import with_properties
 from opencwm.debugger.closures import closed_functions, free_variables
 from opencwm.debugger.decorated import Decorated
@@ -150,6 +151,7 @@ class Workings:
             blocks=with_blocks(source),
             enumerations=enumerations,
             closed=closed_functions(text),
+            buffers={} if names_by_string(source) else makers_of(source, names.texts, names.builtins),
             names_matching=_names_matching(source),
             short_ifs=short_ifs(source),
             prints_plainly=names.texts.get("print") == "<built-in function print>"
