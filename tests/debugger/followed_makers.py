@@ -1,4 +1,4 @@
-"""Programs that make objects without their ``__init__``, and objects of classes of built-in types of values."""
+"""Programs that make objects without their ``__init__``, and some of classes of built-in types of values."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from opencwm.debugger.arguments import CallSite
 from opencwm.debugger.call_follower import CallFollower
 from opencwm.debugger.disguises import VALUES
 from opencwm.debugger.expectations import Expected, Iterating, Made, UnforeseenError
@@ -17,7 +18,7 @@ from opencwm.debugger.expressions import Undecided, known_value, literal
 from opencwm.debugger.hooks import plain_name, unhooked
 from opencwm.debugger.iterator_follower import looked_up
 from opencwm.debugger.pure_values import is_told, kind_of, text_of
-from opencwm.debugger.rendered import UnreadableError
+from opencwm.debugger.rendered import UnreadableError, is_atom
 from opencwm.debugger.shown import is_cut, marked_tree, own_class, text_at
 
 _OBJECT: Final = "<class 'object'>"
@@ -40,6 +41,38 @@ class MakingFollower(CallFollower):
             return self._new_dictionary(node)
         is_setter = text is None and node.attr == "__setattr__" and self._is_object(node.value)
         return _SETTER if is_setter else text
+
+    def _is_entered_by(self, call: CallSite, first: int) -> bool:
+        """See above; an object that says how it reads tells its class, and with that its methods."""
+        classes, name = self._known.value_classes, ""
+        if call.is_method and not call.is_inherited and not call.is_property:
+            name = classes.class_of(call.receiver or "")
+        if name and self._known.functions.is_plain(first):
+            return classes.methods.get((name, call.name)) == first
+        return super()._is_entered_by(call, first)
+
+    def _given_attributes(self, node: ast.Attribute, text: str | None) -> str | None:
+        """Follow ``x.__dict__.update(...)`` of what is new; return ``None`` as it reads if it is known."""
+        classes, holder = self._known.value_classes, unhooked(node.value)
+        if not isinstance(holder, ast.Attribute) or holder.attr != "__dict__" or not classes.are_kept:
+            return None
+        if self._new_dictionary(holder) is None or text is None or is_cut(text):
+            return None
+        name, whole = plain_name(holder.value), marked_tree(text)
+        if whole is None or not isinstance(whole[0], ast.Dict) or name not in self._state:
+            return None
+        kind = own_class(self._state[classes.fresh[self._memory.first, self._memory.lineno].kind])
+        pairs = zip(whole[0].keys, whole[0].values, strict=True)
+        attributes = {
+            str(ast.literal_eval(key)): text_at(value, *whole[1:])
+            for key, value in pairs
+            if isinstance(key, ast.Constant)
+        }
+        kept = {
+            key: value for key, value in attributes.items() if is_atom(value) and classes.keeps(kind, key)
+        }
+        self._reads_now(name, Made(self._state[name], attributes=kept))
+        return "None"
 
     def _new_dictionary(self, node: ast.Attribute) -> str | None:
         """Return ``{}`` for the attributes of an object that has none yet; None where that is not known."""
@@ -106,6 +139,8 @@ class MakingFollower(CallFollower):
                 found = self._of_value(node, receiver, args)
             elif name == "__init__" and len(args) == 2:
                 found = self._filled_with(node, receiver, args)
+            elif isinstance(node.func, ast.Attribute) and name == "update" and len(args) == 1:
+                found = self._given_attributes(node.func, args[0])
             if found is not None:
                 return found
         return super()._newly_made(node, receiver, args, named)

@@ -18,6 +18,7 @@ from opencwm.core.syntax import nodes_of
 from opencwm.debugger.bindings import bindings, names_by_string
 from opencwm.debugger.disguises import VALUES
 from opencwm.debugger.object_shapes import bound_in, linearized
+from opencwm.debugger.shown import is_cut
 
 _TYPES: Final = {f"<class '{kind.__name__}'>": kind.__name__ for kind in VALUES}
 _ROOTS: Final = frozenset({*_TYPES, "<class 'object'>"}) | {
@@ -27,6 +28,7 @@ _ROOTS: Final = frozenset({*_TYPES, "<class 'object'>"}) | {
 _UNSURE: Final = frozenset({"__repr__", "__class__", "_fields", "__bases__"})
 """What a program does not set if its classes are to be known."""
 _HIDING: Final = frozenset({"__slots__", "__dict__", "__getattribute__"})
+_SETTING: Final = frozenset({"__setattr__", "__delattr__", "delattr", "__getattr__", "__setstate__"})
 _DISPLAYS: Final = (*(ast.List, ast.Tuple, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.JoinedStr),)
 
 
@@ -43,6 +45,9 @@ class ValueClasses:
         dictionaries: those whose objects have a ``__dict__`` of their own.
         are_worded: a class of the program may say how its objects are put in words.
         exact: parameters that hold values of exactly built-in types, by first line of their function.
+        methods: first lines of the methods that they have, by class and name.
+        are_kept: attributes are given through ``__dict__`` to what is new alone.
+        changing: those that may be set, or that their classes have a say in.
         fresh: of lines, by first line of their function, what is known to be new on them.
     """
 
@@ -53,6 +58,9 @@ class ValueClasses:
     dictionaries: frozenset[str] = frozenset()
     are_worded: bool = True
     exact: Mapping[int, frozenset[str]] = dataclasses.field(default_factory=dict)
+    methods: Mapping[tuple[str, str], int] = dataclasses.field(default_factory=dict)
+    are_kept: bool = False
+    changing: frozenset[str] = frozenset()
     fresh: Mapping[tuple[int, int], Fresh] = dataclasses.field(default_factory=dict)
 
     @classmethod
@@ -89,6 +97,7 @@ class ValueClasses:
             )
 
         exact = dict(_exact(tree)) if kinds else {}
+        fresh = dict(_fresh(tree, exact))
         return cls(
             lines,
             kinds,
@@ -97,8 +106,25 @@ class ValueClasses:
             frozenset(lines) - having(*_HIDING),
             any("__str__" in own_names for own_names in map(bound_in, _classes(tree))) or "__str__" in stored,
             exact,
-            dict(_fresh(tree, exact)),
+            {
+                (name, item): _method(item, line, known)
+                for name, line in lines.items()
+                for owner in line
+                for item in own[owner] - {""}
+            },
+            _are_kept(nodes, fresh),
+            frozenset(stored.union(*(bound_in(node) for node in _classes(tree)))),
+            fresh,
         )
+
+    def class_of(self, text: str) -> str:
+        """Return the class of an object that says how it reads; empty for any other value."""
+        name = text.partition("(")[0]
+        return name if name in self.named and text.endswith(")") and not is_cut(text) else ""
+
+    def keeps(self, name: str, attribute: str) -> bool:
+        """Whether an attribute that an object of a class was given when it was new stays the same."""
+        return name in self.dictionaries and self.are_kept and attribute not in self.changing
 
     def read(self, name: str, text: str) -> str:
         """Return how an object of a class reads that is a value which reads so."""
@@ -118,6 +144,38 @@ class Fresh:
     name: str
     kind: str
     value: str
+
+
+def _method(name: str, line: Sequence[str], known: Mapping[str, tuple[ast.ClassDef, Sequence[str]]]) -> int:
+    """Return the first line of the method that a class has or inherits; 0 where that is not certain."""
+    for owner in line:
+        node = known[owner][0]
+        if name in bound_in(node):
+            found = [item for item in node.body if getattr(item, "name", "") == name]
+            is_one = len(found) == 1 and isinstance(found[0], ast.FunctionDef) and not found[0].decorator_list
+            stored = any(
+                isinstance(item, ast.Name) and item.id == name and not isinstance(item.ctx, ast.Load)
+                for part in node.body
+                for item in ast.walk(part)
+            )
+            return found[0].lineno if is_one and not stored else 0
+    return 0
+
+
+def _are_kept(nodes: Sequence[ast.AST], fresh: Mapping[tuple[int, int], Fresh]) -> bool:
+    """Whether a program gives attributes through ``__dict__`` to objects that are new alone."""
+    names = {getattr(node, field, None) for node in nodes for field in ("id", "attr", "name", "value")}
+    lines = {line for _, line in fresh}
+    updates = [
+        node.value for node in nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+    ]
+    given = {
+        id(call.func.value)
+        for call in updates
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "update" and call.lineno in lines
+    }
+    read = [node for node in nodes if isinstance(node, ast.Attribute) and node.attr == "__dict__"]
+    return bool(read) and names.isdisjoint(_SETTING) and all(id(node) in given for node in read)
 
 
 def _classes(tree: ast.Module) -> Iterator[ast.ClassDef]:
