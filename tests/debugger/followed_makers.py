@@ -250,3 +250,56 @@ MAKER_PROGRAMS = [
     (VALUES.replace("class Whole(Integral, int)", "class Whole(Integral and int)"), "f(4)"),
     (VALUES_IN_ODD_WAYS, "f(4)"),
 ]
+
+KEPT = """\
+class Constant(int):
+    unit = 'm'
+
+    def __repr__(self):
+        return self.name + str(self.n)
+
+    def twice(self):
+        return self.n * 2
+
+class Word(str):
+    def named(self):
+        return self.name
+
+def made_of(kind, value, /, **attributes):
+    made = type(value).__new__(kind, value)
+    made.__dict__.update(attributes)
+    return made
+
+def shown(constant):
+    return constant.__repr__(), constant.twice(), constant.unit
+
+def f(n):
+    first = made_of(Constant, 6, name='AT', n=n)
+    second = made_of(Constant, 6, name='BR', n=n + 1, items=[n])
+    word = made_of(Word, 'a', name='word', n=0)
+    told = first.name, second.n, word.name, word.named()
+    words = shown(first), first.__repr__()
+    same = first
+    first = second
+    second.items.append(1)
+    return told, words, first.name, first.n, same.name, shown(first), first.items, shown(same), word.name
+"""
+
+MAKER_PROGRAMS += [
+    (KEPT, "f(3)"),
+    (KEPT.replace("second.items.append(1)", "second.n += 5"), "f(3)"),
+    (KEPT.replace("second.items.append(1)", "second.__dict__['n'] = 5"), "f(3)"),
+    (KEPT.replace("second.items.append(1)", "object.__setattr__(second, 'n', 5)"), "f(3)"),
+    (KEPT.replace("second.items.append(1)", "del second.n; Constant.n = 8"), "f(3)"),
+    (KEPT.replace("made.__dict__.update(attributes)", "d = made.__dict__\n    d.update(attributes)"), "f(3)"),
+    (
+        KEPT.replace(
+            "    unit = 'm'\n",
+            "    @property\n    def name(self):\n        return 'own'\n\n    unit = n = 7\n",
+        ),
+        "f(3)",
+    ),
+    (KEPT.replace("    unit = 'm'\n", "    def __getattribute__(self, name):\n        return str\n"), "f(3)"),
+    (KEPT.replace("class Word(str):", "class Word(str):\n    __slots__ = ('__dict__', 'n')\n"), "f(3)"),
+    (KEPT.replace("name='BR'", "name='BR', twice=lambda: 0, unit='cm'"), "f(3)"),
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from followed_makers import MAKER_PROGRAMS, SET_AFTERWARDS, VALUES
+from followed_makers import KEPT, MAKER_PROGRAMS, SET_AFTERWARDS, VALUES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_foresight import _recorded, _Witness
@@ -64,3 +64,12 @@ def f():
     return put(**{given_!r})
 """
     _Witness(_recorded(source, "f()"), calculates=True).run()
+
+
+def test_attributes_that_new_objects_of_values_are_given_stay_known() -> None:
+    settled = set(_Witness(_recorded(KEPT, "f(3)"), calculates=True).run().settled)
+    assert {"Constant(6).name", "Constant(6).n", "Constant(6).__repr__()", "'a'.name"} <= settled
+    source = KEPT.replace("second.items.append(1)", "second.n += 5")
+    settled = set(_Witness(_recorded(source, "f(3)"), calculates=True).run().settled)
+    assert {"Constant(6).name", "'a'.name"} <= settled
+    assert "Constant(6).n" not in settled
