@@ -211,7 +211,14 @@ class Attributes:
         return (kind, parts) if _written(kind, parts) == text else None
 
     def after_store(
-        self, text: str | None, name: str, value: str | None, symbol: str = "", owner: str = ""
+        self,
+        text: str | None,
+        name: str,
+        value: str | None,
+        symbol: str = "",
+        owner: str = "",
+        *,
+        is_forced: bool = False,
     ) -> str | None:
         """Return an object after ``object.name = value``; None where that is not certain.
 
@@ -221,6 +228,7 @@ class Attributes:
             value: its rendering: of literals, or of objects that cannot hold this one.
             symbol: of an operator, for ``object.name += value`` and the like.
             owner: class in whose body it is written, empty for none.
+            is_forced: by ``object.__setattr__``, which frozen objects do not refuse.
         """
         name = mangled(name, owner)
         if not self.is_plain or text is None or value is None or name in self.managed:
@@ -231,7 +239,7 @@ class Attributes:
         if found is None or name.startswith("__"):
             return None
         kind, parts = found
-        if kind in self.frozen:
+        if kind in self.frozen and not is_forced:
             return None
         if symbol:
             try:

@@ -17,7 +17,7 @@ from opencwm.debugger.arguments import CallSite, Functions, signature
 from opencwm.debugger.attributes import Attributes
 from opencwm.debugger.enumerations import Enumerations
 from opencwm.debugger.isolation import bound_at_top
-from opencwm.debugger.object_shapes import is_decorated
+from opencwm.debugger.object_shapes import Shape, is_decorated, last_name
 from opencwm.debugger.shown import is_cut, own_class
 
 _OBJECT: Final = re.compile(r"(\w+)\(.*\)", re.DOTALL)
@@ -121,6 +121,19 @@ class Entries:
         line = self._line_of(made) if made and self._is_made_plainly(made) else ()
         has_a_say = any(next(_bound(self._classes[owner], "__init__"), None) for owner in line)
         return f"{made}()" if line and not has_a_say else None
+
+    def bare(self, text: str) -> str | None:
+        """Return how an object reads that ``object.__new__`` makes of a class; None where that is not known.
+
+        Args:
+            text: the class, as it reads.
+        """
+        name = own_class(text)
+        line = self._line_of(name) if name else ()
+        nodes = [self._classes[owner] for owner in line]
+        may_be_abstract = any(node.keywords or "ABC" in map(last_name, node.bases) for node in nodes)
+        is_shown = self._attributes.shapes.get(name, Shape()) is not None
+        return f"{name}()" if line and is_shown and not may_be_abstract else None
 
     def local(self, call: CallSite, text: str, *, makes_generator: bool = False) -> int:
         """Return the first line of the function that the call of a local enters for certain, 0 for none."""

@@ -152,6 +152,12 @@ class Foresight:
         made = self._outcome(memory).values.get("self", memory.made.get("self"))
         return made if made == text else text
 
+    def _kept_value(self, memory: Memory, text: str | None) -> str | None:
+        """Return what a function returns, an object with the attributes that it keeps."""
+        returned = self._outcome(memory).returned
+        is_kept = isinstance(returned, Made) and bool(returned.attributes)
+        return returned if is_kept and returned == text else text
+
     def _returned(self, memory: Memory, step: Step, left: Mapping[str, str]) -> None:
         """Tell the caller of a function what its call is worth."""
         entered = self._memories[-1].entered if self._memories else []
@@ -180,6 +186,8 @@ class Foresight:
             state = {**memory.state, **dict(step.changed)}
             functions = self.workings.known.functions
             entered[-1].value = functions.value(memory.first, step.value, state)
+            if self.workings.known.value_classes.are_kept:
+                entered[-1].value = self._kept_value(memory, entered[-1].value)
             entered[-1].returned = step.value
             entered[-1].buffers = self._buffers_left(memory)
             entered[-1].after = functions.after(memory.first, state, memory.lines)
@@ -325,6 +333,7 @@ class Foresight:
         """Return the parameters of a function that is entered whose text does not tell what they are."""
         exceptions = self.workings.known.exceptions
         are_more = any(text.startswith("<") or exceptions.line_of(text) for text in shown.values())
+        are_more = are_more or self.workings.known.value_classes.are_kept
         given = self.arguments(first, ()) if are_more else {}
         found = {
             name: text for name, text in given.items() if isinstance(text, Made) and shown.get(name) == text

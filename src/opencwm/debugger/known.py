@@ -33,10 +33,11 @@ from opencwm.debugger.one_line import ShortIf
 from opencwm.debugger.own_exceptions import OwnExceptions
 from opencwm.debugger.plain_exceptions import made
 from opencwm.debugger.pure_values import is_told, text_of
-from opencwm.debugger.readings import read_off
+from opencwm.debugger.readings import length_of, read_off
 from opencwm.debugger.rendered import UnreadableError, is_atom, items_of, truth_of
 from opencwm.debugger.shown import holds_shown, own_class, with_places
 from opencwm.debugger.tables import Table
+from opencwm.debugger.value_classes import ValueClasses
 from opencwm.debugger.with_blocks import WithBlock
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
@@ -83,6 +84,7 @@ class Known:
         prints_plainly: what it prints goes nowhere else than to what Python has for that.
         closed: first lines of its functions that have no free variables.
         buffers: classes of files in memory, by what calls them, see :mod:`.buffers`.
+        value_classes: those of its classes that derive from built-in types of values.
     """
 
     sites: Sequence[Site]
@@ -110,6 +112,7 @@ class Known:
     prints_plainly: bool = False
     decorated: Decorated = dataclasses.field(default_factory=Decorated)
     tables: Mapping[str, Table] = dataclasses.field(default_factory=dict)
+    value_classes: ValueClasses = dataclasses.field(default_factory=ValueClasses)
 
     @property
     def plain_functions(self) -> frozenset[str]:
@@ -268,6 +271,8 @@ class Known:
         if of_class is not None:
             kind = own_class(self.constants.get(of_class[1], of_class[1]))
             text = self.attributes.read_of_class(kind, of_class[2], expected.owner)
+        if text is None and self.constants.get("len") == "<built-in function len>" and not expected.formula:
+            text = length_of(expected)
         return None if text is None else Result(known_value(text), text, frozenset())
 
     def _told(self, expected: Expected) -> Result | None:

@@ -1,4 +1,7 @@
-"""What is read off the text of an object: an item of a list, an attribute. Nothing is computed."""
+"""What is read off the text of an object: an item of a list, an attribute, how many items it has.
+
+Nothing is computed.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from opencwm.debugger.expressions import Undecided, known_value, literal
 from opencwm.debugger.field_classes import FieldClasses
 from opencwm.debugger.pure_values import is_told, text_of
 from opencwm.debugger.rendered import UnreadableError, items_of
-from opencwm.debugger.shown import text_at, with_places
+from opencwm.debugger.shown import is_cut, marked_tree, text_at, with_places
 
 
 def read_off(expected: Expected, attributes: Attributes, made_of_fields: FieldClasses) -> str | None:
@@ -35,6 +38,20 @@ def read_off(expected: Expected, attributes: Attributes, made_of_fields: FieldCl
     if isinstance(node, ast.Attribute):
         return attributes.read(holder, node.attr, expected.owner) or made_of_fields.read(holder, node.attr)
     return _item(node, holder, expected.at_end)
+
+
+def length_of(expected: Expected) -> str | None:
+    """Return what ``len(...)`` gives of a display, whatever is in it; None for any other evaluation."""
+    found = None if expected.is_old else marked_tree(expected.text or "")
+    node = found[0] if found is not None and not is_cut(expected.text or "") else None
+    if not isinstance(node, ast.Call) or len(node.args) != 1 or node.keywords:
+        return None
+    (shown,) = node.args
+    if not isinstance(node.func, ast.Name) or node.func.id != "len":
+        return None
+    if isinstance(shown, ast.Dict):
+        return str(len(shown.keys))
+    return str(len(shown.elts)) if isinstance(shown, ast.List | ast.Tuple | ast.Set) else None
 
 
 def _item(node: ast.Subscript, holder: str, at_end: str | None) -> str | None:

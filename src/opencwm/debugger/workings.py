@@ -41,6 +41,7 @@ from opencwm.debugger.one_line import Together, is_short, on_one_line, short_ifs
 from opencwm.debugger.opaque_types import opaque_types
 from opencwm.debugger.own_exceptions import OwnExceptions
 from opencwm.debugger.qualified_names import FunctionNode
+from opencwm.debugger.value_classes import ValueClasses
 from opencwm.debugger.with_blocks import with_blocks
 from opencwm.tracer.bound_names import BoundNames
 from opencwm.tracer.instrument import rewritten
@@ -158,6 +159,7 @@ class Workings:
             and not mentions(source, frozenset({"stdout", "redirect_stdout"})),
             decorated=decorated,
             tables=names.tables,
+            value_classes=ValueClasses.of(source, names.texts),
         )
         handlers = dict(_handlers(owned))
         passing = frozenset(_handed_on(owned))

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import ast
 
-from opencwm.debugger.buffer_follower import BufferFollower
 from opencwm.debugger.expectations import Memory, UnforeseenError, YieldingError
 from opencwm.debugger.hooks import is_call_of_names
 from opencwm.debugger.known import Known
+from opencwm.debugger.making_follower import MakingFollower
 from opencwm.debugger.streams import Generated
 
 
-class YieldFollower(BufferFollower):
+class YieldFollower(MakingFollower):
     """Follows what is handed out.
 
     Attributes:
