@@ -82,6 +82,7 @@ class Known:
         short_ifs: its conditions with what they decide on the same line, by line.
         prints_plainly: what it prints goes nowhere else than to what Python has for that.
         closed: first lines of its functions that have no free variables.
+        aliases: how names read that stand for a function of it that is defined by another name.
     """
 
     sites: Sequence[Site]
@@ -108,6 +109,7 @@ class Known:
     prints_plainly: bool = False
     decorated: Decorated = dataclasses.field(default_factory=Decorated)
     tables: Mapping[str, Table] = dataclasses.field(default_factory=dict)
+    aliases: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def plain_functions(self) -> frozenset[str]:

@@ -25,6 +25,7 @@ from opencwm.debugger.imported_names import Imports
 from opencwm.debugger.inlined import Returning
 from opencwm.debugger.library_classes import BY_TEXT
 from opencwm.debugger.library_objects import library_objects
+from opencwm.debugger.module_aliases import Aliases
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
 from opencwm.debugger.object_shapes import is_decorated, is_only_dataclass
 from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, METHODS, MODULES
@@ -56,6 +57,7 @@ class ModuleNames:
         builtins: the functions of Python among them.
         fixed: names that the module binds to what never changes.
         tables: dictionaries of functions that nothing changes, by name.
+        aliases: how names read that stand for a function of it that is defined by another name.
         abstract: abstract classes of the standard library by name, and others by how they read; none where
             classes are registered.
     """
@@ -65,6 +67,7 @@ class ModuleNames:
     fixed: frozenset[str] = frozenset()
     abstract: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     tables: Mapping[str, Table] = dataclasses.field(default_factory=dict)
+    aliases: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, tree: ast.Module, bound: BoundNames) -> ModuleNames:
@@ -108,6 +111,9 @@ class ModuleNames:
                 values[name] = CONSTANTS[module][what]
                 text = text_of(values[name])
             texts |= {name: text} if text and name in imports.top else {}
+        aliases = Aliases.of(tree) if imports.is_trusted else Aliases()
+        texts |= {name: _text_of_python(python) for name, python in aliases.python.items()}
+        functions |= {name: FUNCTIONS[known] for name, known in aliases.python.items() if known in FUNCTIONS}
         if imports.certain.keys().isdisjoint(_SPECIAL) and not any(
             isinstance(node, ast.Name) and node.id in _SPECIAL for node in nodes_of(tree)
         ):
@@ -122,10 +128,13 @@ class ModuleNames:
         objects, single = single_objects(tree, texts, counts) if is_named else ({}, frozenset())
         fixed |= objects
         texts |= fixed | (library_objects(tree, counts) if is_named else {})
+        own = {name: f"<function {function}>" for name, function in aliases.functions.items()}
+        texts |= own
         found = dataclasses.replace(
             found, functions={**functions, **methods}, lasting=frozenset(objects.values()), single=single
         )
-        return cls(texts, found, frozenset(fixed), dict(_abstract(tree, bound, imports)), tables)
+        abstract = dict(_abstract(tree, bound, imports))
+        return cls(texts, found, frozenset({*fixed, *own}), abstract, tables, own)
 
 
 def _abstract(tree: ast.Module, bound: BoundNames, imports: Imports) -> Iterator[tuple[str, Any]]:
@@ -154,10 +163,14 @@ def imported_text(module: str, name: str) -> str | None:
 
 def _built_in(bound: BoundNames) -> Iterator[tuple[str, str]]:
     for name, value in vars(builtins).items():
-        if name in bound.constant and isinstance(value, type):
-            yield name, f"<class '{name}'>"
-        elif name in bound.constant and isinstance(value, types.BuiltinFunctionType):
-            yield name, f"<built-in function {name}>"
+        if name in bound.constant and isinstance(value, type | types.BuiltinFunctionType):
+            yield name, _text_of_python(name)
+
+
+def _text_of_python(name: str) -> str:
+    """Return how a function or class of Python reads."""
+    is_class = isinstance(getattr(builtins, name), type)
+    return f"<class '{name}'>" if is_class else f"<built-in function {name}>"
 
 
 def _values(

@@ -141,6 +141,7 @@ class Workings:
             and not mentions(source, frozenset({"stdout", "redirect_stdout"})),
             decorated=decorated,
             tables=names.tables,
+            aliases=names.aliases,
         )
         handlers = dict(_handlers(owned))
         passing = frozenset(_handed_on(owned))
