@@ -30,7 +30,7 @@ from opencwm.debugger.hooks import holders, is_super, plain_name, unhooked
 from opencwm.debugger.inside import changed_inside
 from opencwm.debugger.iterator_follower import PUTTING, looked_up
 from opencwm.debugger.known import BUILT_IN, Known
-from opencwm.debugger.methods import method_of
+from opencwm.debugger.methods import is_reading, method_of
 from opencwm.debugger.mutations import (
     CHANGING_FUNCTIONS,
     MOVING_METHODS,
@@ -395,7 +395,7 @@ class CallFollower(SpecialFollower):
     ) -> bool:
         """Whether a call changes nothing that a local can show, functions of the program apart."""
         if isinstance(called, Made) and called.source and not isinstance(called, Iterating):
-            return not any(text is None or text.startswith(("<function ", "<bound ")) for text in args)
+            return is_reading(called, args, self._known.disguises)
         if isinstance(function, ast.Attribute):
             if receiver is None:
                 return False
