@@ -409,6 +409,20 @@ class Counted(Stream):
         return item
 
 
+class Compressed(Stream):
+    """``itertools.compress``."""
+
+    def __init__(self, part: Stream, selectors: Stream) -> None:
+        self._part, self._selectors = part, selectors
+
+    def pull(self, by: Following) -> Item | None:
+        """Return the next item that is selected."""
+        while (items := _pulled([self._part, self._selectors], by)) is not None:
+            if by.is_true(items[1]):
+                return items[0]
+        return None
+
+
 class Accumulated(Stream):
     """``itertools.accumulate``."""
 
