@@ -60,7 +60,8 @@ class Functions:
 
     Args:
         tree: of the program.
-        constants: how names of its module read that stand for the same always; defaults may be among them.
+        constants: how names of its module read that stand for the same always, and attributes as they are
+            written; defaults may be among them.
         lines: of classes, they and those that they inherit from in Python's order, where that is known.
         exceptions: those that it defines.
     """
@@ -457,14 +458,16 @@ def rendered_arguments(
 
     Args:
         bound: what is given; an argument is its rendered value, its syntax tree, or None when not known.
-        constants: rendered values of names that defaults may be.
+        constants: rendered values of names and attributes that defaults may be.
         is_first: nothing has run before, so that lists and dictionaries that are defaults are as they were.
     """
     given = set(bound.arguments)
     bound.apply_defaults()
     known = constants or {}
     texts = {
-        name: known.get(value.id) if isinstance(value, ast.Name) else _rendered(value)
+        name: known.get(ast.unparse(value))
+        if isinstance(value, ast.Name | ast.Attribute)
+        else _rendered(value)
         for name, value in bound.arguments.items()
         if is_first or name in given or not isinstance(value, ast.List | ast.Dict)
     }

@@ -19,6 +19,7 @@ from typing import Any, Final
 from opencwm.core.syntax import nodes_of
 from opencwm.debugger.abstract_classes import ABSTRACT
 from opencwm.debugger.bindings import bindings, names_by_string
+from opencwm.debugger.expectations import Made
 from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
 from opencwm.debugger.field_classes import made_by_call
 from opencwm.debugger.imported_names import Imports
@@ -58,6 +59,7 @@ class ModuleNames:
         fixed: names that the module binds to what never changes.
         tables: dictionaries of functions that nothing changes, by name.
         aliases: how names read that stand for a function of it that is defined by another name.
+        defaults: methods of compiled patterns that are defaults of parameters, as they are written.
         abstract: abstract classes of the standard library by name, and others by how they read; none where
             classes are registered.
     """
@@ -68,6 +70,7 @@ class ModuleNames:
     abstract: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     tables: Mapping[str, Table] = dataclasses.field(default_factory=dict)
     aliases: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    defaults: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, tree: ast.Module, bound: BoundNames) -> ModuleNames:
@@ -134,7 +137,8 @@ class ModuleNames:
             found, functions={**functions, **methods}, lasting=frozenset(objects.values()), single=single
         )
         abstract = dict(_abstract(tree, bound, imports))
-        return cls(texts, found, frozenset({*fixed, *own}), abstract, tables, own)
+        defaults = dict(_defaults(tree, texts, found)) if is_named else {}
+        return cls(texts, found, frozenset({*fixed, *own}), abstract, tables, own, defaults)
 
 
 def _abstract(tree: ast.Module, bound: BoundNames, imports: Imports) -> Iterator[tuple[str, Any]]:
@@ -246,6 +250,17 @@ def _method_of_constant(node: ast.expr, texts: Mapping[str, str], known: Builtin
     except (ExpressionError, Undecided):
         return None
     return getattr(found, node.attr) if isinstance(found, re.Pattern) else None
+
+
+def _defaults(tree: ast.Module, texts: Mapping[str, str], known: Builtins) -> Iterator[tuple[str, Made]]:
+    """Yield the defaults of parameters that are methods of compiled patterns, with what they are."""
+    for node in nodes_of(tree):
+        parts = (*node.defaults, *node.kw_defaults) if isinstance(node, ast.arguments) else ()
+        for part in parts:
+            method = _method_of_constant(part, texts, known)
+            if method is not None:
+                source = f"{text_of(method.__self__)}.{method.__name__}"
+                yield ast.unparse(part), Made(Renderer(DEFAULT_LIMITS).render(method), source)
 
 
 def _is_namedtuple(value: ast.expr, texts: Mapping[str, str]) -> bool:
