@@ -244,7 +244,9 @@ class CallFollower(SpecialFollower):
         kind = own_class(local or "")
         if kind and self._known.constants.get(kind) == local:
             return self._made(CallSite(kind, False, None, args, named), node)  # as by its own name
-        return self._made(CallSite(self._called(function.id, local), False, None, args, named, local=local), node)
+        return self._made(
+            CallSite(self._called(function.id, local), False, None, args, named, local=local), node
+        )
 
     def _of_object(
         self,

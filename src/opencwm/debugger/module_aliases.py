@@ -33,7 +33,9 @@ class Aliases:
     @classmethod
     def of(cls, tree: ast.Module) -> Aliases:
         """Read a module."""
-        is_open = any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in nodes_of(tree))
+        is_open = any(
+            isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in nodes_of(tree)
+        )
         if is_open or names_by_string(tree):
             return cls()
         declared = {name for node in nodes_of(tree) if isinstance(node, ast.Global) for name in node.names}

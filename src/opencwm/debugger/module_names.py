@@ -246,7 +246,7 @@ def _method_of_constant(node: ast.expr, texts: Mapping[str, str], known: Builtin
     if not isinstance(node, ast.Attribute) or node.attr not in METHODS[re.Pattern]:
         return None
     try:
-        found = evaluate(ast.unparse(node.value), texts, builtins=known).value
+        found = evaluate(ast.unparse(node.value), texts, builtins=known, with_objects=True).value
     except (ExpressionError, Undecided):
         return None
     return getattr(found, node.attr) if isinstance(found, re.Pattern) else None

@@ -317,7 +317,9 @@ def _mapped(function: Any, args: list[Any], keywords: dict[str, Any]) -> list[An
     if function is filter and called is None:
         return list(filter(None, iterables[0]))
     is_method, is_getter = isinstance(called, types.MethodDescriptorType), isinstance(called, Getter)
-    if not (is_method or is_getter) and (not any(called is known for known in _MAPPED) or called in _OF_FUNCTIONS):
+    if not (is_method or is_getter) and (
+        not any(called is known for known in _MAPPED) or called in _OF_FUNCTIONS
+    ):
         raise UnsupportedError("a function of the program would be called")
     if any(isinstance(part, Shown) and not isinstance(part, Iterated) for part in iterables):
         raise Undecided("what it goes through is not known")
