@@ -244,9 +244,8 @@ class CallFollower(SpecialFollower):
         kind = own_class(local or "")
         if kind and self._known.constants.get(kind) == local:
             return self._made(CallSite(kind, False, None, args, named), node)  # as by its own name
-        return self._made(
-            CallSite(self._called(function.id, local), False, None, args, named, local=local), node
-        )
+        name = self._called(function.id, local)
+        return self._made(CallSite(name, False, None, args, named, local=local), node)
 
     def _of_object(
         self,

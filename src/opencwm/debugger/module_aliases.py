@@ -1,8 +1,8 @@
 """Names of a module that stand for another one of it, or for a function of Python.
 
-``pydash_is_string = is_string``, ``text_type = str``; and ``try: advance = next`` with an ``except NameError``
-that never runs, since Python has that name. What a name stands for at the moment of the assignment is told
-from the statements before it, each of which binds what it binds at the top of the module.
+``pydash_is_string = is_string``, ``text_type = str``; and ``try: advance = next``, whose ``except NameError``
+never runs, since Python has that name. What a name stands for when it is given to another one is told from the
+statements before.
 """
 
 from __future__ import annotations
@@ -33,9 +33,8 @@ class Aliases:
     @classmethod
     def of(cls, tree: ast.Module) -> Aliases:
         """Read a module."""
-        is_open = any(
-            isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in nodes_of(tree)
-        )
+        imports = [node for node in nodes_of(tree) if isinstance(node, ast.ImportFrom)]
+        is_open = any(node.names[0].name == "*" for node in imports)
         if is_open or names_by_string(tree):
             return cls()
         declared = {name for node in nodes_of(tree) if isinstance(node, ast.Global) for name in node.names}
@@ -45,11 +44,8 @@ class Aliases:
         bound = list(bindings(tree))
         for name in reading.never:
             bound.remove(name)
-        found = {
-            name: reading.found[name]
-            for name in reading.assigned
-            if bound.count(name) == 1 and name not in declared and reading.found[name] is not None
-        }
+        once = {name for name in reading.assigned if bound.count(name) == 1 and name not in declared}
+        found = {name: meant for name in once if (meant := reading.found[name]) is not None}
         functions = {
             name: text
             for name, (kind, text) in found.items()

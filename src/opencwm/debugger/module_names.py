@@ -241,7 +241,7 @@ def _with_sets(node: ast.expr, sets: Mapping[str, ast.expr]) -> ast.expr:
     return node
 
 
-def _method_of_constant(node: ast.expr, texts: Mapping[str, str], known: Builtins) -> Any:
+def _method_of_constant(node: ast.expr | None, texts: Mapping[str, str], known: Builtins) -> Any:
     """Return the method of a compiled pattern that an expression is; None for any other."""
     if not isinstance(node, ast.Attribute) or node.attr not in METHODS[re.Pattern]:
         return None
@@ -258,7 +258,7 @@ def _defaults(tree: ast.Module, texts: Mapping[str, str], known: Builtins) -> It
         parts = (*node.defaults, *node.kw_defaults) if isinstance(node, ast.arguments) else ()
         for part in parts:
             method = _method_of_constant(part, texts, known)
-            if method is not None:
+            if part is not None and method is not None:
                 source = f"{text_of(method.__self__)}.{method.__name__}"
                 yield ast.unparse(part), Made(Renderer(DEFAULT_LIMITS).render(method), source)
 

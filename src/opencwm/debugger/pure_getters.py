@@ -1,4 +1,4 @@
-"""``operator.itemgetter``: a function that a program makes, and that gives items of what it is called with."""
+"""``operator.itemgetter``: functions that give items of what they are called with."""
 
 from __future__ import annotations
 

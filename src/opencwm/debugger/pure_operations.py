@@ -112,7 +112,7 @@ KEYS: Final = frozenset({abs, bool, float, int, len, max, min, ord, sum})
 
 
 def is_key(function: Any) -> bool:
-    """Whether a function may be ``key=`` of others: of :data:`KEYS`, a method of a built-in type, a getter."""
+    """Whether a function may be ``key=`` of others: one of :data:`KEYS`, a method, a getter."""
     is_method = isinstance(function, types.MethodDescriptorType | Getter)
     return is_method or any(function is key for key in KEYS)
 
@@ -317,9 +317,8 @@ def _mapped(function: Any, args: list[Any], keywords: dict[str, Any]) -> list[An
     if function is filter and called is None:
         return list(filter(None, iterables[0]))
     is_method, is_getter = isinstance(called, types.MethodDescriptorType), isinstance(called, Getter)
-    if not (is_method or is_getter) and (
-        not any(called is known for known in _MAPPED) or called in _OF_FUNCTIONS
-    ):
+    is_known = any(called is known for known in _MAPPED) and called not in _OF_FUNCTIONS
+    if not (is_method or is_getter or is_known):
         raise UnsupportedError("a function of the program would be called")
     if any(isinstance(part, Shown) and not isinstance(part, Iterated) for part in iterables):
         raise Undecided("what it goes through is not known")
