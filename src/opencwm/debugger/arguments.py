@@ -17,6 +17,8 @@ from opencwm.debugger.shown import is_cut
 MAX_ARGUMENT_CHARS = 200
 """Longer arguments are left to the model, which has seen how the tracer cuts them."""
 
+_DEFAULTS = frozenset({"__defaults__", "__kwdefaults__"})
+"""Attributes by which a function gets other defaults."""
 _OF_BUILT_IN = frozenset("'\"[({-0123456789")
 """What the rendered values of built-in types begin with."""
 
@@ -76,6 +78,7 @@ class Functions:
         self.exceptions = exceptions or OwnExceptions()
         self._constants = constants or {}
         self._found: dict[int, tuple[FunctionNode, str]] = {}
+        self._keeps_defaults = not any(getattr(node, "attr", "") in _DEFAULTS for node in nodes_of(tree))
         self._plain = _plain_classes(tree)
         self._classes = {
             node.name for node in tree.body if isinstance(node, ast.ClassDef) and not is_decorated(node)
@@ -108,7 +111,12 @@ class Functions:
             bound = signature(definition.args).bind(*receiver, *call.args, **call.keywords)
         except TypeError:
             return {}
-        texts = {**call.free, **rendered_arguments(bound, self._constants)}
+        given = set(bound.arguments)
+        found = rendered_arguments(bound, self._constants)
+        texts = {
+            **call.free,
+            **{name: text for name, text in found.items() if name in given or self._keeps_defaults},
+        }
         if owner in self._classes:
             texts["__class__"] = f"<class 'program.{owner}'>"
         return texts

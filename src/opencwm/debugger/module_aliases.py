@@ -1,7 +1,7 @@
 """Names of a module that stand for another one of it, or for a function of Python.
 
 ``pydash_is_string = is_string``, ``text_type = str``; and ``try: advance = next``, whose ``except NameError``
-never runs, since Python has that name. What a name stands for when it is given to another one is told from the
+never runs, since Python has that name. What a name stands for when another one gets it is told from the
 statements before.
 """
 
