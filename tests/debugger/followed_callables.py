@@ -149,14 +149,32 @@ def f(text):
 
 ODD_DEFAULTS = [
     "def f(text, find=pattern.findall):\n    return find(text)\npattern = None\n",
-    "def f(text):\n    pattern = re.compile('b')\n    def g(find=pattern.findall):\n        return find(text)\n"
-    "    return g()\n",
-    "class C:\n    pattern = re.compile('b')\n    def m(self, text, find=pattern.findall):\n"
-    "        return find(text)\ndef f(text):\n    return C().m(text)\n",
-    "def g(text, find=pattern.findall):\n    return find(text)\ng.__defaults__ = (len,)\n"
-    "def f(text):\n    return g(text)\n",
-    "def f(text, find=pattern.findall):\n    def g():\n        nonlocal find\n        find = len\n"
-    "    g()\n    return find(text)\n",
+    """def f(text):
+    pattern = re.compile('b')
+    def g(find=pattern.findall):
+        return find(text)
+    return g()
+""",
+    """class C:
+    pattern = re.compile('b')
+    def m(self, text, find=pattern.findall):
+        return find(text)
+def f(text):
+    return C().m(text)
+""",
+    """def g(text, find=pattern.findall):
+    return find(text)
+g.__defaults__ = (len,)
+def f(text):
+    return g(text)
+""",
+    """def f(text, find=pattern.findall):
+    def g():
+        nonlocal find
+        find = len
+    g()
+    return find(text)
+""",
 ]
 """What defines ``f``, behind the pattern ``a+``."""
 
@@ -201,4 +219,89 @@ def f(n):
     seen.append(list(zip(compress([n, 5, 6], numbers), 'xy')))
     seen.append(next(numbers))
     return seen, ilen([0, n, 2]), ilen([])
+"""
+
+ITERATORS = """def spread(xs, sep):
+    xs = iter(xs)
+    try:
+        first = next(xs)
+    except StopIteration:
+        return
+    second = next(xs, None)
+    yield first, second
+    for x in xs:
+        yield sep
+        yield x
+
+def pair(xs):
+    n = len(xs)
+    xs = iter(xs)
+    first = next(xs)
+    m = n + 1
+    return first, next(xs, m), list(xs)
+
+def changing(xs, ys):
+    xs = iter(xs)
+    a = next(xs)
+    ys.append(a)
+    b = next(xs, 0)
+    ys[:] = [7, 8, 9, 10]
+    c = next(xs, 0)
+    ys[:] = []
+    return a, b, c, next(xs, 'end')
+
+def elsewhere(xs):
+    xs = iter(xs)
+    a = next(xs)
+    change()
+    b = next(xs, 0)
+    try:
+        change(1)
+        {}[0]
+    except KeyError:
+        pass
+    return a, b, next(xs, 0), list(xs)
+
+def looping(xs, ys):
+    xs = iter(xs)
+    seen = []
+    for x in xs:
+        seen.append(x)
+        if x == 1:
+            ys.append(5)
+        elif x == 2 and len(ys) < 6:
+            ys.insert(0, 6)
+        elif len(ys) > 9:
+            break
+        try:
+            ys.append({}[x])
+        except KeyError:
+            ys.append(4)
+    return seen
+
+def giving(xs):
+    xs = iter(xs)
+    yield next(xs), next(xs)
+    n = 0
+    yield next(xs, n)
+    yield list(xs)
+
+held = [1, 2, 3, 4]
+
+def change(n=0):
+    held[:] = [n + 5] * (len(held) + 1)
+
+def f(n):
+    found = [list(spread([n, [2], 4], 'x')), list(spread([], 'x')), pair([n, 5]), pair((n,))]
+    ys = [1, 2, n]
+    found.append(changing(ys, ys))
+    found.append(elsewhere(held))
+    ys = [1, 2, n]
+    found.append(looping(ys, ys))
+    ys = [1, 2, n]
+    made = giving(ys)
+    found.append(next(made))
+    ys[:] = ['a', 'b', 'c', 'd', 'e']
+    found += [next(made), next(made)]
+    return found
 """

@@ -10,12 +10,13 @@ from followed_callables import (
     ALIASES,
     DEFAULTS,
     GETTERS,
+    ITERATORS,
     ODD_DEFAULTS,
     ODD_GETTERS,
     OTHER_NAMES,
     VIEWS,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_foresight import _recorded, _Witness
 
@@ -45,6 +46,7 @@ class _Asking(_Witness):
         (ODD_GETTERS, "f(4)"),
         (DEFAULTS, "f('ab # ')"),
         (VIEWS, "f(7)"),
+        (ITERATORS, "f(3)"),
     ],
 )
 def test_what_is_foreseen_of_functions_by_other_names_comes_true(
@@ -83,6 +85,61 @@ def test_what_another_name_stands_for_is_known() -> None:
         "text_type": "<class 'str'>",
         "second_is_text": "<function is_text>",
     }
+
+
+_LINES = st.lists(
+    st.sampled_from(
+        [
+            "seen.append(next(xs, 0))",
+            "a = next(xs, 0)",
+            "n = n + 1",
+            "ys.append(n)",
+            "ys[:] = [n, 8, 9]",
+            "other(ys)",
+            "apart(n)",
+            "zs = ys",
+            "xs = iter(ys)",
+            "xs = map(str, xs)",
+            "yield next(xs, n), next(xs, n)",
+            "yield ys",
+            "for x in xs:\n        n = x\n        ys.append(1)\n        break",
+            "for x in xs:\n        seen.append(x)\n        yield x",
+        ]
+    ),
+    min_size=1,
+    max_size=7,
+)
+
+
+@settings(max_examples=150)
+@given(_LINES, st.sampled_from(["xs", "list(xs)"]))
+def test_what_an_iterator_goes_through_that_took_its_place_is_never_told_wrong(
+    lines: list[str], other: str
+) -> None:
+    body = "\n    ".join(lines)
+    source = f"""def other(ys):
+    ys.insert(0, 'z')
+
+def apart(n):
+    return n + 1
+
+def g(xs, ys):
+    n, seen = 0, []
+    xs = iter(xs)
+    {body}
+    yield seen
+
+def f(xs):
+    ys = {other}
+    made = g(xs, ys)
+    first = next(made)
+    if isinstance(first, int):
+        xs.append(first)
+    else:
+        xs[:] = ['q', 'r']
+    return first, list(made)
+"""
+    _Asking(_recorded(source, "f([1, 2, 3, 4, 5])"), calculates=True).run()
 
 
 _ATOMS = st.one_of(st.integers(-3, 3), st.sampled_from(["a", "b", ""]))

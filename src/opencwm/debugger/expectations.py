@@ -388,6 +388,13 @@ class Memory:
         self.raised_on = self.lineno or self.raised_on
         self.lineno, self.raised, self.passing = 0, value, value
 
+    def lose(self) -> None:
+        """Take note of a line of which it is not known what it has done."""
+        self.made.clear()
+        for loop in self.loops.values():
+            if loop.stream is not None:
+                loop.stream.disturb()
+
     def copy(self) -> Memory:
         """Return an independent copy."""
         streams: dict[int, Stream] = {}

@@ -239,7 +239,7 @@ class Foresight:
             memory.methods.clear()
             memory.subject = None
             if memory.raised is not None:  # not before the first line
-                memory.made.clear()
+                memory.lose()
         memory.before, memory.lineno, memory.written, memory.entered = memory.lineno, lineno, [], []
         self._variables.begin(memory)
         memory.lines.add(lineno)
@@ -258,7 +258,7 @@ class Foresight:
             follower.keep(outcome)
             ran = follower.last
         except UnforeseenError:
-            memory.made.clear()
+            memory.lose()
             memory.subject = None
             if not self.workings.binds_plainly(memory):
                 memory.methods.clear()

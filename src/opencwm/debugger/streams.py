@@ -14,7 +14,7 @@ import abc
 import ast
 import copy
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from opencwm.debugger.arguments import CallSite
@@ -106,6 +106,13 @@ class Stream(abc.ABC):
                 if isinstance(part, Stream) and not part.is_lost:
                     part.lose()
 
+    def disturb(self) -> None:
+        """Note that something may have changed what it goes through unseen."""
+        for value in vars(self).values():
+            for part in value if isinstance(value, list) else [value]:
+                if isinstance(part, Stream):
+                    part.disturb()
+
     def is_free(self) -> bool:
         """Whether what it gives does not depend on the locals around it."""
         functions = [value for value in vars(self).values() if isinstance(value, Called)]
@@ -159,7 +166,18 @@ class Fixed(Stream):
         self._text = text
         self._epoch, self._since = by.epoch, by.moment
         self._holders = holders
+        self._is_bare = False  # a local that held it does so no more
         self._place = 0
+
+    def leave(self, names: Collection[str]) -> None:
+        """Note that locals that may have held what it goes through get another value."""
+        if self._holders is not None and not self._holders.keys().isdisjoint(names):
+            self._holders = {name: shown for name, shown in self._holders.items() if name not in names}
+            self._is_bare = True
+
+    def disturb(self) -> None:
+        """Note that something may have changed what it goes through; no local would show it."""
+        self.is_lost = self.is_lost or self._is_bare
 
     def is_free(self) -> bool:
         """Whether it is known that nothing changes what it goes through."""
@@ -170,7 +188,7 @@ class Fixed(Stream):
         if self.is_lost:
             raise UnforeseenError
         if by.epoch != self._epoch:  # what it holds reads as it did then, or has changed meanwhile
-            if self._holders is None:
+            if self._holders is None or (self._is_bare and by.epoch[1]):
                 raise UnforeseenError
             state = by.locals_now
             held = [(state.get(name, ""), shown) for name, shown in self._holders.items()]
