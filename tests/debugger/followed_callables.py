@@ -56,6 +56,7 @@ OTHER_NAMES = [
     "globals()['h'] = str\n",
     "h = len\nlen = str\n\ndef k(x):\n    return len(x)\n",
     "range = list\nh = str\n",
+    "e = IOError\ndef h(n):\n    return e, [e], issubclass(e, OSError), n\n",
 ]
 """What binds ``h``, which is then called with a number."""
 

@@ -173,8 +173,10 @@ def _built_in(bound: BoundNames) -> Iterator[tuple[str, str]]:
 
 def _text_of_python(name: str) -> str:
     """Return how a function or class of Python reads."""
-    is_class = isinstance(getattr(builtins, name), type)
-    return f"<class '{name}'>" if is_class else f"<built-in function {name}>"
+    value = getattr(builtins, name)
+    if isinstance(value, type):
+        return f"<class '{value.__name__}'>"  # ``IOError`` is another name of ``OSError``
+    return f"<built-in function {name}>"
 
 
 def _values(
