@@ -17,6 +17,8 @@ from opencwm.debugger.shown import is_cut
 MAX_ARGUMENT_CHARS = 200
 """Longer arguments are left to the model, which has seen how the tracer cuts them."""
 
+_DEFAULTS = frozenset({"__defaults__", "__kwdefaults__"})
+"""Attributes by which a function gets other defaults."""
 _OF_BUILT_IN = frozenset("'\"[({-0123456789")
 """What the rendered values of built-in types begin with."""
 
@@ -60,7 +62,8 @@ class Functions:
 
     Args:
         tree: of the program.
-        constants: how names of its module read that stand for the same always; defaults may be among them.
+        constants: how names of its module read that stand for the same always, and attributes as they are
+            written; defaults may be among them.
         lines: of classes, they and those that they inherit from in Python's order, where that is known.
         exceptions: those that it defines.
     """
@@ -75,6 +78,7 @@ class Functions:
         self.exceptions = exceptions or OwnExceptions()
         self._constants = constants or {}
         self._found: dict[int, tuple[FunctionNode, str]] = {}
+        self._keeps_defaults = not any(getattr(node, "attr", "") in _DEFAULTS for node in nodes_of(tree))
         self._plain = _plain_classes(tree)
         self._initialized = frozenset(_initialized(tree))
         self._classes = {
@@ -108,7 +112,12 @@ class Functions:
             bound = signature(definition.args).bind(*receiver, *call.args, **call.keywords)
         except TypeError:
             return {}
-        texts = {**call.free, **rendered_arguments(bound, self._constants)}
+        given = set(bound.arguments)
+        found = rendered_arguments(bound, self._constants)
+        texts = {
+            **call.free,
+            **{name: text for name, text in found.items() if name in given or self._keeps_defaults},
+        }
         if owner in self._classes:
             texts["__class__"] = f"<class 'program.{owner}'>"
         return texts
@@ -475,14 +484,16 @@ def rendered_arguments(
 
     Args:
         bound: what is given; an argument is its rendered value, its syntax tree, or None when not known.
-        constants: rendered values of names that defaults may be.
+        constants: rendered values of names and attributes that defaults may be.
         is_first: nothing has run before, so that lists and dictionaries that are defaults are as they were.
     """
     given = set(bound.arguments)
     bound.apply_defaults()
     known = constants or {}
     texts = {
-        name: known.get(value.id) if isinstance(value, ast.Name) else _rendered(value)
+        name: known.get(ast.unparse(value))
+        if isinstance(value, ast.Name | ast.Attribute)
+        else _rendered(value)
         for name, value in bound.arguments.items()
         if is_first or name in given or not isinstance(value, ast.List | ast.Dict)
     }

@@ -30,7 +30,7 @@ from opencwm.debugger.hooks import holders, is_super, plain_name, unhooked
 from opencwm.debugger.inside import changed_inside
 from opencwm.debugger.iterator_follower import PUTTING, looked_up
 from opencwm.debugger.known import BUILT_IN, Known
-from opencwm.debugger.methods import method_of
+from opencwm.debugger.methods import is_reading, method_of
 from opencwm.debugger.mutations import (
     CHANGING_FUNCTIONS,
     MOVING_METHODS,
@@ -219,7 +219,7 @@ class CallFollower(SpecialFollower):
         keyed = self._keyed(function.id, args, named)
         if keyed is not None:
             return keyed
-        local = self._state.get(function.id)
+        local = self._state.get(function.id, self._known.aliases.get(function.id))
         made = called if isinstance(called, Made) else None
         if made is not None and made.first:
             known = self._call_of(made, made.first, args, named)
@@ -230,7 +230,8 @@ class CallFollower(SpecialFollower):
         kind = own_class(local or "")
         if kind and self._known.constants.get(kind) == local:
             return self._made(CallSite(kind, False, None, args, named), node)  # as by its own name
-        return self._made(CallSite(self._called(function.id), False, None, args, named, local=local), node)
+        name = self._called(function.id, local)
+        return self._made(CallSite(name, False, None, args, named, local=local), node)
 
     def _of_object(
         self,
@@ -256,10 +257,10 @@ class CallFollower(SpecialFollower):
         is_local = now is None and name in self._state
         return self._name(ast.Name(name, ast.Load())) if is_local else now
 
-    def _called(self, name: str) -> str:
-        """Return what a function is called in its definition that is called by the name of a local."""
+    def _called(self, name: str, text: str | None) -> str:
+        """Return what a function, as it reads, is called in its definition that is called by another name."""
         functions = self._known.functions
-        definition = functions.definition(functions.reading(self._state.get(name, "")))
+        definition = functions.definition(functions.reading(text or ""))
         return name if definition is None else definition.name
 
     def _handed_on(self, node: ast.Call, receiver: str | None, texts: Sequence[str | None]) -> None:
@@ -381,7 +382,7 @@ class CallFollower(SpecialFollower):
     ) -> bool:
         """Whether a call changes nothing that a local can show, functions of the program apart."""
         if isinstance(called, Made) and called.source and not isinstance(called, Iterating):
-            return not any(text is None or text.startswith(("<function ", "<bound ")) for text in args)
+            return is_reading(called, args, self._known.disguises)
         if isinstance(function, ast.Attribute):
             if receiver is None:
                 return False

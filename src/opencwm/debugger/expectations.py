@@ -392,6 +392,9 @@ class Memory:
             if isinstance(text, Iterating) and text.stream is not None:
                 text.stream.lose()
         self.made.clear()
+        for loop in self.loops.values():
+            if loop.stream is not None:
+                loop.stream.disturb()
 
     def throws(self, value: str | None) -> None:
         """Take note of an exception that is raised on the line that runs."""

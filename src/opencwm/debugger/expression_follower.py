@@ -27,6 +27,7 @@ from opencwm.debugger.expressions import Undecided, known_value
 from opencwm.debugger.hooks import arguments, hook_name, is_lazy, plain_name, unhooked
 from opencwm.debugger.known import Known
 from opencwm.debugger.mutations import after_look
+from opencwm.debugger.pure_getters import GETTER
 from opencwm.debugger.pure_values import text_of
 from opencwm.debugger.readings import read_off
 from opencwm.debugger.rendered import (
@@ -70,7 +71,7 @@ _OBJECTS: Final = re.compile(r"\w\(|<|\.\.\.")
 """What only the text of a value shows that may hold objects of other types, or be cut."""
 
 
-_LOOKED_UP: Final = frozenset({"<method_descriptor object>"})
+_LOOKED_UP: Final = frozenset({"<method_descriptor object>", GETTER})
 """How functions read that are looked up in something and do not tell which they are."""
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from opencwm.debugger.library_classes import MEMBERS, class_of
+from opencwm.debugger.pure_getters import Getter
 from opencwm.debugger.pure_limits import (
     ExpressionError,
     Undecided,
@@ -443,6 +444,8 @@ class _Evaluation:
                 return call_unbound(vars(target)[name], *args)
             return call_method(target, name, args, keywords)
         function = self._function(node.func, bound) or self.visit(node.func, bound)
+        if isinstance(function, Getter) and not keywords:
+            return function(*args)
         if not any(function is known for known in (*FUNCTIONS.values(), *self.builtins.functions.values())):
             raise UnsupportedError(f"{ast.unparse(node.func)} cannot be called here")
         if function in LOOKING and holds_shown(args):

@@ -45,6 +45,7 @@ from opencwm.debugger.streams import (
     Branch,
     Called,
     Chained,
+    Compressed,
     Counted,
     Enumerated,
     Filtered,
@@ -99,7 +100,9 @@ _CALLING: Final = (
     itertools.takewhile,
     itertools.dropwhile,
 )
-_THROUGH: Final = (zip, enumerate, iter, itertools.islice, itertools.chain, itertools.accumulate)
+_THROUGH: Final = (
+    *(zip, enumerate, iter, itertools.islice, itertools.chain, itertools.accumulate, itertools.compress),
+)
 
 
 def looked_up(function: Any) -> str:
@@ -452,6 +455,8 @@ class IteratorFollower(HoldingFollower):
             return Zipped(parts)
         if function is itertools.chain:
             return Chained(parts)
+        if function is itertools.compress:
+            return Compressed(*parts) if len(parts) == 2 else None
         if len(parts) != 1:
             return None
         if function is itertools.accumulate:

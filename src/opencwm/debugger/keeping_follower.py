@@ -7,6 +7,7 @@ import ast
 from opencwm.debugger.buffers import Buffer, is_used_later
 from opencwm.debugger.expectations import COUNTER, Iterating, Made, Outcome, Several, UnforeseenError
 from opencwm.debugger.hooks import holders
+from opencwm.debugger.streams import Fixed, Stream
 from opencwm.debugger.with_follower import WithFollower
 
 
@@ -43,7 +44,19 @@ class KeepingFollower(WithFollower):
         for name in [name for name, text in made.items() if text.startswith(COUNTER)]:
             if is_elsewhere or name not in outcome.untouched:
                 del made[name]
+        if is_elsewhere or not outcome.is_pure:
+            for stream in self._streams():
+                stream.disturb()
+        for text in kept.values():
+            if isinstance(text, Iterating) and isinstance(text.stream, Fixed):
+                text.stream.leave(self._bound)
         made.update(kept)
+
+    def _streams(self) -> list[Stream]:
+        """Return the iterators that are under way before the line and go on behind it."""
+        loops = [loop.stream for loop in self._memory.loops.values()]
+        made = [text.stream for text in self._memory.made.values() if isinstance(text, Iterating)]
+        return [stream for stream in (*loops, *made) if stream is not None]
 
     def _may_keep(self, name: str, text: Made) -> bool:
         """Whether what a local is now is known from now on, an iterator item by item."""

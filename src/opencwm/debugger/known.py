@@ -85,6 +85,7 @@ class Known:
         closed: first lines of its functions that have no free variables.
         buffers: classes of files in memory, by what calls them, see :mod:`.buffers`.
         value_classes: those of its classes that derive from built-in types of values.
+        aliases: how names read that stand for a function of it that is defined by another name.
     """
 
     sites: Sequence[Site]
@@ -113,6 +114,7 @@ class Known:
     decorated: Decorated = dataclasses.field(default_factory=Decorated)
     tables: Mapping[str, Table] = dataclasses.field(default_factory=dict)
     value_classes: ValueClasses = dataclasses.field(default_factory=ValueClasses)
+    aliases: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def plain_functions(self) -> frozenset[str]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from opencwm.debugger.disguises import Disguises
 from opencwm.debugger.expectations import Made
 from opencwm.debugger.expressions import Undecided, known_value
+from opencwm.debugger.pure_getters import GETTER
 from opencwm.debugger.pure_operations import METHODS
 from opencwm.debugger.pure_values import kind_of
-from opencwm.debugger.rendered import is_atom, is_built_in
+from opencwm.debugger.rendered import is_atom, is_built_in, is_literal
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
 
@@ -48,3 +50,17 @@ def method_of(text: str, name: str) -> Made | None:
     sample = _SAMPLES[kind] if kind in _SAMPLES else kind()
     read = Renderer(DEFAULT_LIMITS).render(getattr(sample, name))
     return Made(read, f"({whole}).{name}" if is_told else "")
+
+
+def is_reading(called: str, args: Sequence[str | None], disguises: Disguises) -> bool:
+    """Whether a function of Python that is called by another name runs nothing of the program.
+
+    Args:
+        called: how it reads.
+        args: how what it is called with reads.
+        disguises: which values may be objects of the program.
+    """
+    if any(text is None or text.startswith(("<function ", "<bound ")) for text in args):
+        return False
+    is_plain = all(text is not None and is_literal(text) for text in args)
+    return called != GETTER or (is_plain and not disguises.may_change(*args))

@@ -26,6 +26,7 @@ from opencwm.debugger.imported_names import Imports
 from opencwm.debugger.inlined import Returning
 from opencwm.debugger.library_classes import BY_TEXT, WITH_CLASSES
 from opencwm.debugger.library_objects import library_objects
+from opencwm.debugger.module_aliases import Aliases
 from opencwm.debugger.mutations import CHANGING_FUNCTIONS
 from opencwm.debugger.object_shapes import is_decorated, is_only_dataclass
 from opencwm.debugger.pure_operations import CONSTANTS, FUNCTIONS, METHODS, MODULES
@@ -59,6 +60,8 @@ class ModuleNames:
         builtins: the functions of Python among them.
         fixed: names that the module binds to what never changes.
         tables: dictionaries of functions that nothing changes, by name.
+        aliases: how names read that stand for a function of it that is defined by another name.
+        defaults: methods of compiled patterns that are defaults of parameters, as they are written.
         abstract: abstract classes of the standard library by name, and others by how they read; none where
             classes are registered.
     """
@@ -68,6 +71,8 @@ class ModuleNames:
     fixed: frozenset[str] = frozenset()
     abstract: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     tables: Mapping[str, Table] = dataclasses.field(default_factory=dict)
+    aliases: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    defaults: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, tree: ast.Module, bound: BoundNames) -> ModuleNames:
@@ -114,6 +119,9 @@ class ModuleNames:
                 values[name] = CONSTANTS[module][what]
                 text = text_of(values[name])
             texts |= {name: text} if text and name in imports.top else {}
+        aliases = Aliases.of(tree) if imports.is_trusted else Aliases()
+        texts |= {name: _text_of_python(python) for name, python in aliases.python.items()}
+        functions |= {name: FUNCTIONS[known] for name, known in aliases.python.items() if known in FUNCTIONS}
         if imports.certain.keys().isdisjoint(_SPECIAL) and not any(
             isinstance(node, ast.Name) and node.id in _SPECIAL for node in nodes_of(tree)
         ):
@@ -128,6 +136,8 @@ class ModuleNames:
         objects, single = single_objects(tree, texts, counts) if is_named else ({}, frozenset())
         fixed |= objects
         texts |= fixed | (library_objects(tree, counts) if is_named else {})
+        own = {name: f"<function {function}>" for name, function in aliases.functions.items()}
+        texts |= own
         found = dataclasses.replace(
             found,
             functions={**functions, **methods},
@@ -135,7 +145,9 @@ class ModuleNames:
             lasting=frozenset(objects.values()),
             single=single,
         )
-        return cls(texts, found, frozenset(fixed), dict(_abstract(tree, bound, imports)), tables)
+        abstract = dict(_abstract(tree, bound, imports))
+        defaults = dict(_defaults(tree, texts, found)) if is_named else {}
+        return cls(texts, found, frozenset({*fixed, *own}), abstract, tables, own, defaults)
 
 
 def _abstract(tree: ast.Module, bound: BoundNames, imports: Imports) -> Iterator[tuple[str, Any]]:
@@ -164,10 +176,16 @@ def imported_text(module: str, name: str) -> str | None:
 
 def _built_in(bound: BoundNames) -> Iterator[tuple[str, str]]:
     for name, value in vars(builtins).items():
-        if name in bound.constant and isinstance(value, type):
-            yield name, f"<class '{value.__name__}'>"  # ``IOError`` is another name of ``OSError``
-        elif name in bound.constant and isinstance(value, types.BuiltinFunctionType):
-            yield name, f"<built-in function {name}>"
+        if name in bound.constant and isinstance(value, type | types.BuiltinFunctionType):
+            yield name, _text_of_python(name)
+
+
+def _text_of_python(name: str) -> str:
+    """Return how a function or class of Python reads."""
+    value = getattr(builtins, name)
+    if isinstance(value, type):
+        return f"<class '{value.__name__}'>"  # ``IOError`` is another name of ``OSError``
+    return f"<built-in function {name}>"
 
 
 def _values(
@@ -239,15 +257,26 @@ def _with_sets(node: ast.expr, sets: Mapping[str, ast.expr]) -> ast.expr:
     return node
 
 
-def _method_of_constant(node: ast.expr, texts: Mapping[str, str], known: Builtins) -> Any:
+def _method_of_constant(node: ast.expr | None, texts: Mapping[str, str], known: Builtins) -> Any:
     """Return the method of a compiled pattern that an expression is; None for any other."""
     if not isinstance(node, ast.Attribute) or node.attr not in METHODS[re.Pattern]:
         return None
     try:
-        found = evaluate(ast.unparse(node.value), texts, builtins=known).value
+        found = evaluate(ast.unparse(node.value), texts, builtins=known, with_objects=True).value
     except (ExpressionError, Undecided):
         return None
     return getattr(found, node.attr) if isinstance(found, re.Pattern) else None
+
+
+def _defaults(tree: ast.Module, texts: Mapping[str, str], known: Builtins) -> Iterator[tuple[str, Made]]:
+    """Yield the defaults of parameters that are methods of compiled patterns, with what they are."""
+    for node in nodes_of(tree):
+        parts = (*node.defaults, *node.kw_defaults) if isinstance(node, ast.arguments) else ()
+        for part in parts:
+            method = _method_of_constant(part, texts, known)
+            if part is not None and method is not None:
+                source = f"{text_of(method.__self__)}.{method.__name__}"
+                yield ast.unparse(part), Made(Renderer(DEFAULT_LIMITS).render(method), source)
 
 
 def _is_namedtuple(value: ast.expr, texts: Mapping[str, str]) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from opencwm.debugger import (
     pure_collections,
     pure_dates,
+    pure_getters,
     pure_iteration,
     pure_json,
     pure_library,
@@ -22,6 +23,7 @@ from opencwm.debugger import (
     pure_regex,
 )
 from opencwm.debugger.pure_families import Family
+from opencwm.debugger.pure_getters import Getter
 from opencwm.debugger.pure_limits import (
     ExpressionError,
     Undecided,
@@ -39,6 +41,7 @@ _OF_FUNCTIONS: Final = frozenset({filter, iter, map, type})
 FAMILIES: Final[tuple[Family, ...]] = (
     pure_collections.FAMILY,
     pure_dates.FAMILY,
+    pure_getters.FAMILY,
     pure_iteration.FAMILY,
     pure_json.FAMILY,
     pure_library.FAMILY,
@@ -109,8 +112,8 @@ KEYS: Final = frozenset({abs, bool, float, int, len, max, min, ord, sum})
 
 
 def is_key(function: Any) -> bool:
-    """Whether a function may be ``key=`` of others: one of :data:`KEYS`, or a method of a built-in type."""
-    is_method = isinstance(function, types.MethodDescriptorType)
+    """Whether a function may be ``key=`` of others: one of :data:`KEYS`, a method, a getter."""
+    is_method = isinstance(function, types.MethodDescriptorType | Getter)
     return is_method or any(function is key for key in KEYS)
 
 
@@ -294,6 +297,8 @@ def call_function(function: Any, args: list[Any], keywords: dict[str, Any]) -> A
         args = [_in_some_order(function, args[0])]
     if id(function) in CHECKS:
         CHECKS[id(function)](None, function.__name__, args, keywords)
+    if function is operator.itemgetter:
+        return Getter(args)
     return plain((frozen if function is frozenset else function)(*args, **keywords))
 
 
@@ -311,18 +316,24 @@ def _mapped(function: Any, args: list[Any], keywords: dict[str, Any]) -> list[An
         raise UnsupportedError(f"{function.__name__} of this is not supported here")
     if function is filter and called is None:
         return list(filter(None, iterables[0]))
-    is_method = isinstance(called, types.MethodDescriptorType)
-    if not is_method and (not any(called is known for known in _MAPPED) or called in _OF_FUNCTIONS):
+    is_method, is_getter = isinstance(called, types.MethodDescriptorType), isinstance(called, Getter)
+    is_known = any(called is known for known in _MAPPED) and called not in _OF_FUNCTIONS
+    if not (is_method or is_getter or is_known):
         raise UnsupportedError("a function of the program would be called")
     if any(isinstance(part, Shown) and not isinstance(part, Iterated) for part in iterables):
         raise Undecided("what it goes through is not known")
     rounds = list(itertools.islice(zip(*iterables, strict=False), _MOST_FACTORS + 1))
     if len(rounds) > _MOST_FACTORS or any(isinstance(item, Shown) for items in rounds for item in items):
         raise UnsupportedError("too many rounds, or objects among them")
-    if is_method:
-        results = [call_unbound(called, *items) for items in rounds]
-    else:
-        results = [call_function(called, list(items), {}) for items in rounds]
+    try:
+        if is_getter:
+            results = [called(*items) for items in rounds]
+        elif is_method:
+            results = [call_unbound(called, *items) for items in rounds]
+        else:
+            results = [call_function(called, list(items), {}) for items in rounds]
+    except IndexError:  # not the end of what it goes through
+        raise Undecided("it raises") from None
     if function is map:
         return results
     return [items[0] for items, result in zip(rounds, results, strict=True) if result]

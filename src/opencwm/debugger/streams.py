@@ -14,7 +14,7 @@ import abc
 import ast
 import copy
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from opencwm.debugger.arguments import CallSite
@@ -115,6 +115,13 @@ class Stream(abc.ABC):
         values = (value if isinstance(value, list) else [value] for value in vars(self).values())
         return [part for several in values for part in several if isinstance(part, Stream)]
 
+    def disturb(self) -> None:
+        """Note that something may have changed what it goes through unseen."""
+        for value in vars(self).values():
+            for part in value if isinstance(value, list) else [value]:
+                if isinstance(part, Stream):
+                    part.disturb()
+
     def is_free(self) -> bool:
         """Whether what it gives does not depend on the locals around it."""
         functions = [value for value in vars(self).values() if isinstance(value, Called)]
@@ -163,7 +170,18 @@ class Fixed(Stream):
         self._text = text
         self._epoch, self._since = by.epoch, by.moment
         self._holders = holders
+        self._is_bare = False  # a local that held it does so no more
         self._place = 0
+
+    def leave(self, names: Collection[str]) -> None:
+        """Note that locals that may have held what it goes through get another value."""
+        if self._holders is not None and not self._holders.keys().isdisjoint(names):
+            self._holders = {name: shown for name, shown in self._holders.items() if name not in names}
+            self._is_bare = True
+
+    def disturb(self) -> None:
+        """Note that something may have changed what it goes through; no local would show it."""
+        self.is_lost = self.is_lost or self._is_bare
 
     def is_free(self) -> bool:
         """Whether it is known that nothing changes what it goes through."""
@@ -174,7 +192,7 @@ class Fixed(Stream):
         if self.is_lost:
             raise UnforeseenError
         if by.epoch != self._epoch:  # what it holds reads as it did then, or has changed meanwhile
-            if self._holders is None:
+            if self._holders is None or (self._is_bare and by.epoch[1]):
                 raise UnforeseenError
             state = by.locals_now
             held = [(state.get(name, ""), shown) for name, shown in self._holders.items()]
@@ -411,6 +429,20 @@ class Counted(Stream):
         if self._step is not None:
             self._item = by.summed(item, self._step)
         return item
+
+
+class Compressed(Stream):
+    """``itertools.compress``."""
+
+    def __init__(self, part: Stream, selectors: Stream) -> None:
+        self._part, self._selectors = part, selectors
+
+    def pull(self, by: Following) -> Item | None:
+        """Return the next item that is selected."""
+        while (items := _pulled([self._part, self._selectors], by)) is not None:
+            if by.is_true(items[1]):
+                return items[0]
+        return None
 
 
 class Accumulated(Stream):

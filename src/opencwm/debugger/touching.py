@@ -238,7 +238,8 @@ def held_by(text: str | None, state: Mapping[str, str]) -> tuple[dict[str, froze
     kind = inner.partition("(")[0]
     if kind in ("dict_items", "dict_values"):
         items = f"list({inner})"
-        inside = frozenset(whole for whole in state.values() if _shows_items(whole, kind, items))
+        shown = (piece for whole in state.values() for piece in (pieces(whole) or {whole}))
+        inside = frozenset(piece for piece in shown if _shows_items(piece, kind, items))
         if not inside:
             return {}, True
     shared = {

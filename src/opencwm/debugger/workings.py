@@ -108,7 +108,7 @@ class Workings:
         names = ModuleNames.of(source, bound)
         attributes = Attributes.of(source, names.texts, names.builtins)
         exceptions = OwnExceptions.of(source, names.texts)
-        functions = Functions(source, names.texts, attributes.lines, exceptions)
+        functions = Functions(source, {**names.texts, **names.defaults}, attributes.lines, exceptions)
         enumerations = Enumerations.of(source, names.texts)
         made_of_fields = FieldClasses.of(source, names.texts)
         entries = None
@@ -160,6 +160,7 @@ class Workings:
             decorated=decorated,
             tables=names.tables,
             value_classes=ValueClasses.of(source, names.texts),
+            aliases=names.aliases,
         )
         handlers = dict(_handlers(owned))
         passing = frozenset(_handed_on(owned))
