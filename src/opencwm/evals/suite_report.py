@@ -52,10 +52,11 @@ class SetReport:
         """Return calibration and cost, by what they are."""
         found: dict[str, float | None] = {}
         if (ahead := self.steps.one_step) is not None:
+            surest = ahead.value_calibration.accuracy_at_90
             found |= {
                 "ECE of the next line": ahead.line_calibration.ece,
                 "ECE of values": ahead.value_calibration.ece,
-                "right of the surest 90 % of values": ahead.value_calibration.accuracy_at_90,
+                "right of the surest 90 % of values, percent": None if surest is None else 100 * surest,
                 "tokens decided a step": ahead.sampled_tokens_per_step,
                 "tokens a step": ahead.tokens_per_step,
                 "forward passes a step": ahead.passes_per_step,
