@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from opencwm.codec.native_writer import written_evaluations
-from opencwm.debugger.expectations import (
+from opencwm.debugger.foreseeing.expectations import (
     Ask,
     EnteringError,
     Expected,
@@ -23,9 +23,9 @@ from opencwm.debugger.expectations import (
     ResumingError,
     UnforeseenError,
 )
-from opencwm.debugger.foresight import Foresight
-from opencwm.debugger.with_blocks import RETURNS, UNWINDS
-from opencwm.debugger.workings import Workings
+from opencwm.debugger.foreseeing.foresight import Foresight
+from opencwm.debugger.foreseeing.with_blocks import RETURNS, UNWINDS
+from opencwm.debugger.foreseeing.workings import Workings
 from opencwm.traces import Activation, Step, StepFlags, StepKind, Trace, apply_step
 from opencwm.traces.parquet import read_parquet
 

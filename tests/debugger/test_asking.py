@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.asking import Answer, question
 from opencwm.debugger.execution import Origin, Value
-from opencwm.debugger.expressions import ExpressionError, Undecided
+from opencwm.debugger.foreseeing.expressions import ExpressionError, Undecided
 from opencwm.debugger.predicted import PredictedExecution
 from opencwm.debugger.selection import source_view
 from opencwm.debugger.session import Session

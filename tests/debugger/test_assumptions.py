@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from opencwm.core.errors import ConfigError
 from opencwm.debugger.assumptions import AssumptionKind, parse_assumption
-from opencwm.debugger.expressions import literal
+from opencwm.debugger.foreseeing.expressions import literal
 from opencwm.debugger.shapes import made_up
 
 LITERALS = st.recursive(

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opencwm.debugger.attributes import Attributes
-from opencwm.debugger.module_names import ModuleNames
-from opencwm.debugger.object_shapes import linearized
-from opencwm.debugger.rendered import MAX_CHARS
+from opencwm.debugger.foreseeing.attributes import Attributes
+from opencwm.debugger.foreseeing.module_names import ModuleNames
+from opencwm.debugger.foreseeing.object_shapes import linearized
+from opencwm.debugger.foreseeing.rendered import MAX_CHARS
 from opencwm.tracer import record
 from opencwm.tracer.bound_names import BoundNames
 from opencwm.traces import Program

@@ -20,9 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_foresight import _recorded, _Witness
 
-from opencwm.debugger.expectations import Expected
-from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate
-from opencwm.debugger.workings import Workings
+from opencwm.debugger.foreseeing.expectations import Expected
+from opencwm.debugger.foreseeing.expressions import Builtins, ExpressionError, Undecided, evaluate
+from opencwm.debugger.foreseeing.workings import Workings
 
 _ROWS = [["b", 2, 1], ["a", 1], ["c", 3, 0]]
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_foresight import _recorded, _Witness
 
-from opencwm.debugger.closures import Closures, free_variables
+from opencwm.debugger.foreseeing.closures import Closures, free_variables
 
 _FUNCTIONS = """\
 class Box:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_foresight import _recorded, _Witness
 
-from opencwm.debugger.expectations import Expected
-from opencwm.debugger.workings import Workings
+from opencwm.debugger.foreseeing.expectations import Expected
+from opencwm.debugger.foreseeing.workings import Workings
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, literal
-from opencwm.debugger.pure_values import MAX_ITEMS, kind_of
+from opencwm.debugger.foreseeing.expressions import ExpressionError, Undecided, evaluate, literal
+from opencwm.debugger.foreseeing.pure_values import MAX_ITEMS, kind_of
 
 LOCALS = {
     "n": "3",

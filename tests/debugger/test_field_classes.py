@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_pure_values import VALUES, rendered
 
-from opencwm.debugger.expectations import Expected
-from opencwm.debugger.workings import Workings
+from opencwm.debugger.foreseeing.expectations import Expected
+from opencwm.debugger.foreseeing.workings import Workings
 
 SOURCE = """
 from collections import namedtuple

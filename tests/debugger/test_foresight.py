@@ -17,11 +17,17 @@ from hypothesis import strategies as st
 
 from opencwm.codec.native_writer import MAX_EVALUATION_CHARS, MAX_EVALUATIONS, written_evaluations
 from opencwm.corpus.generator import generate_traced, sample_config
-from opencwm.debugger.expectations import EnteringError, Expected, Outcome, ResumingError, UnforeseenError
-from opencwm.debugger.foresight import Foresight
+from opencwm.debugger.foreseeing.expectations import (
+    EnteringError,
+    Expected,
+    Outcome,
+    ResumingError,
+    UnforeseenError,
+)
+from opencwm.debugger.foreseeing.foresight import Foresight
+from opencwm.debugger.foreseeing.with_blocks import RETURNS, UNWINDS
+from opencwm.debugger.foreseeing.workings import Workings
 from opencwm.debugger.legality import Legal
-from opencwm.debugger.with_blocks import RETURNS, UNWINDS
-from opencwm.debugger.workings import Workings
 from opencwm.tracer import TraceLimits, record
 from opencwm.traces import Activation, Program, Step, StepFlags, StepKind, Trace, apply_step
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_foresight import _recorded, _Witness
 
-from opencwm.debugger.decorated import Decorated
-from opencwm.debugger.expressions import Undecided
-from opencwm.debugger.known import Known
-from opencwm.debugger.patterns import matched
-from opencwm.debugger.workings import Workings
+from opencwm.debugger.foreseeing.decorated import Decorated
+from opencwm.debugger.foreseeing.expressions import Undecided
+from opencwm.debugger.foreseeing.known import Known
+from opencwm.debugger.foreseeing.patterns import matched
+from opencwm.debugger.foreseeing.workings import Workings
 
 
 @pytest.mark.parametrize("calculates", [False, True])

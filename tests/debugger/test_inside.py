@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opencwm.debugger.attributes import Attributes
-from opencwm.debugger.inside import changed_inside
+from opencwm.debugger.foreseeing.attributes import Attributes
+from opencwm.debugger.foreseeing.inside import changed_inside
 
 Tree = Any
 

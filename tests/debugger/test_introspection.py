@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_pure_values import VALUES, rendered
 
-from opencwm.debugger.abstract_classes import ABSTRACT
-from opencwm.debugger.expectations import Expected
-from opencwm.debugger.workings import Workings
+from opencwm.debugger.foreseeing.abstract_classes import ABSTRACT
+from opencwm.debugger.foreseeing.expectations import Expected
+from opencwm.debugger.foreseeing.workings import Workings
 
 IMPORTS = """
 import collections.abc

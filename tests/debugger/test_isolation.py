@@ -10,10 +10,10 @@ import pytest
 
 from opencwm.codec.native_writer import written_evaluations
 from opencwm.debugger.exceptions import catches
-from opencwm.debugger.expectations import Outcome, UnforeseenError
-from opencwm.debugger.foresight import Foresight
-from opencwm.debugger.isolation import functions_apart
-from opencwm.debugger.workings import Workings
+from opencwm.debugger.foreseeing.expectations import Outcome, UnforeseenError
+from opencwm.debugger.foreseeing.foresight import Foresight
+from opencwm.debugger.foreseeing.isolation import functions_apart
+from opencwm.debugger.foreseeing.workings import Workings
 from opencwm.tracer import TraceLimits, record
 from opencwm.traces import Activation, Program, StepKind, apply_step
 

@@ -14,8 +14,8 @@ import pytest
 from followed_library import BOUND, CHANGED, LIBRARY, LIBRARY_PROGRAMS, ODD
 from test_foresight import _recorded, _Witness
 
-from opencwm.debugger.disguises import Disguises
-from opencwm.debugger.imported_names import Imports
+from opencwm.debugger.foreseeing.disguises import Disguises
+from opencwm.debugger.foreseeing.imported_names import Imports
 
 SET = [
     (math, "sqrt"),

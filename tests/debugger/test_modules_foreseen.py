@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_foresight import _recorded, _Witness
 
-from opencwm.debugger.expectations import Expected
-from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate
-from opencwm.debugger.workings import Workings
+from opencwm.debugger.foreseeing.expectations import Expected
+from opencwm.debugger.foreseeing.expressions import ExpressionError, Undecided, evaluate
+from opencwm.debugger.foreseeing.workings import Workings
 
 
 class _Strict(_Witness):

@@ -17,10 +17,16 @@ from test_foresight import _recorded, _Witness
 from test_pure_values import _answer, rendered
 
 from opencwm.codec.native_writer import written_evaluations
-from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate, known_value
-from opencwm.debugger.pure_library import FAMILY, TABLE
-from opencwm.debugger.pure_operations import CONSTANTS, MODULES
-from opencwm.debugger.pure_values import text_of
+from opencwm.debugger.foreseeing.expressions import (
+    Builtins,
+    ExpressionError,
+    Undecided,
+    evaluate,
+    known_value,
+)
+from opencwm.debugger.foreseeing.pure_library import FAMILY, TABLE
+from opencwm.debugger.foreseeing.pure_operations import CONSTANTS, MODULES
+from opencwm.debugger.foreseeing.pure_values import text_of
 from opencwm.tracer import TraceLimits, record
 from opencwm.traces import Program
 

@@ -15,10 +15,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from opencwm.debugger.expressions import Builtins, ExpressionError, Undecided, evaluate, known_value
-from opencwm.debugger.pure_limits import MAX_SIZE
-from opencwm.debugger.pure_operations import FUNCTIONS, MODULES
-from opencwm.debugger.pure_values import kind_of, text_of, unordered
+from opencwm.debugger.foreseeing.expressions import (
+    Builtins,
+    ExpressionError,
+    Undecided,
+    evaluate,
+    known_value,
+)
+from opencwm.debugger.foreseeing.pure_limits import MAX_SIZE
+from opencwm.debugger.foreseeing.pure_operations import FUNCTIONS, MODULES
+from opencwm.debugger.foreseeing.pure_values import kind_of, text_of, unordered
 from opencwm.tracer.limits import DEFAULT_LIMITS
 from opencwm.tracer.rendering import Renderer
 

@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from opencwm.debugger.read_only import read_only
+from opencwm.debugger.foreseeing.read_only import read_only
 
 BUILTINS = frozenset({"len", "sorted", "list"})
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_foresight import _recorded, _Witness
 
-from opencwm.debugger.with_blocks import RETURNS, with_blocks
+from opencwm.debugger.foreseeing.with_blocks import RETURNS, with_blocks
 
 _MANAGERS = """\
 class Bare:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from opencwm.core.errors import CodecError, ConfigError
 from opencwm.debugger.cancellation import CancelledError, Watch
 from opencwm.debugger.execution import Execution, Value
-from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, parsed
+from opencwm.debugger.foreseeing.expressions import ExpressionError, Undecided, evaluate, parsed
 from opencwm.traces import Program, StepKind
 from opencwm.traces.program import names_in
 

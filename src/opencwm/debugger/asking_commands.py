@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from opencwm.debugger import display
 from opencwm.debugger.asking import Answer
 from opencwm.debugger.commands import CommandError, Commands, UsageError, marked
-from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate
+from opencwm.debugger.foreseeing.expressions import ExpressionError, Undecided, evaluate
 
 if TYPE_CHECKING:
     from opencwm.debugger.questions import EarlierState

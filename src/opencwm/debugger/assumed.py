@@ -15,7 +15,7 @@ from typing import Final
 from opencwm.core.errors import ConfigError
 from opencwm.core.syntax import nodes_of
 from opencwm.debugger.assumptions import Assumption, AssumptionKind, parse_assumption
-from opencwm.debugger.expressions import literal
+from opencwm.debugger.foreseeing.expressions import literal
 from opencwm.debugger.matching import Matcher, aliases_of
 from opencwm.debugger.rewriting import Rewriter, own_statements
 from opencwm.tracer.limits import DEFAULT_LIMITS

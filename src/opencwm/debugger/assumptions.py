@@ -28,7 +28,7 @@ import warnings
 from typing import Final
 
 from opencwm.core.errors import ConfigError
-from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate
+from opencwm.debugger.foreseeing.expressions import ExpressionError, Undecided, evaluate
 from opencwm.debugger.shapes import made_up
 
 MAX_CHARS: Final = 20_000

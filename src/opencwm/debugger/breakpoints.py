@@ -19,7 +19,7 @@ from opencwm.debugger.activations import (
 )
 from opencwm.debugger.exceptions import is_kind_of, raised_at, type_name, uncaught_at
 from opencwm.debugger.execution import Execution
-from opencwm.debugger.expressions import parsed
+from opencwm.debugger.foreseeing.expressions import parsed
 from opencwm.debugger.hit_condition import HitCondition
 from opencwm.debugger.log_message import LogMessage
 from opencwm.debugger.stops import StopKind

@@ -11,7 +11,7 @@ from opencwm.debugger.activations import texts_at
 from opencwm.debugger.breakpoint_list import Breakpoints
 from opencwm.debugger.breakpoints import Breakpoint, Happening
 from opencwm.debugger.execution import Execution
-from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate
+from opencwm.debugger.foreseeing.expressions import ExpressionError, Undecided, evaluate
 from opencwm.debugger.stops import LogEntry, StopKind
 
 

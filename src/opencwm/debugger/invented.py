@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from opencwm.core.errors import CodecError, ConfigError
-from opencwm.debugger.arguments import signature
 from opencwm.debugger.assumed import AssumedProgram, with_arguments
+from opencwm.debugger.foreseeing.arguments import signature
 from opencwm.debugger.inverse import predict_calls
 from opencwm.debugger.native_model import NativeWorldModel
 from opencwm.debugger.usage import FunctionNode, Use, typical, uses_of

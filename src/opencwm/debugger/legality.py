@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 from opencwm.codec.view import SourceView
 from opencwm.codec.vocabulary import Control, line_token
-from opencwm.debugger.expectations import Outcome
-from opencwm.debugger.rendered import is_atom
-from opencwm.debugger.with_blocks import RETURNS, UNWINDS
+from opencwm.debugger.foreseeing.expectations import Outcome
+from opencwm.debugger.foreseeing.rendered import is_atom
+from opencwm.debugger.foreseeing.with_blocks import RETURNS, UNWINDS
 from opencwm.source.cfg import LEAVING, NOTHING, CodeGraph, Continuation, ControlFlow
 from opencwm.traces import Activation, CodeInfo, Step, StepFlags, StepKind
 
@@ -190,6 +190,18 @@ class Legality:
         )
         needed = self._needed(after, top)
         return Legal(frozenset(ends), frozenset(calls), settable, deletable, needed, self._may_call_unseen)
+
+    def after_leaving(
+        self, ending: Control, stack: Sequence[Activation], codes: Sequence[CodeInfo]
+    ) -> frozenset[int]:
+        """Return what may follow the value of a RETURN, YIELD or RAISE: the first ids of a step, or END."""
+        if ending == Control.RAISE:
+            pretended = Step(StepKind.EXCEPTION, 0, stack[-1].lineno, len(stack) - 1)
+        else:
+            pretended = Step(StepKind.RETURN, 0, stack[-1].lineno, len(stack) - 1)
+            stack = stack[:-1]
+        legal = self.next_step(stack, codes, pretended)
+        return frozenset({int(Control.END)}) if legal is None else legal.first()
 
     def _needed(self, after: Continuation, top: Activation) -> dict[int, frozenset[str]]:
         needed = {}

@@ -1,7 +1,7 @@
 """Messages of log points: text with ``{expression}`` in it, filled in from rendered values.
 
-``{{`` and ``}}`` are braces. An expression is what :func:`opencwm.debugger.expressions.evaluate` knows;
-nothing is run. What is not known says so in its place.
+``{{`` and ``}}`` are braces. An expression is what :mod:`opencwm.debugger.foreseeing.expressions` knows.
+Nothing is run. What is not known says so in its place.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from opencwm.core.errors import ConfigError
-from opencwm.debugger.expressions import ExpressionError, Undecided, evaluate, parsed
+from opencwm.debugger.foreseeing.expressions import ExpressionError, Undecided, evaluate, parsed
 
 MAX_CHARS = 2_000
 """Of a message before it is filled in."""

@@ -17,7 +17,7 @@ from opencwm.debugger.asking_commands import AskingCommands
 from opencwm.debugger.breaking_commands import BreakingCommands
 from opencwm.debugger.cancellation import CancelledError
 from opencwm.debugger.commands import CommandError, UsageError
-from opencwm.debugger.expressions import ExpressionError, Undecided
+from opencwm.debugger.foreseeing.expressions import ExpressionError, Undecided
 from opencwm.debugger.looking_commands import LookingCommands
 from opencwm.debugger.moving_commands import MovingCommands
 from opencwm.debugger.verbs import VERBS, by_command

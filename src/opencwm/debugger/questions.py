@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from opencwm.core.errors import CodecError, ConfigError
-from opencwm.debugger.expressions import Undecided, literal
+from opencwm.debugger.foreseeing.expressions import Undecided, literal
 from opencwm.debugger.invented import arguments_of
 from opencwm.debugger.inverse import PredictedCall, predict_calls
 from opencwm.debugger.native_model import native

@@ -21,7 +21,13 @@ from opencwm.debugger.breakpoint_list import Breakpoints
 from opencwm.debugger.cancellation import Cancellation, Watch
 from opencwm.debugger.compare import Lockstep, Row
 from opencwm.debugger.execution import Execution, FrameView, Steerable, StepView, Value
-from opencwm.debugger.expressions import ExpressionError, Result, Undecided, UnsupportedError, evaluate
+from opencwm.debugger.foreseeing.expressions import (
+    ExpressionError,
+    Result,
+    Undecided,
+    UnsupportedError,
+    evaluate,
+)
 from opencwm.debugger.places import check_line
 from opencwm.debugger.records import StepRecord, records
 from opencwm.debugger.stops import Stop, StopKind

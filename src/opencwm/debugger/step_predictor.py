@@ -7,7 +7,7 @@ running. Unconstrained, the model may write anything, and what is no step ends t
 
 With expression detail the model first works out the sub-expressions of the line, which become
 :attr:`opencwm.traces.Step.evaluations` of the step it then writes. Where the line can be followed
-(:mod:`opencwm.debugger.workings`) it is asked for their values only, and not again for what those settle.
+(:mod:`opencwm.debugger.foreseeing`) it is asked for their values only, and not again for what those settle.
 """
 
 from __future__ import annotations
@@ -24,8 +24,15 @@ from opencwm.codec.vocabulary import Control, is_line, line_label, line_token
 from opencwm.core.errors import EngineError
 from opencwm.debugger.assumed import NOTHING_ASSUMED, Assumed
 from opencwm.debugger.context import contextualise
-from opencwm.debugger.expectations import EnteringError, Expected, Outcome, ResumingError, UnforeseenError
-from opencwm.debugger.foresight import Foresight
+from opencwm.debugger.foreseeing.expectations import (
+    EnteringError,
+    Expected,
+    Outcome,
+    ResumingError,
+    UnforeseenError,
+)
+from opencwm.debugger.foreseeing.foresight import Foresight
+from opencwm.debugger.foreseeing.workings import Workings
 from opencwm.debugger.free_step import FreeStep
 from opencwm.debugger.legality import Legal, Legality, has_just_come
 from opencwm.debugger.prediction import Prediction
@@ -35,7 +42,6 @@ from opencwm.debugger.supplied import SuppliedCall
 from opencwm.debugger.token_writer import MalformedError, TokenWriter
 from opencwm.debugger.window import HiddenError, Window
 from opencwm.debugger.working import Working
-from opencwm.debugger.workings import Workings
 from opencwm.model.engine import ScoringEngine
 from opencwm.model.sampling import SamplingConfig
 from opencwm.source.cfg import CodeGraph, ControlFlow
@@ -318,7 +324,8 @@ class StepPredictor:
         if is_line(token):
             self._echo(token)
         elif token != Control.UNWIND:
-            ends = self._after_leaving(Control(token))
+            ends = self._legality.after_leaving(Control(token), self._decoder.stack, self.codes)
+            ends |= _EVAL if self.expressions and Control.END not in ends else frozenset()
             returned = outcome.returned if token in (Control.RETURN, Control.YIELD) else self._raised
             if token == Control.RETURN:
                 returned = self.assumed.returned.get(self._running, returned)
@@ -572,19 +579,6 @@ class StepPredictor:
         if lineno is None:
             raise MalformedError(f"{self.codec.vocabulary.token_name(token)} is no line that is shown")
         self._writer.force(self.view.echo_ids(lineno, self.codec.vocabulary))
-
-    def _after_leaving(self, ending: Control) -> frozenset[int]:
-        """Ids that may follow the value of a RETURN, YIELD or RAISE: the first ids of the next step."""
-        stack = self._decoder.stack
-        if ending == Control.RAISE:
-            pretended = Step(StepKind.EXCEPTION, 0, stack[-1].lineno, len(stack) - 1)
-        else:
-            pretended = Step(StepKind.RETURN, 0, stack[-1].lineno, len(stack) - 1)
-            stack = stack[:-1]
-        legal = self._legality.next_step(stack, self.codes, pretended)
-        if legal is None:
-            return frozenset({int(Control.END)})
-        return legal.first() | _EVAL if self.expressions else legal.first()
 
     # -- a step without rules
 

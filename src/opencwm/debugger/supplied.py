@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from opencwm.core.syntax import syntax_tree
-from opencwm.debugger.arguments import rendered_arguments, signature
+from opencwm.debugger.foreseeing.arguments import rendered_arguments, signature
 from opencwm.traces import Program
 
 

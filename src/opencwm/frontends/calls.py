@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 
 from opencwm.core.errors import ConfigError
 from opencwm.core.syntax import nodes_of
-from opencwm.debugger.arguments import signature
+from opencwm.debugger.foreseeing.arguments import signature
 from opencwm.traces import Outcome, OutcomeKind
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -19,7 +19,7 @@ from typing import Any
 
 from opencwm.core.errors import OpenCWMError
 from opencwm.debugger.cancellation import Cancellation, CancelledError
-from opencwm.debugger.expressions import ExpressionError, Undecided
+from opencwm.debugger.foreseeing.expressions import ExpressionError, Undecided
 from opencwm.frontends.dap import arguments
 from opencwm.frontends.dap.framing import BadFrame
 from opencwm.frontends.dap.launching import refusal

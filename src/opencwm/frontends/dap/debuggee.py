@@ -10,7 +10,7 @@ import itertools
 from opencwm.core.errors import ConfigError
 from opencwm.debugger import asking, display, value_parts
 from opencwm.debugger.execution import RealExecution
-from opencwm.debugger.expressions import ExpressionError, Undecided
+from opencwm.debugger.foreseeing.expressions import ExpressionError, Undecided
 from opencwm.debugger.hits import HitFinder
 from opencwm.debugger.stops import Stop, StopKind
 from opencwm.frontends.dap import arguments, moves, presentation

@@ -24,7 +24,7 @@ from typing_extensions import TypedDict
 from opencwm.core.errors import OpenCWMError
 from opencwm.core.version import __version__
 from opencwm.debugger.cancellation import Cancellation, CancelledError, Watch
-from opencwm.debugger.expressions import ExpressionError, Undecided
+from opencwm.debugger.foreseeing.expressions import ExpressionError, Undecided
 from opencwm.frontends.calls import wanted_outcome
 from opencwm.frontends.mcp import debugging, predicting
 from opencwm.frontends.mcp.answers import (

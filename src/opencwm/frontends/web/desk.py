@@ -23,7 +23,7 @@ from opencwm.debugger.cancellation import Cancellation, CancelledError
 from opencwm.debugger.compare import Lockstep
 from opencwm.debugger.display import percent
 from opencwm.debugger.execution import RealExecution
-from opencwm.debugger.expressions import ExpressionError, Undecided
+from opencwm.debugger.foreseeing.expressions import ExpressionError, Undecided
 from opencwm.debugger.session import Session
 from opencwm.debugger.stops import Stop
 from opencwm.debugger.timelines import Fork

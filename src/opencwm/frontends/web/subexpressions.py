@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 
 from opencwm.debugger.display import percent
 from opencwm.debugger.execution import Execution, FrameView, Origin, Value
-from opencwm.debugger.expressions import ExpressionError, Result, Undecided, evaluate, parsed
+from opencwm.debugger.foreseeing.expressions import ExpressionError, Result, Undecided, evaluate, parsed
 from opencwm.traces import Evaluation, StepKind
 
 MAX_NODES = 60
