@@ -26,7 +26,7 @@ from opencwm.traces import Trace
 
 SIZES: Final = ((64, 2), (64, 4), (128, 2), (128, 4))
 """Width and number of layers."""
-TOKENS: Final = (125_000, 250_000, 500_000, 1_000_000)
+TOKENS: Final = (125_000, 250_000, 500_000, 1_000_000, 2_000_000, 4_000_000)
 EXPONENTS: Final = np.arange(0.05, 1.51, 0.05)
 """Of both terms, tried in pairs."""
 
