@@ -99,6 +99,8 @@ def plot(runs: Sequence[Mapping[str, Any]], laws: Mapping[str, Mapping[str, floa
             )
             axes.plot(grid, curve(law, size, grid), color=colour, linewidth=1)
         axes.set_xscale("log")
+        axes.set_xticks(TOKENS, [f"{tokens / 1e6:.3g}M" for tokens in TOKENS])
+        axes.minorticks_off()
         axes.set_title(f"held-out {kind} programs")
         axes.set_xlabel("training tokens")
         axes.spines[["top", "right"]].set_visible(False)
