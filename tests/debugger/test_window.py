@@ -31,6 +31,12 @@ def many_functions(count: int, lines: int = 6) -> Program:
     return Program.from_call("".join(parts), "step_0(1)")
 
 
+def with_long_state(count: int) -> Program:
+    """The same, beside a text that leaves little room."""
+    text = many_functions(count).source.replace("(value)", "(value, text)")
+    return Program.from_call(text, f"step_0(1, {'x' * 150!r})")
+
+
 def one_long_function(lines: int) -> Program:
     body = "".join(f"        total = total + {line}\n" for line in range(lines))
     return Program.from_call(
@@ -127,10 +133,18 @@ def test_less_is_shown_where_that_leaves_room_and_all_again_afterwards() -> None
     assert sum(window.narrow(trace.steps[:3], trace.codes) for _ in range(20)) < 5
 
 
-@pytest.mark.parametrize("program", [many_functions(20), one_long_function(90)])
-def test_a_long_program_is_followed_to_its_end(program: Program) -> None:
+@pytest.mark.parametrize(
+    ("program", "max_tokens"),
+    [
+        (many_functions(20), 1000),
+        (many_functions(8), 420),
+        (with_long_state(8), 900),
+        (one_long_function(90), 1000),
+    ],
+)
+def test_a_long_program_is_followed_to_its_end(program: Program, max_tokens: int) -> None:
     execution = PredictedExecution(
-        program, CODEC, random_engine(1, 1000), expressions=True, working=Working.CALCULATED
+        program, CODEC, random_engine(1, max_tokens), expressions=True, working=Working.CALCULATED
     )
     trace = record(program)
     for index, step in enumerate(trace.steps):

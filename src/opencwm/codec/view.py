@@ -96,6 +96,10 @@ class SourceView:
         return ids
 
 
+NUM_NEEDED_UNITS = 2
+"""The entry and what it mentions first: without these a prediction is about another program."""
+
+
 def fit_view(
     program: Program,
     units: Sequence[VisibleUnit],
@@ -103,7 +107,7 @@ def fit_view(
     *,
     max_tokens: int,
     first_label: int = 1,
-    num_needed: int | None = None,
+    num_needed: int = NUM_NEEDED_UNITS,
 ) -> SourceView:
     """Return a view of whole ``units``, most important first, as many as fit labels and ``max_tokens``.
 
@@ -112,7 +116,6 @@ def fit_view(
     Raises:
         CodecError: one of those does not.
     """
-    num_needed = NUM_NEEDED_UNITS if num_needed is None else num_needed
     texts = code_without_comments(program.text)
     kept: set[int] = set()
     used, left_out = 0, []
@@ -132,7 +135,3 @@ def fit_view(
             left_out.append(unit.name or f"line {unit.lines[0]}")
     note = f"not shown to the model, for lack of room: {', '.join(left_out)}"
     return SourceView(program, tuple(sorted(kept)), first_label, (note,) if left_out else ())
-
-
-NUM_NEEDED_UNITS = 2
-"""The entry and what it mentions first: without these a prediction is about another program."""

@@ -201,27 +201,30 @@ class StepPredictor:
         if self.is_over:
             return None
         before = self.sampler.engine.num_passes
-        try:
-            if not self._window.holds(self._decoder.stack, self.codes):
-                self.start(self._steps, self.codes)
-            prediction = self._predict_anyhow()
-        except HiddenError as hidden:
-            self.start(self._steps, self.codes, entering=hidden.first)
-            prediction = self._predict_anyhow()
+        if not self._window.holds(self._decoder.stack, self.codes):
+            self.start(self._steps, self.codes)
+        prediction = self._predict_anyhow()
         return dataclasses.replace(prediction, num_passes=self.sampler.engine.num_passes - before)
 
     def _predict_anyhow(self) -> Prediction:
-        """Predict the next step, starting anew from less and less where the context is full."""
+        """Predict the next step, starting anew from less and less where the context is full.
+
+        And once from what shows a function that the line is sure to enter.
+        """
         left: list[int | None] = [0, None]
+        max_tokens, entering = None, 0
         while True:
             try:
                 return self._predict()
+            except HiddenError as hidden:
+                entering = hidden.first
             except OutOfContextError as error:
                 if not left and not self._window.narrow(self._steps, self.codes):
                     problem = "what runs and one step do not fit the model's context"
                     hint = f"it holds {self.sampler.engine.max_tokens} tokens; shorten the program's values"
                     raise EngineError(problem, where=self.view.program.filename, hint=hint) from error
-                self.start(self._steps, self.codes, max_tokens=left.pop() if left else 0)
+                max_tokens = left.pop() if left else 0
+            self.start(self._steps, self.codes, max_tokens=max_tokens, entering=entering)
 
     def _predict(self) -> Prediction:
         sampled = self.sampler.num_sampled

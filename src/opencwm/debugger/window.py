@@ -60,6 +60,7 @@ class Window:
         self._vocabulary = vocabulary
         self._max_tokens = self._most_tokens = int(max_tokens * PROMPT_SHARE)
         self._is_narrow = False
+        self._mentioned: dict[str, Visible] = {}
         self._views: dict[tuple[tuple[int, str, int], ...], SourceView | CodecError] = {}
 
     @property
@@ -109,7 +110,8 @@ class Window:
     def move(self, steps: Sequence[Step], codes: Sequence[CodeInfo], *, entering: int = 0) -> bool:
         """Show what a run needs that stands after ``steps``; return whether that is not what was shown.
 
-        The function that begins at ``entering`` is to be entered next; 0 where that is not known.
+        The function that begins at ``entering`` is to be entered next and is shown if there is room; 0 for
+        none that is known.
 
         Raises:
             CodecError: that is too much.
@@ -118,6 +120,7 @@ class Window:
         if not places:
             return False
         best = self._best([*places, *self._entered(entering)])
+        best = self._best(places) if isinstance(best, CodecError) else best
         if isinstance(best, CodecError):
             raise best
         is_another = best.lines != self.view.lines
@@ -136,12 +139,12 @@ class Window:
         """Return the activations whose lines are written when a run goes on from its last LINE step."""
         stack: list[Activation] = []
         seen: dict[tuple[int, str, int], Place] = {}
+        known = tuple(codes)
+        last = max((index for index, step in enumerate(steps) if step.kind is StepKind.LINE), default=0)
         for index, step in enumerate(steps):
-            apply_step(stack, step, tuple(codes))
-            if step.kind is StepKind.LINE:
-                seen.clear()
-            if step.kind is StepKind.LINE or index == len(steps) - 1 or step.kind is StepKind.CALL:
-                seen |= {_key(place): place for place in self._places(stack, codes)}
+            apply_step(stack, step, known)
+            if index >= last:
+                seen |= {_key(place): place for place in self._places(stack, known)}
             if step.kind is StepKind.RETURN:
                 stack.pop()
         now = {_key(place): place for place in self._places(stack, codes)}
@@ -195,13 +198,14 @@ class Window:
     def _reached(self) -> Visible:
         return visible_lines(self.view.program.text, self.view.program.entry)
 
-    @functools.cache  # noqa: B019 - it lives as long as the execution
     def _near(self, qualname: str) -> Visible:
         """Return what a function mentions, nearest first."""
-        try:
-            return visible_lines(self.view.program.text, qualname)
-        except ConfigError:  # a lambda of the module, for example
-            return Visible((), ())
+        if qualname not in self._mentioned:
+            try:
+                self._mentioned[qualname] = visible_lines(self.view.program.text, qualname)
+            except ConfigError:  # a lambda of the module, for example
+                self._mentioned[qualname] = Visible((), ())
+        return self._mentioned[qualname]
 
     @functools.cached_property
     def _texts(self) -> list[str]:

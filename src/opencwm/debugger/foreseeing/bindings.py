@@ -17,8 +17,12 @@ def names_by_string(tree: ast.Module) -> bool:
     return any(isinstance(node, ast.Name) and node.id in _BY_STRING for node in nodes_of(tree))
 
 
-def bindings(tree: ast.AST) -> Iterator[str]:
-    """Yield every name as often as it is bound anywhere; more than once where functions may rebind it."""
+def bindings(tree: ast.AST, *, declared: bool = True) -> Iterator[str]:
+    """Yield every name as often as it is bound anywhere, or deleted; twice more for each ``nonlocal`` of it.
+
+    With ``declared`` likewise for each ``global``, so that a name that functions may rebind comes more than
+    once.
+    """
     for node in nodes_of(tree):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             yield node.id
@@ -28,7 +32,7 @@ def bindings(tree: ast.AST) -> Iterator[str]:
             yield node.name
         elif isinstance(node, ast.alias):
             yield (node.asname or node.name).partition(".")[0]
-        elif isinstance(node, ast.Global | ast.Nonlocal):
+        elif isinstance(node, ast.Nonlocal) or (declared and isinstance(node, ast.Global)):
             yield from (*node.names, *node.names)
         elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
             yield node.name

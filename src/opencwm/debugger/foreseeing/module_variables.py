@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from opencwm.core.syntax import nodes_of
-from opencwm.debugger.foreseeing.bindings import names_by_string
+from opencwm.debugger.foreseeing.bindings import bindings, names_by_string
 from opencwm.debugger.foreseeing.expectations import Memory
 from opencwm.debugger.foreseeing.expressions import ExpressionError, Undecided, evaluate, literal
 from opencwm.debugger.foreseeing.module_names import ModuleNames
@@ -64,7 +64,7 @@ class ModuleVariables:
         declared = {name for node in nodes_of(tree) if isinstance(node, ast.Global) for name in node.names}
         if not declared or names_by_string(tree) or _is_reached(tree) or _runs_functions(tree, names):
             return cls()
-        counts = collections.Counter(_bound(tree))
+        counts = collections.Counter(bindings(tree, declared=False))
         initial = {name: text for name, text in _at_top(tree, names) if name in declared}
         binders: dict[Place, set[str]] = {}
         for first, node, _ in QualifiedNames(tree).functions:
@@ -125,20 +125,6 @@ def _inside(node: ast.AST) -> Iterator[ast.AST]:
         if not isinstance(child, FunctionNode | ast.Lambda | ast.ClassDef):
             yield child
             yield from _inside(child)
-
-
-def _bound(tree: ast.Module) -> Iterator[str]:
-    """Yield every name as often as it is bound anywhere, or deleted."""
-    for node in nodes_of(tree):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            yield node.id
-        elif isinstance(node, ast.alias):
-            yield (node.asname or node.name).partition(".")[0]
-        elif isinstance(node, ast.Nonlocal):
-            yield from node.names
-        else:
-            names = (getattr(node, field, None) for field in ("name", "arg", "rest"))
-            yield from (name for name in names if isinstance(name, str))
 
 
 def _is_reached(tree: ast.Module) -> bool:

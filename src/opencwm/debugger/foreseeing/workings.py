@@ -14,7 +14,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from opencwm.core.syntax import syntax_tree
 from opencwm.debugger.exceptions import catches
@@ -45,6 +45,7 @@ from opencwm.debugger.foreseeing.value_classes import ValueClasses
 from opencwm.debugger.foreseeing.with_blocks import with_blocks
 from opencwm.tracer.bound_names import BoundNames
 from opencwm.tracer.instrument import rewritten
+from opencwm.tracer.sites import Site
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,92 +85,16 @@ class Workings:
             tree, sites = rewritten(text, filename)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return cls(Known((), {}, Functions(ast.Module([], []))), {})
-        found: dict[tuple[int, int], list[ast.stmt | ast.expr]] = {}
         owned = list(_owned(tree))
-        reraising = set(_reraising(owned))
-        for first, node in owned if sites is not None else ():
-            found.setdefault((first, node.lineno), []).append(node)
-        lines: dict[tuple[int, int], Followed] = {
-            key: nodes[0]
-            for key, nodes in found.items()
-            if len(nodes) == 1 and _is_on_one_line(nodes[0]) and nodes[0] not in reraising
-        }
-        for key, nodes in found.items():
-            several = on_one_line(nodes) if len(nodes) > 1 and reraising.isdisjoint(nodes) else None
-            if several is not None:
-                lines[key] = several
-        for first, node in owned if sites is not None else ():
-            for case in node.cases if isinstance(node, ast.Match) else ():
-                if (first, case.pattern.lineno) not in found and _is_case_on_one_line(case):
-                    lines[first, case.pattern.lineno] = case
-        bound = BoundNames(tree)
-        shared = frozenset(bound.shared)
         source = syntax_tree(text)
+        bound = BoundNames(tree)
         names = ModuleNames.of(source, bound)
-        attributes = Attributes.of(source, names.texts, names.builtins)
-        exceptions = OwnExceptions.of(source, names.texts)
-        functions = Functions(source, {**names.texts, **names.defaults}, attributes.lines, exceptions)
-        enumerations = Enumerations.of(source, names.texts)
-        made_of_fields = FieldClasses.of(source, names.texts)
-        entries = None
-        if not names_by_string(source):
-            entries = Entries(
-                with_properties(source, names.texts),
-                functions,
-                attributes,
-                enumerations,
-                made_of_fields.tuples,
-            )
-        disguises = Disguises.of(source)
-        introspection = Introspection(
-            attributes,
-            entries,
-            names.texts,
-            names.abstract,
-            disguises,
-            exceptions,
-            made_of_fields,
-            opaque_types(source),
-        )
-        decorated = Decorated() if names_by_string(source) else Decorated.of(source)
-        known = Known(
-            sites or (),
-            names.texts,
-            functions,
-            shared,
-            attributes,
-            disguises=disguises,
-            apart=functions_apart(source, names.fixed | decorated.plain),
-            is_isolated=not shares(source, names.fixed | decorated.plain),
-            entries=entries,
-            builtins=names.builtins,
-            exceptions=exceptions,
-            has_truths=has_truths(source),
-            has_hashes=has_hashes(source),
-            introspection=introspection,
-            made_of_fields=made_of_fields,
-            has_finalizers=has_finalizers(source),
-            blocks=with_blocks(source),
-            enumerations=enumerations,
-            closed=closed_functions(text),
-            buffers={} if names_by_string(source) else makers_of(source, names.texts, names.builtins),
-            names_matching=_names_matching(source),
-            short_ifs=short_ifs(source),
-            prints_plainly=names.texts.get("print") == "<built-in function print>"
-            and not mentions(source, frozenset({"stdout", "redirect_stdout"})),
-            decorated=decorated,
-            tables=names.tables,
-            value_classes=ValueClasses.of(source, names.texts),
-            aliases=names.aliases,
-        )
-        handlers = dict(_handlers(owned))
-        passing = frozenset(_handed_on(owned))
         return cls(
-            known,
-            lines,
+            _known(text, source, names, sites or (), frozenset(bound.shared)),
+            _lines(owned) if sites is not None else {},
             frozenset(_returning(owned)),
-            handlers,
-            passing,
+            dict(_handlers(owned)),
+            frozenset(_handed_on(owned)),
             text,
             free_variables(text),
             ModuleVariables.of(source, names),
@@ -238,6 +163,99 @@ class Workings:
 
 
 _Owned = tuple[int, ast.stmt | ast.expr]
+
+
+def _lines(owned: Sequence[_Owned]) -> dict[tuple[int, int], Followed]:
+    """Return what stands on each line that can be followed, by first line of its function and line."""
+    found: dict[tuple[int, int], list[ast.stmt | ast.expr]] = {}
+    reraising = set(_reraising(owned))
+    for first, node in owned:
+        found.setdefault((first, node.lineno), []).append(node)
+    lines: dict[tuple[int, int], Followed] = {}
+    for key, nodes in found.items():
+        if not reraising.isdisjoint(nodes):
+            continue
+        several = on_one_line(nodes) if len(nodes) > 1 else None
+        if several is not None:
+            lines[key] = several
+        elif len(nodes) == 1 and _is_on_one_line(nodes[0]):
+            lines[key] = nodes[0]
+    for first, node in owned:
+        for case in node.cases if isinstance(node, ast.Match) else ():
+            if (first, case.pattern.lineno) not in found and _is_case_on_one_line(case):
+                lines[first, case.pattern.lineno] = case
+    return lines
+
+
+def _known(
+    text: str, source: ast.Module, names: ModuleNames, sites: Sequence[Site], shared: frozenset[str]
+) -> Known:
+    """Return what is known of a program before it runs.
+
+    Args:
+        text: of the program.
+        source: its syntax tree.
+        names: those of its module that stand for the same always.
+        sites: what of it reports; none of one that cannot be rewritten.
+        shared: names that a function of it may rebind for another one.
+    """
+    is_by_name = not names_by_string(source)
+    attributes = Attributes.of(source, names.texts, names.builtins)
+    exceptions = OwnExceptions.of(source, names.texts)
+    functions = Functions(source, {**names.texts, **names.defaults}, attributes.lines, exceptions)
+    enumerations = Enumerations.of(source, names.texts)
+    made_of_fields = FieldClasses.of(source, names.texts)
+    disguises = Disguises.of(source)
+    decorated = Decorated.of(source) if is_by_name else Decorated()
+    plain = names.fixed | decorated.plain
+    entries = None
+    if is_by_name:
+        tree = with_properties(source, names.texts)
+        entries = Entries(tree, functions, attributes, enumerations, made_of_fields.tuples)
+    introspection = Introspection(
+        attributes,
+        entries,
+        names.texts,
+        names.abstract,
+        disguises,
+        exceptions,
+        made_of_fields,
+        opaque_types(source),
+    )
+    return Known(
+        sites,
+        names.texts,
+        functions,
+        shared,
+        attributes,
+        disguises=disguises,
+        apart=functions_apart(source, plain),
+        is_isolated=not shares(source, plain),
+        entries=entries,
+        builtins=names.builtins,
+        exceptions=exceptions,
+        has_truths=has_truths(source),
+        has_hashes=has_hashes(source),
+        introspection=introspection,
+        made_of_fields=made_of_fields,
+        has_finalizers=has_finalizers(source),
+        blocks=with_blocks(source),
+        enumerations=enumerations,
+        closed=closed_functions(text),
+        buffers=makers_of(source, names.texts, names.builtins) if is_by_name else {},
+        names_matching=_names_matching(source),
+        short_ifs=short_ifs(source),
+        prints_plainly=_prints_plainly(source, names.texts),
+        decorated=decorated,
+        tables=names.tables,
+        value_classes=ValueClasses.of(source, names.texts),
+        aliases=names.aliases,
+    )
+
+
+def _prints_plainly(source: ast.Module, texts: Mapping[str, str]) -> bool:
+    is_of_python = texts.get("print") == "<built-in function print>"
+    return is_of_python and not mentions(source, frozenset({"stdout", "redirect_stdout"}))
 
 
 def _owned(tree: ast.Module) -> Iterator[_Owned]:
